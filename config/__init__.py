@@ -1,0 +1,1 @@
+"""One installation: settings, composition root, processes, command line."""

@@ -1,0 +1,1 @@
+"""Service classes this archive provides (PS3.4)."""

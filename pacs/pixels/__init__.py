@@ -1,0 +1,1 @@
+"""Pixel data: decoders and lossless conversion between transfer syntaxes."""

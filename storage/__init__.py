@@ -1,0 +1,1 @@
+"""Disk and database: blobs, tables, search, jobs."""

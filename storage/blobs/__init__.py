@@ -1,0 +1,1 @@
+"""Blobs: immutable, content-addressed bytes."""

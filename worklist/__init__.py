@@ -1,0 +1,1 @@
+"""Orders, reading list and reports."""
