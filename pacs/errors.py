@@ -1,0 +1,134 @@
+"""The one error tree. Raise what happened, with its data; the edges translate once.
+
+Each class carries what the wire says of it: `dimse_status` (PS3.4, PS3.7 Annex C), `http_status`
+and `code` (the word in a JSON error body). The class's docstring is its message when none is
+given. Only `dimse/status.py` and `pacs/http/problems.py` read these attributes.
+Messages never hold patient data.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class PacsError(Exception):
+    """Something went wrong in the archive."""
+
+    dimse_status: ClassVar[int] = 0x0110
+    http_status: ClassVar[int] = 500
+    code: ClassVar[str] = "INTERNAL"
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message or (self.__doc__ or "").strip())
+
+
+class BadInput(PacsError):
+    """What was sent cannot be understood."""
+
+    dimse_status = 0xC000
+    http_status = 400
+    code = "BAD_REQUEST"
+
+
+class InvalidDataSet(BadInput):
+    """The data set is not valid DICOM."""
+
+    dimse_status = 0xC000
+
+
+class LimitExceeded(BadInput):
+    """The data set exceeds a limit of this archive."""
+
+    dimse_status = 0xC001
+    http_status = 413
+    code = "LIMIT_EXCEEDED"
+
+
+class MissingIdentity(InvalidDataSet):
+    """SOP Class, SOP Instance, Series or Study Instance UID is missing or malformed."""
+
+    dimse_status = 0xA900
+    code = "MISSING_IDENTITY"
+
+
+class DataSetMismatch(BadInput):
+    """The data set does not match the SOP Class or SOP Instance that the command names."""
+
+    dimse_status = 0xA900
+    http_status = 409
+    code = "DATA_SET_MISMATCH"
+
+
+class InvalidQuery(BadInput):
+    """The query's identifier does not match the SOP Class or has an unusable value."""
+
+    dimse_status = 0xA900
+    code = "INVALID_QUERY"
+
+
+class Forbidden(PacsError):
+    """Not allowed."""
+
+    dimse_status = 0x0124
+    http_status = 403
+    code = "FORBIDDEN"
+
+
+class NotFound(PacsError):
+    """There is no such thing here."""
+
+    dimse_status = 0x0112
+    http_status = 404
+    code = "NOT_FOUND"
+
+
+class Conflict(PacsError):
+    """That contradicts what is already there."""
+
+    dimse_status = 0x0111
+    http_status = 409
+    code = "CONFLICT"
+
+
+class UnknownDestination(NotFound):
+    """The move destination is not a registered application entity."""
+
+    dimse_status = 0xA801
+    code = "UNKNOWN_DESTINATION"
+
+
+class Unavailable(PacsError):
+    """The archive cannot do this now; try again later."""
+
+    dimse_status = 0xA700
+    http_status = 503
+    code = "UNAVAILABLE"
+
+
+class StorageFull(Unavailable):
+    """Out of storage space."""
+
+    http_status = 507
+    code = "STORAGE_FULL"
+
+
+class DatabaseUnavailable(Unavailable):
+    """The database does not answer."""
+
+    code = "DATABASE_UNAVAILABLE"
+
+
+class Damaged(PacsError):
+    """A stored object's bytes are missing or no longer what was stored."""
+
+    dimse_status = 0x0110
+    http_status = 500
+    code = "INTEGRITY"
+
+
+class NotConvertible(PacsError):
+    """The stored encoding cannot be converted without loss to one that the peer takes."""
+
+    dimse_status = 0xA900
+    http_status = 406
+    code = "NOT_CONVERTIBLE"
