@@ -118,6 +118,10 @@ class DatabaseUnavailable(Unavailable):
     code = "DATABASE_UNAVAILABLE"
 
 
+class BlobVanishing(Unavailable):
+    """The sweep is just removing this blob; publish it again."""
+
+
 class Damaged(PacsError):
     """A stored object's bytes are missing or no longer what was stored."""
 

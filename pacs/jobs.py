@@ -1,0 +1,45 @@
+"""Background work: what a job is and when a failed one is tried again."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+FIRST_DELAY = timedelta(seconds=5)
+LONGEST_DELAY = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """`key`: at most one waiting job of an organisation has it; None for no such limit."""
+
+    kind: str
+    payload: Mapping[str, Any]
+    run_at: datetime
+    key: str | None = None
+    max_attempts: int = 12
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedJob:
+    """`attempt` counts from 1. `token` fences a worker whose lease ran out."""
+
+    id: int
+    organization: int
+    kind: str
+    payload: Mapping[str, Any]
+    attempt: int
+    max_attempts: int
+    token: str
+    correlation_id: str
+
+
+def next_attempt(job: ClaimedJob, now: datetime) -> datetime | None:
+    """When to try a failed job again: exponential back-off with jitter; None when it has had its tries."""
+    if job.attempt >= job.max_attempts:
+        return None
+    delay = min(FIRST_DELAY * 2 ** (job.attempt - 1), LONGEST_DELAY)
+    return now + delay * random.uniform(0.75, 1.25)

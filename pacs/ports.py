@@ -1,0 +1,115 @@
+"""What the archive asks of its storage. `storage/` implements these; `config/` joins the two."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Protocol, Self
+
+from pacs.jobs import ClaimedJob
+from pacs.model import ApplicationEntity, AuditRecord, Blob, Received, Stored, StoredInstance, Values
+from pacs.query import Query
+
+
+class SpooledFile(Protocol):
+    """Bytes on their way in, on this node's disk. Leaving the context throws the file away."""
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Append and hash. `StorageFull` when the disk is; `LimitExceeded` past the size limit."""
+
+    def mark_dataset(self) -> None:
+        """The data set begins here: what is written from now on counts for `dataset_digest`."""
+
+    def seal(self) -> Blob:
+        """Flush to stable storage and name what was written. No write may follow."""
+
+    @property
+    def dataset_offset(self) -> int: ...
+
+    @property
+    def dataset_digest(self) -> str:
+        """`blake3:…` of the data set alone; valid once sealed."""
+
+    @property
+    def size(self) -> int: ...
+
+    def read_at(self, offset: int, length: int) -> bytes: ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *exc: object) -> None: ...
+
+
+class BlobReader(Protocol):
+    """One blob, open for reading; fits `pacs.dicom.source.Source`."""
+
+    @property
+    def size(self) -> int: ...
+
+    def read_at(self, offset: int, length: int) -> bytes: ...
+
+    def chunks(self, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+        """The bytes from `start` to `end` in pieces of at most 1 MiB."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *exc: object) -> None: ...
+
+
+class Blobs(Protocol):
+    def spool(self) -> SpooledFile: ...
+
+    def publish(self, spooled: SpooledFile) -> Blob:
+        """Make a sealed file readable under its address, durably, before returning.
+
+        Idempotent: the same bytes again change nothing. The spooled file stays until its context
+        ends, so that a publication can be repeated.
+        """
+
+    def open(self, address: str) -> BlobReader:
+        """`Damaged` when nothing lies there."""
+
+
+class Index(Protocol):
+    def store(self, received: Received) -> Stored:
+        """Enter one published object; returns when that is durable (law 1).
+
+        Calls of many threads share transactions. One transaction holds patient, study, series,
+        instance, version, blob reference, audit record, event and follow-up jobs (law 5).
+        `BlobVanishing` when the sweep is just removing this blob: publish it again and repeat.
+        `DatabaseUnavailable` when the database stays away.
+        """
+
+    def find(self, organization: int, query: Query) -> Iterator[Values]:
+        """Matches in the query's order, read in pages."""
+
+    def count(self, organization: int, query: Query) -> int: ...
+
+    def locate(self, organization: int, query: Query) -> Iterator[StoredInstance]:
+        """The current version of each instance that an IMAGE-level query selects."""
+
+
+class AuditTrail(Protocol):
+    def record(self, record: AuditRecord) -> None:
+        """Append to the organisation's hash chain in a transaction of its own."""
+
+
+class ApplicationEntities(Protocol):
+    def find(self, title: str) -> ApplicationEntity | None:
+        """AE titles are unique in an installation; the registration names the organisation."""
+
+    def all(self) -> list[ApplicationEntity]: ...
+
+
+class JobQueue(Protocol):
+    """Work that must survive: claimed by one node at a time, under a lease."""
+
+    def claim(self, worker: str, lease: timedelta) -> ClaimedJob | None: ...
+
+    def renew(self, job: ClaimedJob, lease: timedelta) -> bool: ...
+
+    def complete(self, job: ClaimedJob) -> None: ...
+
+    def retry(self, job: ClaimedJob, at: datetime, error: str) -> None: ...
+
+    def fail(self, job: ClaimedJob, error: str) -> None: ...
