@@ -41,5 +41,5 @@ def next_attempt(job: ClaimedJob, now: datetime) -> datetime | None:
     """When to try a failed job again: exponential back-off with jitter; None when it has had its tries."""
     if job.attempt >= job.max_attempts:
         return None
-    delay = min(FIRST_DELAY * 2 ** (job.attempt - 1), LONGEST_DELAY)
+    delay: timedelta = min(FIRST_DELAY * 2 ** (job.attempt - 1), LONGEST_DELAY)
     return now + delay * random.uniform(0.75, 1.25)
