@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
+import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from pacs.actor import DEFAULT_ORGANIZATION
@@ -27,21 +29,38 @@ class Peer:
         return right == "echo" or right in self.rights
 
 
+def addresses_of(host: str) -> frozenset[str]:
+    """The IP addresses of a host name; empty when it has none."""
+    try:
+        return frozenset(str(info[4][0]) for info in socket.getaddrinfo(host, None))
+    except OSError:
+        return frozenset()
+
+
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """Decides on each association request. `called` None accepts any called AE title."""
+    """Decides on each association request. `called` None accepts any called AE title.
+
+    A registered AE with a host is admitted from that host's addresses only; from loopback every
+    title is, as whoever can connect from there already runs on this machine.
+    """
 
     entities: ApplicationEntities
     called: str | None
+    resolve: Callable[[str], frozenset[str]] = addresses_of
 
     def recognises_called(self, title: str) -> bool:
         return self.called is None or title == self.called
 
     def admit(self, calling: str, address: str) -> Peer | None:
         """None: the calling AE title is not recognised. `address` is the peer's IP address."""
+        ip = ipaddress.ip_address(address.split("%")[0])
+        if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped:
+            ip = ip.ipv4_mapped
         entity = self.entities.find(calling)
-        if entity is not None:
-            return Peer(entity.title, entity.organization, entity.rights, address)
-        if ipaddress.ip_address(address.split("%")[0]).is_loopback:
-            return Peer(calling, DEFAULT_ORGANIZATION, LOOPBACK_RIGHTS, address)
-        return None
+        if entity is None:
+            known = Peer(calling, DEFAULT_ORGANIZATION, LOOPBACK_RIGHTS, address)
+            return known if ip.is_loopback else None
+        if entity.host and not ip.is_loopback and str(ip) not in self.resolve(entity.host):
+            return None
+        return Peer(entity.title, entity.organization, entity.rights, address)
