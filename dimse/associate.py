@@ -1,0 +1,98 @@
+"""What A-ASSOCIATE-RQ, -AC and -RJ say (PS3.8 §9.3.2–9.3.4, PS3.7 Annex D.3.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"  # PS3.7 Annex A.2.1
+MAX_CONTEXTS = 128  # odd identifiers from 1 to 255, PS3.8 §9.3.2.2
+
+
+@dataclass(frozen=True, slots=True)
+class ProposedContext:
+    id: int
+    abstract_syntax: str
+    transfer_syntaxes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ContextResult:
+    """`result`: 0 acceptance, 1 user rejection, 2 no reason, 3 abstract syntax, 4 transfer syntaxes."""
+
+    id: int
+    result: int
+    transfer_syntax: str
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """SCP/SCU Role Selection (PS3.7 §D.3.3.4), said of the association's requestor."""
+
+    scu: bool
+    scp: bool
+
+
+@dataclass(frozen=True, slots=True)
+class UserIdentity:
+    """PS3.7 §D.3.3.7. `kind`: 1 name, 2 name and passcode, 3 Kerberos, 4 SAML, 5 JSON Web Token.
+
+    Passcode and tickets are dropped while decoding, so that they cannot end up anywhere.
+    """
+
+    kind: int
+    response_requested: bool
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class UserInformation:
+    """PS3.7 Annex D.3.3. `max_length` 0 means no limit (PS3.8 §D.1)."""
+
+    max_length: int = 0
+    implementation_class_uid: str = ""
+    implementation_version_name: str = ""
+    window: tuple[int, int] | None = None
+    """Asynchronous Operations Window: invoked, performed; 0 means unlimited."""
+    roles: Mapping[str, Role] = field(default_factory=dict)
+    extended: Mapping[str, bytes] = field(default_factory=dict)
+    """SOP Class UID → Service Class Application Information."""
+    identity: UserIdentity | None = None
+    identity_response: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AssociateRequest:
+    called: str
+    calling: str
+    contexts: tuple[ProposedContext, ...]
+    user: UserInformation
+    application_context: str = APPLICATION_CONTEXT
+    protocol_version: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class AssociateAccept:
+    called: str
+    calling: str
+    results: tuple[ContextResult, ...]
+    user: UserInformation
+
+
+@dataclass(frozen=True, slots=True)
+class AssociateReject:
+    """PS3.8 Table 9-21. `result`: 1 permanent, 2 transient."""
+
+    result: int
+    source: int
+    reason: int
+
+
+NO_REASON = AssociateReject(1, 1, 1)
+APPLICATION_CONTEXT_NOT_SUPPORTED = AssociateReject(1, 1, 2)
+CALLING_NOT_RECOGNISED = AssociateReject(1, 1, 3)
+CALLED_NOT_RECOGNISED = AssociateReject(1, 1, 7)
+PROTOCOL_VERSION_NOT_SUPPORTED = AssociateReject(1, 2, 2)
+TEMPORARY_CONGESTION = AssociateReject(2, 3, 1)
+LOCAL_LIMIT_EXCEEDED = AssociateReject(2, 3, 2)
+

@@ -1,0 +1,37 @@
+"""How an association ends before its time. Raised wherever the end is noticed, caught once a side."""
+
+from __future__ import annotations
+
+from dimse.associate import AssociateReject
+
+
+class AssociationEnded(Exception):
+    """The association is over."""
+
+
+class Released(AssociationEnded):
+    """The peer has released the association in order (PS3.8 §7.2)."""
+
+
+class Rejected(AssociationEnded):
+    """The association request was rejected."""
+
+    def __init__(self, reject: AssociateReject) -> None:
+        super().__init__(f"result {reject.result}, source {reject.source}, reason {reject.reason}")
+        self.reject = reject
+
+
+class Aborted(AssociationEnded):
+    """The peer has aborted the association."""
+
+
+class ConnectionLost(AssociationEnded):
+    """The transport connection is gone."""
+
+
+class TimedOut(AssociationEnded):
+    """The peer was silent for too long."""
+
+
+class Violation(AssociationEnded):
+    """The peer broke the protocol; it was sent an A-ABORT."""

@@ -1,0 +1,80 @@
+"""One request being served: all that a service class sees of the network.
+
+A service answers through `respond`, and asks back through `store` and `cancelled`; it never sees
+PDUs. Errors of `pacs.errors` that it raises become the final response (`dimse.status`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from dimse.command import Command, CommandField
+from dimse.negotiation import Context, QueryOptions
+from pacs.access import Peer
+from pacs.actor import Actor
+
+MAX_IDENTIFIER = 1 << 20
+"""Bytes of a C-FIND, C-MOVE or C-GET identifier; a list of 10,000 UIDs takes 650 KB."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingInstance:
+    """One instance for a C-STORE sub-operation. `chunks` is its data set, already encoded in the
+    context's transfer syntax; it is sent as it comes, whatever the pieces' sizes."""
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    chunks: Iterable[bytes | memoryview]
+
+
+@dataclass(frozen=True, slots=True)
+class MoveOriginator:
+    """Whose C-MOVE a C-STORE belongs to (PS3.7 §9.3.1.1)."""
+
+    ae_title: str
+    message_id: int
+
+
+class Operation(Protocol):
+    """What `dimse.association` hands to a service."""
+
+    request: Command
+    context: Context
+    actor: Actor
+    peer: Peer
+    options: QueryOptions
+    """What extended negotiation agreed on for this SOP class."""
+    contexts: tuple[Context, ...]
+    """All of the association: for C-GET those with `is_scu` carry its sub-operations."""
+
+    def identifier(self) -> bytes:
+        """The request's data set as sent, at most `MAX_IDENTIFIER` bytes (else `LimitExceeded`);
+        `InvalidDataSet` when the request came without one."""
+
+    def fragments(self) -> Iterable[memoryview]:
+        """The request's data set piece by piece; each piece is valid until the next is taken."""
+
+    def respond(self, status: int, identifier: bytes | None = None, **elements: Any) -> None:
+        """Send one response. `elements` are further ones of the command set, by keyword, for example
+        `NumberOfRemainingSuboperations=3, ErrorComment="…"`."""
+
+    def cancelled(self) -> bool:
+        """Whether a C-CANCEL-RQ for this request has come; never blocks. Raises `AssociationEnded`
+        when the peer has gone, so that a service stops working for nobody."""
+
+    def store(self, context: Context, instance: OutgoingInstance) -> Command:
+        """A C-STORE sub-operation on this association (C-GET); returns the peer's response."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One row of the table of what is served: a request of `command` on one of `sop_classes`."""
+
+    command: CommandField
+    right: str
+    """What the peer must hold (`pacs.access.RIGHTS`), else 0x0124."""
+    sop_classes: frozenset[str]
+    serve: Callable[[Operation], None]
+    """Sends every response itself, the final one included, or raises."""
