@@ -1,0 +1,227 @@
+"""The servers compared, each started fresh on a free port of loopback with an empty store.
+
+`Ours` is `pacs serve` as a user types it. `Orthanc` is an executable, or a folder holding a root
+file system with one in it (README.md says how to make one); it is left out, visibly, when absent.
+`Limit` is DCMTK's `storescp --ignore`, which stores nothing: no archive can be faster.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+
+import psutil  # type: ignore[import-untyped]
+
+#: Seconds a peer may take to answer its first C-ECHO, and to stop.
+PATIENCE = 60
+#: Where each peer sends the instances of a C-MOVE.
+SINK_AET = "SINK"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def nodelay_library(folder: Path) -> Path | None:
+    """`nodelay.c` compiled into `folder`; None where there is no C compiler."""
+    library = folder / "nodelay.so"
+    source = Path(__file__).with_name("nodelay.c")
+    if not library.exists() and shutil.which("cc"):
+        subprocess.run(["cc", "-shared", "-fPIC", "-O2", "-o", library, source, "-ldl"], check=True)
+    return library if library.exists() else None
+
+
+def preloaded(library: Path | None) -> dict[str, str]:
+    return {**os.environ, "LD_PRELOAD": str(library)} if library else dict(os.environ)
+
+
+class Peer:
+    """A server under measurement: a context manager around its processes and its store."""
+
+    name = ""
+    aet = ""
+
+    def __init__(self, room: Path, library: Path | None) -> None:
+        self.room, self.library = room, library
+        self.port = free_port()
+        self.sink_port = free_port()
+
+    def command(self, store: Path) -> list[str]:
+        raise NotImplementedError
+
+    def environment(self, store: Path) -> dict[str, str]:
+        return preloaded(self.library)
+
+    def prepare(self, store: Path) -> None:
+        """Writes what the server needs to find before it starts, and after its sink is known."""
+
+    def __enter__(self) -> Peer:
+        self.room.mkdir(parents=True, exist_ok=True)
+        self.store = Path(tempfile.mkdtemp(prefix="bench-", dir=self.room))
+        self.prepare(self.store)
+        with (self.store / "server.log").open("wb") as log:
+            self.process = subprocess.Popen(
+                self.command(self.store),
+                env=self.environment(self.store),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        try:
+            self._await_echo()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.process.terminate()
+        try:
+            self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+        shutil.rmtree(self.store, ignore_errors=True)
+
+    def _await_echo(self) -> None:
+        echo = ["echoscu", "-q", "-aec", self.aet, "-to", "2", "127.0.0.1", str(self.port)]
+        deadline = time.monotonic() + PATIENCE
+        while subprocess.run(echo, env=preloaded(self.library), stderr=subprocess.DEVNULL).returncode:
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                log = (self.store / "server.log").read_text(errors="replace")
+                raise RuntimeError(f"{self.name} did not start:\n{log[-2000:]}")
+            time.sleep(0.1)
+
+    def processes(self) -> list[psutil.Process]:
+        parent = psutil.Process(self.process.pid)
+        return [parent, *parent.children(recursive=True)]
+
+    def cpu_seconds(self) -> float:
+        return sum(sum(process.cpu_times()[:2]) for process in self.processes())
+
+    def memory(self) -> tuple[int, int]:
+        """Bytes of PSS and of RSS of all processes together; PSS counts a shared page once."""
+        return sum(map(_proportional_set_size, self.pids())), sum(map(_resident_set_size, self.pids()))
+
+    def pids(self) -> list[int]:
+        return [process.pid for process in self.processes()]
+
+
+def _proportional_set_size(pid: int) -> int:
+    with suppress(OSError):
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) * 1024
+    return 0
+
+
+def _resident_set_size(pid: int) -> int:
+    with suppress(psutil.NoSuchProcess):
+        return int(psutil.Process(pid).memory_info().rss)
+    return 0
+
+
+class Ours(Peer):
+    name = "ours"
+    aet = "PACS"
+    #: `pacs` of the environment that runs the bench.
+    executable = str(Path(sys.executable).with_name("pacs"))
+
+    def __init__(self, room: Path, library: Path | None, postgres: str | None = None) -> None:
+        super().__init__(room, None)  # the server sees to TCP_NODELAY itself
+        self.postgres = postgres
+
+    def environment(self, store: Path) -> dict[str, str]:
+        environment = dict(os.environ) | {"PACS_DATA_DIR": str(store / "data"), "PACS_LOG_LEVEL": "warning"}
+        return environment | ({"PACS_DATABASE_URL": self.postgres} if self.postgres else {})
+
+    def prepare(self, store: Path) -> None:
+        sink = ["--host", "127.0.0.1", "--port", str(self.sink_port), "--may", "store"]
+        subprocess.run(
+            [self.executable, "ae", "add", SINK_AET, *sink],
+            env=self.environment(store),
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+
+    def command(self, store: Path) -> list[str]:
+        http, dimse = f"127.0.0.1:{free_port()}", f"127.0.0.1:{self.port}"
+        return [self.executable, "serve", "--data", str(store / "data"), "--http", http, "--dimse", dimse]
+
+
+class Orthanc(Peer):
+    name = "Orthanc"
+    aet = "ORTHANC"
+
+    def __init__(self, room: Path, library: Path | None, where: Path) -> None:
+        self.root = where if where.is_dir() else Path("/")
+        self.executable = "Orthanc" if where.is_dir() else str(where)
+        super().__init__(self.root / "tmp" if where.is_dir() else room, library)
+
+    def inside(self, path: Path) -> str:
+        """`path` as Orthanc sees it from its root."""
+        return str(Path("/") / path.relative_to(self.root))
+
+    def prepare(self, store: Path) -> None:
+        plugins = [
+            self.root / "usr/share/orthanc/plugins" / f"libOrthanc{n}.so" for n in ("DicomWeb", "Gdcm")
+        ]
+        settings = {
+            "Name": "peer",
+            "StorageDirectory": self.inside(store / "db"),
+            "IndexDirectory": self.inside(store / "db"),
+            "HttpPort": free_port(),
+            "DicomPort": self.port,
+            "DicomAet": self.aet,
+            "RemoteAccessAllowed": False,
+            "AuthenticationEnabled": False,
+            "DicomAlwaysAllowStore": True,
+            "DicomAlwaysAllowFind": True,
+            "DicomAlwaysAllowMove": True,
+            "DicomAlwaysAllowGet": True,
+            "DicomCheckCalledAet": False,
+            "SaveJobs": False,
+            "Plugins": [self.inside(plugin) for plugin in plugins if plugin.exists()],
+            "DicomModalities": {"sink": [SINK_AET, "127.0.0.1", self.sink_port]},
+        }
+        (store / "orthanc.json").write_text(json.dumps(settings))
+        if self.library:
+            shutil.copy(self.library, store)
+
+    def environment(self, store: Path) -> dict[str, str]:
+        return dict(os.environ)
+
+    def command(self, store: Path) -> list[str]:
+        chroot = ["chroot", str(self.root)] if self.root != Path("/") else []
+        preload = [f"LD_PRELOAD={self.inside(store / self.library.name)}"] if self.library else []
+        return [*chroot, "env", *preload, self.executable, self.inside(store / "orthanc.json")]
+
+    @staticmethod
+    def version(where: Path) -> str:
+        command = ["chroot", str(where), "Orthanc"] if where.is_dir() else [str(where)]
+        return subprocess.check_output([*command, "--version"], text=True).splitlines()[0]
+
+
+class Limit(Peer):
+    """Receives and forgets; forks for each association, so that many can send."""
+
+    name = "limit"
+    aet = "LIMIT"
+
+    def command(self, store: Path) -> list[str]:
+        return ["storescp", "-q", "--fork", "--ignore", "-aet", self.aet, str(self.port)]
