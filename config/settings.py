@@ -1,0 +1,185 @@
+"""Every setting there is: its name, default, bounds and meaning, in one table.
+
+`config.sources` fills it; README's table, `.env.example` and `pacs config show` are made from it.
+The environment's name of a field is `PACS_` and the field's name in capitals.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, SecretStr, field_validator
+
+from config.address import Address
+
+PREFIX = "PACS_"
+
+KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
+
+_WEAK = "admin changeme change-me default lightbox minioadmin pacs password postgres root secret test"
+WEAK_PASSWORDS = frozenset(_WEAK.split())
+_AE_TITLE = re.compile(r"(?! )[ -\[\]-~]{1,16}(?<! )")  # PS3.5 §6.2: no backslash, no control characters
+
+
+def ae_title(text: str) -> str:
+    if not _AE_TITLE.fullmatch(text):
+        raise ValueError("must be 1 to 16 characters without backslash, control or leading space")
+    return text
+
+
+def _address(value: Any) -> Any:
+    return Address.parse(value) if isinstance(value, str) else value
+
+
+Listen = Annotated[Address, BeforeValidator(_address)]
+Processes = Annotated[int, Field(ge=1, le=64)]
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+
+
+class Settings(BaseModel):
+    """One installation, as it was asked for."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    data_dir: Path = Field(
+        Path("data"), description="Folder of the database, the objects and what is under way"
+    )
+    http: Listen = Field(Address("127.0.0.1", 8080), description="Where HTTP listens, HOST:PORT")
+    dimse: Listen = Field(Address("127.0.0.1", 11112), description="Where DICOM listens, HOST:PORT")
+    ae_title: str = Field("PACS", description="This archive's AE title")
+    any_called_title: bool = Field(False, description="Accept associations whatever AE title they call")
+    database_url: SecretStr | None = Field(
+        None,
+        description="`postgresql+psycopg://…` or `sqlite:///…`; a SQLite file in the data folder if absent",
+    )
+    blobs_url: str | None = Field(
+        None, description="`s3://bucket/prefix` or `file:///…`; a folder in the data folder if absent"
+    )
+    s3_endpoint: str | None = Field(None, description="URL of an S3-compatible store other than AWS")
+    s3_region: str = Field("us-east-1", description="Region of the S3 store")
+    s3_access_key: SecretStr | None = Field(None, description="Access key of the S3 store")
+    s3_secret_key: SecretStr | None = Field(None, description="Secret key of the S3 store")
+    secret_key: SecretStr | None = Field(
+        None,
+        description="Signs tokens, at least 32 characters; made and kept in the data folder if absent. "
+        "Nodes of one archive share it",
+    )
+    base_url: str | None = Field(None, description="Address that users see, when behind a proxy")
+    open: bool = Field(
+        False, description="No authentication at all; only when everything listens on loopback"
+    )
+    processes_dimse: Processes = Field(
+        min(2, os.cpu_count() or 1), description="DICOM processes; at most 2 by default, one a core"
+    )
+    processes_http: Processes = Field(1, description="HTTP processes")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged")
+    log_format: Literal["console", "json"] = Field("console", description="For people or for machines")
+    drain_timeout: Annotated[float, Field(ge=0, le=300)] = Field(
+        25, description="Seconds that work under way gets to finish at shutdown"
+    )
+    private_sop_classes: bool = Field(True, description="Store objects of private SOP classes too")
+    max_object_size: ByteSize = Field(ByteSize(16 * GIB), description="Largest object taken in", gt=0)
+    max_depth: int = Field(64, ge=1, le=1000, description="Deepest nesting of sequences taken in")
+    max_inflated: ByteSize = Field(
+        ByteSize(256 * MIB), description="Bytes that a deflated data set's header may come to", gt=0
+    )
+    max_pdu: ByteSize = Field(
+        ByteSize(128 * KIB), description="Longest PDU that peers are asked to send", ge=4 * KIB, le=MIB
+    )
+    max_associations: int = Field(
+        500, ge=1, le=10_000, description="Associations at a time in one DICOM process"
+    )
+    max_find_answers: int = Field(10_000, ge=1, description="Answers to one C-FIND, after which it says so")
+    artim_timeout: Seconds = Field(30, description="Seconds that a peer gets to associate or hang up")
+    idle_timeout: Seconds = Field(600, description="Seconds an association may be silent between messages")
+    message_timeout: Seconds = Field(60, description="Seconds a peer may pause within a message")
+    database_patience: Seconds = Field(15, description="Seconds to wait for a database that went away")
+    free_space_reserve: ByteSize = Field(
+        ByteSize(GIB), description="Free disk space below which nothing more is taken in", ge=0
+    )
+    quiet_period: Seconds = Field(
+        60, description="Seconds without a new object after which a study is complete"
+    )
+    sweep_grace: Seconds = Field(3600, description="Seconds that an unreferenced blob is kept")
+
+    @field_validator("ae_title")
+    @classmethod
+    def _check_ae_title(cls, value: str) -> str:
+        return ae_title(value)
+
+    @field_validator("database_url")
+    @classmethod
+    def _check_database_url(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None:
+            return None
+        url = urlsplit(value.get_secret_value())
+        if url.scheme not in ("sqlite", "postgresql", "postgresql+psycopg"):
+            raise ValueError("must begin with sqlite:/// or postgresql+psycopg://")
+        if url.password and url.password.lower() in WEAK_PASSWORDS and not _local(url.hostname):
+            raise ValueError("its password is one that everybody tries first; choose another")
+        return value
+
+    @field_validator("blobs_url")
+    @classmethod
+    def _check_blobs_url(cls, value: str | None) -> str | None:
+        if value is not None and not re.match(r"s3://[^/]+|file:///.", value):
+            raise ValueError("must begin with s3://BUCKET or file:///")
+        return value
+
+    @field_validator("base_url", "s3_endpoint")
+    @classmethod
+    def _check_web_url(cls, value: str | None) -> str | None:
+        if value is not None and not re.match(r"https?://[^/\s]+", value):
+            raise ValueError("must begin with http:// or https://")
+        return value
+
+    @field_validator("s3_secret_key")
+    @classmethod
+    def _check_s3_secret(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and value.get_secret_value().lower() in WEAK_PASSWORDS:
+            raise ValueError("is one that everybody tries first; choose another")
+        return value
+
+    @field_validator("secret_key")
+    @classmethod
+    def _check_secret_key(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            key = value.get_secret_value()
+            if len(key) < 32 or len(set(key)) < 10:
+                raise ValueError("is too weak; leave it out, or make one with `openssl rand -hex 32`")
+        return value
+
+    @field_validator("open")
+    @classmethod
+    def _check_open(cls, value: bool, info: Any) -> bool:
+        bound = [info.data.get(name) for name in ("http", "dimse")]
+        if value and not all(address is None or address.is_loopback for address in bound):
+            raise ValueError("is refused unless HTTP and DIMSE both listen on loopback (127.0.0.1)")
+        return value
+
+    @property
+    def resolved_database_url(self) -> str:
+        if self.database_url is None:
+            return f"sqlite:///{self.data_dir / 'pacs.db'}"
+        url = self.database_url.get_secret_value()
+        return url.replace("postgresql://", "postgresql+psycopg://", 1)
+
+    @property
+    def resolved_blobs_url(self) -> str:
+        return self.blobs_url or (self.data_dir / "blobs").as_uri()
+
+
+def _local(host: str | None) -> bool:
+    return not host or Address(host, 0).is_loopback
+
+
+def environment_name(field: str) -> str:
+    return PREFIX + field.upper()
+
+
+def is_secret(field: str) -> bool:
+    return "SecretStr" in str(Settings.model_fields[field].annotation)

@@ -1,0 +1,49 @@
+"""Listening sockets: opened once by the parent, shared by its children."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+
+from config.address import Address
+
+BACKLOG = 512
+
+
+class CannotListen(Exception):
+    """An address is not to be had."""
+
+
+def listen(address: Address, setting: str) -> socket.socket:
+    """`setting` is what to change when the address is taken."""
+    try:
+        family, kind, protocol, _, where = socket.getaddrinfo(
+            address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise CannotListen(
+            f"{setting}: {address.host} is not an address of this machine ({error})"
+        ) from error
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(where)
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise CannotListen(_reason(error, address, setting)) from error
+    return listener
+
+
+def bound(listener: socket.socket, asked: Address) -> Address:
+    """The address as asked for, with the port that port 0 became."""
+    return Address(asked.host, listener.getsockname()[1])
+
+
+def _reason(error: OSError, address: Address, setting: str) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"{address} is in use: stop what listens there, or choose another address with {setting}"
+    if error.errno == errno.EACCES:
+        return f"{address} is not allowed for this user: choose a port above 1023 with {setting}"
+    return f"cannot listen on {address}: {os.strerror(error.errno or 0)} ({setting})"

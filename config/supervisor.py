@@ -1,0 +1,201 @@
+"""One parent, forked children: keeps them running, and lets them finish when asked to stop.
+
+The parent does nothing else: it opens no database and starts no thread, so that forking is safe at
+any time and what was imported before is shared by all. A child that dies is started again with
+back-off. SIGTERM or SIGINT lets the children finish their work; a second one ends them at once.
+Children that lose their parent end by themselves.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import select
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import structlog
+
+log = structlog.get_logger(__name__)
+
+FIRST_PAUSE = 0.1  # seconds before a dead child is started again, doubled each time
+LONGEST_PAUSE = 10.0
+LIVED = 30.0  # seconds after which a child's death counts as its first again
+GRACE = 3.0  # seconds on top of the drain time, until the parent ends a child by force
+_STOP = (signal.SIGTERM, signal.SIGINT)
+
+
+@dataclass(frozen=True)
+class Role:
+    """What one kind of child does: `run` returns after its event was set, its work finished."""
+
+    name: str
+    run: Callable[[threading.Event], None]
+    count: int = 1
+
+
+@dataclass
+class _Child:
+    role: Role
+    pid: int = 0
+    started: float = 0.0
+    deaths: int = 0
+    due: float = field(default=0.0)  # when to start it again, 0 while it runs
+
+
+class Supervisor:
+    """`on_drain` runs in the parent when stopping begins, `on_death` with the pid of each dead child."""
+
+    def __init__(
+        self,
+        roles: Iterable[Role],
+        drain_timeout: float,
+        on_drain: Callable[[], None] = lambda: None,
+        on_death: Callable[[int], None] = lambda pid: None,
+    ) -> None:
+        self._children = [_Child(role) for role in roles for _ in range(role.count)]
+        self._drain_timeout = drain_timeout
+        self._on_drain = on_drain
+        self._on_death = on_death
+        self._lifeline, self._held = os.pipe()
+
+    def run(self) -> int:
+        """The exit code, once every child is gone: 0 when all had finished their work."""
+        wake, waker = socket.socketpair()
+        wake.setblocking(False)
+        waker.setblocking(False)
+        for number in (*_STOP, signal.SIGCHLD):
+            signal.signal(number, lambda *_: None)
+        signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
+        gc.collect()
+        gc.freeze()  # a collector that touches shared pages would copy them
+        for child in self._children:
+            self._start(child)
+        self._watch(wake)
+        return self._drain(wake)
+
+    def _watch(self, wake: socket.socket) -> None:
+        """Until somebody asks to stop."""
+        while not self._asked(wake, self._next_due()):
+            for child, status in self._reap():
+                self._bury(child, status)
+            now = time.monotonic()
+            for child in self._children:
+                if child.due and child.due <= now:
+                    self._start(child)
+
+    def _drain(self, wake: socket.socket) -> int:
+        log.info("stopping", hint="work under way is finished; a second signal ends it at once")
+        self._on_drain()
+        self._signal_all(signal.SIGTERM)
+        clean = True
+        deadline = time.monotonic() + self._drain_timeout + GRACE
+        while any(child.pid for child in self._children):
+            left = deadline - time.monotonic()
+            if left <= 0 or self._asked(wake, left):
+                log.warning("ending work by force")
+                self._signal_all(signal.SIGKILL)
+                deadline = time.monotonic() + GRACE
+                clean = False
+            for child, status in self._reap():
+                clean &= status == 0
+                child.pid = 0
+        log.info("stopped", clean=clean)
+        return 0 if clean else 1
+
+    def _asked(self, wake: socket.socket, timeout: float | None) -> bool:
+        """Wait for a signal; whether it was one to stop."""
+        readable, _, _ = select.select([wake], [], [], timeout)
+        received = wake.recv(64) if readable else b""
+        return any(number in received for number in _STOP)
+
+    def _next_due(self) -> float | None:
+        due = [child.due for child in self._children if child.due]
+        return max(0.0, min(due) - time.monotonic()) if due else None
+
+    def _reap(self) -> list[tuple[_Child, int]]:
+        found = []
+        for child in self._children:
+            if child.pid:
+                pid, status = os.waitpid(child.pid, os.WNOHANG)
+                if pid:
+                    found.append((child, os.waitstatus_to_exitcode(status)))
+        return found
+
+    def _bury(self, child: _Child, status: int) -> None:
+        now = time.monotonic()
+        child.deaths = 1 if now - child.started > LIVED else child.deaths + 1
+        pause = min(FIRST_PAUSE * 2 ** (child.deaths - 1), LONGEST_PAUSE)
+        log.error("process died", role=child.role.name, pid=child.pid, status=status, restart_in=pause)
+        self._on_death(child.pid)
+        child.pid, child.due = 0, now + pause
+
+    def _signal_all(self, number: signal.Signals) -> None:
+        for child in self._children:
+            if child.pid:
+                with suppress(ProcessLookupError):
+                    os.kill(child.pid, number)
+
+    def _start(self, child: _Child) -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, _STOP)  # until the child has its own handlers
+        pid = os.fork()
+        if pid == 0:
+            self._become(child.role)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP)
+        child.pid, child.started, child.due = pid, time.monotonic(), 0.0
+        log.debug("process started", role=child.role.name, pid=pid)
+
+    def _become(self, role: Role) -> None:
+        """The child's whole life; never returns."""
+        code = 1
+        try:
+            stop = threading.Event()
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent decides
+            signal.signal(signal.SIGTERM, lambda *_: stop.set())
+            os.close(self._held)
+            threading.Thread(target=self._outlive_no_parent, daemon=True, name="lifeline").start()
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP)
+            role.run(stop)
+            code = 0
+        except Exception:
+            log.exception("process failed", role=role.name)
+        finally:
+            with suppress(Exception):
+                sys.stdout.flush()
+                sys.stderr.flush()
+            os._exit(code)
+
+    def _outlive_no_parent(self) -> None:
+        os.read(self._lifeline, 1)  # returns when the parent, which alone could write, is gone
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(self._drain_timeout + GRACE)
+        os._exit(1)
+
+
+def run_apart(work: Callable[[], None]) -> None:
+    """Run `work` in a child, so that this process stays without threads. Its failure ends this one too."""
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            work()
+            code = 0
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else 1
+        except Exception:
+            log.exception("could not start")
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    if code:
+        raise SystemExit(code if code > 0 else 1)
