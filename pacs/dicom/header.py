@@ -1,0 +1,198 @@
+"""A data set, or an item of a sequence, as a view on its listing. Values are decoded when asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from pacs.dicom.dictionary import ITEM, PIXEL_DATA, SPECIFIC_CHARACTER_SET, SQ, VRS, tag_of
+from pacs.dicom.fragments import Fragments
+from pacs.dicom.listing import Listing
+from pacs.dicom.source import Source
+from pacs.dicom.values import NUMBER_VRS, PARSERS, STRING_VRS, Value, numbers, strings, tags
+
+_PIXEL_REPRESENTATION = 0x00280103
+_LUT_DESCRIPTOR = 0x00283002
+
+
+class Element(NamedTuple):
+    """Where an element's value lies. `undefined`: encapsulated, or a sequence, whose real extent `length` is."""
+
+    tag: int
+    vr: str
+    offset: int
+    length: int
+    encapsulated: bool
+
+
+class Header:
+    """`tag in header`, iteration over the elements of this level, values by tag or keyword.
+
+    The source must stay open as long as values are asked for. A tag that occurs twice counts as
+    the last one.
+    """
+
+    __slots__ = ("_big", "_charsets", "_entries", "_listing", "_parent", "transfer_syntax")
+
+    def __init__(
+        self, listing: Listing, entries: dict[int, int], big: bool, transfer_syntax: str, parent: Header | None
+    ) -> None:
+        self._listing = listing
+        self._entries = entries
+        self._big = big
+        self._parent = parent
+        self._charsets: tuple[str, ...] | None = None
+        self.transfer_syntax = transfer_syntax
+
+    @property
+    def source(self) -> Source:
+        """What offsets refer to: the inflated stream for a deflated transfer syntax."""
+        return self._listing.source
+
+    @property
+    def truncated(self) -> bool:
+        """The stream ended inside an element, or before a delimiter."""
+        return self._listing.truncated
+
+    @property
+    def charsets(self) -> tuple[str, ...]:
+        """Specific Character Set: this data set's, else that of the one around it (PS3.5 §7.5.3)."""
+        if self._charsets is None:
+            raw = self.raw(SPECIFIC_CHARACTER_SET)
+            if raw is not None:
+                text = raw.decode("latin-1").strip(" \0")
+                self._charsets = tuple(term.strip(" \0") for term in text.split("\\")) if text else ()
+            else:
+                self._charsets = self._parent.charsets if self._parent else ()
+        return self._charsets
+
+    @property
+    def big_endian(self) -> bool:
+        return self._big
+
+    @property
+    def pixel_data(self) -> Element | None:
+        """Pixel Data, Float Pixel Data or Double Float Pixel Data of this level."""
+        return next((self.element(tag) for tag in PIXEL_DATA if tag in self._entries), None)
+
+    def fragments(self, tag: int) -> Fragments | None:
+        """The items of an encapsulated value."""
+        entry = self._entries.get(tag)
+        return None if entry is None else self._listing.fragments.get(entry)
+
+    def __contains__(self, attribute: object) -> bool:
+        return isinstance(attribute, int | str) and tag_of(attribute) in self._entries
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __iter__(self) -> Iterator[Element]:
+        """In the order of the stream."""
+        return (self._element(tag, entry) for tag, entry in self._entries.items())
+
+    def element(self, attribute: int | str) -> Element | None:
+        tag = tag_of(attribute)
+        entry = self._entries.get(tag)
+        return None if entry is None else self._element(tag, entry)
+
+    def raw(self, attribute: int | str) -> bytes | None:
+        """The value field as sent; None when absent."""
+        entry = self._entries.get(tag_of(attribute))
+        if entry is None:
+            return None
+        return self._listing.read(self._listing.offsets[entry], self._listing.lengths[entry])
+
+    def text(self, attribute: int | str) -> str | None:
+        """All values joined by backslashes, without padding; numbers in decimal, AT in hexadecimal.
+
+        None when absent, and for sequences and binary values, which have no text.
+        """
+        tag = tag_of(attribute)
+        entry = self._entries.get(tag)
+        if entry is None:
+            return None
+        vr = self._vr(tag, entry)
+        if vr in STRING_VRS:
+            return "\\".join(self._strings(entry, vr))
+        return "\\".join(map(str, self._numbers(entry, vr))) if vr in NUMBER_VRS or vr == "AT" else None
+
+    def values(self, attribute: int | str) -> list[Value]:
+        """The values, numbers as numbers; `[]` when absent, empty, binary or a sequence."""
+        tag = tag_of(attribute)
+        entry = self._entries.get(tag)
+        if entry is None:
+            return []
+        vr = self._vr(tag, entry)
+        if vr in NUMBER_VRS or vr == "AT":
+            return self._numbers(entry, vr)
+        if vr not in STRING_VRS:
+            return []
+        found = self._strings(entry, vr)
+        parse = PARSERS.get(vr)
+        return [parse(value) if value else value for value in found] if parse else [*found]
+
+    def items(self, attribute: int | str) -> list[Header]:
+        """The items of a sequence; `[]` when absent or no sequence."""
+        entry = self._entries.get(tag_of(attribute))
+        listing = self._listing
+        if entry is None or listing.keys[entry] & 0xFF != SQ:
+            return []
+        found, stop = [], listing.after(entry)
+        item = entry + 1
+        while item < stop:
+            behind = listing.after(item)
+            assert listing.keys[item] >> 8 == ITEM
+            big = bool(listing.keys[item] & 0xFF)
+            found.append(Header(listing, index(listing, item + 1, behind), big, self.transfer_syntax, self))
+            item = behind
+        return found
+
+    def _strings(self, entry: int, vr: str) -> list[str]:
+        listing = self._listing
+        raw = listing.read(listing.offsets[entry], listing.lengths[entry])
+        return strings(raw, vr, self.charsets)
+
+    def _numbers(self, entry: int, vr: str) -> list[Value]:
+        listing = self._listing
+        raw = listing.read(listing.offsets[entry], listing.lengths[entry])
+        return [*tags(raw, self._big)] if vr == "AT" else [*numbers(raw, vr, self._big)]
+
+    def _element(self, tag: int, entry: int) -> Element:
+        listing = self._listing
+        return Element(
+            tag, self._vr(tag, entry), listing.offsets[entry], listing.lengths[entry], entry in listing.fragments
+        )
+
+    def _vr(self, tag: int, entry: int) -> str:
+        vr = VRS[self._listing.keys[entry] & 0xFF]
+        return vr if len(vr) == 2 else self._unambiguous(vr, entry)
+
+    def _unambiguous(self, vr: str, entry: int) -> str:
+        """What PS3.6 leaves open, by the rules of PS3.5 Annex A.1 and PS3.3 §C.11.1.1."""
+        if vr == "OB or OW":
+            return "OB" if entry in self._listing.fragments else "OW"
+        if vr == "US or SS":
+            return "SS" if self._signed() else "US"
+        if vr == "US or OW":
+            return "US" if self.values(_LUT_DESCRIPTOR)[:1] == [1] else "OW"
+        return "OW"
+
+    def _signed(self) -> bool:
+        """Pixel Representation of this data set, or of the nearest one around that has it."""
+        level: Header | None = self
+        while level is not None:
+            if found := level.values(_PIXEL_REPRESENTATION):
+                return found[0] == 1
+            level = level._parent
+        return False
+
+
+def index(listing: Listing, first: int, stop: int) -> dict[int, int]:
+    """Tag → entry of one level's elements among the entries from `first` to `stop`."""
+    keys, found = listing.keys, {}
+    entry = first
+    while entry < stop:
+        key = keys[entry]
+        found[key >> 8] = entry
+        entry = entry + 1 if key & 0xFF != SQ else listing.after(entry)
+    return found

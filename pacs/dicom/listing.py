@@ -1,0 +1,333 @@
+"""The one loop that lists the elements of a data set (PS3.5 §7), without recursion and in bounded memory.
+
+Three parallel arrays hold, in the order of the stream, each element and each item: what it is, where
+its value begins, how long that is. Offsets rise, so the children of an entry are those behind it up
+to its end. Nothing is decoded, and values longer than a window are never read.
+
+What real writers get wrong is read as meant where that is clear: missing delimiters, item lengths that
+do not add up, implicit VR inside explicit, unknown VRs, values cut off by the end of the stream.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_right
+from struct import Struct
+
+from pacs.dicom.dictionary import (
+    ITEM,
+    ITEM_DELIMITATION,
+    LONG_CODES,
+    PIXEL_DATA,
+    PUBLIC_CODES,
+    SEQUENCE_DELIMITATION,
+    SHORT_CODES,
+    SQ,
+    UN,
+    UNDEFINED,
+    uncommon_code,
+)
+from pacs.dicom.fragments import Fragments, walk_fragments
+from pacs.dicom.limits import Limits
+from pacs.dicom.source import Source
+from pacs.errors import LimitExceeded
+
+WINDOW = 64 * 1024
+LONGEST_HEADER = 12
+_PAD = 16
+"""Zeros behind a window, so that the last header of a stream can be unpacked whole."""
+_CREATOR = 64  # characters of an LO
+
+_EXPLICIT = (Struct("<HH2sH").unpack_from, Struct(">HH2sH").unpack_from)
+_IMPLICIT = (Struct("<HHL").unpack_from, Struct(">HHL").unpack_from)
+_LENGTH = (Struct("<L").unpack_from, Struct(">L").unpack_from)
+_STRUCTURAL = frozenset({SQ, UN})
+_DELIMITERS = frozenset({ITEM, ITEM_DELIMITATION, SEQUENCE_DELIMITATION})
+_UN_AS_KNOWN = 0xFFFF
+"""A public attribute sent as UN has its own VR again when shorter; longer ones are UN because they
+did not fit a 16-bit length (PS3.5 §6.2.2), and are bulk data anyway."""
+
+
+class _Frame:
+    """A data set (the outermost or an item) or a sequence that is being listed.
+
+    `end` is where it should end; `hard_end` is what nothing in it may cross: the end of the stream
+    or of the nearest sequence of defined length. `open_ended`: its own length is undefined.
+    """
+
+    __slots__ = ("big", "creators", "end", "entry", "hard_end", "implicit", "is_sequence", "open_ended")
+
+    def __init__(self, entry: int, end: int, hard_end: int, implicit: bool, big: bool) -> None:
+        self.entry = entry
+        self.end = end
+        self.hard_end = hard_end
+        self.implicit = implicit
+        self.big = big
+        self.is_sequence = False
+        self.open_ended = False
+        self.creators: dict[int, int] = {}
+
+
+class Listing:
+    """The entries of one data set: `keys[i]` is tag << 8 | code of the VR.
+
+    For an item, the code says whether its numbers are big endian.
+    """
+
+    def __init__(self, source: Source, start: int, limits: Limits) -> None:
+        self.source = source
+        self.keys = array("Q")
+        self.offsets = array("Q")
+        self.lengths = array("Q")
+        self.fragments: dict[int, Fragments] = {}
+        self.truncated = False
+        self._limits = limits
+        self._start = self._pos = self._base = start
+        self._end = source.size
+        self._jumped = 0
+        self._stack: list[_Frame] = []
+        self._window = b""
+        self._refill()
+        self._head = self._window
+
+    def read(self, offset: int, length: int) -> bytes:
+        at = offset - self._start
+        if at >= 0 and at + length <= len(self._head) - _PAD:
+            return self._head[at : at + length]
+        return self.source.read_at(offset, length)
+
+    def after(self, entry: int) -> int:
+        """The entry behind `entry` and all that it holds."""
+        key = self.keys[entry]
+        if key & 0xFF != SQ and key >> 8 != ITEM:
+            return entry + 1
+        return bisect_right(self.offsets, self.offsets[entry] + self.lengths[entry], entry + 1)
+
+    def fill(self, implicit: bool, big: bool) -> None:
+        """List everything from the start to the end of the source."""
+        self._stack = [_Frame(-1, self._end, self._end, implicit, big)]
+        while self._stack:
+            frame = self._stack[-1]
+            if frame.is_sequence:
+                self._next_item(frame)
+            else:
+                self._list_elements(frame)
+        self._window = b""
+
+    def _refill(self) -> None:
+        """Move the window to the current position; here the bounds on the walk are checked."""
+        limits = self._limits
+        if len(self.keys) > limits.elements:
+            raise LimitExceeded(f"the data set has more than {limits.elements} elements")
+        if self._pos - self._start - self._jumped > limits.header_bytes:
+            raise LimitExceeded(f"the data set's header is longer than {limits.header_bytes} bytes")
+        self._base = self._pos
+        data = self.source.read_at(self._pos, WINDOW)
+        self._window = data + bytes(_PAD)
+        self._last = len(data) if self._pos + len(data) >= self._end else len(data) - LONGEST_HEADER
+
+    def _at(self, pos: int) -> int:
+        """Where in the window `pos` is; a whole element header can be unpacked there."""
+        if pos - self._base > self._last:
+            self._pos = pos
+            self._refill()
+        return pos - self._base
+
+    def _append(self, tag: int, code: int, offset: int, length: int) -> int:
+        self.keys.append(tag << 8 | code)
+        self.offsets.append(offset)
+        self.lengths.append(length)
+        return len(self.keys) - 1
+
+    def _list_elements(self, frame: _Frame) -> None:
+        """List until the data set of `frame` ends (it is closed then) or a sequence is opened."""
+        implicit, end, creators = frame.implicit, frame.end, frame.creators
+        unpack_explicit, unpack_implicit = _EXPLICIT[frame.big], _IMPLICIT[frame.big]
+        add_key, add_offset, add_length = self.keys.append, self.offsets.append, self.lengths.append
+        window, base, last, pos = self._window, self._base, self._last, self._pos
+        while pos + 8 <= end:
+            at = pos - base
+            if at > last:
+                at = self._at(pos)
+                window, base, last = self._window, self._base, self._last
+            if implicit:
+                group, element, length = unpack_implicit(window, at)
+                code = PUBLIC_CODES.get(group << 16 | element, UN)
+                plain = code not in _STRUCTURAL and length <= WINDOW
+            else:
+                group, element, vr, length = unpack_explicit(window, at)
+                code = SHORT_CODES.get(vr, UN)
+                plain = code != UN
+            tag = group << 16 | element
+            if plain and pos + 8 + length <= end:
+                if group & 1 and element < 0x100:
+                    creators[tag] = len(self.keys)
+                add_key(tag << 8 | code)
+                add_offset(pos + 8)
+                add_length(length)
+                pos += 8 + length
+            else:
+                self._pos = pos
+                if self._uncommon(frame, tag, at):
+                    return
+                pos = self._pos
+                window, base, last = self._window, self._base, self._last
+        self._pos = max(pos, end)
+        self._close(frame, self._pos)
+
+    def _uncommon(self, frame: _Frame, tag: int, at: int) -> bool:
+        """An element the short way cannot list. True when a frame was opened or closed."""
+        if tag in _DELIMITERS:
+            return self._delimiter(frame, tag)
+        code, value, length = self._header(frame, tag, at)
+        if value > frame.hard_end:
+            self._pos = frame.hard_end
+            return False
+        if code == UN and (tag & 0x10000 or length < _UN_AS_KNOWN or length == UNDEFINED):
+            code = self._known_code(frame, tag)
+        if length == UNDEFINED:
+            return self._undefined_length(frame, tag, code, value)
+        if value + length > frame.hard_end:
+            length = frame.hard_end - value
+            self.truncated = self.truncated or frame.hard_end == self._end
+        if tag & 0x10000 and tag & 0xFFFF < 0x100:
+            frame.creators[tag] = len(self.keys)
+        entry = self._append(tag, code, value, length)
+        if code == SQ and length:
+            self._open_sequence(frame, entry, value, length)
+            return True
+        if length > WINDOW:
+            self._jumped += length
+        self._pos = value + length
+        return False
+
+    def _header(self, frame: _Frame, tag: int, at: int) -> tuple[int, int, int]:
+        """VR code, offset of the value, length of the element at the current position."""
+        pos, window = self._pos, self._window
+        long_length: int = _LENGTH[frame.big](window, at + 8)[0]
+        implicit_length: int = _LENGTH[frame.big](window, at + 4)[0]
+        if frame.implicit:
+            return PUBLIC_CODES.get(tag, UN), pos + 8, implicit_length
+        _, _, vr, short_length = _EXPLICIT[frame.big](window, at)
+        if vr in SHORT_CODES:
+            return SHORT_CODES[vr], pos + 8, short_length
+        if vr in LONG_CODES:
+            return LONG_CODES[vr], pos + 12, long_length
+        return self._unknown_vr(frame, tag, vr, (short_length, long_length, implicit_length))
+
+    def _unknown_vr(
+        self, frame: _Frame, tag: int, vr: bytes, lengths: tuple[int, int, int]
+    ) -> tuple[int, int, int]:
+        """A VR that no edition knows: take the form of header behind which an element follows.
+
+        Letters may be a VR to come, which has a 32-bit length behind two zeros; some writers give
+        their own a short one. Anything else is a writer that changed over to implicit VR, or `??`.
+        """
+        short_length, long_length, implicit_length = lengths
+        short = UN, self._pos + 8, short_length
+        long = UN, self._pos + 12, long_length
+        implicit = PUBLIC_CODES.get(tag, UN), self._pos + 8, implicit_length
+        if vr.isalpha() and vr.isupper():
+            return long if short_length == 0 and self._goes_on(frame, tag, long) else short
+        return short if not self._goes_on(frame, tag, implicit) and self._goes_on(frame, tag, short) else implicit
+
+    def _goes_on(self, frame: _Frame, tag: int, header: tuple[int, int, int]) -> bool:
+        """Behind such an element is one of a higher tag, a delimiter or the end."""
+        _, value, length = header
+        stop = value + length
+        if length == UNDEFINED or stop + 8 > frame.end:
+            return length == UNDEFINED or stop == frame.end
+        group, element, _ = _IMPLICIT[frame.big](self.source.read_at(stop, 8) + bytes(8))
+        return (group << 16 | element) > tag
+
+    def _known_code(self, frame: _Frame, tag: int) -> int:
+        """The VR of what came without one or as UN, from the dictionaries."""
+        code = PUBLIC_CODES.get(tag)
+        if code is not None:
+            return code
+        creator = ""
+        if tag & 0x10000:
+            entry = frame.creators.get(tag & 0xFFFF0000 | (tag >> 8 & 0xFF))
+            if entry is not None:
+                raw = self.read(self.offsets[entry], min(self.lengths[entry], _CREATOR))
+                creator = raw.decode("latin-1").strip(" \0")
+        return uncommon_code(tag, creator)
+
+    def _undefined_length(self, frame: _Frame, tag: int, code: int, value: int) -> bool:
+        if tag not in PIXEL_DATA and code in _STRUCTURAL:
+            group, element, _ = _IMPLICIT[frame.big](self._window, self._at(value))
+            if code == SQ or group << 16 | element in _DELIMITERS:
+                self._open_sequence(frame, self._append(tag, SQ, value, 0), value, None)
+                return True
+        fragments = walk_fragments(self.source, value, frame.hard_end, frame.big, self._limits)
+        entry = self._append(tag, code, value, fragments.end - value)
+        self.fragments[entry] = fragments
+        self.truncated = self.truncated or (fragments.truncated and frame.hard_end == self._end)
+        self._jumped += fragments.end - value
+        self._pos = fragments.next
+        return False
+
+    def _open_sequence(self, frame: _Frame, entry: int, value: int, length: int | None) -> None:
+        if len(self._stack) > 2 * self._limits.depth:
+            raise LimitExceeded(f"sequences are nested more than {self._limits.depth} deep")
+        end = frame.hard_end if length is None else value + length
+        opened = _Frame(entry, end, end, frame.implicit, frame.big)
+        opened.is_sequence, opened.open_ended = True, length is None
+        self._stack.append(opened)
+        self._pos = value
+
+    def _next_item(self, sequence: _Frame) -> None:
+        """Open the next item of `sequence`, or close it."""
+        pos = self._pos
+        if pos + 8 > sequence.end:
+            self._pos = sequence.end
+            self._close(sequence, sequence.end)
+            return
+        group, element, length = _IMPLICIT[sequence.big](self._window, self._at(pos))
+        tag = group << 16 | element
+        if tag == ITEM:
+            self._open_item(sequence, pos + 8, length)
+        elif tag == ITEM_DELIMITATION:
+            self._pos = pos + 8  # behind an item that had a length
+        else:
+            delimited = tag == SEQUENCE_DELIMITATION
+            if not sequence.open_ended:
+                self._pos = sequence.end
+            elif delimited:
+                self._pos = pos + 8
+            sequence.open_ended = False
+            self._close(sequence, pos)
+
+    def _open_item(self, sequence: _Frame, value: int, length: int) -> None:
+        hard_end = sequence.hard_end
+        end = hard_end if length == UNDEFINED else min(value + length, hard_end)
+        implicit = sequence.implicit
+        if not implicit and value + 8 <= end:
+            # Sequences inside explicit VR may be implicit, sent as UN or not (PS3.5 §6.2.2).
+            vr = _EXPLICIT[sequence.big](self._window, self._at(value))[2]
+            group = _IMPLICIT[sequence.big](self._window, self._at(value))[0]
+            implicit = group != ITEM >> 16 and not (vr.isalpha() and vr.isupper())
+        item = _Frame(self._append(ITEM, sequence.big, value, 0), end, hard_end, implicit, sequence.big)
+        item.open_ended = length == UNDEFINED
+        self._stack.append(item)
+        self._pos = value
+
+    def _delimiter(self, frame: _Frame, tag: int) -> bool:
+        """A delimiter among the elements of a data set: it ends its item, or is astray."""
+        pos = self._pos
+        if frame.entry < 0:
+            self._pos = pos + 8
+            return False
+        frame_open, frame.open_ended = frame.open_ended, False
+        if tag == ITEM_DELIMITATION:
+            self._pos = pos + 8 if frame_open else max(pos + 8, frame.end)
+        self._close(frame, pos)
+        return True
+
+    def _close(self, frame: _Frame, end: int) -> None:
+        """The content of `frame` ends at `end`. Still open-ended means that a delimiter is missing."""
+        self._stack.pop()
+        if frame.open_ended and frame.hard_end == self._end:
+            self.truncated = True
+        if frame.entry >= 0:
+            self.lengths[frame.entry] = end - self.offsets[frame.entry]

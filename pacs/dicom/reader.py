@@ -1,0 +1,64 @@
+"""Reading a data set's header: bounded, without recursion, whatever the bytes."""
+
+from __future__ import annotations
+
+from pacs.dicom.dictionary import CODES
+from pacs.dicom.header import Element, Header, index
+from pacs.dicom.limits import DEFAULT, Limits
+from pacs.dicom.listing import Listing
+from pacs.dicom.source import InflatedSource, Source
+from pacs.errors import InvalidDataSet
+
+__all__ = ["DEFAULT", "Element", "Header", "Limits", "is_deflated", "read_header"]
+
+IMPLICIT_LITTLE = "1.2.840.10008.1.2"
+EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
+DEFLATED = frozenset({"1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95"})
+"""Deflated Explicit VR, and JPIP Referenced Deflate."""
+EXPLICIT_BIG = "1.2.840.10008.1.2.2"
+IMPLICIT = frozenset({IMPLICIT_LITTLE, "1.2.840.113619.5.2"})
+"""The second one is GE's private one, whose pixels alone are big endian."""
+
+
+def is_deflated(transfer_syntax: str) -> bool:
+    return transfer_syntax in DEFLATED
+
+
+def read_header(source: Source, transfer_syntax: str, start: int = 0, limits: Limits = DEFAULT) -> Header:
+    """List the data set that begins at `start` and ends with the source.
+
+    A transfer syntax that the first element contradicts is read as what is there. `InvalidDataSet`
+    when nothing is, `LimitExceeded` when there is too much.
+    """
+    inflated = InflatedSource(source, start, limits) if is_deflated(transfer_syntax) else None
+    if inflated is not None:
+        source, start = inflated, 0
+    implicit, big = _encoding(source.read_at(start, 8), transfer_syntax)
+    listing = Listing(source, start, limits)
+    listing.fill(implicit, big)
+    listing.truncated = listing.truncated or (inflated is not None and inflated.truncated)
+    entries = index(listing, 0, len(listing.keys))
+    if not entries:
+        raise InvalidDataSet("the data set has no elements")
+    return Header(listing, entries, big, transfer_syntax, None)
+
+
+def _encoding(head: bytes, transfer_syntax: str) -> tuple[bool, bool]:
+    """(implicit VR, big endian) as the transfer syntax says, unless the first element knows better.
+
+    The bytes of a VR where a length should be would make that element 16 KiB long at least, and
+    no data set begins with one of those; nor with a group whose lower byte is zero.
+    """
+    implicit = transfer_syntax in IMPLICIT
+    big = transfer_syntax == EXPLICIT_BIG
+    vr = head[4:6].decode("latin-1")
+    if implicit:
+        implicit = vr not in CODES
+    elif len(vr) == 2:
+        implicit = not (vr.isascii() and vr.isalpha() and vr.isupper())
+    if not implicit and vr in CODES:
+        if head[0] == 0 and 0 < head[1] <= 0x40:
+            big = True
+        elif head[1] == 0 and 0 < head[0] <= 0x40:
+            big = False
+    return implicit, big

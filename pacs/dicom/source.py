@@ -1,0 +1,134 @@
+"""Where a data set's bytes come from. Readers ask for ranges; nothing here holds a whole object."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import zlib
+from pathlib import Path
+from typing import Protocol, Self
+
+from pacs.dicom.limits import DEFAULT, MIB, Limits
+from pacs.errors import LimitExceeded
+
+CHUNK = 256 * 1024
+IN_MEMORY = 4 * MIB
+"""Inflated bytes kept in memory; a larger data set goes to an anonymous temporary file."""
+
+
+class Source(Protocol):
+    """Bytes at offsets. `read_at` returns fewer than `length` only at the end."""
+
+    @property
+    def size(self) -> int: ...
+
+    def read_at(self, offset: int, length: int) -> bytes: ...
+
+
+class BytesSource:
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    @property
+    def size(self) -> int:
+        return len(self._data)
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        return self._data[offset : offset + length]
+
+
+class FileSource:
+    """A file, by path (then closed on leaving the context) or by a descriptor that stays the caller's."""
+
+    def __init__(self, file: int | str | Path) -> None:
+        self._owned = not isinstance(file, int)
+        self._fd = file if isinstance(file, int) else os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+        self._size = os.fstat(self._fd).st_size
+
+    @property
+    def size(self) -> int:
+        return self._size
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        if offset >= self._size or length <= 0:
+            return b""
+        data = os.pread(self._fd, min(length, self._size - offset), offset)
+        while len(data) < length and (more := os.pread(self._fd, length - len(data), offset + len(data))):
+            data += more  # one call moves at most 2 GiB
+        return data
+
+    def close(self) -> None:
+        if self._owned:
+            os.close(self._fd)
+            self._owned = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+class InflatedSource:
+    """A deflated data set (PS3.5 §A.5) as the bytes it stands for; offsets are of those.
+
+    The deflated stream runs from `start` to the end of `source`. It is inflated once, on
+    construction, in constant memory. `truncated`: the stream ends early or is damaged; what came
+    out before is there. `LimitExceeded` when it grows past `limits`.
+    """
+
+    def __init__(self, source: Source, start: int = 0, limits: Limits = DEFAULT) -> None:
+        self._file = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 - closed by close()
+        self.size = 0
+        self.truncated = False
+        deflated = max(source.size - start, 0)
+        self._most = min(
+            limits.inflated_bytes, max(limits.inflate_free_bytes, limits.inflate_ratio * deflated)
+        )
+        try:
+            self._inflate(source, start)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _inflate(self, source: Source, start: int) -> None:
+        inflater = zlib.decompressobj(_window_bits(source.read_at(start, 2)))
+        offset, pending = start, b""
+        try:
+            while not inflater.eof:
+                if not pending:
+                    pending = source.read_at(offset, CHUNK)
+                    offset += len(pending)
+                    if not pending:
+                        break
+                self._append(inflater.decompress(pending, CHUNK))
+                pending = inflater.unconsumed_tail
+            self._append(inflater.flush())
+        except zlib.error:
+            self.truncated = True
+        self.truncated = self.truncated or not inflater.eof
+
+    def _append(self, data: bytes) -> None:
+        self.size += len(data)
+        if self.size > self._most:
+            raise LimitExceeded(f"the data set inflates to more than {self._most} bytes")
+        self._file.write(data)
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        self._file.seek(offset)
+        return self._file.read(max(length, 0))
+
+    def close(self) -> None:
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+def _window_bits(head: bytes) -> int:
+    """Raw deflate is the standard; some writers send a zlib stream (RFC 1950) instead."""
+    zlib_stream = len(head) == 2 and head[0] & 0x0F == 8 and int.from_bytes(head) % 31 == 0
+    return zlib.MAX_WBITS if zlib_stream else -zlib.MAX_WBITS

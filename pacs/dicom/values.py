@@ -1,0 +1,69 @@
+"""A value field's bytes as text and numbers (PS3.5 §6.2)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from struct import Struct, unpack
+
+from pacs.dicom.charset import decode
+from pacs.dicom.dictionary import TEXT_VRS
+
+Value = str | int | float
+
+_NUMBERS = {"FD": "d", "FL": "f", "SL": "l", "SS": "h", "SV": "q", "UL": "L", "US": "H", "UV": "Q"}
+_SIZES = {vr: Struct("<" + form).size for vr, form in _NUMBERS.items()}
+_WHOLE = frozenset({"LT", "ST", "UR", "UT"})
+"""One value, backslashes and leading spaces included."""
+_BOTH_SIDES = frozenset({"AE", "AS", "CS", "DA", "DS", "DT", "IS", "TM", "UI"})
+_PADDING = " \0"
+STRING_VRS = _WHOLE | _BOTH_SIDES | TEXT_VRS
+NUMBER_VRS = frozenset(_NUMBERS)
+
+
+def strings(raw: bytes, vr: str, charsets: tuple[str, ...]) -> list[str]:
+    """The values of a text VR without padding; `[]` for an empty field."""
+    text = decode(raw, charsets, vr) if vr in TEXT_VRS else raw.decode("latin-1")
+    text = text.rstrip(_PADDING)
+    if not text:
+        return []
+    if vr in _WHOLE:
+        return [text]
+    if vr in _BOTH_SIDES:
+        return [value.strip(_PADDING) for value in text.split("\\")]
+    if "\\" in text:
+        return [value.rstrip(_PADDING) for value in text.split("\\")]
+    return [text]
+
+
+def numbers(raw: bytes, vr: str, big: bool) -> list[int | float]:
+    """The values of a binary number VR; bytes beyond the last whole one are dropped."""
+    count = len(raw) // _SIZES[vr]
+    return list(unpack(f"{'>' if big else '<'}{count}{_NUMBERS[vr]}", raw[: count * _SIZES[vr]]))
+
+
+def tags(raw: bytes, big: bool) -> list[str]:
+    """The values of AT as eight hexadecimal digits each."""
+    halves = numbers(raw[: len(raw) & ~3], "US", big)
+    return [f"{group:04X}{element:04X}" for group, element in zip(halves[::2], halves[1::2], strict=True)]
+
+
+def integer(text: str) -> Value:
+    """An IS as number; as text when it is none."""
+    try:
+        return int(text) if "_" not in text else text
+    except ValueError:
+        number = decimal(text)
+        return int(number) if isinstance(number, float) and number.is_integer() else text
+
+
+def decimal(text: str) -> Value:
+    """A DS as number; as text when it is none, or none that JSON has."""
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    return number if math.isfinite(number) and "_" not in text else text
+
+
+PARSERS: dict[str, Callable[[str], Value]] = {"IS": integer, "DS": decimal}
