@@ -102,8 +102,8 @@ class Attribute:
 
     @cached_property
     def key_column(self) -> str:
-        """The column that matching looks at."""
-        return f"{self.column}_key" if self.matching in KEYED else self.column
+        """The column that matching looks at; a computed number is its own key."""
+        return f"{self.column}_key" if self.matching in KEYED and not self.computed else self.column
 
 
 P, S, R, I = LEVELS  # noqa: E741

@@ -1,0 +1,124 @@
+"""One database, SQLite or PostgreSQL by URL; every transaction of the archive begins here.
+
+Make a `Database` after forking: connections and locks do not survive it.
+
+SQLite has one writer at a time. Its own waiting is polling, in which the unlucky starve; so the
+writers of one file first queue at a lock file beside it, where the kernel wakes them in turn.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+
+from storage.faults import database_faults
+
+_SQLITE_PRAGMAS = """
+PRAGMA synchronous = FULL;
+PRAGMA foreign_keys = ON;
+PRAGMA busy_timeout = 30000;
+PRAGMA temp_store = MEMORY;
+PRAGMA cache_size = -32768;
+"""
+_POSTGRESQL: dict[str, Any] = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,  # milliseconds: a node that vanished is noticed, not waited for
+    "application_name": "pacs",
+}
+
+
+class Database:
+    """Connections for reading and transactions for writing."""
+
+    def __init__(self, url: str, *, connections: int = 16) -> None:
+        """`connections`: how many one process opens to PostgreSQL at most."""
+        parsed = make_url(url)
+        self.dialect = parsed.get_backend_name()
+        if self.dialect == "sqlite":
+            path = parsed.database or ":memory:"
+            self._queue = _WriterQueue(f"{path}.lock")
+            self._reader = _sqlite(url, "BEGIN")
+            self._writer = _sqlite(url, "BEGIN IMMEDIATE")
+        else:
+            self._queue = None
+            self._reader = self._writer = create_engine(
+                parsed, pool_size=4, max_overflow=connections - 4, pool_pre_ping=True, connect_args=_POSTGRESQL
+            )
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection whose statements all see one moment (SQLite) or each its own (PostgreSQL).
+
+        `DatabaseUnavailable` when the database does not answer.
+        """
+        with database_faults(), self._reader.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """One transaction, committed when the block ends and rolled back when it raises."""
+        with self._turn(), database_faults(), self._writer.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        if self._queue is None:
+            yield
+        else:
+            with self._queue:
+                yield
+
+    def close(self) -> None:
+        self._reader.dispose()
+        self._writer.dispose()
+        if self._queue is not None:
+            self._queue.close()
+
+
+class _WriterQueue:
+    """Writers of one SQLite file, of all threads and processes, in the order they came."""
+
+    def __init__(self, path: str) -> None:
+        self._threads = threading.Lock()
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+
+    def __enter__(self) -> None:
+        self._threads.acquire()
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX)
+        except BaseException:
+            self._threads.release()
+            raise
+
+    def __exit__(self, *exc: object) -> None:
+        fcntl.flock(self._fd, fcntl.LOCK_UN)
+        self._threads.release()
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+
+def _sqlite(url: str, begin: str) -> Engine:
+    engine = create_engine(url)
+
+    def connected(connection: Any, _: object) -> None:
+        connection.isolation_level = None  # sqlite3 would begin transactions by itself, and late
+        connection.executescript(_SQLITE_PRAGMAS)
+        if begin != "BEGIN":
+            connection.execute("PRAGMA journal_mode = WAL")
+
+    def begun(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    event.listen(engine, "connect", connected)
+    event.listen(engine, "begin", begun)
+    return engine

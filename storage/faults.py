@@ -1,0 +1,36 @@
+"""What a database's refusal means to a sender: gone, or full. Both tell it to try again later."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+
+from pacs.errors import DatabaseUnavailable, StorageFull, Unavailable
+
+_DISK_FULL = "53100"  # PostgreSQL Appendix A, class 53
+
+
+def unavailable(error: DBAPIError) -> Unavailable | None:
+    """None: the statement is at fault, and repeating it would not help."""
+    if getattr(error.orig, "sqlstate", None) == _DISK_FULL:
+        return StorageFull()
+    code = getattr(error.orig, "sqlite_errorcode", 0) or 0
+    if code & 0xFF == sqlite3.SQLITE_FULL:
+        return StorageFull()
+    if error.connection_invalidated or isinstance(error, OperationalError | InterfaceError):
+        return DatabaseUnavailable()
+    return None
+
+
+@contextmanager
+def database_faults() -> Iterator[None]:
+    """SQLAlchemy's words for a database that is gone or full become this archive's."""
+    try:
+        yield
+    except DBAPIError as error:
+        if meaning := unavailable(error):
+            raise meaning from error
+        raise
