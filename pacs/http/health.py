@@ -1,0 +1,106 @@
+"""Alive: this process answers. Ready: it could take in and give out an object now.
+
+Each check runs in a thread of its own with a deadline, so that one that hangs (a database behind a
+dead network) neither delays the answer nor piles up threads: the next request waits for the same run.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import structlog
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+import pacs
+
+log = structlog.get_logger(__name__)
+
+DEADLINE = 1.5  # seconds for all checks together; an orchestrator's own is often 2 or more
+
+Check = Callable[[], None]
+"""Raises when something is wrong; the error's class says what."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    status: str
+    """`ok`, `failed` or `timeout`."""
+    reason: str = ""
+
+
+class _Run:
+    """One run of one check."""
+
+    def __init__(self, check: Check) -> None:
+        self._check = check
+        self._done = threading.Event()
+        self._finding = Finding("timeout", "no answer in time")
+        threading.Thread(target=self._go, daemon=True, name="health-check").start()
+
+    def _go(self) -> None:
+        try:
+            self._check()
+            self._finding = Finding("ok")
+        except Exception as error:
+            self._finding = Finding("failed", type(error).__name__)
+        finally:
+            self._done.set()
+
+    @property
+    def over(self) -> bool:
+        return self._done.is_set()
+
+    def finding(self, timeout: float) -> Finding:
+        self._done.wait(timeout)
+        return self._finding
+
+
+class Readiness:
+    def __init__(self, checks: Mapping[str, Check], deadline: float = DEADLINE) -> None:
+        self._checks = dict(checks)
+        self._deadline = deadline
+        self._lock = threading.Lock()
+        self._runs: dict[str, _Run] = {}
+
+    def examine(self) -> dict[str, Finding]:
+        with self._lock:
+            for name, check in self._checks.items():
+                if name not in self._runs or self._runs[name].over:
+                    self._runs[name] = _Run(check)
+            runs = dict(self._runs)
+        end = time.monotonic() + self._deadline
+        return {name: run.finding(max(0.0, end - time.monotonic())) for name, run in runs.items()}
+
+
+def routes(readiness: Readiness) -> list[Route]:
+    async def live(request: Request) -> Response:
+        return JSONResponse({"status": "healthy"})
+
+    async def ready(request: Request) -> Response:
+        findings = await run_in_threadpool(readiness.examine)
+        healthy = all(finding.status == "ok" for finding in findings.values())
+        if not healthy:
+            log.warning("not ready", **{name: f.reason for name, f in findings.items() if f.status != "ok"})
+        body = {
+            "status": "healthy" if healthy else "unhealthy",
+            "version": pacs.__version__,
+            "checks": {
+                name: {"status": f.status} | ({"reason": f.reason} if f.reason else {})
+                for name, f in findings.items()
+            },
+        }
+        return JSONResponse(body, 200 if healthy else 503)
+
+    return [
+        Route("/health", ready),
+        Route("/health/live", live),
+        Route("/health/ready", ready),
+        Route("/api/v1/health/liveness", live),
+        Route("/api/v1/health/readiness", ready),
+    ]

@@ -1,0 +1,59 @@
+"""`/metrics`, and the middleware that times each request by its route's pattern."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from pacs.metrics import HTTP_SECONDS, Sample, exposition
+
+TEXT = "text/plain; version=0.0.4; charset=utf-8"
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+class TimingMiddleware:
+    def __init__(self, app: ASGIApp, patterns: Mapping[Any, str]) -> None:
+        self.app = app
+        self.patterns = patterns
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        status = 500
+        begin = time.perf_counter()
+
+        async def send_noting(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_noting)
+        finally:
+            method = scope["method"] if scope["method"] in _METHODS else "other"
+            pattern = self.patterns.get(scope.get("endpoint"), "other")  # never the path: it may be anything
+            HTTP_SECONDS.labels(method, pattern, str(status)).observe(time.perf_counter() - begin)
+
+
+def patterns(routes: Iterable[BaseRoute], prefix: str = "") -> Iterator[tuple[Any, str]]:
+    """Endpoint and path pattern of each route, the mounted ones too."""
+    for each in routes:
+        if isinstance(each, Mount):
+            yield from patterns(each.routes or (), prefix + each.path)
+        elif isinstance(each, Route):
+            yield each.endpoint, prefix + each.path
+
+
+def route(samples: Mapping[str, tuple[str, Sample]]) -> Route:
+    def metrics(request: Request) -> Response:
+        return Response(exposition(samples), media_type=TEXT)
+
+    return Route("/metrics", metrics)

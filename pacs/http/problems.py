@@ -1,0 +1,79 @@
+"""The one translator from what went wrong to what HTTP says of it.
+
+Every error body is `{"status": "error", "code", "message", "correlation_id"}`. What is not a
+`PacsError` is our own bug: 500, the traceback in the log, no detail sent.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+import structlog
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from pacs.errors import PacsError, Unavailable
+
+log = structlog.get_logger(__name__)
+
+RETRY_AFTER = 5  # seconds
+
+
+def problem(
+    request: Request, status: int, code: str, message: str, headers: dict[str, str] | None = None
+) -> Response:
+    body = {
+        "status": "error",
+        "code": code,
+        "message": message,
+        "correlation_id": request.state.correlation_id,
+    }
+    return JSONResponse(body, status, headers=headers)
+
+
+def pacs_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, PacsError)
+    headers = {"Retry-After": str(RETRY_AFTER)} if isinstance(error, Unavailable) else None
+    if error.http_status >= 500:
+        log.error("request failed", code=error.code, exc_info=error)
+    return problem(request, error.http_status, error.code, str(error), headers)
+
+
+def http_error(request: Request, error: Exception) -> Response:
+    """Starlette's own: no such route, no such method."""
+    assert isinstance(error, HTTPException)
+    code = HTTPStatus(error.status_code).name
+    headers = dict(error.headers) if error.headers else None
+    return problem(request, error.status_code, code, error.detail, headers)
+
+
+class UnexpectedMiddleware:
+    """Answers 500 for what nobody expected, unless the answer had begun: then the connection breaks."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        begun = False
+
+        async def send_noting(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_noting)
+        except Exception as error:
+            log.error("unexpected error", method=scope["method"], exc_info=error)
+            if begun:
+                raise
+            answer = problem(Request(scope), 500, PacsError.code, "Something went wrong in the archive.")
+            await answer(scope, receive, send)
+
+
+HANDLERS = {PacsError: pacs_error, HTTPException: http_error}

@@ -1,0 +1,169 @@
+"""The shell: health, metrics, correlation ids and errors, on an app with one resource of each kind."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.testclient import TestClient
+
+from pacs.errors import DatabaseUnavailable, NotFound
+from pacs.http.app import create_app
+from pacs.http.headers import SECURITY_HEADERS
+
+
+class World:
+    """A database that can be down or hang, and resources that fail."""
+
+    def __init__(self) -> None:
+        self.down = False
+        self.hang = threading.Event()
+        self.hang.set()
+        self.runs = 0
+
+    def database(self) -> None:
+        self.runs += 1
+        self.hang.wait(30)
+        if self.down:
+            raise DatabaseUnavailable
+
+    def depth(self) -> dict[str, float]:
+        if self.down:
+            raise DatabaseUnavailable
+        return {"waiting": 3}
+
+
+def good(request: Request) -> Response:
+    return PlainTextResponse("good")
+
+
+def missing(request: Request) -> Response:
+    raise NotFound("no such study")
+
+
+def busy(request: Request) -> Response:
+    raise DatabaseUnavailable
+
+
+def broken(request: Request) -> Response:
+    return PlainTextResponse(str(int("DOE^JANE")))
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    world = World()
+    yield world
+    world.hang.set()
+
+
+@pytest.fixture
+def client(world: World) -> TestClient:
+    app = create_app(
+        {"database": world.database},
+        {"pacs_jobs": ("Jobs", world.depth)},
+        [Route(f"/{each.__name__}", each) for each in (good, missing, busy, broken)],
+    )
+    return TestClient(app, raise_server_exceptions=False)
+
+
+def test_alive_whatever_the_database_does(client: TestClient, world: World) -> None:
+    world.down = True
+    for path in ("/health/live", "/api/v1/health/liveness"):
+        answer = client.get(path)
+        assert (answer.status_code, answer.json()) == (200, {"status": "healthy"})
+
+
+def test_ready_follows_the_database(client: TestClient, world: World) -> None:
+    assert client.get("/health/ready").status_code == 200
+    world.down = True
+    answer = client.get("/health/ready")
+    assert answer.status_code == 503
+    assert answer.json()["status"] == "unhealthy"
+    assert answer.json()["checks"]["database"] == {"status": "failed", "reason": "DatabaseUnavailable"}
+    world.down = False
+    assert client.get("/health").json()["status"] == "healthy"
+
+
+def test_a_check_that_hangs_is_not_waited_for_and_not_repeated(client: TestClient, world: World) -> None:
+    world.hang.clear()
+    begin = time.monotonic()
+    answers = [client.get("/health/ready") for _ in range(2)]
+    assert time.monotonic() - begin < 10
+    assert [answer.status_code for answer in answers] == [503, 503]
+    assert answers[0].json()["checks"]["database"]["status"] == "timeout"
+    assert world.runs == 1
+    world.hang.set()
+    assert client.get("/health/ready").status_code == 200
+
+
+@pytest.mark.parametrize("given", ["abc", "A-1_b.9"])
+def test_a_wellformed_correlation_id_is_taken(client: TestClient, given: str) -> None:
+    assert client.get("/good", headers={"X-Correlation-ID": given}).headers["X-Correlation-ID"] == given
+
+
+@pytest.mark.parametrize("given", ["", "a" * 200, "a b", "a\tb", "<x>"])
+def test_a_malformed_correlation_id_is_replaced(client: TestClient, given: str) -> None:
+    made = client.get("/good", headers={"X-Correlation-ID": given}).headers["X-Correlation-ID"]
+    assert made and made != given
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code", "message"),
+    [
+        ("GET", "/missing", 404, "NOT_FOUND", "no such study"),
+        ("GET", "/nowhere", 404, "NOT_FOUND", "Not Found"),
+        ("POST", "/good", 405, "METHOD_NOT_ALLOWED", "Method Not Allowed"),
+        ("GET", "/busy", 503, "DATABASE_UNAVAILABLE", "The database does not answer."),
+        ("GET", "/broken", 500, "INTERNAL", "Something went wrong in the archive."),
+    ],
+)
+def test_every_error_has_one_shape(
+    client: TestClient, method: str, path: str, status: int, code: str, message: str
+) -> None:
+    answer = client.request(method, path, headers={"X-Correlation-ID": "abc"})
+    assert answer.status_code == status
+    assert answer.json() == {"status": "error", "code": code, "message": message, "correlation_id": "abc"}
+    assert answer.headers["X-Correlation-ID"] == "abc"
+    assert (answer.headers.get("Retry-After") is not None) == (status == 503)
+
+
+@pytest.mark.parametrize("path", ["/good", "/nowhere", "/broken", "/health/live"])
+def test_every_answer_has_the_security_headers(client: TestClient, path: str) -> None:
+    headers = client.get(path).headers
+    assert {name: headers.get(name) for name in SECURITY_HEADERS} == SECURITY_HEADERS
+
+
+def _samples(client: TestClient) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+    page = client.get("/metrics")
+    assert page.headers["content-type"].startswith("text/plain; version=0.0.4")
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(page.text)
+        for sample in family.samples
+    }
+
+
+def test_requests_are_counted_by_pattern_exactly(client: TestClient) -> None:
+    key = (
+        "pacs_http_request_seconds_count",
+        (("method", "GET"), ("route", "/good"), ("status", "200")),
+    )
+    before = _samples(client).get(key, 0)
+    for _ in range(7):
+        client.get("/good?patient=DOE")
+    client.get("/DOE^JANE")
+    after = _samples(client)
+    assert after[key] - before == 7
+    assert not any("DOE" in str(each) for each in after)
+
+
+def test_metrics_do_without_what_is_down(client: TestClient, world: World) -> None:
+    assert _samples(client)["pacs_jobs", (("state", "waiting"),)] == 3
+    world.down = True
+    assert not any(name == "pacs_jobs" for name, _ in _samples(client))
