@@ -40,6 +40,11 @@ TEXT_VRS = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
 """Those that Specific Character Set applies to (PS3.5 §6.1.2.3)."""
 BINARY_VRS = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})
 
+VIDEO = frozenset(
+    f"1.2.840.10008.1.2.4.{n}{fragmentable}" for n in range(100, 109) for fragmentable in ("", ".1")
+)
+"""Transfer syntaxes whose frames are inside one stream (PS3.5 §A.4.5 on)."""
+
 
 def tag_of(attribute: int | str) -> int:
     """`KeyError` for a keyword that PS3.6 does not know."""

@@ -16,7 +16,7 @@ _LUT_DESCRIPTOR = 0x00283002
 
 
 class Element(NamedTuple):
-    """Where an element's value lies. `undefined`: encapsulated, or a sequence, whose real extent `length` is."""
+    """Where an element's value lies; `length` is its real extent, also where the stream has none."""
 
     tag: int
     vr: str
@@ -35,7 +35,12 @@ class Header:
     __slots__ = ("_big", "_charsets", "_entries", "_listing", "_parent", "transfer_syntax")
 
     def __init__(
-        self, listing: Listing, entries: dict[int, int], big: bool, transfer_syntax: str, parent: Header | None
+        self,
+        listing: Listing,
+        entries: dict[int, int],
+        big: bool,
+        transfer_syntax: str,
+        parent: Header | None,
     ) -> None:
         self._listing = listing
         self._entries = entries
@@ -159,9 +164,8 @@ class Header:
 
     def _element(self, tag: int, entry: int) -> Element:
         listing = self._listing
-        return Element(
-            tag, self._vr(tag, entry), listing.offsets[entry], listing.lengths[entry], entry in listing.fragments
-        )
+        offset, length = listing.offsets[entry], listing.lengths[entry]
+        return Element(tag, self._vr(tag, entry), offset, length, entry in listing.fragments)
 
     def _vr(self, tag: int, entry: int) -> str:
         vr = VRS[self._listing.keys[entry] & 0xFF]

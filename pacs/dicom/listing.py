@@ -229,7 +229,9 @@ class Listing:
         implicit = PUBLIC_CODES.get(tag, UN), self._pos + 8, implicit_length
         if vr.isalpha() and vr.isupper():
             return long if short_length == 0 and self._goes_on(frame, tag, long) else short
-        return short if not self._goes_on(frame, tag, implicit) and self._goes_on(frame, tag, short) else implicit
+        if self._goes_on(frame, tag, short) and not self._goes_on(frame, tag, implicit):
+            return short
+        return implicit
 
     def _goes_on(self, frame: _Frame, tag: int, header: tuple[int, int, int]) -> bool:
         """Behind such an element is one of a higher tag, a delimiter or the end."""
@@ -238,7 +240,7 @@ class Listing:
         if length == UNDEFINED or stop + 8 > frame.end:
             return length == UNDEFINED or stop == frame.end
         group, element, _ = _IMPLICIT[frame.big](self.source.read_at(stop, 8) + bytes(8))
-        return (group << 16 | element) > tag
+        return int(group << 16 | element) > tag
 
     def _known_code(self, frame: _Frame, tag: int) -> int:
         """The VR of what came without one or as UN, from the dictionaries."""

@@ -1,0 +1,149 @@
+"""The DICOM file format around a data set (PS3.10 §7), as it should be and as it is found."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final
+
+from pacs.dicom.dictionary import CODES, LONG_CODES, PUBLIC_CODES
+from pacs.dicom.limits import DEFAULT, Limits
+from pacs.dicom.source import Source
+from pacs.errors import InvalidDataSet, LimitExceeded
+
+PREAMBLE: Final = bytes(128)
+PREFIX: Final = b"DICM"
+IMPLEMENTATION_CLASS_UID: Final = "2.25.302871590371948822104837751164922385703"
+IMPLEMENTATION_VERSION_NAME: Final = "LIGHTBOX_PACS"
+MEDIA_STORAGE_DIRECTORY: Final = "1.2.840.10008.1.3.10"
+
+IMPLICIT_LITTLE = "1.2.840.10008.1.2"
+EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
+EXPLICIT_BIG = "1.2.840.10008.1.2.2"
+
+SOP_CLASS, SOP_INSTANCE, TRANSFER_SYNTAX = 0x00020002, 0x00020003, 0x00020010
+_CLASS_UID, _VERSION_NAME = 0x00020012, 0x00020013
+_MAX_META = 1 << 20
+"""Bytes in which meta information must end; real ones take a few hundred."""
+_MAX_VALUE = 1024
+_FIRST_ELEMENTS = frozenset({0x0000, 0x0001, 0x0005, 0x0008, 0x0010, 0x0012, 0x0014, 0x0016})
+
+
+@dataclass(frozen=True, slots=True)
+class Part10:
+    """`meta`: File Meta Information as text by tag, binary values left out."""
+
+    transfer_syntax: str
+    dataset_offset: int
+    has_preamble: bool
+    has_meta: bool
+    meta: MappingProxyType[int, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def media_storage_sop_class(self) -> str:
+        return self.meta.get(SOP_CLASS, "")
+
+    @property
+    def media_storage_sop_instance(self) -> str:
+        return self.meta.get(SOP_INSTANCE, "")
+
+    @property
+    def is_dicomdir(self) -> bool:
+        """A table of contents of a medium (PS3.3 Annex F), which is not an instance."""
+        return self.media_storage_sop_class == MEDIA_STORAGE_DIRECTORY
+
+
+def read_part10(source: Source, limits: Limits = DEFAULT) -> Part10:
+    """Where the data set begins and how it is encoded. `InvalidDataSet` when this is not DICOM.
+
+    Only the head of the file is looked at, so `source` may be the file's first mebibyte.
+    """
+    head = source.read_at(0, min(_MAX_META, limits.header_bytes) + len(PREAMBLE) + len(PREFIX))
+    has_preamble = head[128:132] == PREFIX and not _begins_data_set(head)
+    start = 132 if has_preamble else 4 if head[:4] == PREFIX else 0
+    meta, offset = _meta(head, start)
+    declared = meta.get(TRANSFER_SYNTAX, "")
+    if not declared:
+        guessed = _guess(head[offset : offset + 8])
+        if guessed is None and not has_preamble and not meta:
+            raise InvalidDataSet("this is not a DICOM file")
+        declared = guessed or IMPLICIT_LITTLE
+    return Part10(declared, offset, has_preamble, bool(meta), MappingProxyType(meta))
+
+
+def _begins_data_set(head: bytes) -> bool:
+    """Is this a data set without preamble in which `DICM` happens to stand at 128?"""
+    group, element = struct.unpack("<HH", head[:4])
+    return group in (2, 8) and element in _FIRST_ELEMENTS and _guess(head[:8]) is not None
+
+
+def _meta(head: bytes, start: int) -> tuple[dict[int, str], int]:
+    """Group 2 from `start` on, and where it ends.
+
+    Its group length is not trusted: the group ends where another one begins. It is explicit VR
+    little endian, but implicit VR occurs.
+    """
+    meta: dict[int, str] = {}
+    pos = start
+    while pos + 8 <= len(head):
+        group, element, vr, length = struct.unpack_from("<HH2sH", head, pos)
+        if group != 2:
+            return meta, pos
+        value = pos + 8
+        if vr in LONG_CODES:
+            length = int.from_bytes(head[pos + 8 : pos + 12], "little")
+            value = pos + 12
+        elif vr.decode("latin-1") not in CODES:
+            length = int.from_bytes(head[pos + 4 : pos + 8], "little")
+        if value + length > len(head):
+            if len(head) > _MAX_META:
+                raise LimitExceeded("the file meta information is too long")
+            raise InvalidDataSet("the file ends within its meta information")
+        if length <= _MAX_VALUE:
+            text = head[value : value + length].decode("latin-1").strip(" \0")
+            if text.isprintable() and vr not in (b"UL", b"OB"):
+                meta[2 << 16 | element] = text
+        pos = value + length
+    return meta, pos
+
+
+def _guess(head: bytes) -> str | None:
+    """The transfer syntax of a data set that nothing announces, by its first element; None for none.
+
+    A deflated one cannot be told from noise, so nobody may leave that away.
+    """
+    if len(head) < 8:
+        return None
+    little_group, little_element = struct.unpack("<HH", head[:4])
+    big_group = int.from_bytes(head[:2], "big")
+    if head[4:6].decode("latin-1") in CODES:
+        return EXPLICIT_BIG if big_group < little_group else EXPLICIT_LITTLE
+    known = little_group << 16 | little_element in PUBLIC_CODES or little_element == 0
+    length = int.from_bytes(head[4:8], "little")
+    plausible = 0 < little_group <= 0x40 and known and length < 1 << 16
+    return IMPLICIT_LITTLE if plausible else None
+
+
+def part10_prefix(sop_class_uid: str, sop_instance_uid: str, transfer_syntax: str) -> bytes:
+    """Preamble and meta information of a data set received bare. Equal arguments, equal bytes.
+
+    Nothing of the association is in it (no AE titles, no time): who sent the same object twice
+    sent the same file.
+    """
+    group = b"".join((
+        struct.pack("<HH2sxxLH", 2, 1, b"OB", 2, 0x0100),  # File Meta Information Version 00\01
+        _short(SOP_CLASS, "UI", sop_class_uid),
+        _short(SOP_INSTANCE, "UI", sop_instance_uid),
+        _short(TRANSFER_SYNTAX, "UI", transfer_syntax),
+        _short(_CLASS_UID, "UI", IMPLEMENTATION_CLASS_UID),
+        _short(_VERSION_NAME, "SH", IMPLEMENTATION_VERSION_NAME),
+    ))  # fmt: skip
+    return PREAMBLE + PREFIX + struct.pack("<HH2sHL", 2, 0, b"UL", 4, len(group)) + group
+
+
+def _short(tag: int, vr: str, text: str) -> bytes:
+    value = text.encode("ascii")
+    if len(value) % 2:
+        value += b"\0" if vr == "UI" else b" "
+    return struct.pack("<HH2sH", tag >> 16, tag & 0xFFFF, vr.encode(), len(value)) + value
