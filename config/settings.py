@@ -83,9 +83,12 @@ class Settings(BaseModel):
     )
     private_sop_classes: bool = Field(True, description="Store objects of private SOP classes too")
     max_object_size: ByteSize = Field(ByteSize(16 * GIB), description="Largest object taken in", gt=0)
-    max_depth: int = Field(64, ge=1, le=1000, description="Deepest nesting of sequences taken in")
+    max_depth: int = Field(128, ge=1, le=200, description="Deepest nesting of sequences taken in")
     max_inflated: ByteSize = Field(
-        ByteSize(256 * MIB), description="Bytes that a deflated data set's header may come to", gt=0
+        ByteSize(4 * GIB), description="Bytes that a deflated data set may come to", gt=0
+    )
+    max_inflate_ratio: int = Field(
+        100, ge=1, le=1100, description="Times its size that a large deflated data set may come to"
     )
     max_pdu: ByteSize = Field(
         ByteSize(128 * KIB), description="Longest PDU that peers are asked to send", ge=4 * KIB, le=MIB
@@ -99,7 +102,7 @@ class Settings(BaseModel):
     message_timeout: Seconds = Field(60, description="Seconds a peer may pause within a message")
     database_patience: Seconds = Field(15, description="Seconds to wait for a database that went away")
     free_space_reserve: ByteSize = Field(
-        ByteSize(GIB), description="Free disk space below which nothing more is taken in", ge=0
+        ByteSize(256 * MIB), description="Free disk space below which nothing more is taken in", ge=0
     )
     quiet_period: Seconds = Field(
         60, description="Seconds without a new object after which a study is complete"

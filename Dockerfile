@@ -1,0 +1,26 @@
+FROM python:3.11-slim AS build
+WORKDIR /src
+RUN python -m venv /opt/pacs
+COPY requirements.lock .
+RUN /opt/pacs/bin/pip install --no-cache-dir --disable-pip-version-check -r requirements.lock
+COPY . .
+RUN /opt/pacs/bin/pip install --no-cache-dir --disable-pip-version-check --no-deps .
+
+FROM python:3.11-slim
+RUN useradd --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin pacs \
+    && install -d -o pacs -g pacs -m 0750 /data
+COPY --from=build /opt/pacs /opt/pacs
+ENV PATH=/opt/pacs/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    PACS_DATA_DIR=/data \
+    PACS_HTTP=0.0.0.0:8080 \
+    PACS_DIMSE=0.0.0.0:11112 \
+    PACS_LOG_FORMAT=json
+USER pacs
+WORKDIR /data
+VOLUME /data
+EXPOSE 8080 11112
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=15s --timeout=3s --start-period=20s \
+    CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8080/health/live', timeout=2)"]
+CMD ["pacs", "serve"]
