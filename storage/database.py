@@ -43,15 +43,19 @@ class Database:
         """`connections`: how many one process opens to PostgreSQL at most."""
         parsed = make_url(url)
         self.dialect = parsed.get_backend_name()
+        self._queue: _WriterQueue | None = None
         if self.dialect == "sqlite":
             path = parsed.database or ":memory:"
             self._queue = _WriterQueue(f"{path}.lock")
             self._reader = _sqlite(url, "BEGIN")
             self._writer = _sqlite(url, "BEGIN IMMEDIATE")
         else:
-            self._queue = None
             self._reader = self._writer = create_engine(
-                parsed, pool_size=4, max_overflow=connections - 4, pool_pre_ping=True, connect_args=_POSTGRESQL
+                parsed,
+                pool_size=4,
+                max_overflow=connections - 4,
+                pool_pre_ping=True,
+                connect_args=_POSTGRESQL,
             )
 
     @contextmanager

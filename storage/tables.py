@@ -127,7 +127,7 @@ patients = Table(
     metadata,
     _pk(),
     _org(),
-    Column("identity", Text, nullable=False, comment="see storage.rows.patient_identity"),
+    Column("identity", Text, nullable=False),  # see storage.rows.patient_identity
     *_attributes(Level.PATIENT),
     UniqueConstraint("org_id", "identity"),
     Index(None, "org_id", "patient_id"),
@@ -142,8 +142,8 @@ studies = Table(
     _org(),
     _of("patients", "patient_pk"),
     *_attributes(Level.STUDY),
-    Column("state", Text, nullable=False, comment="see pacs.studies"),
-    Column("flags", Text, nullable=False, server_default=text("''"), comment="words joined by a backslash"),
+    Column("state", Text, nullable=False),  # see pacs.studies
+    Column("flags", Text, nullable=False, server_default=text("''")),  # words joined by a backslash
     _count("size_bytes"),
     _instant("first_received_at"),
     _instant("last_received_at"),
@@ -199,8 +199,8 @@ blobs = Table(
     metadata,
     Column("address", Text, primary_key=True),
     Column("size", BigInteger, nullable=False),
-    Column("refcount", Integer, nullable=False, comment="rows of versions that name it"),
-    Column("state", Text, nullable=False, comment="live, or deleting: the sweep has it"),
+    Column("refcount", Integer, nullable=False),  # rows of versions that name it
+    Column("state", Text, nullable=False),  # live, or deleting: the sweep has it
     _instant("unreferenced_since", nullable=True),
     Index(None, "unreferenced_since"),
 )
@@ -229,7 +229,7 @@ sequence_values = Table(
     metadata,
     _org(),
     Column("level", Text, nullable=False),
-    Column("owner", BigInteger, nullable=False, comment="pk in the level's table"),
+    Column("owner", BigInteger, nullable=False),  # pk in the level's table
     Column("sequence", Text, nullable=False),
     Column("item", Integer, nullable=False, autoincrement=False),
     Column("keyword", Text, nullable=False),
@@ -246,7 +246,7 @@ application_entities = Table(
     Column("title", Text, nullable=False, unique=True),
     _text("host", nullable=True),
     Column("port", Integer),
-    Column("rights", Text, nullable=False, comment="of pacs.access.RIGHTS, joined by commas"),
+    Column("rights", Text, nullable=False),  # of pacs.access.RIGHTS, joined by commas
     Column("tls", Boolean, nullable=False),
 )
 
@@ -258,7 +258,7 @@ jobs = Table(
     _text("kind"),
     _text("key", nullable=True),
     _text("payload"),
-    Column("state", Text, nullable=False, comment="waiting, running, failed; a finished job has no row"),
+    Column("state", Text, nullable=False),  # waiting, running, failed; a finished job has no row
     _instant("run_at"),
     Column("attempt", Integer, nullable=False),
     Column("max_attempts", Integer, nullable=False),
@@ -313,6 +313,7 @@ audit = Table(
     Index(None, "org_id", "at"),
 )
 
+# The last numbers given: locked last in a transaction, so that numbers follow commits.
 org_heads = Table(
     "org_heads",
     metadata,
@@ -320,5 +321,4 @@ org_heads = Table(
     _count("audit_seq"),
     Column("audit_hash", Text, nullable=False, server_default=text("''")),
     _count("change_seq"),
-    comment="The last numbers given; locked last in a transaction, so that numbers follow commits",
 )

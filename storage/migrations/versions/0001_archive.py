@@ -135,7 +135,7 @@ def upgrade() -> None:
 def _patients_to_versions() -> None:
     identity = texts("identity")
     table("patients", pk(), org(), identity, keys(PATIENT), counts(PATIENT_COUNTS), unique="org_id identity")
-    state = texts("state") + [sa.Column("flags", sa.Text, nullable=False, server_default="")]
+    state = [*texts("state"), sa.Column("flags", sa.Text, nullable=False, server_default="")]
     received = instants("first_received_at last_received_at")
     version = [sa.Column("version", sa.Integer, nullable=False, server_default="1")]
     study = pk() + org() + of("patients", "patient_pk") + keys(STUDY) + counts(STUDY_COUNTS)

@@ -1,0 +1,82 @@
+"""Fixtures that everybody shares: an empty, migrated database of each kind."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from sqlalchemy import make_url
+
+from storage.database import Database
+from storage.migrations import upgrade
+from tests.servers import postgresql
+
+_TEMPLATE = "migrated"
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[str]:
+    """URL of the maintenance database of a cluster that lives as long as the session."""
+    with postgresql() as url:
+        yield url
+
+
+def on_server(server: str, statement: str) -> None:
+    """Run one statement outside any transaction."""
+    address = make_url(server)
+    folder = str(address.query["host"])
+    with psycopg.connect(host=folder, user="pacs", dbname="postgres", autocommit=True) as connection:
+        connection.execute(statement.encode())
+
+
+def _named(server: str, name: str) -> str:
+    return make_url(server).set(database=name).render_as_string(hide_password=False)
+
+
+@pytest.fixture(scope="session")
+def postgresql_template(postgresql_server: str) -> str:
+    on_server(postgresql_server, f"CREATE DATABASE {_TEMPLATE}")
+    upgrade(_named(postgresql_server, _TEMPLATE))
+    return postgresql_server
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("template") / "pacs.db"
+    upgrade(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture
+def postgresql_url(postgresql_template: str) -> Iterator[str]:
+    """A migrated PostgreSQL database of this test alone."""
+    name = f"test_{next(_numbers)}"
+    on_server(postgresql_template, f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE}")
+    yield _named(postgresql_template, name)
+    on_server(postgresql_template, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
+    """A migrated SQLite database of this test alone."""
+    path = tmp_path / "pacs.db"
+    shutil.copy(sqlite_template, path)
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """A migrated database of each kind in turn."""
+    return str(request.getfixturevalue(f"{request.param}_url"))
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    opened = Database(database_url)
+    yield opened
+    opened.close()
