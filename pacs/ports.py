@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Protocol, Self
 
@@ -15,7 +15,10 @@ class SpooledFile(Protocol):
     """Bytes on their way in, on this node's disk. Leaving the context throws the file away."""
 
     def write(self, data: bytes | memoryview) -> None:
-        """Append and hash. `StorageFull` when the disk is; `LimitExceeded` past the size limit."""
+        """Append and hash. `StorageFull` when the disk is; `LimitExceeded` past the size limit.
+
+        A refused write throws the file away.
+        """
 
     def mark_dataset(self) -> None:
         """The data set begins here: what is written from now on counts for `dataset_digest`."""
@@ -33,7 +36,8 @@ class SpooledFile(Protocol):
     @property
     def size(self) -> int: ...
 
-    def read_at(self, offset: int, length: int) -> bytes: ...
+    def read_at(self, offset: int, length: int) -> bytes:
+        """What was written so far, sealed or not; fewer bytes than asked for only at its end."""
 
     def __enter__(self) -> Self: ...
 
@@ -46,10 +50,18 @@ class BlobReader(Protocol):
     @property
     def size(self) -> int: ...
 
-    def read_at(self, offset: int, length: int) -> bytes: ...
+    def read_at(self, offset: int, length: int) -> bytes:
+        """Fewer bytes than asked for only at the end of the blob."""
 
     def chunks(self, start: int = 0, end: int | None = None) -> Iterator[bytes]:
-        """The bytes from `start` to `end` in pieces of at most 1 MiB."""
+        """The bytes from `start` to `end` in pieces of at most 1 MiB; `Damaged` when it ends before."""
+
+    def verified(self, start: int = 0) -> Iterator[bytes]:
+        """`chunks(start)` of a blob whose every byte is hashed: wrong bytes are never all handed out.
+
+        `Damaged` comes before the first piece for blobs up to 1 MiB (64 MiB when they lie on a local
+        disk, read twice), before the last piece for larger ones.
+        """
 
     def __enter__(self) -> Self: ...
 
@@ -68,6 +80,13 @@ class Blobs(Protocol):
 
     def open(self, address: str) -> BlobReader:
         """`Damaged` when nothing lies there."""
+
+    def missing(self, blobs: Iterable[Blob]) -> list[Blob]:
+        """Those of them that do not lie here in their full size; cheap, reads no content.
+
+        Asked by the transaction that first refers to a blob, after it has claimed the row and
+        before it commits: the sweep may have removed an old orphan between publication and claim.
+        """
 
 
 class Index(Protocol):

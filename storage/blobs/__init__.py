@@ -1,1 +1,27 @@
-"""Blobs: immutable, content-addressed bytes."""
+"""Blobs: immutable, content-addressed bytes, in a local folder or an S3-compatible store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from storage.blobs.local import LocalBlobs
+from storage.blobs.s3 import S3Access, S3Blobs
+from storage.blobs.spool import SpoolLimits
+from storage.blobs.store import BlobStore, Found
+
+__all__ = ["BlobStore", "Found", "LocalBlobs", "S3Access", "S3Blobs", "SpoolLimits", "open_blobs"]
+
+
+def open_blobs(
+    url: str | None, data: Path, s3: S3Access | None = None, limits: SpoolLimits | None = None
+) -> BlobStore:
+    """The store that `url` names: `s3://bucket/prefix`, `file:///folder`, None for the data folder."""
+    if url is None:
+        return LocalBlobs(data, limits)
+    place = urlsplit(url)
+    if place.scheme == "file" and place.netloc in ("", "localhost"):
+        return LocalBlobs(Path(unquote(place.path)), limits)
+    if place.scheme == "s3" and place.netloc:
+        return S3Blobs(url, data / "spool", s3 or S3Access(), limits)
+    raise ValueError(f"not a place for blobs: {place.scheme}://{place.netloc}")

@@ -1,0 +1,170 @@
+"""Blobs in a folder: a sealed spool file gets its address as a second name, then the folder is synced.
+
+Only whole, durable files are ever linked, so no crash leaves a torn blob under an address. The
+spool lies below the same root, hence on the same filesystem.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import threading
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pacs.errors import Damaged
+from pacs.model import Blob
+from pacs.ports import SpooledFile
+from storage.blobs.address import FAN_OUT, ROOT, address_at, digest, key
+from storage.blobs.faults import disk_faults, sync_data, sync_folder
+from storage.blobs.reading import Reader
+from storage.blobs.spool import FOLDER_MODE, Spool, SpoolLimits
+from storage.blobs.spooled import SpoolFile
+from storage.blobs.store import Found
+
+_NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS, errno.EXDEV})
+
+
+class LocalReader(Reader):
+    read_twice = 64 << 20  # 15 ms for the most when it comes from the page cache
+
+    def __init__(self, address: str, path: Path) -> None:
+        with disk_faults():
+            try:
+                self._fd = os.open(path, os.O_RDONLY)
+            except FileNotFoundError as error:
+                raise Damaged(f"{address} is missing") from error
+        super().__init__(address, os.fstat(self._fd).st_size)
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        try:
+            return os.pread(self._fd, length, offset)
+        except OSError as error:  # a sector that the disk cannot read any more
+            raise Damaged(f"{self._address}: {error.strerror}") from error
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+class LocalBlobs:
+    """Implements `BlobStore` below one folder."""
+
+    def __init__(self, root: Path, limits: SpoolLimits | None = None) -> None:
+        self._root = root
+        self._spool = Spool(root / "spool", limits or SpoolLimits(), durable=True)
+        self._made: set[Path] = set()
+        self._making = threading.Lock()
+
+    @property
+    def spool_root(self) -> Path:
+        return self._spool.root
+
+    def spool(self) -> SpoolFile:
+        return self._spool.open()
+
+    def publish(self, spooled: SpooledFile) -> Blob:
+        assert isinstance(spooled, SpoolFile)
+        blob = spooled.seal()
+        path = self._path(blob.address)
+        with disk_faults():
+            self._make_folder(path.parent)
+            try:
+                os.link(spooled.path, path)
+            except FileExistsError:
+                if not self._holds(blob):
+                    _replace(spooled.path, path)
+            except OSError as error:
+                if error.errno not in _NO_LINKS:
+                    raise
+                _replace(spooled.path, path)
+            sync_folder(path.parent)
+        return blob
+
+    def open(self, address: str) -> LocalReader:
+        return LocalReader(address, self._path(address))
+
+    def missing(self, blobs: Iterable[Blob]) -> list[Blob]:
+        return [blob for blob in blobs if not self._lies_here(blob)]
+
+    def delete(self, addresses: Iterable[str]) -> None:
+        with disk_faults():
+            for address in addresses:
+                self._path(address).unlink(missing_ok=True)
+
+    def walk(self, after: str, limit: int) -> list[Found]:
+        found: list[Found] = []
+        with disk_faults():
+            for address in self._addresses(after):
+                try:
+                    state = self._path(address).stat()
+                except FileNotFoundError:
+                    continue
+                modified = datetime.fromtimestamp(state.st_mtime, UTC)
+                found.append(Found(Blob(address, state.st_size), modified))
+                if len(found) == limit:
+                    break
+        return found
+
+    def close(self) -> None:
+        self._spool.close()
+
+    def _path(self, address: str) -> Path:
+        return self._root / key(address)
+
+    def _lies_here(self, blob: Blob) -> bool:
+        with disk_faults():
+            try:
+                return self._path(blob.address).stat().st_size == blob.size
+            except FileNotFoundError:
+                return False
+
+    def _holds(self, blob: Blob) -> bool:
+        """Whether the bytes lying there are these: what a sender sends again heals what was damaged."""
+        if not self._lies_here(blob):
+            return False
+        try:
+            with self.open(blob.address) as reader:
+                return all(True for _ in reader.verified())
+        except Damaged:
+            return False
+
+    def _make_folder(self, folder: Path) -> None:
+        """Make the folder, and its own name durable, once in the life of this process."""
+        with self._making:
+            if folder not in self._made or not folder.is_dir():
+                folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+                for parent in _up_to(folder, self._root):
+                    sync_folder(parent)
+                self._made.add(folder)
+
+    def _addresses(self, after: str) -> Iterator[str]:
+        first = digest(after)[:FAN_OUT] if after else ""
+        root = self._root / ROOT
+        for folder in sorted(os.listdir(root)) if root.is_dir() else ():
+            if folder < first:
+                continue
+            for name in sorted(os.listdir(root / folder)):
+                address = address_at(folder, name)
+                if address is not None and address > after:
+                    yield address
+
+
+def _up_to(folder: Path, root: Path) -> Iterator[Path]:
+    while folder != root:
+        folder = folder.parent
+        yield folder
+
+
+def _replace(source: Path, target: Path) -> None:
+    """Put a second copy of `source` in the place of `target`, at once."""
+    staged = source.with_suffix(".copy")
+    with source.open("rb") as reading, staged.open("wb") as writing:
+        shutil.copyfileobj(reading, writing, 1 << 20)
+        writing.flush()
+        sync_data(writing.fileno())
+    shutil.copymode(source, staged)
+    staged.replace(target)

@@ -1,0 +1,196 @@
+"""Blobs in an S3-compatible store: one upload per object, whose checksum the store confirms.
+
+Each PUT (each part, above 8 MiB) carries its SHA-256 and the store refuses bytes that do not match
+it; `missing` then asks for the size inside the transaction that refers to the blob. Objects appear
+whole or not at all. Requests time out and are repeated with back-off before `Unavailable`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import islice
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import obstore
+from obstore.exceptions import AlreadyExistsError, BaseError
+from obstore.store import S3Store
+
+from pacs.errors import Damaged, Unavailable
+from pacs.model import Blob
+from pacs.ports import SpooledFile
+from storage.blobs.address import ROOT, address_at, key
+from storage.blobs.reading import Reader
+from storage.blobs.spool import Spool, SpoolLimits
+from storage.blobs.spooled import SpoolFile
+from storage.blobs.store import Found
+
+PART = 8 << 20
+"""Bytes held in memory per upload; with the 10,000 parts that S3 allows, objects up to 80 GB."""
+
+_READ_AHEAD = 4 << 20
+_QUESTIONS = 8  # size requests under way at once
+_CLIENT: Any = {"timeout": "30s", "connect_timeout": "5s", "allow_http": True}
+_RETRY: Any = {"max_retries": 4, "retry_timeout": timedelta(seconds=30)}
+
+
+@dataclass(frozen=True, slots=True)
+class S3Access:
+    """What is None comes from the usual `AWS_…` environment or the machine's own role."""
+
+    endpoint: str | None = None
+    region: str | None = None
+    access_key_id: str | None = None
+    secret_access_key: str | None = None
+
+
+@contextmanager
+def _store_faults() -> Iterator[None]:
+    try:
+        yield
+    except (FileNotFoundError, AlreadyExistsError):
+        raise
+    except (BaseError, OSError) as error:
+        raise Unavailable(f"object store: {type(error).__name__}") from error
+
+
+class S3Reader(Reader):
+    def __init__(self, store: S3Store, address: str) -> None:
+        self._store = store
+        self._key = key(address)
+        self._ahead = memoryview(b"")
+        self._ahead_at = 0
+        try:
+            with _store_faults():
+                super().__init__(address, obstore.head(store, self._key)["size"])
+        except FileNotFoundError as error:
+            raise Damaged(f"{address} is missing") from error
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        end = min(offset + length, self._size)
+        if offset >= end:
+            return b""
+        if offset < self._ahead_at or end > self._ahead_at + len(self._ahead):
+            self._fetch(offset, end)
+        start = offset - self._ahead_at
+        return bytes(self._ahead[start : start + end - offset])
+
+    def _fetch(self, offset: int, end: int) -> None:
+        """One request for what is asked and, when reading goes on from the last one, what follows."""
+        sequential = offset == self._ahead_at + len(self._ahead)
+        stop = min(self._size, max(end, offset + (_READ_AHEAD if sequential else 0)))
+        try:
+            with _store_faults():
+                self._ahead = memoryview(obstore.get_range(self._store, self._key, start=offset, end=stop))
+        except FileNotFoundError as error:
+            raise Damaged(f"{self._address} is missing") from error
+        self._ahead_at = offset
+        if len(self._ahead) != stop - offset:
+            raise Damaged(f"{self._address} ends at byte {offset + len(self._ahead)}")
+
+    def close(self) -> None:
+        self._ahead = memoryview(b"")
+
+
+class S3Blobs:
+    """Implements `BlobStore` on a bucket. Make it after forking: the client has threads of its own."""
+
+    def __init__(self, url: str, spool: Path, access: S3Access, limits: SpoolLimits | None = None) -> None:
+        """`url`: `s3://bucket/prefix`."""
+        place = urlsplit(url)
+        given = {
+            "endpoint": access.endpoint,
+            "region": access.region,
+            "access_key_id": access.access_key_id,
+            "secret_access_key": access.secret_access_key,
+        }
+        config: Any = {name: value for name, value in given.items() if value is not None}
+        self._store = S3Store(
+            place.netloc,
+            prefix=place.path.strip("/") or None,
+            checksum_algorithm="SHA256",
+            client_options=_CLIENT,
+            retry_config=_RETRY,
+            **config,
+        )
+        self._spool = Spool(spool, limits or SpoolLimits(), durable=False)
+        self._asking = ThreadPoolExecutor(_QUESTIONS, thread_name_prefix="s3-size")
+
+    @property
+    def spool_root(self) -> Path:
+        return self._spool.root
+
+    def spool(self) -> SpoolFile:
+        return self._spool.open()
+
+    def publish(self, spooled: SpooledFile) -> Blob:
+        assert isinstance(spooled, SpoolFile)
+        blob = spooled.seal()
+        with _store_faults():
+            if blob.size > PART:
+                if not self._lies_here(blob):
+                    self._upload(spooled, blob)
+            else:
+                self._put(spooled, blob)
+        return blob
+
+    def open(self, address: str) -> S3Reader:
+        return S3Reader(self._store, address)
+
+    def missing(self, blobs: Iterable[Blob]) -> list[Blob]:
+        wanted = list(blobs)
+        there = self._asking.map(self._lies_here, wanted)
+        return [blob for blob, lies_here in zip(wanted, there, strict=True) if not lies_here]
+
+    def delete(self, addresses: Iterable[str]) -> None:
+        keys = [key(address) for address in addresses]
+        with _store_faults():
+            if keys:
+                obstore.delete(self._store, keys)
+
+    def walk(self, after: str, limit: int) -> list[Found]:
+        with _store_faults():
+            return list(islice(self._found(after, limit), limit))
+
+    def close(self) -> None:
+        self._asking.shutdown()
+        self._spool.close()
+
+    def _put(self, spooled: SpoolFile, blob: Blob) -> None:
+        content = spooled.read_at(0, blob.size)
+        try:
+            obstore.put(self._store, key(blob.address), content, mode="create", use_multipart=False)
+        except AlreadyExistsError:
+            if not self._lies_here(blob):
+                obstore.put(self._store, key(blob.address), content, use_multipart=False)
+
+    def _upload(self, spooled: SpoolFile, blob: Blob) -> None:
+        obstore.put(
+            self._store,
+            key(blob.address),
+            spooled.path,
+            use_multipart=True,
+            chunk_size=PART,
+            max_concurrency=1,
+        )
+
+    def _found(self, after: str, limit: int) -> Iterator[Found]:
+        offset = key(after) if after else None
+        for batch in obstore.list(self._store, ROOT, offset=offset, chunk_size=limit):
+            for entry in batch:
+                folder, _, name = entry["path"].removeprefix(f"{ROOT}/").partition("/")
+                address = address_at(folder, name)
+                if address is not None:
+                    yield Found(Blob(address, entry["size"]), entry["last_modified"])
+
+    def _lies_here(self, blob: Blob) -> bool:
+        with _store_faults():
+            try:
+                return bool(obstore.head(self._store, key(blob.address))["size"] == blob.size)
+            except FileNotFoundError:
+                return False
