@@ -7,23 +7,27 @@ fails with `UnicodeEncodeError`, so that the caller can change to UTF-8 instead 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import lru_cache
 
-DEFAULT_CODEC = "latin-1"
-"""ISO IR 6 is seven bits; what senders put above is Latin-1 more often than anything else."""
+DEFAULT_CODEC = "ascii"
+"""ISO IR 6. Bytes above seven bits are read as Latin-1, which senders mean more often than anything else."""
 UTF_8 = "ISO_IR 192"
 
-_SINGLE_BYTE = {
-    "6": DEFAULT_CODEC, "100": "latin-1", "101": "iso8859_2", "109": "iso8859_3", "110": "iso8859_4",
+_NUMBERED = {
+    "6": "ascii", "100": "latin-1", "101": "iso8859_2", "109": "iso8859_3", "110": "iso8859_4",
     "126": "iso8859_7", "127": "iso8859_6", "138": "iso8859_8", "144": "iso8859_5", "148": "iso8859_9",
-    "166": "iso8859_11", "203": "iso8859_15", "13": "shift_jis",
+    "166": "iso8859_11", "203": "iso8859_15", "13": "shift_jis", "87": "iso2022_jp", "159": "iso2022_jp_2",
+    "149": "euc_kr", "58": "gb2312", "192": "utf-8",
 }  # fmt: skip
-"""Number of the registered set → codec. JIS X 0201 is the single-byte part of Shift JIS."""
-_EXTENSIONS = {"87": "iso2022_jp", "159": "iso2022_jp_2", "149": "euc_kr", "58": "gb2312"}
-_STAND_ALONE = {"ISO_IR 192": "utf-8", "GB18030": "gb18030", "GBK": "gbk"}
+"""Number of the registered set → codec. JIS X 0201 (13) is the single-byte part of Shift JIS."""
+_NAMED = {"GB18030": "gb18030", "GBK": "gbk", "ISO2022GBK": "gbk", "UTF8": "utf-8"}
+_LIKE_A_CODEC = re.compile(
+    r"(LATIN|ISO|ASCII|US-ASCII|CP|WINDOWS|KOI8|SHIFT|EUC|GB|BIG5)[\w-]*", re.IGNORECASE
+)
+_STAND_ALONE = frozenset({"utf-8", "gb18030", "gbk"})
 """No code extensions beside these (PS3.3 Table C.12-5)."""
-_BY_PYTHON_NAME = re.compile(r"(UTF|LATIN|ISO|ASCII|CP|WINDOWS|KOI8|SHIFT|EUC|GB|BIG5)[\w-]*$", re.IGNORECASE)
+_ONLY_EXTENSIONS = frozenset({"iso2022_jp", "iso2022_jp_2", "euc_kr", "gb2312"})
 
 _G0, _G1 = 0, 1
 _ESCAPES: dict[bytes, tuple[int, str]] = {
@@ -48,7 +52,7 @@ _ESCAPES: dict[bytes, tuple[int, str]] = {
     b"-b": (_G1, "iso8859_15"),
 }
 """Escape sequence without ESC → the code element it fills and the codec (PS3.3 Tables C.12-3, -4)."""
-_ESCAPE_OF = {codec: (element, escape) for escape, (element, codec) in reversed(_ESCAPES.items())}
+_ESCAPE_OF = {codec: escape for escape, (_, codec) in reversed(_ESCAPES.items())}
 _SPLIT = re.compile(rb"\x1b(\$[()][A-Z]|\$[@AB]|[()\-.][A-Zb])")
 _JIS = {"iso2022_jp": b"\x1b$B", "iso2022_jp_2": b"\x1b$(D"}
 _RESETS = re.compile(rb"(?=[\r\n\f\t])")
@@ -66,35 +70,28 @@ def codecs_of(charsets: tuple[str, ...]) -> tuple[str, ...]:
 
     Wrong spellings seen in the wild are understood; what is not known counts as the default.
     """
-    found = [_codec(term) for term in charsets] or [DEFAULT_CODEC]
-    alone = [codec in _STAND_ALONE.values() for codec in found]
-    if alone[0]:
+    found = [_codec(term.strip(" \0")) for term in charsets] or [DEFAULT_CODEC]
+    if found[0] in _STAND_ALONE:
         return (found[0],)
-    return tuple(codec for codec, other in zip(found, alone, strict=True) if not other)
+    return tuple(codec for codec in found if codec not in _STAND_ALONE)
 
 
 def _codec(term: str) -> str:
-    spelled = re.sub(r"[\s_-]+", "", term.strip(" \0").upper())
-    if match := re.fullmatch(r"(?:ISO)?(2022)?(?:IR)?(\d+)", spelled):
-        number = match[2]
-        if number == "192":
-            return "utf-8"
-        return _SINGLE_BYTE.get(number) or _EXTENSIONS.get(number) or _named(term)
-    if spelled in {"GBK", "ISO2022GBK"}:
-        return "gbk"
-    return _STAND_ALONE.get(spelled) or _named(term)
-
-
-def _named(term: str) -> str:
-    """A codec that a writer named as programmers do: `UTF8`, `latin1`, `windows-1252`."""
-    name = term.strip(" \0")
+    """`ISO_IR 100`, `ISO 2022 IR 100`, but also `ISO-IR 100`, `ISO2022IR100`, `utf8`, `windows-1252`."""
+    spelled = re.sub(r"[\s_-]+", "", term.upper())
+    match = re.fullmatch(r"(?:ISO)?(?:2022)?(?:IR)?(\d+)", spelled)
+    if known := _NUMBERED.get(match[1]) if match else _NAMED.get(spelled):
+        return known
     try:
-        if name and _BY_PYTHON_NAME.match(name):
-            b"".decode(name)
-            return {"utf_8": "utf-8", "utf8": "utf-8"}.get(name.lower(), name.lower())
-    except (LookupError, UnicodeError, ValueError):
-        pass
-    return DEFAULT_CODEC
+        return _text_codec(term) if _LIKE_A_CODEC.fullmatch(term) else DEFAULT_CODEC
+    except LookupError:
+        return DEFAULT_CODEC
+
+
+def _text_codec(name: str) -> str:
+    """The codec that a writer named as programmers do."""
+    "".encode(name)
+    return name.lower()
 
 
 def decode(raw: bytes, charsets: tuple[str, ...], vr: str) -> str:
@@ -103,7 +100,7 @@ def decode(raw: bytes, charsets: tuple[str, ...], vr: str) -> str:
     A backslash byte inside a multi-byte character is not one in the result, so split afterwards.
     """
     codecs = codecs_of(charsets)
-    if b"\x1b" not in raw or codecs[0] in _STAND_ALONE.values():
+    if b"\x1b" not in raw or codecs[0] in _STAND_ALONE:
         return _strict_or_replaced(raw, codecs[0])
     resets = _RESETS if vr in _NOT_SPLIT else _RESETS_NAME if vr == "PN" else _RESETS_MULTIPLE
     return "".join(_extended(raw, codecs[0], resets))
@@ -113,13 +110,12 @@ def _strict_or_replaced(raw: bytes, codec: str) -> str:
     try:
         return raw.decode(codec)
     except UnicodeDecodeError:
-        return raw.decode(codec, "replace")
+        return raw.decode("latin-1") if codec == DEFAULT_CODEC else raw.decode(codec, "replace")
 
 
 def _extended(raw: bytes, initial: str, resets: re.Pattern[bytes]) -> Iterator[str]:
     """ISO 2022: escapes fill G0 and G1, delimiters set both back to the initial set (§6.1.2.5.3)."""
-    start = _ESCAPE_OF.get(initial, (_G1, b""))
-    initially = ["ascii", initial] if start[0] == _G1 else [initial, DEFAULT_CODEC]
+    initially = [DEFAULT_CODEC, initial]
     elements = list(initially)
     parts = _SPLIT.split(raw)
     for position, part in enumerate(parts):
@@ -154,56 +150,34 @@ def encode(text: str, charsets: tuple[str, ...], vr: str) -> bytes:
     Every component begins and ends in the initial set, as PS3.5 §6.1.2.5.3 demands.
     """
     codecs = codecs_of(charsets)
-    if len(codecs) == 1:
-        return _single(text, codecs[0])
+    if codecs[0] in _ONLY_EXTENSIONS:
+        codecs = (DEFAULT_CODEC, *codecs)
+    if len(codecs) == 1 or text.isascii():
+        return _run_bytes(text, codecs[0])
     ends = _ENDS_SINGLE if vr in _NOT_SPLIT else _ENDS_NAME if vr == "PN" else _ENDS_MULTIPLE
     return b"".join(_component(component, codecs) for component in ends.split(text))
 
 
-def _single(text: str, codec: str) -> bytes:
-    if codec == "shift_jis":
-        return _katakana(text)
-    if codec in _JIS:
-        raise UnicodeEncodeError(codec, text, 0, len(text), "needs code extensions")
-    return text.encode("ascii" if codec == DEFAULT_CODEC and not text.isascii() else codec)
-
-
-def _katakana(text: str) -> bytes:
-    """JIS X 0201: what takes one byte in Shift JIS."""
-    encoded = text.encode("shift_jis")
-    if len(encoded) != len(text):
-        raise UnicodeEncodeError("shift_jis", text, 0, len(text), "not in JIS X 0201")
-    return encoded
-
-
-def _component(text: str, codecs: Sequence[str]) -> bytes:
+def _component(text: str, codecs: tuple[str, ...]) -> bytes:
     """One component, each run of letters in the first set that has them."""
-    out = bytearray()
-    current = codecs[0]
+    out, current = bytearray(), codecs[0]
     for codec, run in _runs(text, codecs):
-        if codec != current:
-            out += _switch(current, codec, codecs[0])
-            current = codec
-        encoded = _run_bytes(run, codec)
-        out += encoded
-    if current != codecs[0]:
-        out += _switch(current, codecs[0], codecs[0])
-    return bytes(out)
+        out += _switch(current, codec, codecs[0]) + _run_bytes(run, codec)
+        current = codec
+    return bytes(out + _switch(current, codecs[0], codecs[0]))
 
 
-def _runs(text: str, codecs: Sequence[str]) -> Iterator[tuple[str, str]]:
-    codec, run = codecs[0], ""
-    for letter in text:
-        wanted = next((c for c in (codec, *codecs) if _encodable(letter, c)), None)
+def _runs(text: str, codecs: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """Stays in a set as long as it can, as escapes are longer than letters."""
+    codec, begin = codecs[0], 0
+    for position, letter in enumerate(text):
+        wanted = next((each for each in (codec, *codecs) if _encodable(letter, each)), None)
         if wanted is None:
-            raise UnicodeEncodeError(codecs[0], text, 0, len(text), "not in the specific character sets")
+            raise UnicodeEncodeError(codecs[0], text, position, position + 1, "in none of the character sets")
         if wanted != codec:
-            if run:
-                yield codec, run
-            codec, run = wanted, ""
-        run += letter
-    if run:
-        yield codec, run
+            yield codec, text[begin:position]
+            codec, begin = wanted, position
+    yield codec, text[begin:]
 
 
 @lru_cache(maxsize=8192)
@@ -215,21 +189,24 @@ def _encodable(letter: str, codec: str) -> bool:
 
 
 def _run_bytes(run: str, codec: str) -> bytes:
-    if codec in _JIS:
-        if run.isascii():
-            raise UnicodeEncodeError(codec, run, 0, len(run), "ASCII is another set")
-        encoded = run.encode(codec)
-        if not encoded.startswith(_JIS[codec]) or encoded.count(b"\x1b") != 2:
-            raise UnicodeEncodeError(codec, run, 0, len(run), "another set")
-        return encoded[len(_JIS[codec]) : -3]
-    return _single(run, codec)
+    """Letters of one set, escapes left to the caller."""
+    encoded = run.encode(codec)
+    if codec == "shift_jis" and len(encoded) != len(run):
+        raise UnicodeEncodeError(codec, run, 0, len(run), "not in JIS X 0201")
+    if codec not in _JIS or not run:
+        return encoded
+    escape, tail = _JIS[codec], b"\x1b(B"
+    if encoded.count(b"\x1b") != 2 or not (encoded.startswith(escape) and encoded.endswith(tail)):
+        raise UnicodeEncodeError(codec, run, 0, len(run), "in another set")
+    return encoded[len(escape) : -len(tail)]
 
 
 def _switch(current: str, codec: str, initial: str) -> bytes:
-    """The escapes from one set to another; leaving a set in G0 means going back to ASCII there."""
-    leave = b"\x1b(B" if current in _JIS else b""
-    if codec in (initial, "latin-1") and codec == DEFAULT_CODEC == initial:
+    """The escape from one set to another. ASCII stays in G0, below whatever single-byte set is in G1."""
+    if codec == current:
+        return b""
+    back = b"\x1b(J" if initial == "shift_jis" else b"\x1b(B"
+    leave = back if current in _JIS else b""
+    if codec == DEFAULT_CODEC or (codec == initial and current in _JIS):
         return leave
-    if codec == initial and current in _JIS:
-        return leave
-    return leave + b"\x1b" + _ESCAPE_OF[codec][1]
+    return (leave if codec not in _JIS else b"") + b"\x1b" + _ESCAPE_OF[codec]

@@ -257,7 +257,8 @@ class Listing:
 
     def _undefined_length(self, frame: _Frame, tag: int, code: int, value: int) -> bool:
         if tag not in PIXEL_DATA and code in _STRUCTURAL:
-            group, element, _ = _IMPLICIT[frame.big](self._window, self._at(value))
+            big = self._items_big(frame, value)
+            group, element, _ = _IMPLICIT[big](self._window, self._at(value))
             if code == SQ or group << 16 | element in _DELIMITERS:
                 self._open_sequence(frame, self._append(tag, SQ, value, 0), value, None)
                 return True
@@ -269,11 +270,16 @@ class Listing:
         self._pos = fragments.next
         return False
 
+    def _items_big(self, frame: _Frame, value: int) -> bool:
+        """A sequence sent as UN is little endian even inside big endian (PS3.5 §6.2.2)."""
+        at = self._at(value)
+        return frame.big and self._window[at : at + 2] != b"\xfe\xff"
+
     def _open_sequence(self, frame: _Frame, entry: int, value: int, length: int | None) -> None:
         if len(self._stack) > 2 * self._limits.depth:
             raise LimitExceeded(f"sequences are nested more than {self._limits.depth} deep")
         end = frame.hard_end if length is None else value + length
-        opened = _Frame(entry, end, end, frame.implicit, frame.big)
+        opened = _Frame(entry, end, end, frame.implicit, self._items_big(frame, value))
         opened.is_sequence, opened.open_ended = True, length is None
         self._stack.append(opened)
         self._pos = value

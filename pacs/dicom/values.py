@@ -17,6 +17,8 @@ _WHOLE = frozenset({"LT", "ST", "UR", "UT"})
 """One value, backslashes and leading spaces included."""
 _BOTH_SIDES = frozenset({"AE", "AS", "CS", "DA", "DS", "DT", "IS", "TM", "UI"})
 _PADDING = " \0"
+_NAME_PADDING = " \0="
+"""Trailing component groups may be left away (PS3.5 §6.2.1.1), but some writers do not."""
 STRING_VRS = _WHOLE | _BOTH_SIDES | TEXT_VRS
 NUMBER_VRS = frozenset(_NUMBERS)
 
@@ -31,9 +33,8 @@ def strings(raw: bytes, vr: str, charsets: tuple[str, ...]) -> list[str]:
         return [text]
     if vr in _BOTH_SIDES:
         return [value.strip(_PADDING) for value in text.split("\\")]
-    if "\\" in text:
-        return [value.rstrip(_PADDING) for value in text.split("\\")]
-    return [text]
+    padding = _NAME_PADDING if vr == "PN" else _PADDING
+    return [value.rstrip(padding) for value in text.split("\\")]
 
 
 def numbers(raw: bytes, vr: str, big: bool) -> list[int | float]:
