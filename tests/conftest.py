@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,9 +12,10 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 
+from storage.blobs import BlobStore, S3Access, SpoolLimits, open_blobs
 from storage.database import Database
 from storage.migrations import upgrade
-from tests.servers import postgresql
+from tests.servers import S3_BUCKET, object_store, postgresql
 
 _TEMPLATE = "migrated"
 _numbers = itertools.count(1)
@@ -78,5 +80,35 @@ def database_url(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
     opened = Database(database_url)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint() -> Iterator[str]:
+    """An S3-compatible store that lives as long as the session."""
+    with object_store() as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+def s3_access(s3_endpoint: str) -> S3Access:
+    return S3Access(s3_endpoint, "us-east-1", "tests", "tests-secret")
+
+
+@pytest.fixture
+def s3_url() -> str:
+    """A prefix of this test alone, in the bucket of `s3_endpoint`."""
+    return f"s3://{S3_BUCKET}/{secrets.token_hex(8)}"
+
+
+@pytest.fixture(params=["local", "s3"])
+def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BlobStore]:
+    """An empty store of each kind in turn."""
+    url = access = None
+    if request.param == "s3":
+        url = str(request.getfixturevalue("s3_url"))
+        access = request.getfixturevalue("s3_access")
+    opened = open_blobs(url, tmp_path, access, SpoolLimits(reserve=0))
     yield opened
     opened.close()

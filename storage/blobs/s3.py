@@ -53,8 +53,6 @@ class S3Access:
 def _store_faults() -> Iterator[None]:
     try:
         yield
-    except (FileNotFoundError, AlreadyExistsError):
-        raise
     except (BaseError, OSError) as error:
         raise Unavailable(f"object store: {type(error).__name__}") from error
 
@@ -65,11 +63,12 @@ class S3Reader(Reader):
         self._key = key(address)
         self._ahead = memoryview(b"")
         self._ahead_at = 0
-        try:
-            with _store_faults():
-                super().__init__(address, obstore.head(store, self._key)["size"])
-        except FileNotFoundError as error:
-            raise Damaged(f"{address} is missing") from error
+        with _store_faults():
+            try:
+                size = obstore.head(store, self._key)["size"]
+            except FileNotFoundError as error:
+                raise Damaged(f"{address} is missing") from error
+        super().__init__(address, size)
 
     def read_at(self, offset: int, length: int) -> bytes:
         end = min(offset + length, self._size)
@@ -84,11 +83,11 @@ class S3Reader(Reader):
         """One request for what is asked and, when reading goes on from the last one, what follows."""
         sequential = offset == self._ahead_at + len(self._ahead)
         stop = min(self._size, max(end, offset + (_READ_AHEAD if sequential else 0)))
-        try:
-            with _store_faults():
+        with _store_faults():
+            try:
                 self._ahead = memoryview(obstore.get_range(self._store, self._key, start=offset, end=stop))
-        except FileNotFoundError as error:
-            raise Damaged(f"{self._address} is missing") from error
+            except FileNotFoundError as error:
+                raise Damaged(f"{self._address} is missing") from error
         self._ahead_at = offset
         if len(self._ahead) != stop - offset:
             raise Damaged(f"{self._address} ends at byte {offset + len(self._ahead)}")

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pacs.errors import StorageFull, Unavailable
+from storage.blobs import LocalBlobs, SpoolLimits
+from storage.blobs.address import key
+from tests.storage.blobs.worlds import blob_of, content_of, damage, publish
+
+CONTENT = b"one slice" * 1000
+BLOB = blob_of(CONTENT)
+
+
+@pytest.fixture
+def local(tmp_path: Path) -> Iterator[LocalBlobs]:
+    opened = LocalBlobs(tmp_path, SpoolLimits(reserve=0))
+    yield opened
+    opened.close()
+
+
+def test_a_blob_lies_where_its_address_says(local: LocalBlobs, tmp_path: Path) -> None:
+    publish(local, CONTENT)
+    path = tmp_path / key(BLOB.address)
+    assert path.read_bytes() == CONTENT
+    assert path.stat().st_mode & 0o037 == 0
+
+
+def test_bytes_sent_again_heal_a_flipped_one(local: LocalBlobs) -> None:
+    publish(local, CONTENT)
+    damage(local, BLOB, b"X" + CONTENT[1:])
+    publish(local, CONTENT)
+    assert content_of(local, BLOB) == CONTENT
+
+
+def test_a_folder_that_somebody_removed_is_made_again(local: LocalBlobs, tmp_path: Path) -> None:
+    publish(local, CONTENT)
+    local.delete([BLOB.address])
+    (tmp_path / key(BLOB.address)).parent.rmdir()
+    publish(local, CONTENT)
+    assert content_of(local, BLOB) == CONTENT
+
+
+def test_a_filesystem_without_links_gets_a_copy(local: LocalBlobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EPERM, "no links here")
+
+    monkeypatch.setattr(os, "link", refuse)
+    publish(local, CONTENT)
+    assert content_of(local, BLOB) == CONTENT
+    assert [path for path in local.spool_root.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize(("fault", "error"), [(errno.ENOSPC, StorageFull), (errno.EIO, Unavailable)])
+def test_what_cannot_be_published_is_said(
+    local: LocalBlobs, monkeypatch: pytest.MonkeyPatch, fault: int, error: type[Exception]
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(fault, "refused")
+
+    monkeypatch.setattr(os, "link", refuse)
+    with pytest.raises(error):
+        publish(local, CONTENT)
+    assert local.missing([BLOB]) == [BLOB]
+
+
+def test_stray_files_are_no_blobs(local: LocalBlobs, tmp_path: Path) -> None:
+    publish(local, CONTENT)
+    (tmp_path / key(BLOB.address)).with_name("notes.txt").write_text("mine")
+    assert [found.blob for found in local.walk("", 10)] == [BLOB]
