@@ -91,7 +91,7 @@ class Settings(BaseModel):
         100, ge=1, le=1100, description="Times its size that a large deflated data set may come to"
     )
     max_pdu: ByteSize = Field(
-        ByteSize(128 * KIB), description="Longest PDU that peers are asked to send", ge=4 * KIB, le=MIB
+        ByteSize(256 * KIB), description="Longest PDU that peers are asked to send", ge=4 * KIB, le=MIB
     )
     max_associations: int = Field(
         500, ge=1, le=10_000, description="Associations at a time in one DICOM process"
@@ -173,7 +173,7 @@ class Settings(BaseModel):
 
     @property
     def resolved_blobs_url(self) -> str:
-        return self.blobs_url or (self.data_dir / "blobs").as_uri()
+        return self.blobs_url or self.data_dir.as_uri()
 
 
 def _local(host: str | None) -> bool:

@@ -1,0 +1,60 @@
+"""The command line: `pacs …`. One module a command group, loaded when it is asked for.
+
+Faults that can happen to anybody end with one message that says what to do next, and exit code 1.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+import pacs
+from config.sockets import CannotListen
+from config.sources import BadSettings
+from pacs.errors import PacsError
+
+COMMANDS = {
+    "serve": "config.cli.serve:serve",
+    "import": "config.cli.bring_in:bring_in",
+    "ae": "config.cli.entities:ae",
+    "verify": "config.cli.verify:verify",
+    "reindex": "config.cli.verify:reindex",
+    "audit": "config.cli.audit:audit",
+    "jobs": "config.cli.jobs:jobs",
+    "db": "config.cli.db:db",
+    "config": "config.cli.show:config",
+    "conformance": "config.cli.show:conformance",
+    "doctor": "config.cli.doctor:doctor",
+}
+
+
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, name = COMMANDS[cmd_name].split(":")
+        command = getattr(import_module(module), name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except (BadSettings, CannotListen) as error:
+            raise click.ClickException(str(error)) from None
+        except PacsError as error:
+            raise click.ClickException(f"{error}\n`pacs doctor` says what is wrong and what to do.") from None
+        except OSError as error:
+            raise click.ClickException(f"{error.strerror or error}: {error.filename or ''}") from None
+
+
+@click.group(
+    cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+@click.version_option(pacs.__version__, prog_name="Lightbox PACS")
+def main() -> None:
+    """Lightbox PACS: DICOM in, kept safe, found, and out again."""

@@ -1,0 +1,61 @@
+"""`pacs import`: files, folders and ZIP archives into the archive."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from config.cli.options import data_option, installation
+
+_OUTCOMES = {
+    "created": "new",
+    "duplicate": "already in the archive",
+    "version": "kept as another version of a known instance",
+    "known": "imported before",
+    "skipped": "not DICOM instances, skipped",
+    "failed": "failed",
+}
+_SHOWN_FAILURES = 50
+
+
+@click.command("import")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@data_option
+@click.option("--again", is_flag=True, help="Also what an earlier import has taken in.")
+def bring_in(paths: tuple[Path, ...], data_dir: Path | None, again: bool) -> None:
+    """Take in files, folders and ZIP archives, also while the server runs.
+
+    An import that was interrupted goes on where it was. Exit code 1 when something failed.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from config.importing import Importer, Item, Journal, Tally, Unreadable, items
+    from pacs.actor import system_actor
+
+    console = Console(stderr=True)
+    columns = (TextColumn("importing"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    try:
+        with installation(data_dir) as composed, Progress(*columns, console=console, transient=True) as bar:
+            task = bar.add_task("import", total=sum(1 for _ in items(paths)))
+
+            def progress(item: Item, outcome: str) -> None:
+                bar.advance(task)
+
+            journal = Journal(composed.settings.data_dir / "run" / "imported")
+            tally: Tally = Importer(composed.archive, system_actor("import"), journal, again).run(
+                items(paths), progress
+            )
+            journal.close()
+    except Unreadable as error:
+        raise click.ClickException(f"{error}\nNothing of it was taken in.") from None
+    for name, reason in tally.failures[:_SHOWN_FAILURES]:
+        click.echo(f"{name}: {reason}", err=True)
+    for outcome, words in _OUTCOMES.items():
+        if tally.counts[outcome]:
+            click.echo(f"{tally.counts[outcome]:>8}  {words}")
+    if tally.counts["failed"]:
+        raise click.ClickException(
+            "Some files were not taken in; the others are safe. Mend them and run the same command again."
+        )

@@ -1,0 +1,62 @@
+"""`pacs db`: the database's schema."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from config.cli.options import data_option, settings_for
+
+
+@click.group()
+def db() -> None:
+    """The database's schema. `pacs serve` upgrades it by itself."""
+
+
+@db.command()
+@data_option
+@click.option("--revision", default="head", show_default=True, help="Stop at this revision.")
+def upgrade(data_dir: Path | None, revision: str) -> None:
+    """Bring the schema up to date. Safe while other nodes start."""
+    from storage import migrations
+
+    settings = settings_for(data_dir)
+    settings.data_dir.mkdir(mode=0o750, parents=True, exist_ok=True)
+    migrations.upgrade(settings.resolved_database_url, revision)
+    click.echo(f"The schema is at {migrations.current(settings.resolved_database_url)}.")
+
+
+@db.command()
+@data_option
+def current(data_dir: Path | None) -> None:
+    """Say which revision the schema is at; exit 1 when it is not the newest."""
+    from storage import migrations
+
+    settings = settings_for(data_dir)
+    at = (
+        migrations.current(settings.resolved_database_url)
+        if _exists(settings.resolved_database_url)
+        else None
+    )
+    click.echo(f"at {at or 'nothing yet'}, newest {migrations.newest()}")
+    if at != migrations.newest():
+        raise click.ClickException("The schema is not the newest: run `pacs db upgrade`.")
+
+
+@db.command()
+@data_option
+@click.option("--revision", required=True, help="Where to go back to, as `pacs db current` names them.")
+@click.confirmation_option(prompt="Going back can drop columns and their data. Is there a backup?")
+def downgrade(data_dir: Path | None, revision: str) -> None:
+    """Take the schema back to an older revision."""
+    from storage import migrations
+
+    settings = settings_for(data_dir)
+    migrations.downgrade(settings.resolved_database_url, revision)
+    click.echo(f"The schema is at {migrations.current(settings.resolved_database_url) or 'nothing'}.")
+
+
+def _exists(url: str) -> bool:
+    """Asking must not create a SQLite file."""
+    return not url.startswith("sqlite:///") or Path(url.removeprefix("sqlite:///")).exists()

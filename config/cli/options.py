@@ -1,0 +1,40 @@
+"""What most commands share: the data folder's option, and the installation that it leads to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from config.settings import Settings
+from config.sources import load
+
+if TYPE_CHECKING:
+    from config.compose import Installation
+
+data_option: Callable[[Any], Any] = click.option(
+    "--data",
+    "data_dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Data folder [PACS_DATA_DIR, else ./data].",
+)
+
+
+def settings_for(data_dir: Path | None, **flags: Any) -> Settings:
+    return load({"data_dir": data_dir, **flags})[0]
+
+
+@contextmanager
+def installation(data_dir: Path | None) -> Iterator[Installation]:
+    """The archive that the settings describe, its schema brought up to date; beside a running server too."""
+    from config import logging
+    from config.compose import compose, prepare
+
+    settings = settings_for(data_dir)
+    logging.configure("warning", settings.log_format)
+    prepare(settings)
+    with compose(settings) as composed:
+        yield composed

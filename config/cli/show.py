@@ -1,0 +1,46 @@
+"""`pacs config show`, `pacs conformance`: what this installation is, and what it can do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from pydantic import SecretStr
+
+from config.cli.options import data_option
+from config.documents import shown
+from config.settings import Settings, environment_name
+from config.sources import load
+
+
+@click.group()
+def config() -> None:
+    """The settings in force."""
+
+
+@config.command("show")
+@data_option
+def show(data_dir: Path | None) -> None:
+    """Every setting, its value (secrets masked) and where it came from."""
+    settings, origin = load({"data_dir": data_dir})
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("setting", "value", "from", box=box.SIMPLE_HEAD)
+    for field in Settings.model_fields:
+        value = getattr(settings, field)
+        text = "********" if isinstance(value, SecretStr) else shown(field, value)
+        table.add_row(environment_name(field), text, origin[field])
+    console = Console()
+    if not console.is_terminal:
+        console.width = 160
+    console.print(table)
+
+
+@click.command()
+def conformance() -> None:
+    """Print the DICOM conformance statement, from the tables that the code uses."""
+    from config.conformance import statement
+
+    click.echo(statement(), nl=False)

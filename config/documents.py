@@ -1,0 +1,89 @@
+"""What is written from the code, so that it cannot differ: `make docs`, compared by a test.
+
+README's settings table, `.env.example` and the conformance statement.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+from typing import Any
+
+from pydantic import ByteSize
+
+from config.settings import Settings, environment_name, is_secret
+
+ROOT = Path(__file__).resolve().parents[1]
+BEGIN, END = "<!-- settings: begin -->", "<!-- settings: end -->"
+
+_BY_MACHINE = {"processes_dimse": "2"}
+"""Defaults that depend on where this runs."""
+
+
+def shown(field: str, value: Any) -> str:
+    """A value as a person would type it."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(int(value))
+    if isinstance(value, ByteSize):
+        return value.human_readable(separator=" ").replace(".0 ", " ") if value else "0"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def default(field: str) -> str:
+    if field in _BY_MACHINE:
+        return _BY_MACHINE[field]
+    value = shown(field, Settings.model_fields[field].default)
+    return f"./{value}" if field == "data_dir" else value
+
+
+def settings_table() -> str:
+    rows = ["| setting | default | what it is |", "|---|---|---|"]
+    for field, info in Settings.model_fields.items():
+        about = (info.description or "").replace("|", "\\|") + (" (secret)" if is_secret(field) else "")
+        said = f"`{default(field)}`" if default(field) else ""
+        rows.append(f"| `{environment_name(field)}` | {said} | {about} |")
+    return "\n".join(rows)
+
+
+def env_example() -> str:
+    lines = [
+        "# Every setting, with its default. Docker Compose reads this file as `.env`; `pacs serve` reads the",
+        "# environment and `pacs.toml` (the same names in lower case, without PACS_).",
+        "",
+        "# Passwords of the two stores in compose.yaml: letters and digits (`openssl rand -hex 24`).",
+        "POSTGRES_PASSWORD=",
+        "OBJECTS_PASSWORD=",
+    ]
+    for field, info in Settings.model_fields.items():
+        also = f" Or {environment_name(field)}_FILE: the path of a file with it." if is_secret(field) else ""
+        lines += [
+            "",
+            *textwrap.wrap(f"{info.description}.{also}", 98, initial_indent="# ", subsequent_indent="# "),
+        ]
+        lines.append(f"#{environment_name(field)}={default(field)}")
+    return "\n".join(lines) + "\n"
+
+
+def readme(text: str) -> str:
+    head, rest = text.split(BEGIN)
+    return f"{head}{BEGIN}\n{settings_table()}\n{END}{rest.split(END)[1]}"
+
+
+def written() -> dict[Path, str]:
+    """Each generated file and what it must hold."""
+    from config.conformance import statement
+
+    return {
+        ROOT / "README.md": readme((ROOT / "README.md").read_text("utf-8")),
+        ROOT / ".env.example": env_example(),
+        ROOT / "docs" / "dicom-conformance.md": statement(),
+    }
+
+
+if __name__ == "__main__":
+    for path, text in written().items():
+        path.write_text(text, "utf-8")

@@ -1,0 +1,222 @@
+"""Files, folders and ZIP archives into the archive, each object kept byte for byte.
+
+What is plainly not DICOM, and tables of contents (DICOMDIR), are skipped. A journal in the data
+folder remembers what was taken in, so that an import that was cut short goes on where it was.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import IO
+
+import structlog
+
+from pacs.actor import Actor
+from pacs.archive import Archive
+from pacs.dicom.part10 import read_part10
+from pacs.dicom.source import BytesSource
+from pacs.errors import BadInput, PacsError, Unavailable
+from pacs.ingest import MEDIA_STORAGE_DIRECTORY
+
+log = structlog.get_logger(__name__)
+
+CHUNK = 1 << 20
+WORKERS = 4  # they share commits, and wait for the disk together
+MAX_MEMBERS = 1_000_000  # of one ZIP archive
+_DICM = slice(128, 132)
+_FIRST_GROUPS = (b"\x02\x00", b"\x08\x00", b"\x00\x02", b"\x00\x08")
+"""How a data set without preamble begins: group 0002 or 0008, little or big endian."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """One file or member of a ZIP archive. `key` changes when its content may have."""
+
+    name: str
+    size: int
+    key: str
+    open: Callable[[], IO[bytes]]
+
+
+@dataclass
+class Tally:
+    """How many items came to what, and what was wrong with those that failed."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    bytes: int = 0
+    failures: list[tuple[str, str]] = field(default_factory=list)
+
+
+class Unreadable(Exception):
+    """A ZIP archive that cannot be listed."""
+
+
+def items(paths: Iterable[Path]) -> Iterator[Item]:
+    """Everything below `paths`, in the order of names; the contents of ZIP archives instead of them."""
+    for path in paths:
+        for file in _files(path):
+            if zipfile.is_zipfile(file) and not _is_dicom(file):
+                yield from _members(file)
+            else:
+                yield _file_item(file)
+
+
+def _files(path: Path) -> Iterator[Path]:
+    if not path.is_dir():
+        yield path
+        return
+    for folder, folders, names in os.walk(path):
+        folders.sort()
+        yield from (file for name in sorted(names) if (file := Path(folder, name)).is_file())
+
+
+def _is_dicom(file: Path) -> bool:
+    with file.open("rb") as opened:
+        return opened.read(132)[_DICM] == b"DICM"
+
+
+def _file_item(file: Path) -> Item:
+    state = file.stat()
+    return Item(
+        str(file),
+        state.st_size,
+        f"{file.resolve()}|{state.st_size}|{state.st_mtime_ns}",
+        lambda: file.open("rb"),
+    )
+
+
+def _members(file: Path) -> Iterator[Item]:
+    state = file.stat()
+    whole = f"{file.resolve()}|{state.st_size}|{state.st_mtime_ns}"
+    try:
+        archive = zipfile.ZipFile(file)
+        members = archive.infolist()
+    except (zipfile.BadZipFile, OSError) as error:
+        raise Unreadable(f"{file}: {error}") from error
+    if len(members) > MAX_MEMBERS:
+        raise Unreadable(f"{file}: more than {MAX_MEMBERS} members")
+    for member in members:
+        if not member.is_dir():
+            yield Item(
+                f"{file}:{member.filename}",
+                member.file_size,
+                f"{whole}|{member.header_offset}|{member.CRC}",
+                partial(archive.open, member),  # which holds the archive open as long as need be
+            )
+
+
+class Journal:
+    """Which items were taken in: a line of hexadecimal digits each, which tell nothing of a patient."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+        self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
+        self._known = set(path.read_text("ascii").split())
+
+    def knows(self, item: Item) -> bool:
+        return self._line(item) in self._known
+
+    def add(self, item: Item) -> None:
+        os.write(self._descriptor, f"{self._line(item)}\n".encode())
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+
+    @staticmethod
+    def _line(item: Item) -> str:
+        return hashlib.blake2b(item.key.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
+
+
+@dataclass(frozen=True)
+class Importer:
+    archive: Archive
+    actor: Actor
+    journal: Journal
+    again: bool = False
+    """Take in what the journal knows, too."""
+
+    def run(self, found: Iterable[Item], progress: Callable[[Item, str], None]) -> Tally:
+        """`progress` is told of each item what it came to, in this thread."""
+        tally = Tally()
+        with ThreadPoolExecutor(WORKERS) as pool:
+            for item, outcome, reason in _in_flight(pool, self._take, found):
+                tally.counts[outcome] += 1
+                tally.bytes += item.size if outcome in ("created", "duplicate", "version") else 0
+                if outcome == "failed":
+                    tally.failures.append((item.name, reason))
+                progress(item, outcome)
+        return tally
+
+    def _take(self, item: Item) -> tuple[Item, str, str]:
+        if not self.again and self.journal.knows(item):
+            return item, "known", ""
+        try:
+            outcome = self._store(item)
+        except Unavailable:
+            raise
+        except PacsError as error:
+            return item, "failed", str(error)
+        except (OSError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
+            return item, "failed", f"cannot be read ({type(error).__name__})"
+        if outcome != "skipped":
+            self.journal.add(item)
+        return item, outcome, ""
+
+    def _store(self, item: Item) -> str:
+        with _opened(item) as file:
+            head = file.read(CHUNK)
+            if not self._is_instance(head):
+                return "skipped"
+            return self.archive.store_file(self.actor, _chunks(head, file)).outcome.value
+
+    def _is_instance(self, head: bytes) -> bool:
+        """`BadInput` for what says that it is DICOM and is not."""
+        marked = head[_DICM] == b"DICM"
+        if not marked and head[:2] not in _FIRST_GROUPS:
+            return False
+        try:
+            part10 = read_part10(BytesSource(head), self.archive.limits)
+        except BadInput:
+            if marked:
+                raise
+            return False
+        return part10.media_storage_sop_class != MEDIA_STORAGE_DIRECTORY
+
+
+@contextmanager
+def _opened(item: Item) -> Iterator[IO[bytes]]:
+    with item.open() as file:
+        yield file
+
+
+def _chunks(head: bytes, file: IO[bytes]) -> Iterator[bytes]:
+    while head:
+        yield head
+        head = file.read(CHUNK)
+
+
+def _in_flight(
+    pool: ThreadPoolExecutor, work: Callable[[Item], tuple[Item, str, str]], found: Iterable[Item]
+) -> Iterator[tuple[Item, str, str]]:
+    """Results as they come, a few items ahead at most, however many there are."""
+    pending: set[Future[tuple[Item, str, str]]] = set()
+    try:
+        for item in found:
+            pending.add(pool.submit(work, item))
+            if len(pending) >= 2 * WORKERS:
+                done, pending = wait(pending, return_when=FIRST_COMPLETED)
+                yield from (future.result() for future in done)
+        yield from (future.result() for future in pending)
+    except BaseException:
+        pool.shutdown(cancel_futures=True)
+        raise

@@ -1,0 +1,171 @@
+"""The archive as a user starts it: `pacs serve` in a folder of its own, on free ports of loopback."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import httpx
+import psutil
+from sqlalchemy import create_engine, text
+
+PATIENCE = 60.0
+"""Seconds a server gets to be ready, and to finish."""
+
+PACS = [sys.executable, "-c", "from config.cli import main; main(prog_name='pacs')"]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Server:
+    """One node. It keeps its ports and its folder from one `start` to the next."""
+
+    artim = 2
+    """Seconds that its peers get to associate."""
+
+    def __init__(self, data: Path, settings: Mapping[str, str] | None = None) -> None:
+        self.data = data
+        self.http_port, self.dimse_port = free_port(), free_port()
+        self.log = data.with_name(f"{data.name}.log")
+        foreign = {name: value for name, value in os.environ.items() if not name.startswith("PACS_")}
+        self.environment = {
+            **foreign,
+            "PACS_DATA_DIR": str(data),
+            "PACS_HTTP": f"127.0.0.1:{self.http_port}",
+            "PACS_DIMSE": f"127.0.0.1:{self.dimse_port}",
+            "PACS_ARTIM_TIMEOUT": str(self.artim),
+            "PACS_LOG_FORMAT": "json",
+            "PACS_FREE_SPACE_RESERVE": "1 MiB",
+            **(settings or {}),
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+        self._output: IO[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.http_port}"
+
+    def start(self) -> None:
+        """Returns when it is ready."""
+        self.data.parent.mkdir(parents=True, exist_ok=True)
+        self._output = self.log.open("ab")
+        self._process = subprocess.Popen(
+            [*PACS, "serve"],
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=self._output,
+            stderr=self._output,
+            start_new_session=True,
+        )
+        deadline = time.monotonic() + PATIENCE
+        while not self.ready():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise AssertionError(f"the server did not start:\n{self.output()[-4000:]}")
+            time.sleep(0.02)
+
+    def stop(self) -> None:
+        """As Ctrl-C or `kill` does; it must end well, and have had nothing unexpected to say."""
+        if self._process is None:
+            return
+        process, self._process = self._process, None
+        process.terminate()
+        try:
+            code = process.wait(PATIENCE)
+        finally:
+            _kill_group(process.pid)
+            self._close_output()
+        assert code == 0, f"exit code {code}:\n{self.output()[-4000:]}"
+        assert "Traceback" not in self.output()
+        assert "unexpected error" not in self.output()
+
+    def kill(self) -> None:
+        """`kill -9` of every process at once."""
+        assert self._process is not None
+        _kill_group(self._process.pid)
+        self._process.wait()
+        self._process = None
+        self._close_output()
+
+    def command(self, *arguments: str, code: int = 0) -> str:
+        """What `pacs …` prints, beside the server; it must exit with `code`."""
+        done = subprocess.run(
+            [*PACS, *arguments],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert done.returncode == code, f"pacs {arguments} → {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done.stdout + done.stderr
+
+    def get(self, path: str) -> tuple[int, Any]:
+        answer = httpx.get(self.url + path, timeout=10)
+        return answer.status_code, answer
+
+    def live(self) -> bool:
+        return self._answers_200("/health/live")
+
+    def ready(self) -> bool:
+        return self._answers_200("/health/ready")
+
+    def output(self) -> str:
+        return self.log.read_text("utf-8", "replace")
+
+    def processes(self) -> list[psutil.Process]:
+        assert self._process is not None
+        parent = psutil.Process(self._process.pid)
+        return [parent, *parent.children(recursive=True)]
+
+    def memory(self) -> int:
+        """Bytes of all processes together, pages that they share counted once (PSS)."""
+        total = 0
+        for process in self.processes():
+            with suppress(psutil.Error):
+                total += process.memory_full_info().pss
+        return total
+
+    def blobs(self) -> int:
+        """How many blobs lie in the folder."""
+        folder = self.data / "blobs" / "blake3"
+        return sum(1 for path in folder.rglob("*") if path.is_file())
+
+    def sql(self, statement: str) -> str:
+        """The rows of a query, as text."""
+        url = self.environment.get("PACS_DATABASE_URL") or f"sqlite:///{self.data / 'pacs.db'}"
+        engine = create_engine(url)
+        try:
+            with engine.connect() as connection:
+                return "\n".join(str(tuple(row)) for row in connection.execute(text(statement)))
+        finally:
+            engine.dispose()
+
+    def _answers_200(self, path: str) -> bool:
+        try:
+            with urlopen(self.url + path, timeout=5) as answer:
+                return bool(answer.status == 200)
+        except (URLError, OSError):
+            return False
+
+    def _close_output(self) -> None:
+        if self._output is not None:
+            self._output.close()
+
+
+def _kill_group(leader: int) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(leader, signal.SIGKILL)
