@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from itertools import islice
 from typing import Any
 
 from pydicom.datadict import tag_for_keyword
@@ -75,7 +76,7 @@ def _text(header: Header, attribute: Attribute) -> str:
 
 
 def _items(header: Header, attribute: Attribute) -> list[dict[str, Any]]:
-    return items_to_json(header.items(attribute.tag)[:MAX_ITEMS])
+    return items_to_json(islice(header.each_item(attribute.tag), MAX_ITEMS))
 
 
 _VALUE: dict[bool, Callable[[Header, Attribute], Any]] = {False: _text, True: _items}

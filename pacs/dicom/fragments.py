@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from struct import Struct
 
 from pacs.dicom.dictionary import ITEM, SEQUENCE_DELIMITATION, UNDEFINED
-from pacs.dicom.limits import Limits
 from pacs.dicom.source import Source
 from pacs.errors import LimitExceeded
 
@@ -22,7 +21,7 @@ class Fragments:
 
     `end` is where the value ends, `next` where the stream goes on behind the delimiter.
     `truncated`: the stream ends before the delimiter. No items at all: the value is not made of
-    items, only its end is known.
+    items, only its end is known. `walked`: items looked at, in vain or not.
     """
 
     offsets: array[int] = field(default_factory=lambda: array("Q"))
@@ -30,10 +29,14 @@ class Fragments:
     end: int = 0
     next: int = 0
     truncated: bool = False
+    walked: int = 0
 
 
-def walk_fragments(source: Source, start: int, end: int, big: bool, limits: Limits) -> Fragments:
-    """Follow the items from `start` by their headers alone; nothing at or behind `end` is looked at."""
+def walk_fragments(source: Source, start: int, end: int, big: bool, most: int) -> Fragments:
+    """Follow the items from `start` by their headers alone; nothing at or behind `end` is looked at.
+
+    `LimitExceeded` when there are more than `most`.
+    """
     unpack = _HEADER[big].unpack
     found = Fragments()
     pos = start
@@ -44,19 +47,20 @@ def walk_fragments(source: Source, start: int, end: int, big: bool, limits: Limi
             found.end, found.next = pos, pos + 8
             return found
         if tag != ITEM or length == UNDEFINED:
-            return _scan(source, start, end, big)
+            return _scan(source, start, end, big, walked=len(found.offsets))
         found.truncated = pos + 8 + length > end
         found.offsets.append(pos + 8)
         found.lengths.append(min(length, end - pos - 8))
-        if len(found.offsets) > limits.elements:
-            raise LimitExceeded(f"the pixel data has more than {limits.elements} fragments")
+        found.walked += 1
+        if found.walked > most:
+            raise LimitExceeded("the pixel data has too many fragments")
         pos += 8 + length
     found.end = found.next = end
     found.truncated = True
     return found
 
 
-def _scan(source: Source, start: int, end: int, big: bool) -> Fragments:
+def _scan(source: Source, start: int, end: int, big: bool, walked: int) -> Fragments:
     """Look for the delimiter's bytes, as a last resort: they may also occur inside the value."""
     wanted = _DELIMITER[big]
     pos = start
@@ -64,8 +68,8 @@ def _scan(source: Source, start: int, end: int, big: bool) -> Fragments:
         chunk = source.read_at(pos, min(_CHUNK, end - pos))
         at = chunk.find(wanted)
         if at >= 0:
-            return Fragments(end=pos + at, next=min(pos + at + 8, end))
+            return Fragments(end=pos + at, next=min(pos + at + 8, end), walked=walked)
         if len(chunk) < _CHUNK:
             break
         pos += len(chunk) - 3
-    return Fragments(end=end, next=end, truncated=True)
+    return Fragments(end=end, next=end, truncated=True, walked=walked)

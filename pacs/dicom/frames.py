@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import struct
+import sys
 import zlib
 from abc import ABC, abstractmethod
+from array import array
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
+from operator import add
 from typing import ClassVar, Self
 
 from pacs.dicom.dictionary import VIDEO
@@ -94,9 +98,9 @@ class NativeFrames(FrameIndex):
 class EncapsulatedFrames(FrameIndex):
     """Frames of one or more fragments; frame `i` has those from `starts[i]` up to `starts[i + 1]`."""
 
-    offsets: Sequence[int]
-    lengths: Sequence[int]
-    starts: Sequence[int]
+    offsets: array[int]
+    lengths: array[int]
+    starts: array[int]
     inflated: bool = False
 
     encapsulated: ClassVar[bool] = True
@@ -115,25 +119,23 @@ class EncapsulatedFrames(FrameIndex):
 
     def to_bytes(self) -> bytes:
         """Gaps between fragments and fragments a frame are nearly always 8 and 1: they deflate to nothing."""
-        ends = (offset + length for offset, length in zip(self.offsets, self.lengths, strict=True))
-        gaps = [offset - end for end, offset in zip(ends, self.offsets[1:], strict=False)]
-        fragments = [stop - start for start, stop in pairwise(self.starts)]
-        numbers = [*self.lengths, *gaps, *fragments]
+        numbers = array("I", self.lengths)
+        ends = map(add, self.offsets, self.lengths)
+        numbers.extend(offset - end for offset, end in zip(self.offsets[1:], ends, strict=False))
+        numbers.extend(stop - start for start, stop in pairwise(self.starts))
         kind = _ENCAPSULATED_INFLATED if self.inflated else _ENCAPSULATED
-        head = _HEAD.pack(kind, self.offsets[0], len(self.lengths), len(fragments))
-        return head + zlib.compress(struct.pack(f"<{len(numbers)}L", *numbers), 1)
+        return _HEAD.pack(kind, self.offsets[0], len(self.lengths), len(self)) + zlib.compress(
+            _little_endian(numbers).tobytes(), 1
+        )
 
     @classmethod
     def unpacked(cls, data: bytes) -> Self:
         kind, first, lengths_count, frames_count = _HEAD.unpack_from(data)
-        gaps_count = max(lengths_count - 1, 0)
-        total = lengths_count + gaps_count + frames_count
-        numbers = struct.unpack(f"<{total}L", zlib.decompress(data[_HEAD.size :]))
-        lengths, rest = numbers[:lengths_count], numbers[lengths_count:]
-        steps = (length + gap for length, gap in zip(lengths, rest[:gaps_count], strict=False))
-        offsets = list(accumulate(steps, initial=first))
-        starts = list(accumulate(rest[gaps_count:], initial=0))
-        return cls(offsets, lengths, starts, kind == _ENCAPSULATED_INFLATED)
+        numbers = _little_endian(array("I", zlib.decompress(data[_HEAD.size :])))
+        lengths, gaps = numbers[:lengths_count], numbers[lengths_count : 2 * lengths_count - 1]
+        offsets = array("Q", accumulate(map(add, lengths, gaps), initial=first))
+        starts = array("I", accumulate(numbers[-frames_count:], initial=0))
+        return cls(offsets, array("Q", lengths), starts, kind == _ENCAPSULATED_INFLATED)
 
 
 def frame_index(header: Header, source: Source) -> FrameIndex | None:
@@ -180,8 +182,8 @@ class _Encapsulated:
         self._header = header
         self._source = header.source
         self._table = fragments.offsets[0], fragments.lengths[0]
-        self._offsets = list(fragments.offsets[1:])
-        self._lengths = list(fragments.lengths[1:])
+        self._offsets = fragments.offsets[1:]
+        self._lengths = fragments.lengths[1:]
         self._inflated = inflated
         self._frames = _number(header, "NumberOfFrames", 1)
 
@@ -189,38 +191,48 @@ class _Encapsulated:
         while len(self._lengths) > self._frames and not self._lengths[-1]:
             self._offsets.pop()
             self._lengths.pop()
-        starts = self._extended_table() or self._basic_table() or self._guess()
-        return EncapsulatedFrames(self._offsets, self._lengths, [*starts, len(self._offsets)], self._inflated)
+        starts = array("I", self._extended_table() or self._basic_table() or self._guess())
+        starts.append(len(self._offsets))
+        return EncapsulatedFrames(self._offsets, self._lengths, starts, self._inflated)
 
-    def _extended_table(self) -> list[int]:
+    def _extended_table(self) -> Sequence[int]:
         """Extended Offset Table (PS3.3 §C.7.6.3.1.8): one fragment a frame, lengths without padding."""
-        offsets = _words(self._header.raw("ExtendedOffsetTable"), "Q")
-        lengths = _words(self._header.raw("ExtendedOffsetTableLengths"), "Q")
+        offsets, lengths = (self._extended_words(suffix) for suffix in ("", "Lengths"))
         starts = self._starts_at(offsets)
-        if starts == list(range(len(self._lengths))) and len(lengths) == len(starts):
-            self._lengths = [min(*both) for both in zip(self._lengths, lengths, strict=True)]
+        if len(starts) == len(lengths) == len(self._lengths):
+            self._lengths = array("Q", map(min, self._lengths, lengths))
         return starts
 
-    def _basic_table(self) -> list[int]:
+    def _extended_words(self, suffix: str) -> array[int]:
+        table = self._header.element("ExtendedOffsetTable" + suffix)
+        if table is None or table.length > 8 * len(self._offsets):
+            return array("Q")
+        return _words(self._source.read_at(table.offset, table.length), "Q")
+
+    def _basic_table(self) -> Sequence[int]:
         offset, length = self._table
         if length > 4 * len(self._offsets):
-            return []
-        return self._starts_at(_words(self._source.read_at(offset, length), "L"))
+            return ()
+        return self._starts_at(_words(self._source.read_at(offset, length), "I"))
 
-    def _starts_at(self, table: Sequence[int]) -> list[int]:
+    def _starts_at(self, table: Sequence[int]) -> Sequence[int]:
         """The first fragment of each frame; empty when the table is, or is wrong."""
-        base = self._offsets[0]
-        position = {offset - base: i for i, offset in enumerate(self._offsets)} if table else {}
-        starts = [position.get(offset, -1) for offset in table]
-        right = len(starts) == self._frames and starts[0] == 0 and all(a < b for a, b in pairwise(starts))
-        return starts if right else []
+        offsets, base, starts = self._offsets, self._offsets[0], array("I")
+        if len(table) != self._frames or table[0] != 0:
+            return ()
+        for offset in table:
+            fragment = bisect_left(offsets, base + offset)
+            if fragment == len(offsets) or offsets[fragment] != base + offset:
+                return ()
+            starts.append(fragment)
+        return starts if all(a < b for a, b in pairwise(starts)) else ()
 
-    def _guess(self) -> list[int]:
+    def _guess(self) -> Sequence[int]:
         fragments = len(self._offsets)
         if self._frames == 1 or self._header.transfer_syntax in VIDEO:
-            return [0]
+            return (0,)
         if fragments <= self._frames:
-            return list(range(fragments))
+            return range(fragments)
         begins = [i for i in range(fragments) if self._begins_codestream(i)]
         if len(begins) == self._frames and begins[0] == 0:
             return begins
@@ -238,8 +250,15 @@ class _Encapsulated:
         return _CODESTREAM_END in self._source.read_at(end - length, length)
 
 
-def _words(raw: bytes | None, form: str) -> tuple[int, ...]:
-    """Little endian, as all encapsulated transfer syntaxes are."""
-    size = struct.calcsize("<" + form)
-    count = len(raw or b"") // size
-    return struct.unpack(f"<{count}{form}", (raw or b"")[: count * size])
+def _words(raw: bytes, form: str) -> array[int]:
+    """A table's numbers; all encapsulated transfer syntaxes are little endian."""
+    words = array(form)
+    words.frombytes(raw[: len(raw) - len(raw) % words.itemsize])
+    return _little_endian(words)
+
+
+def _little_endian(numbers: array[int]) -> array[int]:
+    """To or from little endian, in place."""
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return numbers

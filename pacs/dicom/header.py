@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from pacs.dicom.dictionary import ITEM, PIXEL_DATA, SPECIFIC_CHARACTER_SET, SQ, VRS, tag_of
+from pacs.dicom.dictionary import PIXEL_DATA, SPECIFIC_CHARACTER_SET, SQ, VRS, tag_of
 from pacs.dicom.fragments import Fragments
 from pacs.dicom.listing import Listing
 from pacs.dicom.source import Source
 from pacs.dicom.values import NUMBER_VRS, PARSERS, STRING_VRS, Value, numbers, strings, tags
+from pacs.errors import LimitExceeded
 
+MOST_DECODED = 16 << 20
+"""Bytes of a value that text and numbers are made of; longer ones are for `Source.read_at`."""
 _PIXEL_REPRESENTATION = 0x00280103
 _LUT_DESCRIPTOR = 0x00283002
 
@@ -138,29 +141,34 @@ class Header:
 
     def items(self, attribute: int | str) -> list[Header]:
         """The items of a sequence; `[]` when absent or no sequence."""
+        return list(self.each_item(attribute))
+
+    def each_item(self, attribute: int | str) -> Iterator[Header]:
+        """The same one by one, for sequences that may be long."""
         entry = self._entries.get(tag_of(attribute))
         listing = self._listing
         if entry is None or listing.keys[entry] & 0xFF != SQ:
-            return []
-        found, stop = [], listing.after(entry)
-        item = entry + 1
+            return
+        item, stop = entry + 1, listing.after(entry)
         while item < stop:
             behind = listing.after(item)
-            assert listing.keys[item] >> 8 == ITEM
             big = bool(listing.keys[item] & 0xFF)
-            found.append(Header(listing, index(listing, item + 1, behind), big, self.transfer_syntax, self))
+            yield Header(listing, index(listing, item + 1, behind), big, self.transfer_syntax, self)
             item = behind
-        return found
 
     def _strings(self, entry: int, vr: str) -> list[str]:
-        listing = self._listing
-        raw = listing.read(listing.offsets[entry], listing.lengths[entry])
-        return strings(raw, vr, self.charsets)
+        return strings(self._bounded(entry), vr, self.charsets)
 
     def _numbers(self, entry: int, vr: str) -> list[Value]:
-        listing = self._listing
-        raw = listing.read(listing.offsets[entry], listing.lengths[entry])
+        raw = self._bounded(entry)
         return [*tags(raw, self._big)] if vr == "AT" else [*numbers(raw, vr, self._big)]
+
+    def _bounded(self, entry: int) -> bytes:
+        listing = self._listing
+        length = listing.lengths[entry]
+        if length > MOST_DECODED:
+            raise LimitExceeded(f"a value of {length} bytes is too long to be decoded")
+        return listing.read(listing.offsets[entry], length)
 
     def _element(self, tag: int, entry: int) -> Element:
         listing = self._listing

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from base64 import b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from pacs.dicom.charset import UTF_8
@@ -24,26 +24,31 @@ from pacs.dicom.values import Value
 Path = tuple[int, ...]
 """From the data set down to an element: tag, or tag, item counted from 0, tag, …"""
 Bulk = Callable[[Path, Element], str | None]
-"""The URI of a value too big for JSON; None to have it inline."""
+"""The URI of a value too big for JSON; None to leave the value out."""
 
 BULK_THRESHOLD = 1024
-"""Bytes of a value above which it is offered to `Bulk`."""
+"""Bytes of a value above which `Bulk` is asked."""
 _MAY_BE_BULK = BINARY_VRS | frozenset(
     {"DS", "FD", "FL", "IS", "LT", "SL", "SS", "ST", "SV", "UC", "UL", "US", "UT", "UV"}
 )
 """PS3.18 §F.2.6."""
+_MALFORMED = 1 << 16
+"""Bytes above which any other value is treated as bulk too, since no explicit VR could hold it."""
 _GROUPS = ("Alphabetic", "Ideographic", "Phonetic")
 _EXACT = 1 << 53
 
 
-def to_json(header: Header, bulk: Bulk | None = None, bulk_threshold: int = BULK_THRESHOLD) -> dict[str, Any]:
-    """`bulk` is asked for every value longer than `bulk_threshold` bytes, and for pixel data of any
-    length, which never stands inline: without a URI its value is left out."""
-    return _data_set(header, (), bulk or (lambda path, element: None), bulk_threshold)
+def no_bulk(path: Path, element: Element) -> None:
+    """Leaves all bulk data out."""
 
 
-def items_to_json(items: Sequence[Header]) -> list[dict[str, Any]]:
-    """The items of a sequence, all values inline."""
+def to_json(header: Header, bulk: Bulk = no_bulk, bulk_threshold: int = BULK_THRESHOLD) -> dict[str, Any]:
+    """`bulk` is asked for each value longer than `bulk_threshold` bytes, and for pixel data of any length."""
+    return _data_set(header, (), bulk, bulk_threshold)
+
+
+def items_to_json(items: Iterable[Header]) -> list[dict[str, Any]]:
+    """The items of a sequence without bulk data."""
     return [to_json(item) for item in items]
 
 
@@ -60,16 +65,15 @@ def _attribute(header: Header, element: Element, path: Path, bulk: Bulk, thresho
     attribute: dict[str, Any] = {"vr": vr}
     if vr == "SQ":
         items = [
-            _data_set(item, (*path, number), bulk, threshold) for number, item in enumerate(header.items(tag))
+            _data_set(item, (*path, number), bulk, threshold)
+            for number, item in enumerate(header.each_item(tag))
         ]
         return attribute | {"Value": items} if items else attribute
     if length == 0:
         return attribute
-    pixels = tag in PIXEL_DATA
-    if (pixels or (length > threshold and vr in _MAY_BE_BULK)) and (uri := bulk(path, element)) is not None:
-        return attribute | {"BulkDataURI": uri}
-    if pixels:
-        return attribute
+    if tag in PIXEL_DATA or length > (threshold if vr in _MAY_BE_BULK else _MALFORMED):
+        uri = bulk(path, element)
+        return attribute if uri is None else attribute | {"BulkDataURI": uri}
     if vr in BINARY_VRS:
         return attribute | {"InlineBinary": b64encode(_little_endian(header, tag, vr)).decode("ascii")}
     values = _values(header, tag, vr)

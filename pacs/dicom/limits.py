@@ -16,6 +16,8 @@ class Limits:
     `elements`: elements and items in all, 24 bytes of memory each. A sparsely tiled slide with
     100,000 frames has about two million.
 
+    `fragments`: of encapsulated values; 16 bytes each, for a while several times.
+
     `header_bytes`: what has to be walked through, that is everything but values longer than a
     read-ahead window, which are jumped over unread. The contours of a large structure set take 200 MiB.
 
@@ -26,6 +28,7 @@ class Limits:
 
     depth: int = 128
     elements: int = 4_000_000
+    fragments: int = 1_000_000
     header_bytes: int = 512 * MIB
     inflated_bytes: int = 4 * GIB
     inflate_ratio: int = 100

@@ -85,6 +85,7 @@ class Listing:
         self._start = self._pos = self._base = start
         self._end = source.size
         self._jumped = 0
+        self._fragments_left = limits.fragments
         self._stack: list[_Frame] = []
         self._window = b""
         self._refill()
@@ -262,7 +263,8 @@ class Listing:
             if code == SQ or group << 16 | element in _DELIMITERS:
                 self._open_sequence(frame, self._append(tag, SQ, value, 0), value, None)
                 return True
-        fragments = walk_fragments(self.source, value, frame.hard_end, frame.big, self._limits)
+        fragments = walk_fragments(self.source, value, frame.hard_end, frame.big, self._fragments_left)
+        self._fragments_left -= fragments.walked
         entry = self._append(tag, code, value, fragments.end - value)
         self.fragments[entry] = fragments
         self.truncated = self.truncated or (fragments.truncated and frame.hard_end == self._end)
