@@ -1,0 +1,96 @@
+"""How elements are written: what the uncompressed transfer syntaxes differ in (PS3.5 §7, Annex A)."""
+
+from __future__ import annotations
+
+import struct
+from array import array
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+)
+
+from pacs.dicom.dictionary import ITEM, SEQUENCE_DELIMITATION, UNDEFINED
+from pacs.dicom.dictionary import ITEM_DELIMITATION as ITEM_END
+
+LONG_FORM = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"})
+"""Explicit VR: two reserved bytes and a 32-bit length (PS3.5 §7.1.2)."""
+MAX_SHORT = 0xFFFF
+
+_SWAPPED = {2: ("US", "SS", "OW", "AT"), 4: ("UL", "SL", "FL", "OF", "OL"), 8: ("FD", "OD", "SV", "UV", "OV")}
+UNIT: dict[str, int] = {vr: size for size, vrs in _SWAPPED.items() for vr in vrs}
+"""VR → bytes of the numbers whose order the byte order is (PS3.5 §7.3); all others have none."""
+_NULL_PADDED = frozenset({"UI", "OB", "OD", "OF", "OL", "OV", "OW", "UN"})
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    explicit: bool = True
+    big: bool = False
+    deflated: bool = False
+
+    @property
+    def order(self) -> str:
+        """For `struct`."""
+        return ">" if self.big else "<"
+
+    def header(self, tag: int, vr: str, length: int) -> bytes:
+        """Tag, VR and length. In explicit VR a value too long for its VR becomes UN (§6.2.2)."""
+        group, element = tag >> 16, tag & 0xFFFF
+        if not self.explicit:
+            return struct.pack("<HHL", group, element, length)
+        if vr not in LONG_FORM and length <= MAX_SHORT:
+            return struct.pack(f"{self.order}HH2sH", group, element, vr.encode(), length)
+        code = vr if vr in LONG_FORM else "UN"
+        return struct.pack(f"{self.order}HH2sxxL", group, element, code.encode(), length)
+
+    def element(self, tag: int, vr: str, value: bytes) -> bytes:
+        """A whole element; an odd value is padded as its VR wants it (PS3.5 §6.2)."""
+        value += padding(vr, len(value))
+        return self.header(tag, vr, len(value)) + value
+
+    def delimiter(self, tag: int, length: int = 0) -> bytes:
+        """An item's start or a delimiter, which have no VR in any encoding (§7.5)."""
+        return struct.pack(f"{self.order}HHL", tag >> 16, tag & 0xFFFF, length)
+
+    def sequence(self, tag: int, items: Collection[bytes]) -> bytes:
+        """A sequence of undefined length around items that are encoded already."""
+        opened = self.delimiter(ITEM, UNDEFINED)
+        closed = self.delimiter(ITEM_END)
+        content = b"".join(part for item in items for part in (opened, item, closed))
+        return self.header(tag, "SQ", UNDEFINED) + content + self.delimiter(SEQUENCE_DELIMITATION)
+
+
+UNCOMPRESSED: dict[str, Encoding] = {
+    str(ExplicitVRLittleEndian): Encoding(),
+    str(ImplicitVRLittleEndian): Encoding(explicit=False),
+    str(DeflatedExplicitVRLittleEndian): Encoding(deflated=True),
+    str(ExplicitVRBigEndian): Encoding(big=True),
+}
+"""The transfer syntaxes that need no codec, the preferred target of a conversion first."""
+
+
+def encoding_of(transfer_syntax: str) -> Encoding:
+    """Compressed and private ones are explicit VR little endian but for their pixel data (§A.4)."""
+    return UNCOMPRESSED.get(transfer_syntax, Encoding())
+
+
+def padding(vr: str, length: int) -> bytes:
+    if length % 2 == 0:
+        return b""
+    return b"\0" if vr in _NULL_PADDED else b" "
+
+
+_CODES = {2: "H", 4: "I", 8: "Q"}
+
+
+def swapped(data: bytes, unit: int) -> bytes:
+    """The same numbers in the other byte order; an incomplete last one stays as it is."""
+    whole = len(data) - len(data) % unit
+    numbers = array(_CODES[unit], data[:whole])
+    numbers.byteswap()
+    return numbers.tobytes() + data[whole:]
