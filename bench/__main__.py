@@ -6,11 +6,18 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from bench import find, retrieve, store
+from bench import find, idle, memory, million, retrieve, store
 from bench.peers import nodelay_library
 from bench.setting import Setting
 
-BENCHES = {"store": store.run, "retrieve": retrieve.run, "find": find.run}
+BENCHES = {
+    "store": store.run,
+    "retrieve": retrieve.run,
+    "find": find.run,
+    "idle": idle.run,
+    "memory": memory.run,
+    "million": million.run,
+}
 
 
 def main() -> None:

@@ -19,8 +19,10 @@ import time
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
+from urllib.parse import urlsplit, urlunsplit
 
 import psutil  # type: ignore[import-untyped]
+import psycopg
 
 #: Seconds a peer may take to answer its first C-ECHO, and to stop.
 PATIENCE = 60
@@ -67,6 +69,9 @@ class Peer:
     def prepare(self, store: Path) -> None:
         """Writes what the server needs to find before it starts, and after its sink is known."""
 
+    def discard(self, store: Path) -> None:
+        """Throws away what `prepare` made outside `store`."""
+
     def __enter__(self) -> Peer:
         self.room.mkdir(parents=True, exist_ok=True)
         self.store = Path(tempfile.mkdtemp(prefix="bench-", dir=self.room))
@@ -96,6 +101,7 @@ class Peer:
         except subprocess.TimeoutExpired:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
+        self.discard(self.store)
         shutil.rmtree(self.store, ignore_errors=True)
 
     def _await_echo(self) -> None:
@@ -137,31 +143,53 @@ def _resident_set_size(pid: int) -> int:
 
 
 class Ours(Peer):
+    """With `postgres`, the URL of a server, each start gets a database of its own there."""
+
     name = "ours"
     aet = "PACS"
     #: `pacs` of the environment that runs the bench.
     executable = str(Path(sys.executable).with_name("pacs"))
 
-    def __init__(self, room: Path, library: Path | None, postgres: str | None = None) -> None:
+    def __init__(self, room: Path, postgres: str | None = None) -> None:
         super().__init__(room, None)  # the server sees to TCP_NODELAY itself
         self.postgres = postgres
 
+    def database_url(self, store: Path) -> str:
+        if self.postgres:
+            return urlunsplit(urlsplit(self.postgres)._replace(path=f"/{_database(store)}"))
+        return f"sqlite:///{store / 'bench.sqlite'}"
+
     def environment(self, store: Path) -> dict[str, str]:
-        environment = dict(os.environ) | {"PACS_DATA_DIR": str(store / "data"), "PACS_LOG_LEVEL": "warning"}
-        return environment | ({"PACS_DATABASE_URL": self.postgres} if self.postgres else {})
+        ours = {"PACS_DATA_DIR": str(store / "data"), "PACS_DATABASE_URL": self.database_url(store)}
+        return {**os.environ, **ours, "PACS_LOG_LEVEL": "warning"}
 
     def prepare(self, store: Path) -> None:
+        self._on_server(f"CREATE DATABASE {_database(store)}")
+        self.run("db", "upgrade")
         sink = ["--host", "127.0.0.1", "--port", str(self.sink_port), "--may", "store"]
-        subprocess.run(
-            [self.executable, "ae", "add", SINK_AET, *sink],
-            env=self.environment(store),
-            check=True,
-            stdout=subprocess.DEVNULL,
-        )
+        self.run("ae", "add", SINK_AET, *sink)
+
+    def run(self, *arguments: str) -> None:
+        environment = self.environment(self.store)
+        subprocess.run([self.executable, *arguments], env=environment, check=True, stdout=subprocess.DEVNULL)
 
     def command(self, store: Path) -> list[str]:
         http, dimse = f"127.0.0.1:{free_port()}", f"127.0.0.1:{self.port}"
         return [self.executable, "serve", "--data", str(store / "data"), "--http", http, "--dimse", dimse]
+
+    def discard(self, store: Path) -> None:
+        self._on_server(f"DROP DATABASE IF EXISTS {_database(store)} WITH (FORCE)")
+
+    def _on_server(self, statement: str) -> None:
+        if self.postgres:
+            address = urlunsplit(urlsplit(self.postgres)._replace(scheme="postgresql"))
+            with psycopg.connect(address, autocommit=True) as connection:
+                connection.execute(statement.encode())
+
+
+def _database(store: Path) -> str:
+    """A name of letters, digits and underscores only: `mkdtemp` gives no others but the hyphen."""
+    return store.name.replace("-", "_").lower()
 
 
 class Orthanc(Peer):

@@ -35,7 +35,7 @@ class Setting:
         return max(1, round(count * self.scale))
 
     def ours(self) -> Peer:
-        return Ours(self.room, self.library, self.postgres)
+        return Ours(self.room, self.postgres)
 
     def archives(self) -> list[Peer]:
         rival = [Orthanc(self.room, self.library, self.orthanc)] if self.orthanc else []
