@@ -30,35 +30,61 @@ def _unprivileged() -> list[str]:
     return ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
 
 
+class Cluster:
+    """A PostgreSQL of its own on a Unix socket, in a folder of its own."""
+
+    def __init__(self, programs: Path, connections: int = 100) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="pacs-pg-"))  # a socket's path has 107 bytes at most
+        self.url = f"postgresql+psycopg://pacs@/postgres?host={self.folder}"
+        self._programs, self._prefix = programs, _unprivileged()
+        self._options = (
+            f"-c listen_addresses='' -c unix_socket_directories={self.folder} -c fsync=off "
+            f"-c full_page_writes=off -c max_connections={connections} -c shared_buffers=64MB"
+        )
+        self._data = str(self.folder / "data")
+        if self._prefix:
+            shutil.chown(self.folder, "postgres", "postgres")
+        options = ("-U", "pacs", "-A", "trust", "-E", "UTF8", "--locale=C", "-N")
+        self._run("initdb", "-D", self._data, *options)
+
+    def start(self) -> None:
+        log = str(self.folder / "log")
+        self._run("pg_ctl", "start", "-w", "-D", self._data, "-l", log, "-o", self._options)
+
+    def stop(self) -> None:
+        """Whoever is connected is cut off."""
+        self._run("pg_ctl", "stop", "-w", "-D", self._data, "-m", "fast")
+
+    def close(self) -> None:
+        try:
+            self._run("pg_ctl", "stop", "-w", "-D", self._data, "-m", "immediate")
+        finally:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _run(self, program: str, *arguments: str) -> None:
+        command = [*self._prefix, str(self._programs / program), *arguments]
+        subprocess.run(command, check=True, capture_output=True, timeout=120, cwd=self.folder)
+
+
 @contextmanager
-def postgresql(connections: int = 100) -> Iterator[str]:
-    """A cluster of its own on a Unix socket; yields the URL of its maintenance database."""
+def cluster(connections: int = 100) -> Iterator[Cluster]:
+    """A running cluster, gone afterwards."""
     programs = _postgresql_bin()
     if programs is None:
         pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
-    folder = Path(tempfile.mkdtemp(prefix="pacs-pg-"))  # short: a socket's path has 107 bytes at most
-    prefix = _unprivileged()
-    if prefix:
-        shutil.chown(folder, "postgres", "postgres")
-
-    def run(program: str, *arguments: str) -> None:
-        command = [*prefix, str(programs / program), *arguments]
-        subprocess.run(command, check=True, capture_output=True, timeout=120, cwd=folder)
-
-    options = (
-        f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off "
-        f"-c full_page_writes=off -c max_connections={connections} -c shared_buffers=64MB"
-    )
-    data = str(folder / "data")
+    made = Cluster(programs, connections)
     try:
-        run("initdb", "-D", data, "-U", "pacs", "-A", "trust", "-E", "UTF8", "--locale=C", "-N")
-        run("pg_ctl", "start", "-w", "-D", data, "-l", str(folder / "log"), "-o", options)
-        try:
-            yield f"postgresql+psycopg://pacs@/postgres?host={folder}"
-        finally:
-            run("pg_ctl", "stop", "-w", "-D", data, "-m", "immediate")
+        made.start()
+        yield made
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        made.close()
+
+
+@contextmanager
+def postgresql(connections: int = 100) -> Iterator[str]:
+    """A running cluster; yields the URL of its maintenance database."""
+    with cluster(connections) as made:
+        yield made.url
 
 
 S3_BUCKET = "pacs-tests"

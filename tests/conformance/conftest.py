@@ -1,0 +1,60 @@
+"""Started servers: an empty folder of its own, or a new PostgreSQL database and a bucket's prefix."""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import make_url
+
+from tests.conformance.server import Server
+from tests.conftest import on_server
+from tests.servers import S3_BUCKET
+
+_numbers = itertools.count(1)
+
+
+def _network_settings(postgresql: str, endpoint: str) -> dict[str, str]:
+    name = f"served_{next(_numbers)}"
+    on_server(postgresql, f"CREATE DATABASE {name}")
+    return {
+        "PACS_DATABASE_URL": make_url(postgresql).set(database=name).render_as_string(hide_password=False),
+        "PACS_BLOBS_URL": f"s3://{S3_BUCKET}/{secrets.token_hex(8)}",
+        "PACS_S3_ENDPOINT": endpoint,
+        "PACS_S3_ACCESS_KEY": "tests",
+        "PACS_S3_SECRET_KEY": "tests-only-credential",
+    }
+
+
+@pytest.fixture
+def network_settings(postgresql_server: str, s3_endpoint: str) -> dict[str, str]:
+    """An empty database and an empty prefix that several nodes can share."""
+    return _network_settings(postgresql_server, s3_endpoint)
+
+
+def _settings(request: pytest.FixtureRequest) -> dict[str, str]:
+    if request.param == "embedded":
+        return {}
+    postgresql, endpoint = (request.getfixturevalue(name) for name in ("postgresql_server", "s3_endpoint"))
+    return _network_settings(postgresql, endpoint)
+
+
+@pytest.fixture(scope="module", params=["embedded", "network"])
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that the tests of a module share, on each kind of storage."""
+    started = Server(tmp_path_factory.mktemp("server") / "data", _settings(request))
+    started.start()
+    yield started
+    started.stop()
+
+
+@pytest.fixture(params=["embedded", "network"])
+def fresh_server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
+    """A server of this test alone, on each kind of storage."""
+    started = Server(tmp_path / "data", _settings(request))
+    started.start()
+    yield started
+    started.stop()

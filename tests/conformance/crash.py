@@ -1,0 +1,84 @@
+"""The promise under `kill -9`: whatever was acknowledged is there afterwards, whole, exactly once.
+
+    python -m tests.conformance.crash --rounds 100
+
+Four modalities send into one study and one patient of their own; every process of the server is
+killed at a random moment; the server starts again; at the end everything acknowledged is
+retrieved and compared. The short form of this is `test_durability.py`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+
+from pydicom.uid import generate_uid
+
+from tests.conformance.senders import Modality, get_study, instance_uids, study_counts
+from tests.conformance.server import Server
+
+SENDERS = 4
+
+
+def crash_rounds(server: Server, rounds: int, seconds: tuple[float, float] = (0.3, 2.0)) -> list[Modality]:
+    """Kill the server `rounds` times while four modalities send; it runs again when this returns."""
+    shared = generate_uid()
+    senders = [Modality(server.dimse_port, shared if i % 2 else generate_uid()) for i in range(SENDERS)]
+    stop = threading.Event()
+    threads = [threading.Thread(target=sender.run, args=(stop,), daemon=True) for sender in senders]
+    for thread in threads:
+        thread.start()
+    for done in range(rounds):
+        time.sleep(random.uniform(*seconds))
+        server.kill()
+        server.start()
+        total = sum(len(sender.acknowledged) for sender in senders)
+        print(f"\rkilled {done + 1} of {rounds} times, {total} acknowledged", end="", file=sys.stderr)
+    time.sleep(1)
+    stop.set()
+    for thread in threads:
+        thread.join(90)
+    print(file=sys.stderr)
+    return senders
+
+
+def assert_kept(server: Server, senders: list[Modality]) -> None:
+    """Everything acknowledged is found once, counted truly, and comes back with the pixels sent."""
+    for study in {sender.study for sender in senders}:
+        of_study = [sender for sender in senders if sender.study == study]
+        acknowledged = {uid: pixels for sender in of_study for uid, pixels in sender.acknowledged.items()}
+        listed = Counter(instance_uids(server.dimse_port, study, [sender.series for sender in of_study]))
+        assert max(listed.values()) == 1, "an instance is listed twice"
+        lost = acknowledged.keys() - listed.keys()
+        assert not lost, f"{len(lost)} acknowledged instances are lost, such as {next(iter(lost))}"
+        assert study_counts(server.dimse_port, study) == len(listed), "the study's count is not true"
+        retrieved = get_study(server.dimse_port, study)
+        assert retrieved.keys() == listed.keys(), "something listed cannot be retrieved"
+        assert all(retrieved[uid] == pixels for uid, pixels in acknowledged.items()), "pixels differ"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=100)
+    rounds = parser.parse_args().rounds
+    with tempfile.TemporaryDirectory() as folder:
+        server = Server(Path(folder))
+        server.start()
+        try:
+            senders = crash_rounds(server, rounds)
+            assert_kept(server, senders)
+            server.command("verify")
+        finally:
+            server.stop()
+    total = sum(len(sender.acknowledged) for sender in senders)
+    print(f"{rounds} kills, {total} acknowledged instances, all there: 1 passed, 0 failed")
+
+
+if __name__ == "__main__":
+    main()
