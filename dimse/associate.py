@@ -87,12 +87,23 @@ class AssociateReject:
     source: int
     reason: int
 
+    @property
+    def cause(self) -> str:
+        return _CAUSES.get((self.source, self.reason), "no reason given")
 
-NO_REASON = AssociateReject(1, 1, 1)
+
+_CAUSES = {
+    (1, 2): "application context name not supported",
+    (1, 3): "calling AE title not recognised",
+    (1, 7): "called AE title not recognised",
+    (2, 2): "protocol version not supported",
+    (3, 1): "temporary congestion",
+    (3, 2): "local limit exceeded",
+}
+
 APPLICATION_CONTEXT_NOT_SUPPORTED = AssociateReject(1, 1, 2)
 CALLING_NOT_RECOGNISED = AssociateReject(1, 1, 3)
 CALLED_NOT_RECOGNISED = AssociateReject(1, 1, 7)
 PROTOCOL_VERSION_NOT_SUPPORTED = AssociateReject(1, 2, 2)
-TEMPORARY_CONGESTION = AssociateReject(2, 3, 1)
 LOCAL_LIMIT_EXCEEDED = AssociateReject(2, 3, 2)
 

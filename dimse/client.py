@@ -1,20 +1,43 @@
-"""Outgoing associations: we ask, the peer serves (C-MOVE sub-operations, forwarding, echo)."""
+"""Outgoing associations: we ask, the peer serves (C-MOVE sub-operations, forwarding, echo).
+
+A stored object's bytes go out as they lie in the archive: read, framed, sent.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import itertools
+import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Self
 
-from dimse.associate import ProposedContext
-from dimse.command import Command
-from dimse.negotiation import Context
+from dimse.associate import (
+    MAX_CONTEXTS,
+    AssociateAccept,
+    AssociateReject,
+    AssociateRequest,
+    ProposedContext,
+    UserInformation,
+)
+from dimse.command import Command, CommandField, Priority
+from dimse.connection import Connection
+from dimse.ended import Aborted, AssociationEnded, ConnectionLost, Rejected, TimedOut
+from dimse.message import Messages
+from dimse.negotiation import Context, as_requestor
 from dimse.operation import MoveOriginator, OutgoingInstance
+from dimse.sop_classes import VERIFICATION
+from dimse.status import SOP_CLASS_NOT_SUPPORTED
+from dimse.upper_layer import Role, UpperLayer
+from pacs.dicom.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+
+_MAX_LENGTH = 1 << 14  # responses are small
 
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where to connect and whom to call. `timeout` in seconds: to connect, to be answered."""
+    """Where to connect and whom to call. `timeout`: seconds to connect, and for each answer."""
 
     host: str
     port: int
@@ -24,28 +47,130 @@ class Destination:
     tls: ssl.SSLContext | None = None
 
 
+def proposals(wanted: Iterable[tuple[str, Sequence[str]]]) -> tuple[ProposedContext, ...]:
+    """Number pairs of abstract syntax and transfer syntaxes; at most 128 (PS3.8 §9.3.2.2)."""
+    contexts = [
+        ProposedContext(2 * position + 1, abstract_syntax, tuple(transfer_syntaxes))
+        for position, (abstract_syntax, transfer_syntaxes) in enumerate(wanted)
+    ]
+    if len(contexts) > MAX_CONTEXTS:
+        raise ValueError("more than 128 presentation contexts")
+    return tuple(contexts)
+
+
+def open_association(destination: Destination, contexts: Sequence[ProposedContext]) -> OutgoingAssociation:
+    """Propose `contexts`. `Rejected`, or another `AssociationEnded`, when it comes to nothing."""
+    request = AssociateRequest(
+        called=destination.called,
+        calling=destination.calling,
+        contexts=tuple(contexts),
+        user=UserInformation(_MAX_LENGTH, IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME),
+    )
+    connection = Connection(
+        _connect(destination), UpperLayer(Role.REQUESTOR, _MAX_LENGTH), destination.timeout
+    )
+    try:
+        connection.request(request)
+        accept = _answer(connection, destination.timeout)
+    except BaseException:
+        connection.abort()
+        connection.close()
+        raise
+    return OutgoingAssociation(connection, as_requestor(contexts, accept), accept, destination.timeout)
+
+
+def _connect(destination: Destination) -> socket.socket:
+    try:
+        sock = socket.create_connection((destination.host, destination.port), destination.timeout)
+        if destination.tls is None:
+            return sock
+        return destination.tls.wrap_socket(sock, server_hostname=destination.host)
+    except TimeoutError as late:
+        raise TimedOut("connecting") from late
+    except OSError as error:
+        raise ConnectionLost(error.strerror or type(error).__name__) from error
+
+
+def _answer(connection: Connection, timeout: float) -> AssociateAccept:
+    answer = connection.next_event(timeout)
+    if isinstance(answer, AssociateReject):
+        raise Rejected(answer)
+    if not isinstance(answer, AssociateAccept):
+        raise Aborted(type(answer).__name__)
+    return answer
+
+
 class OutgoingAssociation:
-    """An accepted association; leaving its context releases it, or aborts it on an exception."""
+    """An accepted association; leaving its context releases it, or aborts it on an exception.
 
-    contexts: tuple[Context, ...]
+    `contexts` are those the peer accepted.
+    """
 
-    def contexts_for(self, sop_class_uid: str) -> tuple[Context, ...]: ...
+    def __init__(
+        self, connection: Connection, contexts: tuple[Context, ...], accept: AssociateAccept, timeout: float
+    ) -> None:
+        self.contexts = contexts
+        self._connection = connection
+        self._timeout = timeout
+        self._messages = Messages(connection, accept.user.max_length, timeout)
+        self._numbers = itertools.cycle(range(1, 1 << 16))
 
-    def echo(self) -> int: ...
+    def contexts_for(self, sop_class_uid: str) -> tuple[Context, ...]:
+        return tuple(context for context in self.contexts if context.abstract_syntax == sop_class_uid)
+
+    def echo(self) -> int:
+        """The status; `SOP_CLASS_NOT_SUPPORTED` when Verification was not accepted."""
+        for context in self.contexts_for(VERIFICATION):
+            return self._ask(context, CommandField.C_ECHO_RQ, AffectedSOPClassUID=VERIFICATION).status
+        return SOP_CLASS_NOT_SUPPORTED
 
     def store(
         self, context: Context, instance: OutgoingInstance, originator: MoveOriginator | None = None
     ) -> Command:
         """The peer's response; its `status` says how it went. `AssociationEnded` when it is over."""
+        elements: dict[str, object] = {
+            "Priority": Priority.MEDIUM,
+            "AffectedSOPClassUID": instance.sop_class_uid,
+            "AffectedSOPInstanceUID": instance.sop_instance_uid,
+        }
+        if originator is not None:
+            elements["MoveOriginatorApplicationEntityTitle"] = originator.ae_title
+            elements["MoveOriginatorMessageID"] = originator.message_id
+        return self._ask(context, CommandField.C_STORE_RQ, instance.chunks, **elements)
 
-    def release(self) -> None: ...
+    def _ask(
+        self,
+        context: Context,
+        field: CommandField,
+        data_set: Iterable[bytes | memoryview] | None = None,
+        **elements: object,
+    ) -> Command:
+        number = next(self._numbers)
+        request = Command(CommandField=field, MessageID=number, **elements)
+        self._messages.send(context.id, request, data_set)
+        message = self._messages.receive(self._timeout)
+        response = message.command
+        if not response.is_response or response.responds_to != number:
+            raise self._messages.violated("not the response to our request")
+        for _ in self._messages.data_set(message):
+            pass
+        return response
 
-    def abort(self) -> None: ...
+    def release(self) -> None:
+        """Release in order; an association that is over already is no error."""
+        with contextlib.suppress(AssociationEnded):
+            self._connection.release(self._timeout)
+        self.abort()
 
-    def __enter__(self) -> OutgoingAssociation: ...
+    def abort(self) -> None:
+        self._connection.abort()
+        self._connection.close()
 
-    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None: ...
+    def __enter__(self) -> Self:
+        return self
 
-
-def open_association(destination: Destination, contexts: Sequence[ProposedContext]) -> OutgoingAssociation:
-    """Propose up to 128 contexts. `Rejected`, or another `AssociationEnded`, when it comes to nothing."""
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        if kind is None:
+            self.release()
+        else:
+            self.abort()

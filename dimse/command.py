@@ -146,12 +146,11 @@ _HEADER = struct.Struct("<HHI")
 def encode(command: Command, with_data_set: bool = False) -> bytes:
     """The command set with its group length and Command Data Set Type."""
     command["CommandDataSetType"] = _WITH_DATA_SET if with_data_set else NO_DATA_SET
-    elements = sorted((*_BY_KEYWORD[keyword], value) for keyword, value in command.items() if value is not None)
-    parts = []
-    for element, coding, value in elements:
+    elements = sorted((_BY_KEYWORD[keyword], value) for keyword, value in command.items())
+    body = b""
+    for (element, coding), value in elements:
         raw = coding.encode(value)
-        parts += (_HEADER.pack(0, element, len(raw)), raw)
-    body = b"".join(parts)
+        body += _HEADER.pack(0, element, len(raw)) + raw
     return _HEADER.pack(0, 0, 4) + _UL.encode(len(body)) + body
 
 

@@ -50,8 +50,8 @@ class Operation(Protocol):
     """All of the association: for C-GET those with `is_scu` carry its sub-operations."""
 
     def identifier(self) -> bytes:
-        """The request's data set as sent, at most `MAX_IDENTIFIER` bytes (else `LimitExceeded`);
-        `InvalidDataSet` when the request came without one."""
+        """The request's data set as sent, at most `MAX_IDENTIFIER` bytes. `InvalidDataSet` when it is longer
+        or absent."""
 
     def fragments(self) -> Iterable[memoryview]:
         """The request's data set piece by piece; each piece is valid until the next is taken."""
@@ -59,6 +59,10 @@ class Operation(Protocol):
     def respond(self, status: int, identifier: bytes | None = None, **elements: Any) -> None:
         """Send one response. `elements` are further ones of the command set, by keyword, for example
         `NumberOfRemainingSuboperations=3, ErrorComment="…"`."""
+
+    def finish(self, work: Callable[[], None]) -> None:
+        """Do the rest of this operation, which needs nothing more from the peer: at once, or, when
+        the peer does not wait (asynchronous window), beside its next requests."""
 
     def cancelled(self) -> bool:
         """Whether a C-CANCEL-RQ for this request has come; never blocks. Raises `AssociationEnded`

@@ -1,0 +1,240 @@
+"""One incoming association, from its request to its end, on a thread of its own.
+
+A peer that breaks the protocol, stalls or goes away ends this association and nothing else.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+
+import structlog
+
+from dimse.associate import (
+    CALLED_NOT_RECOGNISED,
+    CALLING_NOT_RECOGNISED,
+    LOCAL_LIMIT_EXCEEDED,
+    AssociateReject,
+    AssociateRequest,
+)
+from dimse.command import CommandField
+from dimse.connection import Connection, Draining
+from dimse.ended import AssociationEnded, Rejected, Released, TimedOut, Violation
+from dimse.message import Message, Messages
+from dimse.negotiation import Capabilities, Context, Negotiated, QueryOptions, negotiate
+from dimse.operation import Service
+from dimse.serving import Observer, ServedOperation, Session
+from dimse.settings import DimseSettings
+from dimse.status import SOP_CLASS_NOT_SUPPORTED, UNRECOGNIZED_OPERATION
+from pacs.access import Admission, Peer
+from pacs.actor import Actor, correlation_id
+from pacs.errors import Forbidden
+
+log = structlog.get_logger(__name__)
+
+_WORKERS = 8  # threads of one association with a window: enough to share commits
+
+
+@dataclass(frozen=True)
+class Edge:
+    """What all associations of one installation share."""
+
+    services: tuple[Service, ...]
+    admission: Admission
+    observer: Observer
+    settings: DimseSettings
+    options: dict[str, QueryOptions]
+    """SOP class → what extended negotiation may agree on."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities(
+            sop_classes=frozenset().union(*(service.sop_classes for service in self.services)),
+            unknown_storage_classes=self.settings.unknown_storage_classes,
+            window=self.settings.window,
+            max_length=self.settings.max_length,
+            options=self.options,
+        )
+
+
+class Association:
+    """`full`: the server has no place for this one; it is told so in order."""
+
+    def __init__(self, connection: Connection, edge: Edge, address: str, full: bool = False) -> None:
+        self._connection = connection
+        self._edge = edge
+        self._address = address
+        self._full = full
+        self._capabilities = edge.capabilities
+        self._workers: ThreadPoolExecutor | None = None
+
+    def run(self) -> None:
+        correlation = correlation_id()
+        structlog.contextvars.bind_contextvars(correlation_id=correlation)
+        try:
+            self._serve(self._establish(correlation))
+        except Released:
+            self._settle()
+            self._release()
+        except Rejected:
+            pass
+        except Draining:
+            self._connection.abort()
+        except AssociationEnded as ended:
+            self._connection.abort()
+            log.info("association.ended", reason=type(ended).__name__, detail=str(ended))
+        except Exception:
+            log.exception("association.failed")
+            self._connection.abort()
+        finally:
+            self._settle()
+            self._connection.close()
+            structlog.contextvars.clear_contextvars()
+
+    def _settle(self) -> None:
+        """What has been received whole is committed and, if there is still someone, answered."""
+        if self._workers is not None:
+            self._workers.shutdown(wait=True)
+
+    def _release(self) -> None:
+        with suppress(AssociationEnded):
+            self._connection.confirm_release()
+        log.info("association.released")
+
+    # --- Establishing -------------------------------------------------------------------------
+
+    def _establish(self, correlation: str) -> _Established:
+        request = self._connection.next_event(self._edge.settings.request_timeout)
+        if not isinstance(request, AssociateRequest):
+            raise Violation(f"{type(request).__name__} before an association")
+        answer = self._decide(request)
+        if isinstance(answer, AssociateReject):
+            self._connection.reject(answer)
+            self._edge.observer.refused(request.calling, request.called, self._address, answer.cause)
+            log.warning(
+                "association.rejected",
+                calling=request.calling,
+                called=request.called,
+                address=self._address,
+                reason=answer.cause,
+            )
+            raise Rejected(answer)
+        peer, negotiated = answer
+        self._connection.accept(negotiated.accept)
+        log.info(
+            "association.accepted",
+            calling=peer.title,
+            address=self._address,
+            contexts=len(negotiated.contexts),
+            window=negotiated.window,
+        )
+        actor = Actor(peer.organization, "ae", peer.title, self._address, correlation)
+        return _Established(request, peer, actor, negotiated)
+
+    def _decide(self, request: AssociateRequest) -> tuple[Peer, Negotiated] | AssociateReject:
+        if self._full:
+            return LOCAL_LIMIT_EXCEEDED
+        admission = self._edge.admission
+        if not admission.recognises_called(request.called):
+            return CALLED_NOT_RECOGNISED
+        negotiated = negotiate(request, self._capabilities)
+        if isinstance(negotiated, AssociateReject):
+            return negotiated
+        peer = admission.admit(request.calling, self._address)
+        if peer is None:
+            return CALLING_NOT_RECOGNISED
+        return peer, negotiated
+
+    # --- Serving ------------------------------------------------------------------------------
+
+    def _serve(self, established: _Established) -> None:
+        settings, negotiated = self._edge.settings, established.negotiated
+        messages = Messages(self._connection, established.request.user.max_length, settings.stall_timeout)
+        session = Session(
+            messages=messages,
+            actor=established.actor,
+            peer=established.peer,
+            contexts=tuple(negotiated.contexts.values()),
+            options=dict(negotiated.options),
+            observer=self._edge.observer,
+            stall_timeout=settings.stall_timeout,
+            background=self._background(negotiated.window) if negotiated.window > 1 else None,
+        )
+        self._edge.observer.association(+1)
+        try:
+            while True:
+                message = session.pending or self._next(messages)
+                session.pending = None
+                self._handle(session, message, negotiated.contexts.get(message.context_id))
+        finally:
+            self._edge.observer.association(-1)
+
+    def _next(self, messages: Messages) -> Message:
+        try:
+            return messages.receive(self._edge.settings.idle_timeout, idle=True)
+        except TimedOut as late:
+            raise TimedOut("idle") from late
+
+    def _handle(self, session: Session, message: Message, context: Context | None) -> None:
+        command = message.command
+        if context is None:
+            raise session.messages.violated("a message on a context that was not accepted")
+        if command.field == CommandField.C_CANCEL_RQ:
+            return  # it crossed with the final response (PS3.7 §9.3.2.3)
+        if command.is_response:
+            raise session.messages.violated("a response to no request")
+        operation = ServedOperation(session, message, context)
+        operation.run(lambda: self._dispatch(operation))
+        operation.discard()
+
+    def _dispatch(self, operation: ServedOperation) -> None:
+        service = self._service(operation)
+        if isinstance(service, int):
+            operation.discard()
+            operation.respond(service)
+        elif not operation.peer.may(service.right):
+            raise Forbidden
+        else:
+            service.serve(operation)
+
+    def _service(self, operation: ServedOperation) -> Service | int:
+        """Who serves this, or the status that says that nobody does."""
+        field, sop_class = operation.request.field, operation.context.abstract_syntax
+        rows = [service for service in self._edge.services if service.command == field]
+        if not rows:
+            return UNRECOGNIZED_OPERATION
+        for service in rows:
+            if operation.context.is_scp and (
+                sop_class in service.sop_classes
+                or (field == CommandField.C_STORE_RQ and self._capabilities.is_storage(sop_class))
+            ):
+                return service
+        return SOP_CLASS_NOT_SUPPORTED
+
+    def _background(self, window: int) -> Callable[[Callable[[], None]], None]:
+        places = threading.BoundedSemaphore(window)
+        workers = self._workers = ThreadPoolExecutor(min(window, _WORKERS), thread_name_prefix="commit")
+
+        def run(work: Callable[[], None]) -> None:
+            try:
+                work()
+            finally:
+                places.release()
+
+        def submit(work: Callable[[], None]) -> None:
+            places.acquire()
+            workers.submit(contextvars.copy_context().run, run, work)
+
+        return submit
+
+
+@dataclass(frozen=True, slots=True)
+class _Established:
+    request: AssociateRequest
+    peer: Peer
+    actor: Actor
+    negotiated: Negotiated

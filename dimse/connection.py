@@ -1,0 +1,237 @@
+"""One socket driven through the upper layer: blocking for its user, with a limit to every wait.
+
+The socket itself does not block: bytes that are there are taken by one system call, and only an
+empty socket is waited for. A PDU, or a whole small message, leaves in one send: a peer with Nagle's
+algorithm and delayed acknowledgements on would else stall for 40 ms a message.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+import ssl
+import threading
+import time
+
+from dimse.associate import AssociateAccept, AssociateReject, AssociateRequest
+from dimse.ended import Aborted, ConnectionLost, Released, TimedOut, Violation
+from dimse.pdu import AbortReason, Pdv
+from dimse.states import State
+from dimse.upper_layer import (
+    Data,
+    Event,
+    Faulty,
+    PeerAborted,
+    ReleaseReplied,
+    ReleaseRequested,
+    UpperLayer,
+)
+
+LINGER = 2.0
+"""Seconds for the peer to close after our last PDU (Sta13); closing at once could destroy it unread."""
+_LINGER_BYTES = 1 << 24  # what a peer may still send us meanwhile
+_KEEPALIVE = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))
+_QUICKACK = getattr(socket, "TCP_QUICKACK", None)
+_BATCH = 512  # pieces for one sendmsg; Linux takes 1,024
+
+_WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+
+
+class Draining(Exception):
+    """The server stops; raised only between messages."""
+
+
+def prepare(sock: socket.socket) -> None:
+    """No Nagle, no endless half-open peers, no blocking."""
+    sock.setblocking(False)
+    if sock.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, seconds in _KEEPALIVE:
+        if hasattr(socket, name):
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), seconds)
+
+
+class Connection:
+    """`stop`: a file descriptor that becomes readable when the server drains."""
+
+    def __init__(
+        self, sock: socket.socket, upper_layer: UpperLayer, stall_timeout: float, stop: int | None = None
+    ) -> None:
+        prepare(sock)
+        self._socket = sock
+        self._upper_layer = upper_layer
+        self._stall_timeout = stall_timeout
+        self._sending = threading.Lock()
+        self._quick = _QUICKACK is not None and sock.family in (socket.AF_INET, socket.AF_INET6)
+        self._tls = isinstance(sock, ssl.SSLSocket)
+        self._readable = select.poll()
+        self._readable.register(sock, select.POLLIN)
+        self._readable_or_stop = select.poll()
+        self._readable_or_stop.register(sock, select.POLLIN)
+        self._writable = select.poll()
+        self._writable.register(sock, select.POLLOUT)
+        self._stop = stop
+        if stop is not None:
+            self._readable_or_stop.register(stop, select.POLLIN)
+
+    # --- Receiving ----------------------------------------------------------------------------
+
+    def next_event(self, timeout: float, idle: bool = False) -> Event:
+        """The next event whole, within `timeout` seconds, else `TimedOut`.
+
+        `idle`: no message is under way, so that the wait ends with `Draining` when the server stops.
+        """
+        deadline = 0.0
+        while True:
+            event = self._upper_layer.next_event()
+            if self._upper_layer.reply:
+                self._send_reply()
+            if event is not None:
+                return event
+            if self._receive_some():
+                continue
+            now = time.monotonic()
+            deadline = deadline or now + timeout
+            self._wait_readable(deadline - now, idle and not self._upper_layer.reader.buffered)
+
+    def _receive_some(self) -> bool:
+        """Whether bytes, or the end of them, were there."""
+        try:
+            count = self._socket.recv_into(self._upper_layer.reader.room())
+        except _WOULD_BLOCK:
+            return False
+        except OSError:
+            count = 0
+        if not count:
+            self._upper_layer.closed()
+            raise ConnectionLost
+        self._upper_layer.reader.received(count)
+        if self._quick:
+            with contextlib.suppress(OSError):
+                self._socket.setsockopt(socket.IPPROTO_TCP, _QUICKACK or 0, 1)
+        return True
+
+    def _wait_readable(self, seconds: float, idle: bool) -> None:
+        if seconds <= 0:
+            raise TimedOut
+        ready = (self._readable_or_stop if idle else self._readable).poll(seconds * 1000)
+        if not ready:
+            raise TimedOut
+        if all(descriptor == self._stop for descriptor, _ in ready):
+            raise Draining
+
+    def receive_data(self, timeout: float, idle: bool = False) -> list[Pdv]:
+        """The next fragments; any other event ends the association and is raised as its end."""
+        event = self.next_event(timeout, idle)
+        if isinstance(event, Data):
+            return event.pdvs
+        if isinstance(event, ReleaseRequested):
+            raise Released
+        if isinstance(event, PeerAborted):
+            raise Aborted(f"source {event.source}, reason {event.reason}")
+        if isinstance(event, Faulty):
+            raise Violation(event.reason.name)
+        raise Violation(type(event).__name__)
+
+    # --- Sending ------------------------------------------------------------------------------
+
+    def request(self, request: AssociateRequest) -> None:
+        self._send(self._upper_layer.request(request))
+
+    def accept(self, accept: AssociateAccept) -> None:
+        self._send(self._upper_layer.accept(accept))
+
+    def reject(self, reject: AssociateReject) -> None:
+        self._send(self._upper_layer.reject(reject))
+
+    def send_data(self, pieces: list[bytes | memoryview]) -> None:
+        """P-DATA-TF PDUs in pieces that need not be copied together."""
+        if self._upper_layer.over:
+            raise ConnectionLost
+        self._upper_layer.data()
+        self._send(*pieces)
+
+    def confirm_release(self) -> None:
+        self._send(self._upper_layer.release_reply())
+
+    def release(self, timeout: float) -> None:
+        """Release in order (PS3.8 §7.2), through a collision with the peer's own request."""
+        self._send(self._upper_layer.release())
+        while True:
+            event = self.next_event(timeout)
+            if isinstance(event, ReleaseReplied):
+                return
+            if isinstance(event, ReleaseRequested):
+                self.confirm_release()
+            elif isinstance(event, PeerAborted | Faulty):
+                raise Aborted
+
+    def abort(self, source: int = 0, reason: AbortReason = AbortReason.NOT_SPECIFIED) -> None:
+        """Give the association up; no effect on one that is over."""
+        if not self._upper_layer.over:
+            with contextlib.suppress(ConnectionLost, TimedOut):
+                self._send(self._upper_layer.abort(source, reason))
+
+    def _send_reply(self) -> None:
+        reply, self._upper_layer.reply = self._upper_layer.reply, b""
+        with contextlib.suppress(ConnectionLost, TimedOut):
+            self._send(reply)
+
+    def _send(self, *pieces: bytes | memoryview) -> None:
+        with self._sending:
+            try:
+                self._write([b"".join(pieces)] if self._tls else list(pieces))
+            except OSError as error:
+                raise ConnectionLost(type(error).__name__) from error
+
+    def _write(self, pieces: list[bytes | memoryview]) -> None:
+        deadline = time.monotonic() + self._stall_timeout
+        while pieces:
+            try:
+                sent = self._socket.send(pieces[0]) if self._tls else self._socket.sendmsg(pieces[:_BATCH])
+            except _WOULD_BLOCK:
+                self._wait_writable(deadline - time.monotonic())
+            else:
+                pieces = _unsent(pieces, sent)
+
+    def _wait_writable(self, seconds: float) -> None:
+        if seconds <= 0 or not self._writable.poll(seconds * 1000):
+            raise TimedOut
+
+    # --- Ending -------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """End the transport, after the peer has had time to read our last PDU."""
+        if self._upper_layer.state is State.STA13:
+            with contextlib.suppress(OSError):
+                self._socket.shutdown(socket.SHUT_WR)
+                self._linger()
+        with contextlib.suppress(OSError):
+            self._socket.close()
+
+    def _linger(self) -> None:
+        deadline = time.monotonic() + LINGER
+        scrap = bytearray(1 << 16)
+        for _ in range(_LINGER_BYTES >> 16):
+            with contextlib.suppress(*_WOULD_BLOCK):
+                if not self._socket.recv_into(scrap):
+                    return
+            left = deadline - time.monotonic()
+            if left <= 0 or not self._readable.poll(left * 1000):
+                return
+
+    def cut(self) -> None:
+        """From another thread: end every wait on this connection now."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+
+
+def _unsent(pieces: list[bytes | memoryview], sent: int) -> list[bytes | memoryview]:
+    for position, piece in enumerate(pieces):
+        if sent < len(piece):
+            return [memoryview(piece)[sent:], *pieces[position + 1 :]]
+        sent -= len(piece)
+    return []

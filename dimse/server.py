@@ -1,0 +1,141 @@
+"""The listener: a thread per association, a limit to their number, and an orderly end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Sequence
+
+import structlog
+
+from dimse.association import Association, Edge
+from dimse.connection import Connection
+from dimse.upper_layer import Role, UpperLayer
+
+log = structlog.get_logger(__name__)
+
+_BACKLOG = 128
+_TO_REFUSE = 32
+"""Associations beyond the limit that are told so; further connections are closed unheard."""
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket; port 0 takes a free one."""
+    family, _, _, _, address = socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if hasattr(socket, "SO_REUSEPORT"):
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        listener.bind(address)
+        listener.listen(_BACKLOG)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+class DimseServer:
+    """`serve` on a thread of the caller's choice; `drain` from another ends it.
+
+    `listeners` may be shared with other processes, by inheritance or by `SO_REUSEPORT`.
+    """
+
+    def __init__(
+        self, edge: Edge, listeners: Sequence[socket.socket], tls: ssl.SSLContext | None = None
+    ) -> None:
+        self._edge = edge
+        self._tls = tls
+        self._listeners = listeners
+        for listener in listeners:
+            listener.setblocking(False)
+        self._stop_reader, self._stop_writer = os.pipe()
+        self._lock = threading.Lock()
+        self._threads: dict[threading.Thread, Connection | None] = {}
+
+    def serve(self) -> None:
+        """Accept until `drain`."""
+        poll = select.poll()
+        poll.register(self._stop_reader, select.POLLIN)
+        listeners = {listener.fileno(): listener for listener in self._listeners}
+        for descriptor in listeners:
+            poll.register(descriptor, select.POLLIN)
+        while True:
+            ready = [descriptor for descriptor, _ in poll.poll()]
+            if self._stop_reader in ready:
+                break
+            for descriptor in ready:
+                self._accept(listeners[descriptor])
+        for listener in self._listeners:
+            listener.close()
+
+    def _accept(self, listener: socket.socket) -> None:
+        try:
+            sock, address = listener.accept()
+        except BlockingIOError:
+            return  # another process was faster, or the peer has gone again
+        except OSError as error:
+            log.error("dimse.accept", error=str(error))
+            time.sleep(0.1)  # out of descriptors: let associations end
+            return
+        with self._lock:
+            places = self._edge.settings.max_associations - len(self._threads)
+            if places <= -_TO_REFUSE:
+                sock.close()
+                return
+            thread = threading.Thread(
+                target=self._run, args=(sock, str(address[0]), places <= 0), name="association", daemon=True
+            )
+            self._threads[thread] = None
+        thread.start()
+
+    def _run(self, sock: socket.socket, address: str, full: bool) -> None:
+        settings = self._edge.settings
+        try:
+            if self._tls is not None:
+                sock.settimeout(settings.request_timeout)
+                sock = self._tls.wrap_socket(sock, server_side=True)
+            upper_layer = UpperLayer(Role.ACCEPTOR, settings.max_length)
+            connection = Connection(sock, upper_layer, settings.stall_timeout, self._stop_reader)
+            with self._lock:
+                self._threads[threading.current_thread()] = connection
+            Association(connection, self._edge, address, full).run()
+        except OSError as error:
+            log.info("association.ended", address=address, reason=type(error).__name__)
+            sock.close()
+        finally:
+            with self._lock:
+                del self._threads[threading.current_thread()]
+
+    @property
+    def associations(self) -> int:
+        with self._lock:
+            return len(self._threads)
+
+    def drain(self, timeout: float) -> bool:
+        """Stop accepting, let running messages end within `timeout` seconds, cut what is left.
+
+        Returns whether everything ended by itself.
+        """
+        os.write(self._stop_writer, b"\0")
+        deadline = time.monotonic() + timeout
+        with self._lock:
+            threads = list(self._threads)
+        for thread in threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        with self._lock:
+            left = dict(self._threads)
+        for connection in left.values():
+            if connection is not None:
+                connection.cut()
+        for thread in left:
+            with contextlib.suppress(RuntimeError):
+                thread.join(1.0)
+        return not left

@@ -1,0 +1,185 @@
+"""The `Operation` that a service gets: one request on one association, answered at most once for good."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import structlog
+
+from dimse.command import Command, CommandField, Priority, respond_to
+from dimse.ended import AssociationEnded, Violation
+from dimse.message import Message, Messages
+from dimse.negotiation import Context, QueryOptions
+from dimse.operation import MAX_IDENTIFIER, OutgoingInstance
+from dimse.status import PENDING, elements_of
+from pacs.access import Peer
+from pacs.actor import Actor
+from pacs.errors import InvalidDataSet, PacsError
+
+log = structlog.get_logger(__name__)
+
+
+class Observer(Protocol):
+    """Who counts. Called from many threads."""
+
+    def association(self, change: int) -> None:
+        """One more (+1) or one less (-1) is open."""
+
+    def refused(self, calling: str, called: str, address: str, reason: str) -> None:
+        """An association was rejected."""
+
+    def operation(self, actor: Actor, name: str, status: int, seconds: float) -> None:
+        """A request was answered for good; `name` as in `CommandField`, without its `_RQ`."""
+
+
+@dataclass(slots=True)
+class Session:
+    """What the operations of one association share, once it is established."""
+
+    messages: Messages
+    actor: Actor
+    peer: Peer
+    contexts: tuple[Context, ...]
+    options: dict[str, QueryOptions]
+    observer: Observer
+    stall_timeout: float
+    background: Callable[[Callable[[], None]], None] | None = None
+    """Where the end of an operation may run, when the peer does not wait for it (window > 1)."""
+    pending: Message | None = None
+    """A request that came while another was served and waits for its turn."""
+    numbers: Iterator[int] = field(default_factory=lambda: itertools.cycle(range(1, 1 << 16)))
+
+
+class ServedOperation:
+    def __init__(self, session: Session, message: Message, context: Context) -> None:
+        self._session = session
+        self._fragments = session.messages.data_set(message)
+        self._began = time.monotonic()
+        self._cancelled = False
+        self._answered = False
+        self.request = message.command
+        self.context = context
+        self.actor = session.actor
+        self.peer = session.peer
+        self.contexts = session.contexts
+        self.options = session.options.get(context.abstract_syntax, QueryOptions())
+
+    # --- The request's data set ---------------------------------------------------------------
+
+    def fragments(self) -> Iterator[memoryview]:
+        if not self.request.has_data_set:
+            raise InvalidDataSet("the request has no data set")
+        return self._fragments
+
+    def identifier(self) -> bytes:
+        gathered = bytearray()
+        for fragment in self.fragments():
+            gathered += fragment
+            if len(gathered) > MAX_IDENTIFIER:
+                raise InvalidDataSet("the identifier is too long")
+        return bytes(gathered)
+
+    def discard(self) -> None:
+        """Read what is left of the data set, so that the next message can be."""
+        for _ in self._fragments:
+            pass
+
+    # --- Answers ------------------------------------------------------------------------------
+
+    def respond(self, status: int, identifier: bytes | None = None, **elements: Any) -> None:
+        response = respond_to(self.request, status)
+        response.update(elements)
+        final = status & 0xFF00 != PENDING
+        self._answered = self._answered or final
+        chunks = None if identifier is None else (identifier,)
+        self._session.messages.send(self.context.id, response, chunks)
+        if final:
+            self._observe(status)
+
+    def _observe(self, status: int) -> None:
+        name = CommandField(self.request.field).name.removesuffix("_RQ")
+        self._session.observer.operation(self.actor, name, status, time.monotonic() - self._began)
+
+    def run(self, work: Callable[[], None]) -> None:
+        """Do `work`; what it raises becomes the final response, unless the association is over."""
+        try:
+            work()
+        except AssociationEnded:
+            raise
+        except Exception as error:
+            self._fail(error)
+
+    def finish(self, work: Callable[[], None]) -> None:
+        """Do the rest of this operation, which needs nothing more from the peer: at once, or, when
+        the peer does not wait, beside its next requests."""
+        if self._session.background is None:
+            work()
+        else:
+            self._session.background(lambda: self._finish_later(work))
+
+    def _finish_later(self, work: Callable[[], None]) -> None:
+        try:
+            self.run(work)
+        except AssociationEnded as ended:
+            log.info("dimse.unanswered", reason=type(ended).__name__)
+
+    def _fail(self, error: Exception) -> None:
+        if isinstance(error, PacsError):
+            log.warning("dimse.refused", error=type(error).__name__, detail=str(error), **self._named())
+        else:
+            log.exception("dimse.failed", **self._named())
+        self.discard()
+        if self._answered:
+            return
+        elements = elements_of(error)
+        self.respond(elements.pop("Status"), **elements)
+
+    def _named(self) -> dict[str, str]:
+        """UIDs for the log, which name no one."""
+        uid = str(self.request.get("AffectedSOPInstanceUID", ""))
+        return {"operation": f"{self.request.field:04x}", "sop_instance_uid": uid[:64]}
+
+    # --- Asking back --------------------------------------------------------------------------
+
+    def cancelled(self) -> bool:
+        session = self._session
+        while not self._cancelled and session.pending is None:
+            message = session.messages.poll()
+            if message is None:
+                break
+            self._meanwhile(message)
+        return self._cancelled
+
+    def _meanwhile(self, message: Message) -> None:
+        """A message that came while this operation is served."""
+        command = message.command
+        if command.field == CommandField.C_CANCEL_RQ:
+            self._cancelled = self._cancelled or command.responds_to == self.request.message_id
+        elif command.is_response:
+            raise self._session.messages.violated("a response to no request")
+        else:
+            self._session.pending = message
+
+    def store(self, context: Context, instance: OutgoingInstance) -> Command:
+        session = self._session
+        number = next(session.numbers)
+        request = Command(
+            CommandField=CommandField.C_STORE_RQ,
+            MessageID=number,
+            Priority=Priority.MEDIUM,
+            AffectedSOPClassUID=instance.sop_class_uid,
+            AffectedSOPInstanceUID=instance.sop_instance_uid,
+        )
+        session.messages.send(context.id, request, instance.chunks)
+        while session.pending is None:
+            message = session.messages.receive(session.stall_timeout)
+            if message.command.is_response and message.command.responds_to == number:
+                for _ in session.messages.data_set(message):
+                    pass
+                return message.command
+            self._meanwhile(message)
+        raise Violation("a request before the response to a sub-operation")

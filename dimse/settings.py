@@ -1,0 +1,24 @@
+"""Limits and habits of the DICOM listener."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class DimseSettings:
+    """Times are in seconds."""
+
+    max_length: int = 1 << 18
+    """Bytes of a P-DATA-TF PDU that we announce and take. DCMTK sends at most 128 KiB; measured,
+    more than that gains nothing, and an active association holds one buffer of this size."""
+    window: int = 32
+    """Operations that a peer may have outstanding, when it asks (PS3.7 §D.3.3.3)."""
+    max_associations: int = 500
+    request_timeout: float = 30.0
+    """ARTIM: from connecting until the whole A-ASSOCIATE-RQ is there."""
+    idle_timeout: float = 600.0
+    stall_timeout: float = 60.0
+    """For each PDU within a message, and for the peer to take what we send."""
+    unknown_storage_classes: bool = True
+    """Take SOP classes that nobody here knows for storage classes."""
