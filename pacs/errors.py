@@ -90,6 +90,12 @@ class Conflict(PacsError):
     code = "CONFLICT"
 
 
+class IllegalTransition(Conflict):
+    """That cannot be done in the present state."""
+
+    code = "ILLEGAL_TRANSITION"
+
+
 class UnknownDestination(NotFound):
     """The move destination is not a registered application entity."""
 

@@ -55,6 +55,7 @@ class Database:
                 pool_size=4,
                 max_overflow=connections - 4,
                 pool_pre_ping=True,
+                hide_parameters=True,  # law 7: an error names a statement, never its values
                 connect_args=_POSTGRESQL,
             )
 
@@ -112,7 +113,7 @@ class _WriterQueue:
 
 
 def _sqlite(url: str, begin: str) -> Engine:
-    engine = create_engine(url)
+    engine = create_engine(url, hide_parameters=True)
 
     def connected(connection: Any, _: object) -> None:
         connection.isolation_level = None  # sqlite3 would begin transactions by itself, and late

@@ -1,0 +1,80 @@
+"""The states of a study, from its first instance to its report, and what an arriving instance does.
+
+expected → receiving → unread → assigned / reading / on_hold → preliminary → final
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum
+from types import MappingProxyType
+
+from pacs.errors import IllegalTransition
+
+QUIET_PERIOD = timedelta(seconds=60)
+"""Without a new instance for so long, a study is taken to be complete."""
+
+PATIENT_CONFLICT = "patient_conflict"
+"""Flag: instances of this study name another patient than the study's."""
+NEW_IMAGES = "new_images"
+"""Flag: instances came after the study was complete."""
+
+
+class State(StrEnum):
+    EXPECTED = "expected"
+    RECEIVING = "receiving"
+    UNREAD = "unread"
+    ASSIGNED = "assigned"
+    READING = "reading"
+    ON_HOLD = "on_hold"
+    PRELIMINARY = "preliminary"
+    FINAL = "final"
+    AMENDING = "amending"
+    CANCELLED = "cancelled"
+
+
+_ = State
+TRANSITIONS: Mapping[State, frozenset[State]] = MappingProxyType(
+    {
+        _.EXPECTED: frozenset({_.RECEIVING, _.CANCELLED}),
+        _.RECEIVING: frozenset({_.UNREAD, _.CANCELLED}),
+        _.UNREAD: frozenset({_.RECEIVING, _.ASSIGNED, _.READING, _.ON_HOLD, _.CANCELLED}),
+        _.ASSIGNED: frozenset({_.UNREAD, _.READING, _.CANCELLED}),
+        _.READING: frozenset({_.UNREAD, _.ASSIGNED, _.ON_HOLD, _.PRELIMINARY, _.FINAL, _.CANCELLED}),
+        _.ON_HOLD: frozenset({_.UNREAD, _.READING, _.CANCELLED}),
+        _.PRELIMINARY: frozenset({_.READING, _.FINAL, _.CANCELLED}),
+        _.FINAL: frozenset({_.AMENDING}),
+        _.AMENDING: frozenset({_.FINAL}),
+        _.CANCELLED: frozenset(),
+    }
+)
+del _
+
+
+def move(state: State, to: State) -> State:
+    """`to`, when a study may go there from `state`; else `IllegalTransition`."""
+    if to not in TRANSITIONS[state]:
+        raise IllegalTransition(f"a study that is {state} cannot become {to}")
+    return to
+
+
+def on_arrival(state: State) -> State:
+    """What a study becomes by one more instance: a reader's own state is not taken from him."""
+    return move(state, State.RECEIVING) if state in (State.EXPECTED, State.UNREAD) else state
+
+
+def is_late(state: State) -> bool:
+    """Whether an instance that finds this state comes after the study was complete."""
+    return state not in (State.EXPECTED, State.RECEIVING)
+
+
+def on_quiet(state: State) -> State:
+    """What a study becomes when nothing more arrives."""
+    return move(state, State.UNREAD) if state is State.RECEIVING else state
+
+
+def quiet_at(last_received: datetime, quiet_period: timedelta, now: datetime) -> datetime | None:
+    """When to look again; None when the study has been quiet long enough."""
+    due = last_received + quiet_period
+    return due if due > now else None

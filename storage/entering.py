@@ -1,0 +1,315 @@
+"""Entering received objects into the index: all of a batch in one transaction, or none.
+
+- Who enters an instance holds its patient and its study. Rows are locked in the order patient,
+  study, blob, job, organisation's head, each kind in the order of its keys, so that no two
+  transactions wait for each other.
+- Counts, modalities, SOP classes and sizes of the rows above are moved by what is entered, never
+  counted again. A size is the bytes of all versions kept.
+- The first instance describes its patient, study and series; later ones fill in what is blank.
+- A study belongs to the patient of its first instance. An instance that names another is kept in
+  the study, which is flagged; it describes neither.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import bindparam, insert, select
+
+from pacs.actor import Actor
+from pacs.attributes import Level
+from pacs.errors import BlobVanishing
+from pacs.jobs import NewJob
+from pacs.model import AuditRecord, Blob, Outcome, Received, Stored
+from pacs.studies import NEW_IMAGES, PATIENT_CONFLICT, State, is_late, on_arrival
+from storage.feeds import BeginAgain, Transaction
+from storage.held import Held, hold_or_insert, insert_items
+from storage.jobs import enqueue
+from storage.references import References
+from storage.rows import Row, attribute_row, item_rows, patient_identity
+from storage.settle import settle_job
+from storage.tables import blobs, instances, patients, studies, versions
+
+StudyKey = tuple[int, str]
+"""Organisation and Study Instance UID."""
+
+_IDENTITY_OF_STUDY = (
+    select(patients.c.identity)
+    .join(studies, studies.c.patient_pk == patients.c.pk)
+    .where(studies.c.org_id == bindparam("org"), studies.c.study_instance_uid == bindparam("uid"))
+)
+_SAME_UID = select(instances.c.pk, instances.c.series_pk).where(
+    instances.c.org_id == bindparam("org"), instances.c.sop_instance_uid == bindparam("uid")
+)
+_HISTORY = (
+    select(versions.c.dataset_digest, blobs.c.address, blobs.c.size)
+    .join(blobs)
+    .where(versions.c.instance_pk == bindparam("instance"))
+    .order_by(versions.c.n)
+)
+_INSERT_INSTANCE = insert(instances)
+_INSERT_VERSIONS = insert(versions)
+
+
+def store_batch(
+    transaction: Transaction, received: Sequence[Received], quiet_period: timedelta
+) -> list[Stored]:
+    """`BeginAgain`: undo, and come again without those whose blob is being swept."""
+    batch = _Batch(transaction, quiet_period)
+    batch.hold(received)
+    stored = [batch.enter(item) for item in received]
+    batch.finish(received)
+    return stored
+
+
+@dataclass(slots=True)
+class _Study:
+    study: Held
+    patient: Held
+    new: bool
+    series: dict[str, Held] = field(default_factory=dict)
+    settle: NewJob | None = None
+    correlation_id: str = ""
+
+
+def _key(item: Received) -> StudyKey:
+    return item.actor.organization, item.identity.study_instance_uid
+
+
+class _Batch:
+    def __init__(self, transaction: Transaction, quiet_period: timedelta) -> None:
+        self._transaction = transaction
+        self._connection = transaction.connection
+        self._quiet_period = quiet_period
+        self._studies: dict[StudyKey, _Study] = {}
+        self._versions: list[Row] = []
+        self._histories: dict[int, list[tuple[str, Blob]]] = {}
+        self._references = References()
+        self._audit: dict[tuple[Actor, str, str], list[str]] = {}
+
+    def hold(self, received: Sequence[Received]) -> None:
+        """Lock, or make, the patients and studies of all items."""
+        firsts: dict[StudyKey, Received] = {}
+        for item in received:
+            firsts.setdefault(_key(item), item)
+        owners = {key: self._identity(key, item) for key, item in firsts.items()}
+        named = {(key[0], owners[key]): item for key, item in reversed(firsts.items())}
+        held: dict[tuple[int, str], Held] = {}
+        for organization, identity in sorted(named):
+            row = {"org_id": organization, "identity": identity, **_NO_STUDIES}
+            values = named[organization, identity].values
+            held[organization, identity], _ = hold_or_insert(self._connection, Level.PATIENT, row, values)
+        for key in sorted(firsts):
+            self._studies[key] = self._study(held[key[0], owners[key]], firsts[key])
+
+    def _identity(self, key: StudyKey, item: Received) -> str:
+        organization, uid = key
+        known = self._connection.execute(_IDENTITY_OF_STUDY, {"org": organization, "uid": uid}).scalar()
+        return known or patient_identity(item.values, uid)
+
+    def _study(self, patient: Held, first: Received) -> _Study:
+        organization, uid = _key(first)
+        row = {
+            "org_id": organization,
+            "study_instance_uid": uid,
+            "patient_pk": patient.pk,
+            "state": State.RECEIVING.value,
+            "flags": "",
+            "first_received_at": first.received_at,
+            "last_received_at": first.received_at,
+            "version": 0,
+            **_NO_SERIES,
+        }
+        study, new = hold_or_insert(self._connection, Level.STUDY, row, first.values)
+        if study["patient_pk"] != patient.pk:
+            raise BeginAgain  # somebody made the study meanwhile, for another patient
+        entry = _Study(study, patient, new)
+        if new:
+            patient["number_of_patient_related_studies"] += 1
+            self._begin(entry, first)
+        return entry
+
+    def _begin(self, entry: _Study, item: Received) -> None:
+        self._transaction.announce(item.actor, "study.received", item.identity.study_instance_uid)
+        self._settle(entry, item)
+
+    def _settle(self, entry: _Study, item: Received) -> None:
+        uid = item.identity.study_instance_uid
+        entry.settle = settle_job(uid, self._transaction.now + self._quiet_period)
+        entry.correlation_id = item.actor.correlation_id
+
+    def enter(self, item: Received) -> Stored:
+        entry = self._studies[_key(item)]
+        held = self._series(entry, item)
+        name = {"org": item.actor.organization, "uid": item.identity.sop_instance_uid}
+        known = self._connection.execute(_SAME_UID, name).all()
+        for pk, series_pk in known:
+            if series_pk == held.pk:
+                return self._enter_again(entry, held, pk, item)
+        if known:
+            self._report(item, "instance.duplicate_uid", "store.duplicate_uid")
+        self._create(entry, held, item)
+        return Stored(Outcome.CREATED, item.identity, item.blob)
+
+    def _series(self, entry: _Study, item: Received) -> Held:
+        uid = item.identity.series_instance_uid
+        if (held := entry.series.get(uid)) is None:
+            row = {
+                "org_id": item.actor.organization,
+                "study_pk": entry.study.pk,
+                "series_instance_uid": uid,
+                **_NO_INSTANCES,
+            }
+            held, new = hold_or_insert(self._connection, Level.SERIES, row, item.values)
+            entry.series[uid] = held
+            if new:
+                entry.study["number_of_study_related_series"] += 1
+                entry.patient["number_of_patient_related_series"] += 1
+        return held
+
+    def _create(self, entry: _Study, held: Held, item: Received) -> None:
+        row = attribute_row(Level.IMAGE, item.values)
+        row["org_id"] = item.actor.organization
+        row["series_pk"] = held.pk
+        row["sop_instance_uid"] = item.identity.sop_instance_uid
+        row["sop_class_uid"] = item.identity.sop_class_uid
+        row["available_transfer_syntax_uid"] = item.transfer_syntax
+        row["current_version"] = 1
+        made = self._connection.execute(_INSERT_INSTANCE, row).inserted_primary_key
+        assert made is not None
+        insert_items(self._connection, item_rows(row["org_id"], Level.IMAGE, made[0], item.values))
+        self._histories[made[0]] = []
+        self._keep(entry, held, made[0], item)
+        held["number_of_series_related_instances"] += 1
+        entry.study["number_of_study_related_instances"] += 1
+        entry.patient["number_of_patient_related_instances"] += 1
+        self._describe(entry, held, item)
+        self._note(item, "store")
+
+    def _enter_again(self, entry: _Study, held: Held, pk: int, item: Received) -> Stored:
+        history = self._history(pk)
+        for digest, blob in history:
+            if digest == item.dataset_digest:
+                if blob.address != item.blob.address:  # the same data set under another file header
+                    self._references.spare(item.blob)
+                self._note(item, "store.duplicate")
+                return Stored(Outcome.DUPLICATE, item.identity, blob)
+        self._keep(entry, held, pk, item)
+        self._report(item, "instance.version", "store.version")
+        return Stored(Outcome.VERSION, item.identity, item.blob)
+
+    def _history(self, pk: int) -> list[tuple[str, Blob]]:
+        """Digests and blobs of an instance's versions, this batch's included."""
+        if (history := self._histories.get(pk)) is None:
+            rows = self._connection.execute(_HISTORY, {"instance": pk})
+            history = self._histories[pk] = [(digest, Blob(address, size)) for digest, address, size in rows]
+        return history
+
+    def _keep(self, entry: _Study, held: Held, pk: int, item: Received) -> None:
+        history = self._history(pk)
+        history.append((item.dataset_digest, item.blob))
+        self._versions.append(_version_row(pk, len(history), item))
+        self._references.add(item.blob)
+        held["size_bytes"] += item.blob.size
+        entry.study["size_bytes"] += item.blob.size
+        entry.study["last_received_at"] = max(entry.study["last_received_at"], item.received_at)
+        self._arrive(entry, item)
+
+    def _arrive(self, entry: _Study, item: Received) -> None:
+        state = State(entry.study["state"])
+        entry.study["state"] = on_arrival(state).value
+        if state is State.EXPECTED:
+            self._begin(entry, item)
+        elif is_late(state):
+            first = _add_word(entry.study, "flags", NEW_IMAGES)
+            if first or entry.study["state"] != state.value:
+                uid = item.identity.study_instance_uid
+                self._transaction.announce(item.actor, "study.late_images", uid, state=state.value)
+            self._settle(entry, item)
+
+    def _describe(self, entry: _Study, held: Held, item: Received) -> None:
+        uid = item.identity.study_instance_uid
+        if patient_identity(item.values, uid) == entry.patient["identity"]:
+            entry.patient.fill(self._connection, item.values)
+            entry.study.fill(self._connection, item.values)
+        elif _add_word(entry.study, "flags", PATIENT_CONFLICT):
+            self._report(item, "study.patient_conflict", "store.patient_conflict")
+        held.fill(self._connection, item.values)
+        _add_word(entry.study, "modalities_in_study", held["modality"])
+        _add_word(entry.study, "sop_classes_in_study", item.identity.sop_class_uid)
+
+    def _report(self, item: Received, event: str, action: str) -> None:
+        named = item.identity
+        self._transaction.announce(
+            item.actor,
+            event,
+            named.study_instance_uid,
+            series_instance_uid=named.series_instance_uid,
+            sop_instance_uid=named.sop_instance_uid,
+        )
+        self._note(item, action)
+
+    def _note(self, item: Received, action: str) -> None:
+        """One audit record for all instances of a study that one peer sent in this batch."""
+        key = (item.actor, action, item.identity.study_instance_uid)
+        self._audit.setdefault(key, []).append(item.identity.sop_instance_uid)
+
+    def finish(self, received: Sequence[Received]) -> None:
+        """Write what was gathered."""
+        if vanishing := self._references.write(self._connection, self._transaction.now):
+            raise BeginAgain({id(i): BlobVanishing() for i in received if i.blob.address in vanishing})
+        if self._versions:
+            self._connection.execute(_INSERT_VERSIONS, self._versions)
+        for (organization, _), entry in sorted(self._studies.items(), key=lambda pair: pair[0]):
+            if entry.study.changed:
+                entry.study["version"] += 1
+            for held in (*entry.series.values(), entry.study, entry.patient):
+                held.flush(self._connection)
+            if entry.settle:
+                enqueue(self._connection, entry.settle, organization, entry.correlation_id)
+        for (actor, action, study), uids in self._audit.items():
+            self._transaction.audit(AuditRecord(actor, action, "success", study, {"instances": uids}))
+
+
+_NO_STUDIES = {
+    "number_of_patient_related_studies": 0,
+    "number_of_patient_related_series": 0,
+    "number_of_patient_related_instances": 0,
+}
+_NO_SERIES: dict[str, Any] = {
+    "number_of_study_related_series": 0,
+    "number_of_study_related_instances": 0,
+    "modalities_in_study": None,
+    "sop_classes_in_study": None,
+    "size_bytes": 0,
+}
+_NO_INSTANCES = {"number_of_series_related_instances": 0, "size_bytes": 0}
+
+
+def _add_word(held: Held, column: str, word: str | None) -> bool:
+    """Whether the word is new among the column's, which a backslash joins in alphabetical order."""
+    words = held[column].split("\\") if held[column] else []
+    if not word or word in words:
+        return False
+    held[column] = "\\".join(sorted([*words, word]))
+    return True
+
+
+def _version_row(pk: int, n: int, item: Received) -> Row:
+    return {
+        "instance_pk": pk,
+        "n": n,
+        "org_id": item.actor.organization,
+        "blob": item.blob.address,
+        "dataset_digest": item.dataset_digest,
+        "dataset_offset": item.dataset_offset,
+        "transfer_syntax": item.transfer_syntax,
+        "frames": item.frames,
+        "received_at": item.received_at,
+        "source_kind": item.actor.kind,
+        "source_name": item.actor.name,
+        "correlation_id": item.actor.correlation_id,
+    }

@@ -1,0 +1,118 @@
+"""One transaction holds a change, its audit records, its events and its jobs (law 5).
+
+Both feeds are numbered per organisation without gaps. The numbers are taken last, under the lock
+of the organisation's head that lasts until the commit, so that they follow the order of commits: a
+reader who has seen number n will never see a smaller one appear.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, bindparam, insert, select, update
+
+from pacs.actor import Actor
+from pacs.errors import PacsError
+from pacs.model import AuditRecord
+from storage.chain import audit_row
+from storage.database import Database
+from storage.tables import audit, changes, org_heads
+
+_LOCK_HEAD = select(org_heads).where(org_heads.c.org_id == bindparam("org")).with_for_update()
+_MOVE_HEAD = update(org_heads).where(org_heads.c.org_id == bindparam("org"))
+_INSERT_AUDIT = insert(audit)
+_INSERT_CHANGES = insert(changes)
+
+
+class BeginAgain(Exception):
+    """Another transaction came between: undo this one and repeat it.
+
+    `failed`: the errors of entries that must not come again, by the `id` of the entry.
+    """
+
+    def __init__(self, failed: Mapping[int, PacsError] | None = None) -> None:
+        super().__init__()
+        self.failed: Mapping[int, PacsError] = failed or {}
+
+
+@dataclass(frozen=True, slots=True)
+class _Event:
+    kind: str
+    resource: str
+    payload: dict[str, Any]
+    correlation_id: str
+
+
+@dataclass(slots=True)
+class _Feed:
+    records: list[AuditRecord] = field(default_factory=list)
+    events: list[_Event] = field(default_factory=list)
+
+
+class Transaction:
+    """A connection, and what its changes will say to the audit trail and to the change feed."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.now = datetime.now(UTC)
+        self._feeds: dict[int, _Feed] = {}
+
+    def audit(self, record: AuditRecord) -> None:
+        self._feed(record.actor.organization).records.append(record)
+
+    def announce(self, actor: Actor, kind: str, resource: str, **payload: Any) -> None:
+        """An event: `kind` as `study.received`; `payload` holds identifiers only."""
+        event = _Event(kind, resource, payload, actor.correlation_id)
+        self._feed(actor.organization).events.append(event)
+
+    def _feed(self, organization: int) -> _Feed:
+        return self._feeds.setdefault(organization, _Feed())
+
+    def finish(self) -> None:
+        for organization in sorted(self._feeds):
+            self._write(organization, self._feeds[organization])
+
+    def _write(self, organization: int, feed: _Feed) -> None:
+        head = self.connection.execute(_LOCK_HEAD, {"org": organization}).mappings().one()
+        audit_seq, audit_hash, change_seq = head["audit_seq"], head["audit_hash"], head["change_seq"]
+        rows = []
+        for record in feed.records:
+            audit_seq += 1
+            rows.append(audit_row(audit_seq, self.now, record, audit_hash))
+            audit_hash = rows[-1]["hash"]
+        if rows:
+            self.connection.execute(_INSERT_AUDIT, rows)
+        events = []
+        for event in feed.events:
+            change_seq += 1
+            events.append(_change_row(organization, change_seq, self.now, event))
+        if events:
+            self.connection.execute(_INSERT_CHANGES, events)
+        moved = {"audit_seq": audit_seq, "audit_hash": audit_hash, "change_seq": change_seq}
+        self.connection.execute(_MOVE_HEAD, {"org": organization, **moved})
+
+
+def _change_row(organization: int, seq: int, at: datetime, event: _Event) -> dict[str, Any]:
+    return {
+        "org_id": organization,
+        "seq": seq,
+        "at": at,
+        "kind": event.kind,
+        "resource": event.resource,
+        "payload": orjson.dumps(event.payload).decode(),
+        "correlation_id": event.correlation_id,
+    }
+
+
+@contextmanager
+def transaction(database: Database) -> Iterator[Transaction]:
+    """Committed with its feeds when the block ends, rolled back when it raises."""
+    with database.write() as connection:
+        under_way = Transaction(connection)
+        yield under_way
+        under_way.finish()

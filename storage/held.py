@@ -1,0 +1,117 @@
+"""Rows that a transaction holds: locked or its own, so that what they say is true until it commits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import Connection, Table, bindparam, insert, select, update
+
+from pacs.attributes import Level
+from pacs.model import Values
+from storage.feeds import BeginAgain
+from storage.rows import Row, attribute_row, has_blanks, item_rows
+from storage.tables import instances, patients, sequence_values, series, studies
+from storage.upsert import INSERT
+
+TABLES = {Level.PATIENT: patients, Level.STUDY: studies, Level.SERIES: series, Level.IMAGE: instances}
+UNIQUE = {
+    Level.PATIENT: ("org_id", "identity"),
+    Level.STUDY: ("org_id", "study_instance_uid"),
+    Level.SERIES: ("study_pk", "series_instance_uid"),
+}
+"""What a row is found by."""
+
+_UPDATE = {table: update(table).where(table.c.pk == bindparam("held")) for table in TABLES.values()}
+_LOCK = {
+    level: select(TABLES[level])
+    .where(*(TABLES[level].c[name] == bindparam(name) for name in names))
+    .with_for_update()
+    for level, names in UNIQUE.items()
+}
+_INSERT_ITEMS = insert(sequence_values)
+
+
+class Held:
+    """One held row. What is assigned to it is written by `flush`."""
+
+    __slots__ = ("_changed", "_row", "_table", "level", "pk")
+
+    def __init__(self, level: Level, row: Row) -> None:
+        self.level = level
+        self.pk: int = row["pk"]
+        self._table: Table = TABLES[level]
+        self._row = row
+        self._changed: Row = {}
+
+    def __getitem__(self, column: str) -> Any:
+        return self._row[column]
+
+    def __setitem__(self, column: str, value: Any) -> None:
+        if self._row[column] != value:
+            self._row[column] = self._changed[column] = value
+
+    @property
+    def changed(self) -> bool:
+        return bool(self._changed)
+
+    def fill(self, connection: Connection, values: Values) -> None:
+        """Give it what it does not know yet. What is there stays: the first instance has said it."""
+        if not has_blanks(self.level, self._row, values):
+            return
+        for column, value in attribute_row(self.level, values).items():
+            if self._row[column] is None:
+                self[column] = value
+        known = {row.sequence for row in connection.execute(_ITEMS, _owner(self.level, self.pk))}
+        fresh = item_rows(self._row["org_id"], self.level, self.pk, values)
+        insert_items(connection, (row for row in fresh if row["sequence"] not in known))
+
+    def flush(self, connection: Connection) -> None:
+        if self._changed:
+            connection.execute(_UPDATE[self._table], {**self._changed, "held": self.pk})
+            self._changed = {}
+
+
+_ITEMS = (
+    select(sequence_values.c.sequence)
+    .where(sequence_values.c.level == bindparam("level"), sequence_values.c.owner == bindparam("owner"))
+    .distinct()
+)
+
+
+def _owner(level: Level, pk: int) -> dict[str, Any]:
+    return {"level": level.value, "owner": pk}
+
+
+def insert_items(connection: Connection, rows: Iterator[Row]) -> None:
+    if found := list(rows):
+        connection.execute(_INSERT_ITEMS, found)
+
+
+def hold(connection: Connection, level: Level, unique: Row) -> Held | None:
+    """Lock the row that `unique` finds; None when there is none."""
+    found = connection.execute(_LOCK[level], unique).mappings().first()
+    return None if found is None else Held(level, dict(found))
+
+
+def hold_or_insert(connection: Connection, level: Level, row: Row, values: Values) -> tuple[Held, bool]:
+    """The row, and whether it is new. `row` holds the columns that `values` does not give.
+
+    Of transactions that come with the same new row at once, one makes it and the others wait.
+    """
+    names = UNIQUE[level]
+    unique = {name: row[name] for name in names}
+    if held := hold(connection, level, unique):
+        return held, False
+    whole = {**attribute_row(level, values), **row}
+    table = TABLES[level]
+    new = INSERT[connection.dialect.name](table)
+    made = new.on_conflict_do_nothing(index_elements=names).returning(table.c.pk)
+    pk = connection.execute(made, whole).scalar_one_or_none()
+    if pk is None:
+        held = hold(connection, level, unique)
+        if held is None:
+            raise BeginAgain  # made by another, and gone again
+        return held, False
+    insert_items(connection, item_rows(row["org_id"], level, pk, values))
+    return Held(level, {**whole, "pk": pk}), True

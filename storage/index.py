@@ -1,0 +1,65 @@
+"""The index: entries of many threads share transactions, questions go to the search."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from pacs.model import AuditRecord, Received, Stored, StoredInstance, Values
+from pacs.query import Query
+from pacs.studies import QUIET_PERIOD
+from storage import search
+from storage.commits import CommitLimits, Committer
+from storage.database import Database
+from storage.entering import store_batch
+from storage.feeds import Transaction
+
+Entries = Committer["Received | AuditRecord", "Stored | None"]
+"""What writes for the senders and for the audit trail of one process."""
+
+
+def open_entries(
+    database: Database, limits: CommitLimits | None = None, quiet_period: timedelta = QUIET_PERIOD
+) -> Entries:
+    def enter(transaction: Transaction, batch: Sequence[Received | AuditRecord]) -> list[Stored | None]:
+        received = [entry for entry in batch if isinstance(entry, Received)]
+        for entry in batch:
+            if isinstance(entry, AuditRecord):
+                transaction.audit(entry)
+        stored = iter(store_batch(transaction, received, quiet_period))
+        return [next(stored) if isinstance(entry, Received) else None for entry in batch]
+
+    return Committer(database, enter, limits)
+
+
+@dataclass(frozen=True, slots=True)
+class SqlIndex:
+    """Implements `pacs.ports.Index`."""
+
+    database: Database
+    entries: Entries
+
+    def store(self, received: Received) -> Stored:
+        stored = self.entries.submit(received)
+        assert stored is not None
+        return stored
+
+    def find(self, organization: int, query: Query) -> Iterator[Values]:
+        return search.find(self.database, organization, query)
+
+    def count(self, organization: int, query: Query) -> int:
+        return search.count(self.database, organization, query)
+
+    def locate(self, organization: int, query: Query) -> Iterator[StoredInstance]:
+        return search.locate(self.database, organization, query)
+
+
+@dataclass(frozen=True, slots=True)
+class SqlAuditTrail:
+    """Implements `pacs.ports.AuditTrail`: records share transactions with what is stored."""
+
+    entries: Entries
+
+    def record(self, record: AuditRecord) -> None:
+        self.entries.submit(record)

@@ -1,0 +1,140 @@
+"""The job queue: a table. A finished job has no row; a failed one stays to be seen.
+
+A worker holds a job under a lease. One whose lease ran out is given to another worker, with a new
+token: what the first still says about it is then ignored.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, Update, and_, delete, exists, or_, select, update
+from sqlalchemy.exc import IntegrityError
+
+from pacs.jobs import ClaimedJob, NewJob
+from storage.database import Database
+from storage.tables import jobs
+from storage.upsert import INSERT
+
+_ERROR_LENGTH = 2000  # characters of a job's last error that are kept
+_MAY_COLLIDE = 3
+
+
+def enqueue(connection: Connection, job: NewJob, organization: int, correlation_id: str) -> None:
+    """In the caller's transaction. Nothing happens when a waiting job has the same key."""
+    row = {
+        "org_id": organization,
+        "kind": job.kind,
+        "key": job.key,
+        "payload": orjson.dumps(dict(job.payload)).decode(),
+        "state": "waiting",
+        "run_at": job.run_at,
+        "attempt": 0,
+        "max_attempts": job.max_attempts,
+        "correlation_id": correlation_id,
+        "created_at": datetime.now(UTC),
+    }
+    statement = INSERT[connection.dialect.name](jobs).on_conflict_do_nothing(
+        index_elements=["org_id", "key"], index_where=jobs.c.state == "waiting"
+    )
+    connection.execute(statement, row)
+
+
+@dataclass(frozen=True, slots=True)
+class SqlJobQueue:
+    """Implements `pacs.ports.JobQueue`."""
+
+    database: Database
+
+    def claim(self, worker: str, lease: timedelta) -> ClaimedJob | None:
+        while (job := self._claim(worker, lease)) and job.attempt > job.max_attempts:
+            self.fail(job, "its workers died of it")
+        return job
+
+    def _claim(self, worker: str, lease: timedelta) -> ClaimedJob | None:
+        now = datetime.now(UTC)
+        due = or_(
+            and_(jobs.c.state == "waiting", jobs.c.run_at <= now),
+            and_(jobs.c.state == "running", jobs.c.lease_until < now),
+        )
+        first = select(jobs.c.pk).where(due).order_by(jobs.c.run_at, jobs.c.pk).limit(1)
+        with self.database.read() as connection:  # so that idle workers do not queue for writing
+            if connection.execute(first).first() is None:
+                return None
+        taken = (
+            update(jobs)
+            .where(jobs.c.pk == first.with_for_update(skip_locked=True).scalar_subquery())
+            .values(
+                state="running",
+                attempt=jobs.c.attempt + 1,
+                worker=worker,
+                token=secrets.token_hex(8),
+                lease_until=now + lease,
+            )
+            .returning(jobs)
+        )
+        with self.database.write() as connection:
+            row = connection.execute(taken).mappings().first()
+        return None if row is None else _claimed(dict(row))
+
+    def renew(self, job: ClaimedJob, lease: timedelta) -> bool:
+        """False: the job is no longer this worker's."""
+        with self.database.write() as connection:
+            renewed = _held(job).values(lease_until=datetime.now(UTC) + lease)
+            return connection.execute(renewed).rowcount == 1
+
+    def complete(self, job: ClaimedJob) -> None:
+        with self.database.write() as connection:
+            connection.execute(delete(jobs).where(*_mine(job)))
+
+    def retry(self, job: ClaimedJob, at: datetime, error: str) -> None:
+        """Again at that time; unless a job with its key waits already, which then stands for it."""
+        same = jobs.alias()
+        waiting = exists().where(
+            same.c.org_id == jobs.c.org_id, same.c.key == jobs.c.key, same.c.state == "waiting"
+        )
+        back = _held(job).where(~waiting).values(state="waiting", run_at=at, last_error=error[:_ERROR_LENGTH])
+        for left in reversed(range(_MAY_COLLIDE)):
+            try:
+                with self.database.write() as connection:
+                    if connection.execute(back).rowcount == 0:
+                        connection.execute(delete(jobs).where(*_mine(job)))
+                return
+            except IntegrityError:  # a job with the same key was enqueued between look and leap
+                if not left:
+                    raise
+
+    def fail(self, job: ClaimedJob, error: str) -> None:
+        with self.database.write() as connection:
+            connection.execute(_held(job).values(state="failed", last_error=error[:_ERROR_LENGTH]))
+
+    def failed(self, organization: int) -> list[dict[str, Any]]:
+        """What needs somebody's eye, oldest first."""
+        mine = select(jobs).where(jobs.c.org_id == organization, jobs.c.state == "failed")
+        with self.database.read() as connection:
+            return [dict(row) for row in connection.execute(mine.order_by(jobs.c.pk)).mappings()]
+
+
+def _mine(job: ClaimedJob) -> tuple[Any, ...]:
+    return jobs.c.pk == job.id, jobs.c.token == job.token, jobs.c.state == "running"
+
+
+def _held(job: ClaimedJob) -> Update:
+    return update(jobs).where(*_mine(job))
+
+
+def _claimed(row: dict[str, Any]) -> ClaimedJob:
+    return ClaimedJob(
+        id=row["pk"],
+        organization=row["org_id"],
+        kind=row["kind"],
+        payload=orjson.loads(row["payload"]),
+        attempt=row["attempt"],
+        max_attempts=row["max_attempts"],
+        token=row["token"],
+        correlation_id=row["correlation_id"],
+    )

@@ -1,0 +1,61 @@
+"""How many versions refer to each blob; what none refers to waits for the sweep."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Connection
+
+from pacs.model import Blob
+from storage.tables import blobs
+from storage.upsert import INSERT
+
+
+@cache
+def _refer(dialect: str) -> Any:
+    """Nothing comes back for a blob that the sweep is just removing."""
+    new = INSERT[dialect](blobs)
+    return new.on_conflict_do_update(
+        index_elements=["address"],
+        set_={"refcount": blobs.c.refcount + new.excluded.refcount, "unreferenced_since": None},
+        where=blobs.c.state == "live",
+    ).returning(blobs.c.address)
+
+
+@cache
+def _spare(dialect: str) -> Any:
+    return INSERT[dialect](blobs).on_conflict_do_nothing(index_elements=["address"])
+
+
+class References:
+    """What one transaction adds."""
+
+    def __init__(self) -> None:
+        self._added: dict[str, tuple[int, int]] = {}  # address → size, references
+        self._spare: dict[str, int] = {}  # address → size
+
+    def add(self, blob: Blob) -> None:
+        _, count = self._added.get(blob.address, (0, 0))
+        self._added[blob.address] = (blob.size, count + 1)
+
+    def spare(self, blob: Blob) -> None:
+        """Published, but nothing will refer to it."""
+        self._spare[blob.address] = blob.size
+
+    def write(self, connection: Connection, now: datetime) -> set[str]:
+        """The addresses that the sweep is removing: they cannot be referred to."""
+        dialect = connection.dialect.name
+        vanishing = set()
+        for address in sorted(self._added.keys() | self._spare.keys()):
+            row: dict[str, Any] = {"address": address, "state": "live"}
+            if address in self._added:
+                size, count = self._added[address]
+                row |= {"size": size, "refcount": count, "unreferenced_since": None}
+                if connection.execute(_refer(dialect), row).first() is None:
+                    vanishing.add(address)
+            else:
+                row |= {"size": self._spare[address], "refcount": 0, "unreferenced_since": now}
+                connection.execute(_spare(dialect), row)
+        return vanishing

@@ -1,0 +1,216 @@
+"""What an arriving object does to the index: on both databases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import orjson
+import pytest
+
+from pacs.actor import Actor
+from pacs.errors import BlobVanishing
+from pacs.model import AuditRecord, Outcome
+from storage.database import Database
+from storage.index import Entries
+from tests.storage.received import MODALITY, received, uid
+from tests.storage.world import actions, assert_counts_true, events, opened, rows, store
+
+
+@pytest.fixture
+def entries(database: Database) -> Iterator[Entries]:
+    with opened(database) as opened_entries:
+        yield opened_entries
+
+
+def test_a_first_instance_makes_all_rows(database: Database, entries: Entries) -> None:
+    stored = store(entries, received())
+    assert stored.outcome is Outcome.CREATED
+    (study,) = rows(database, "SELECT * FROM studies")
+    assert (study["state"], study["flags"], study["version"]) == ("receiving", "", 1)
+    assert (study["study_date"], study["study_date_key"]) == ("20240131", "20240131")
+    assert study["modalities_in_study"] == "CT"
+    (instance,) = rows(database, "SELECT * FROM instances")
+    assert (instance["instance_number"], instance["instance_number_key"]) == ("1", 1)
+    assert instance["available_transfer_syntax_uid"] == "1.2.840.10008.1.2.1"
+    (version,) = rows(database, "SELECT * FROM versions")
+    assert (bytes(version["frames"]), version["source_name"]) == (b"frames", MODALITY.name)
+    assert version["correlation_id"] == MODALITY.correlation_id
+    assert events(database) == ["study.received"]
+    assert actions(database) == ["store"]
+    (job,) = rows(database, "SELECT * FROM jobs")
+    assert (job["kind"], job["state"]) == ("study.settle", "waiting")
+    assert_counts_true(database)
+
+
+def test_the_same_data_set_again_is_a_success_that_changes_nothing(
+    database: Database, entries: Entries
+) -> None:
+    first = store(entries, received())
+    before = rows(database, "SELECT * FROM studies")
+    again = store(entries, received())
+    assert (again.outcome, again.blob) == (Outcome.DUPLICATE, first.blob)
+    assert rows(database, "SELECT * FROM studies") == before
+    assert actions(database) == ["store", "store.duplicate"]
+    assert_counts_true(database)
+
+
+def test_the_same_data_set_under_another_header_leaves_a_blob_for_the_sweep(
+    database: Database, entries: Entries
+) -> None:
+    first = store(entries, received())
+    again = received(header="other")
+    assert store(entries, again).blob == first.blob
+    blobs = {row["address"]: row for row in rows(database, "SELECT * FROM blobs")}
+    assert blobs[first.blob.address]["refcount"] == 1
+    spare = blobs[again.blob.address]
+    assert (spare["refcount"], spare["state"]) == (0, "live") and spare["unreferenced_since"]
+    # … and a spare blob is taken into use by an object that needs it
+    store(entries, received(study=2, header="x", content="y"))
+    assert_counts_true(database)
+
+
+def test_other_bytes_are_kept_as_another_version_and_the_first_stays_current(
+    database: Database, entries: Entries
+) -> None:
+    store(entries, received())
+    assert store(entries, received(content="other")).outcome is Outcome.VERSION
+    assert store(entries, received(content="other")).outcome is Outcome.DUPLICATE
+    assert store(entries, received()).outcome is Outcome.DUPLICATE
+    (instance,) = rows(database, "SELECT * FROM instances")
+    assert instance["current_version"] == 1
+    versions = rows(database, "SELECT n, dataset_digest FROM versions ORDER BY n")
+    assert [v["n"] for v in versions] == [1, 2]
+    assert versions[0]["dataset_digest"] == received().dataset_digest
+    assert events(database) == ["study.received", "instance.version"]
+    assert "store.version" in actions(database)
+    assert_counts_true(database)
+
+
+def test_one_sop_instance_uid_in_two_series_is_two_instances(database: Database, entries: Entries) -> None:
+    store(entries, received(sop="1.9"))
+    assert store(entries, received(series=2, sop="1.9")).outcome is Outcome.CREATED
+    assert len(rows(database, "SELECT * FROM instances")) == 2
+    assert "instance.duplicate_uid" in events(database)
+    assert_counts_true(database)
+
+
+def test_another_patient_in_a_study_is_kept_and_flagged_once(database: Database, entries: Entries) -> None:
+    store(entries, received())
+    store(entries, received(instance=2, PatientID="OTHER", PatientSex="M"))
+    store(entries, received(instance=3, PatientID="OTHER", series=2))
+    (study,) = rows(database, "SELECT * FROM studies")
+    assert study["flags"] == "patient_conflict"
+    (patient,) = rows(database, "SELECT * FROM patients")
+    assert (patient["patient_id"], patient["patient_sex"]) == ("P1", None)
+    assert events(database).count("study.patient_conflict") == 1
+    assert actions(database).count("store.patient_conflict") == 1
+    assert_counts_true(database)
+
+
+def test_two_studies_of_one_patient_share_his_row_unless_the_issuer_differs(
+    database: Database, entries: Entries
+) -> None:
+    store(entries, received(study=1, PatientID="X"))
+    store(entries, received(study=2, PatientID="X"))
+    store(entries, received(study=3, PatientID="X", IssuerOfPatientID="ELSEWHERE"))
+    counts = rows(database, "SELECT number_of_patient_related_studies AS n FROM patients ORDER BY pk")
+    assert [row["n"] for row in counts] == [2, 1]
+
+
+def test_studies_without_patient_id_do_not_share_a_patient(database: Database, entries: Entries) -> None:
+    store(entries, received(study=1, PatientID=""))
+    store(entries, received(study=1, instance=2, PatientID=""))
+    store(entries, received(study=2, PatientID=""))
+    assert len(rows(database, "SELECT * FROM patients")) == 2
+    assert events(database) == ["study.received"] * 2
+    assert_counts_true(database)
+
+
+def test_later_instances_fill_blanks_and_change_nothing_else(database: Database, entries: Entries) -> None:
+    code = {"00080100": {"vr": "SH", "Value": ["C1"]}, "00080104": {"vr": "LO", "Value": ["Thorax"]}}
+    store(entries, received())
+    store(
+        entries,
+        received(instance=2, StudyDescription="Chest", StudyDate="19990101", ProcedureCodeSequence=[code]),
+    )
+    store(entries, received(instance=3, ProcedureCodeSequence=[code, code]))
+    (study,) = rows(database, "SELECT * FROM studies")
+    assert (study["study_description"], study["study_date"]) == ("Chest", "20240131")
+    assert study["study_description_key"]
+    assert orjson.loads(study["procedure_code_sequence"]) == [code]
+    items = rows(database, "SELECT * FROM sequence_values ORDER BY keyword")
+    assert [(i["level"], i["item"], i["keyword"], i["value"]) for i in items] == [
+        ("STUDY", 0, "CodeMeaning", "Thorax"),
+        ("STUDY", 0, "CodeValue", "C1"),
+    ]
+
+
+def test_modalities_and_sop_classes_are_collected(database: Database, entries: Entries) -> None:
+    store(entries, received(series=1, Modality="PT", sop_class="1.2.2"))
+    store(entries, received(series=2, Modality="CT", sop_class="1.2.1"))
+    store(entries, received(series=3, Modality="CT", sop_class="1.2.1"))
+    (study,) = rows(database, "SELECT * FROM studies")
+    assert (study["modalities_in_study"], study["sop_classes_in_study"]) == ("CT\\PT", "1.2.1\\1.2.2")
+
+
+def test_organisations_do_not_meet(database: Database, entries: Entries) -> None:
+    with database.write() as connection:
+        connection.exec_driver_sql("INSERT INTO organizations (id, code, name) VALUES (2, 'b', 'B')")
+        connection.exec_driver_sql("INSERT INTO org_heads (org_id) VALUES (2)")
+    other = Actor(2, "ae", "CT2", "", "1")
+    store(entries, received())
+    assert store(entries, received(actor=other)).outcome is Outcome.CREATED
+    studies = rows(database, "SELECT org_id, study_instance_uid FROM studies ORDER BY org_id")
+    assert [(s["org_id"], s["study_instance_uid"]) for s in studies] == [(1, uid(1)), (2, uid(1))]
+    (blob,) = rows(database, "SELECT * FROM blobs")
+    assert blob["refcount"] == 2
+    assert [row["seq"] for row in rows(database, "SELECT seq FROM changes")] == [1, 1]
+    assert_counts_true(database)
+
+
+def test_a_vanishing_blob_fails_its_own_instance_only(database: Database, entries: Entries) -> None:
+    lost = received(study=2)
+    with database.write() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO blobs (address, size, refcount, state, unreferenced_since) "
+            f"VALUES ('{lost.blob.address}', 1000, 0, 'deleting', 1)"
+        )
+    with pytest.raises(BlobVanishing):
+        store(entries, lost)
+    assert rows(database, "SELECT * FROM studies") == []
+    store(entries, received(study=1))
+    assert_counts_true(database)
+
+
+def test_an_unreferenced_blob_is_taken_back_into_use(database: Database, entries: Entries) -> None:
+    item = received()
+    with database.write() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO blobs (address, size, refcount, state, unreferenced_since) "
+            f"VALUES ('{item.blob.address}', 1000, 0, 'live', 1)"
+        )
+    store(entries, item)
+    (blob,) = rows(database, "SELECT * FROM blobs")
+    assert (blob["refcount"], blob["unreferenced_since"]) == (1, None)
+
+
+def test_numbers_beyond_an_integer_are_kept_as_text_without_key(database: Database, entries: Entries) -> None:
+    store(entries, received(InstanceNumber="9" * 30))
+    (instance,) = rows(database, "SELECT * FROM instances")
+    assert (instance["instance_number"], instance["instance_number_key"]) == ("9" * 30, None)
+
+
+def test_the_longest_values_fit_both_databases(database: Database, entries: Entries) -> None:
+    long = "\U0001f600" * 512
+    store(entries, received(PatientID=long, IssuerOfPatientID=long, AccessionNumber=long, StudyID=long))
+    assert rows(database, "SELECT patient_id FROM patients") == [{"patient_id": long}]
+
+
+def test_audit_records_share_transactions_with_what_is_stored(database: Database, entries: Entries) -> None:
+    assert entries.submit(AuditRecord(MODALITY, "query", "success", details={"matches": 3})) is None
+    (row,) = rows(database, "SELECT * FROM audit")
+    assert (row["action"], row["details"], row["correlation_id"]) == (
+        "query",
+        '{"matches":3}',
+        MODALITY.correlation_id,
+    )
