@@ -201,9 +201,12 @@ class Header:
 
 def index(listing: Listing, first: int, stop: int) -> dict[int, int]:
     """Tag → entry of one level's elements among the entries from `first` to `stop`."""
-    keys, found = listing.keys, {}
+    keys, width = listing.keys, listing.limits.width
+    found: dict[int, int] = {}
     entry = first
     while entry < stop:
+        if len(found) > width:
+            raise LimitExceeded(f"one data set or item has more than {width} elements")
         key = keys[entry]
         found[key >> 8] = entry
         entry = entry + 1 if key & 0xFF != SQ else listing.after(entry)

@@ -16,6 +16,8 @@ class Limits:
     `elements`: elements and items in all, 24 bytes of memory each. A sparsely tiled slide with
     100,000 frames has about two million.
 
+    `width`: elements of one data set or item, which get an index of their own when it is looked at.
+
     `fragments`: of encapsulated values; 16 bytes each, for a while several times.
 
     `header_bytes`: what has to be walked through, that is everything but values longer than a
@@ -28,6 +30,7 @@ class Limits:
 
     depth: int = 128
     elements: int = 4_000_000
+    width: int = 100_000
     fragments: int = 1_000_000
     header_bytes: int = 512 * MIB
     inflated_bytes: int = 4 * GIB

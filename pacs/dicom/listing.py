@@ -81,7 +81,7 @@ class Listing:
         self.lengths = array("Q")
         self.fragments: dict[int, Fragments] = {}
         self.truncated = False
-        self._limits = limits
+        self.limits = limits
         self._start = self._pos = self._base = start
         self._end = source.size
         self._jumped = 0
@@ -117,7 +117,7 @@ class Listing:
 
     def _refill(self) -> None:
         """Move the window to the current position; here the bounds on the walk are checked."""
-        limits = self._limits
+        limits = self.limits
         if len(self.keys) > limits.elements:
             raise LimitExceeded(f"the data set has more than {limits.elements} elements")
         if self._pos - self._start - self._jumped > limits.header_bytes:
@@ -133,6 +133,12 @@ class Listing:
             self._pos = pos
             self._refill()
         return pos - self._base
+
+    def _peek(self, pos: int, big: bool) -> tuple[int, int, int]:
+        """Group, element and length of the header at `pos`, read as if it had no VR."""
+        at = self._at(pos)
+        header: tuple[int, int, int] = _IMPLICIT[big](self._window, at)
+        return header
 
     def _append(self, tag: int, code: int, offset: int, length: int) -> int:
         self.keys.append(tag << 8 | code)
@@ -258,8 +264,7 @@ class Listing:
 
     def _undefined_length(self, frame: _Frame, tag: int, code: int, value: int) -> bool:
         if tag not in PIXEL_DATA and code in _STRUCTURAL:
-            big = self._items_big(frame, value)
-            group, element, _ = _IMPLICIT[big](self._window, self._at(value))
+            group, element, _ = self._peek(value, self._items_big(frame, value))
             if code == SQ or group << 16 | element in _DELIMITERS:
                 self._open_sequence(frame, self._append(tag, SQ, value, 0), value, None)
                 return True
@@ -278,8 +283,8 @@ class Listing:
         return frame.big and self._window[at : at + 2] != b"\xfe\xff"
 
     def _open_sequence(self, frame: _Frame, entry: int, value: int, length: int | None) -> None:
-        if len(self._stack) > 2 * self._limits.depth:
-            raise LimitExceeded(f"sequences are nested more than {self._limits.depth} deep")
+        if len(self._stack) > 2 * self.limits.depth:
+            raise LimitExceeded(f"sequences are nested more than {self.limits.depth} deep")
         end = frame.hard_end if length is None else value + length
         opened = _Frame(entry, end, end, frame.implicit, self._items_big(frame, value))
         opened.is_sequence, opened.open_ended = True, length is None
@@ -293,7 +298,7 @@ class Listing:
             self._pos = sequence.end
             self._close(sequence, sequence.end)
             return
-        group, element, length = _IMPLICIT[sequence.big](self._window, self._at(pos))
+        group, element, length = self._peek(pos, sequence.big)
         tag = group << 16 | element
         if tag == ITEM:
             self._open_item(sequence, pos + 8, length)
@@ -314,8 +319,8 @@ class Listing:
         implicit = sequence.implicit
         if not implicit and value + 8 <= end:
             # Sequences inside explicit VR may be implicit, sent as UN or not (PS3.5 §6.2.2).
-            vr = _EXPLICIT[sequence.big](self._window, self._at(value))[2]
-            group = _IMPLICIT[sequence.big](self._window, self._at(value))[0]
+            at = self._at(value)
+            group, _, vr, _ = _EXPLICIT[sequence.big](self._window, at)
             implicit = group != ITEM >> 16 and not (vr.isalpha() and vr.isupper())
         item = _Frame(self._append(ITEM, sequence.big, value, 0), end, hard_end, implicit, sequence.big)
         item.open_ended = length == UNDEFINED
