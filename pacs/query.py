@@ -9,14 +9,18 @@ from pacs.attributes import Attribute, Level
 
 @dataclass(frozen=True, slots=True)
 class OneOf:
-    """Single value and list of UID matching (§C.2.2.2.1, .2): any of these, as keys."""
+    """Single value, list of UID and multiple value matching (§C.2.2.2.1, .2): any of these, as keys."""
 
     values: tuple[str | int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Wildcard:
-    """`*` and `?` (§C.2.2.2.4), in the folded form of the attribute's matching."""
+    """`*` and `?` (§C.2.2.2.4), in the folded form of the attribute's matching.
+
+    Of an attribute with several values, and of a name with several component groups, one must
+    match as a whole.
+    """
 
     pattern: str
 
@@ -30,8 +34,13 @@ class Range:
 
 
 @dataclass(frozen=True, slots=True)
+class Empty:
+    """Empty value matching: the attribute is absent or has no value."""
+
+
+@dataclass(frozen=True, slots=True)
 class DateTimeRange:
-    """Combined date and time: `time` names the other attribute of the pair (§C.2.2.2.5.4)."""
+    """Combined date and time: `time` is the other attribute of the pair (§C.2.2.2.5)."""
 
     time: Attribute
     low: tuple[str, str] | None
@@ -40,7 +49,10 @@ class DateTimeRange:
 
 @dataclass(frozen=True, slots=True)
 class FuzzyName:
-    """Fuzzy semantic matching of person names: each word must match one word of the name."""
+    """Fuzzy semantic matching of person names: each word begins a word of the name or sounds like one.
+
+    Words are folded and in Latin letters (`pacs.text.words`).
+    """
 
     words: tuple[str, ...]
 
@@ -49,10 +61,20 @@ class FuzzyName:
 class Items:
     """Sequence matching (§C.2.2.2.6): one item satisfies all of these (keyword, test) pairs."""
 
-    tests: tuple[tuple[str, OneOf | Wildcard | Range], ...]
+    tests: tuple[tuple[str, OneOf | Wildcard], ...]
 
 
-Test = OneOf | Wildcard | Range | DateTimeRange | FuzzyName | Items
+Simple = OneOf | Wildcard | Range | Empty | FuzzyName
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """A list whose values are not all plain: one of these tests must hold."""
+
+    tests: tuple[Simple, ...]
+
+
+Test = Simple | AnyOf | DateTimeRange | Items
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +89,8 @@ class Query:
 
     `include`: the attributes to return, of this level and those above. `unsupported`: keys that
     were asked for and that this archive neither matches nor returns.
-    Order is newest first at study level, by number below it, unless `order` says otherwise
-    (attribute, descending).
+    Order is by name at patient level, newest first at study level and by number below it, unless
+    `order` says otherwise (attribute, descending). Conditions and order lie at this level or above.
     """
 
     level: Level

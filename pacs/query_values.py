@@ -1,0 +1,207 @@
+"""One key's raw text becomes the test it stands for (PS3.4 §C.2.2.2). None is universal matching."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+
+from pydicom.datadict import dictionary_VR, tag_for_keyword
+
+from pacs import moments
+from pacs.attributes import Attribute, Matching
+from pacs.errors import InvalidQuery
+from pacs.matching import integer, name_group, split_values
+from pacs.query import AnyOf, Empty, FuzzyName, Items, OneOf, Range, Simple, Test, Wildcard
+from pacs.text import fold, words
+
+MAX_LIST = 10_000
+MAX_CHARACTERS = 1_024
+"""Of one value that is not a UID; the longest that is indexed has 512."""
+MAX_WILDCARDS = 32
+MAX_WORDS = 16
+
+EMPTY = '""'
+"""Asks for absent or empty values (PS3.4 §C.2.2.2.8)."""
+
+_WILDCARD_VRS = frozenset({"AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"})
+_UID = re.compile(r"[0-9.]{1,64}")
+
+
+def parse_value(attribute: Attribute, text: str, *, fuzzy: bool = False, zone: str = "") -> Test | None:
+    """`fuzzy`: fuzzy semantic matching of names was agreed on. `zone`: of DT values without one.
+
+    `InvalidQuery` when the text is no value of this attribute.
+    """
+    tests: list[Simple] = []
+    values = [value.strip() for value in split_values(attribute, text)]
+    if len(values) > MAX_LIST:
+        raise InvalidQuery(f"{attribute.keyword}: more than {MAX_LIST} values")
+    given = [value for value in values if value]
+    for value in given:
+        if value == EMPTY:
+            tests.append(Empty())
+            continue
+        if not value.strip("*"):
+            return None
+        test = _PARSE[attribute.matching](attribute, value, zone)
+        if attribute.matching is Matching.NAME and fuzzy:
+            test = _fuzzy(value, test)
+        if test is None:
+            return None
+        tests.extend(test.tests if isinstance(test, AnyOf) else (test,))
+    return joined(tests)
+
+
+def parse_items(attribute: Attribute, items: list[Mapping[int, str]]) -> Items | None:
+    """Sequence matching (§C.2.2.2.6): the one item's keys, compared as sent."""
+    if len(items) > 1:
+        raise InvalidQuery(f"{attribute.keyword}: more than one item")
+    tests: list[tuple[str, OneOf | Wildcard]] = []
+    for item in items:
+        for keyword in attribute.items:
+            tag = tag_for_keyword(keyword)
+            assert tag is not None
+            if (value := item.get(tag, "").strip()) and value.strip("*"):
+                tests.append((keyword, _item_test(keyword, tag, value)))
+    return Items(tuple(tests)) if tests else None
+
+
+def _item_test(keyword: str, tag: int, value: str) -> OneOf | Wildcard:
+    if str(dictionary_VR(tag)) in _WILDCARD_VRS and has_wildcards(value):
+        return Wildcard(_pattern(keyword, value))
+    return OneOf((value,))
+
+
+def joined(tests: list[Simple]) -> Simple | AnyOf | None:
+    """The shortest test that any of these makes."""
+    plain = tuple(dict.fromkeys(value for test in tests if isinstance(test, OneOf) for value in test.values))
+    others = tuple(dict.fromkeys(test for test in tests if not isinstance(test, OneOf)))
+    every: tuple[Simple, ...] = (OneOf(plain), *others) if plain else others
+    if len(every) < 2:
+        return every[0] if every else None
+    return AnyOf(every)
+
+
+def has_wildcards(text: str) -> bool:
+    return "*" in text or "?" in text
+
+
+def _pattern(keyword: str, pattern: str) -> str:
+    if len(pattern) > MAX_CHARACTERS:
+        raise InvalidQuery(f"{keyword}: the value is too long")
+    pattern = re.sub(r"\*+", "*", pattern)
+    if pattern.count("*") + pattern.count("?") > MAX_WILDCARDS:
+        raise InvalidQuery(f"{keyword}: more than {MAX_WILDCARDS} wildcards")
+    return pattern
+
+
+def _invalid(attribute: Attribute) -> InvalidQuery:
+    return InvalidQuery(f"{attribute.keyword} has an unusable value")
+
+
+def _uid(attribute: Attribute, value: str, zone: str) -> Simple:
+    if not _UID.fullmatch(value):
+        raise _invalid(attribute)
+    return OneOf((value,))
+
+
+def _exact(attribute: Attribute, value: str, zone: str) -> Simple:
+    return _literal(attribute, value)
+
+
+def _text(attribute: Attribute, value: str, zone: str) -> Simple:
+    return _literal(attribute, fold(value))
+
+
+def _literal(attribute: Attribute, value: str) -> Simple:
+    pattern = _pattern(attribute.keyword, value)
+    if attribute.vr in _WILDCARD_VRS and has_wildcards(value):
+        return Wildcard(pattern)
+    return OneOf((value,))
+
+
+_TRAILING_STARS = re.compile(r"(?:\^\**)+$")
+
+
+def _name(attribute: Attribute, value: str, zone: str) -> Simple | AnyOf | None:
+    """Any component group may match; of several given groups, any as well.
+
+    `SMITH^*` also finds a bare `SMITH`, whose empty components are left out (PS3.5 §6.2.1.1).
+    """
+    tests: list[Simple] = []
+    for group in value.split("="):
+        pattern = name_group(_pattern(attribute.keyword, group))
+        if not pattern:
+            continue
+        if not has_wildcards(pattern):
+            tests.append(OneOf((pattern,)))
+            continue
+        stem = _TRAILING_STARS.sub("", pattern)
+        if stem == pattern:
+            tests.append(Wildcard(pattern))
+            continue
+        if not stem.strip("*"):
+            return None
+        tests.append(Wildcard(stem) if has_wildcards(stem) else OneOf((stem,)))
+        tests.append(Wildcard(f"{stem}^*"))
+    if not tests:
+        raise _invalid(attribute)
+    return joined(tests)
+
+
+def _fuzzy(value: str, test: Simple | AnyOf | None) -> Simple | AnyOf | None:
+    """What plain matching finds, and what sounds like it."""
+    if test is None:
+        return None
+    heard = words(re.sub(r"[*?]", "", value))[:MAX_WORDS]
+    plain = list(test.tests) if isinstance(test, AnyOf) else [test]
+    return joined([*plain, FuzzyName(heard)] if heard else plain)
+
+
+def _interval(attribute: Attribute, value: str, zone: str) -> Range:
+    """A single value or a range (§C.2.2.2.5); partial precision widens to all that it covers.
+
+    The hyphen of a range and that of a negative offset look alike: what can be read as one value
+    is one, else the first hyphen that leaves two values, or one and nothing, parts the range.
+    """
+    read: Callable[[str], moments.Interval | None]
+    if attribute.matching is Matching.DATE:
+        read = _day_interval
+    elif attribute.matching is Matching.TIME:
+        read = moments.time
+    else:
+        read = lambda text: moments.moment(text, zone)  # noqa: E731
+    if len(value) > MAX_CHARACTERS:
+        raise _invalid(attribute)
+    if whole := read(value):
+        return Range(*whole)
+    for hyphen in re.finditer("-", value):
+        low, high = value[: hyphen.start()].strip(), value[hyphen.end() :].strip()
+        first, last = read(low) if low else None, read(high) if high else None
+        if (low or high) and bool(first) == bool(low) and bool(last) == bool(high):
+            return Range(first and first[0], last and last[1])
+    raise _invalid(attribute)
+
+
+def _day_interval(text: str) -> moments.Interval | None:
+    found = moments.day(text)
+    return None if found is None else (found, found)
+
+
+def _number(attribute: Attribute, value: str, zone: str) -> Simple:
+    number = integer(value)
+    if number is None:
+        raise _invalid(attribute)
+    return OneOf((number,))
+
+
+_PARSE: Mapping[Matching, Callable[[Attribute, str, str], Simple | AnyOf | None]] = {
+    Matching.UID: _uid,
+    Matching.EXACT: _exact,
+    Matching.TEXT: _text,
+    Matching.NAME: _name,
+    Matching.DATE: _interval,
+    Matching.TIME: _interval,
+    Matching.DATETIME: _interval,
+    Matching.NUMBER: _number,
+}
