@@ -28,7 +28,7 @@ from pacs.studies import NEW_IMAGES, PATIENT_CONFLICT, State, is_late, on_arriva
 from storage.feeds import BeginAgain, Transaction
 from storage.held import Held, hold_or_insert, insert_items
 from storage.jobs import enqueue
-from storage.references import References
+from storage.references import Missing, References
 from storage.rows import Row, attribute_row, item_rows, patient_identity
 from storage.settle import settle_job
 from storage.tables import blobs, instances, patients, studies, versions
@@ -55,10 +55,10 @@ _INSERT_VERSIONS = insert(versions)
 
 
 def store_batch(
-    transaction: Transaction, received: Sequence[Received], quiet_period: timedelta
+    transaction: Transaction, received: Sequence[Received], quiet_period: timedelta, missing: Missing
 ) -> list[Stored]:
     """`BeginAgain`: undo, and come again without those whose blob is being swept."""
-    batch = _Batch(transaction, quiet_period)
+    batch = _Batch(transaction, quiet_period, missing)
     batch.hold(received)
     stored = [batch.enter(item) for item in received]
     batch.finish(received)
@@ -80,14 +80,14 @@ def _key(item: Received) -> StudyKey:
 
 
 class _Batch:
-    def __init__(self, transaction: Transaction, quiet_period: timedelta) -> None:
+    def __init__(self, transaction: Transaction, quiet_period: timedelta, missing: Missing) -> None:
         self._transaction = transaction
         self._connection = transaction.connection
         self._quiet_period = quiet_period
         self._studies: dict[StudyKey, _Study] = {}
         self._versions: list[Row] = []
         self._histories: dict[int, list[tuple[str, Blob]]] = {}
-        self._references = References()
+        self._references = References(missing)
         self._audit: dict[tuple[Actor, str, str], list[str]] = {}
 
     def hold(self, received: Sequence[Received]) -> None:

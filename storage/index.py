@@ -14,20 +14,26 @@ from storage.commits import CommitLimits, Committer
 from storage.database import Database
 from storage.entering import store_batch
 from storage.feeds import Transaction
+from storage.references import Missing
 
 Entries = Committer["Received | AuditRecord", "Stored | None"]
 """What writes for the senders and for the audit trail of one process."""
 
 
 def open_entries(
-    database: Database, limits: CommitLimits | None = None, quiet_period: timedelta = QUIET_PERIOD
+    database: Database,
+    missing: Missing,
+    limits: CommitLimits | None = None,
+    quiet_period: timedelta = QUIET_PERIOD,
 ) -> Entries:
+    """`missing`: that of the blobs which the entries refer to."""
+
     def enter(transaction: Transaction, batch: Sequence[Received | AuditRecord]) -> list[Stored | None]:
         received = [entry for entry in batch if isinstance(entry, Received)]
         for entry in batch:
             if isinstance(entry, AuditRecord):
                 transaction.audit(entry)
-        stored = iter(store_batch(transaction, received, quiet_period))
+        stored = iter(store_batch(transaction, received, quiet_period, missing))
         return [next(stored) if isinstance(entry, Received) else None for entry in batch]
 
     return Committer(database, enter, limits)

@@ -1,7 +1,12 @@
-"""How many versions refer to each blob; what none refers to waits for the sweep."""
+"""How many versions refer to each blob; what none refers to waits for the sweep.
+
+The first reference to a blob looks whether it still lies there, after the row was claimed: between
+publication and claim the sweep may have taken the same bytes for an old orphan (`storage.sweep`).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -12,6 +17,9 @@ from pacs.model import Blob
 from storage.tables import blobs
 from storage.upsert import INSERT
 
+Missing = Callable[[Iterable[Blob]], list[Blob]]
+"""`pacs.ports.Blobs.missing`."""
+
 
 @cache
 def _refer(dialect: str) -> Any:
@@ -21,7 +29,7 @@ def _refer(dialect: str) -> Any:
         index_elements=["address"],
         set_={"refcount": blobs.c.refcount + new.excluded.refcount, "unreferenced_since": None},
         where=blobs.c.state == "live",
-    ).returning(blobs.c.address)
+    ).returning(blobs.c.refcount)
 
 
 @cache
@@ -32,7 +40,8 @@ def _spare(dialect: str) -> Any:
 class References:
     """What one transaction adds."""
 
-    def __init__(self) -> None:
+    def __init__(self, missing: Missing) -> None:
+        self._missing = missing
         self._added: dict[str, tuple[int, int]] = {}  # address → size, references
         self._spare: dict[str, int] = {}  # address → size
 
@@ -45,17 +54,21 @@ class References:
         self._spare[blob.address] = blob.size
 
     def write(self, connection: Connection, now: datetime) -> set[str]:
-        """The addresses that the sweep is removing: they cannot be referred to."""
+        """The addresses that the sweep is removing, or has removed: they cannot be referred to."""
         dialect = connection.dialect.name
         vanishing = set()
+        first: list[Blob] = []
         for address in sorted(self._added.keys() | self._spare.keys()):
             row: dict[str, Any] = {"address": address, "state": "live"}
             if address in self._added:
                 size, count = self._added[address]
                 row |= {"size": size, "refcount": count, "unreferenced_since": None}
-                if connection.execute(_refer(dialect), row).first() is None:
+                references = connection.execute(_refer(dialect), row).scalar()
+                if references is None:
                     vanishing.add(address)
+                elif references == count:
+                    first.append(Blob(address, size))
             else:
                 row |= {"size": self._spare[address], "refcount": 0, "unreferenced_since": now}
                 connection.execute(_spare(dialect), row)
-        return vanishing
+        return vanishing | {blob.address for blob in self._missing(first)}

@@ -1,0 +1,139 @@
+"""Removing blobs that nothing refers to, so that no store that is under way loses its bytes.
+
+In three steps, after each of which a crash may come; the next sweep goes on from there:
+
+1. claim: the row's state becomes `deleting`, committed. A store that meets it publishes again later.
+2. delete the blob, and
+3. delete the row, in one transaction that holds the row: while a sweep may still delete a blob,
+   its row is there. A store that finds no row, makes one and then still sees its blob
+   (`Blobs.missing`), all before it commits, can no longer lose it.
+
+A published blob that never got a row (an orphan) is given one in state `deleting`, unless a store
+was quicker, and goes the same way. `unreferenced_since` of a row that is referred to is NULL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import structlog
+from sqlalchemy import Connection, Select, delete, exists, select, update
+
+from pacs.model import Blob
+from storage.blobs import BlobStore
+from storage.database import Database
+from storage.tables import blobs, versions
+from storage.upsert import INSERT
+
+log = structlog.get_logger(__name__)
+
+GRACE = timedelta(hours=1)
+"""How long a blob stays after the last reference went: for whoever is still reading it."""
+
+_BATCH = 100  # rows held by one transaction
+_ROUNDS = 50  # batches of one run
+_WALK = 10_000  # blobs that one run looks at in search of orphans, however large the archive
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """`after`: where the next run's walk begins; `more`: there is more to remove right away."""
+
+    removed: int
+    orphans: int
+    after: str
+    more: bool
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """Any number of nodes may sweep at once."""
+
+    database: Database
+    blobs: BlobStore
+    grace: timedelta = GRACE
+    now: Callable[[], datetime] = _now
+
+    def run(self, after: str = "") -> Swept:
+        """One bounded run: a stretch of the walk behind `after`, then all that waits for removal."""
+        before = self.now() - self.grace
+        orphans, after = self.adopt_orphans(before, after)
+        removed = 0
+        for _ in range(_ROUNDS):
+            claimed, deleted = self.claim(before), self.delete_claimed()
+            removed += deleted
+            if claimed < _BATCH and deleted < _BATCH:
+                return Swept(removed, orphans, after, more=False)
+        return Swept(removed, orphans, after, more=True)
+
+    def claim(self, before: datetime) -> int:
+        """Step 1, for blobs unreferenced since `before`. A reference outweighs a count of zero."""
+        referred = exists().where(versions.c.blob == blobs.c.address)
+        idle = select(blobs.c.address).where(
+            blobs.c.unreferenced_since < before, blobs.c.state == "live", blobs.c.refcount == 0, ~referred
+        )
+        with self.database.write() as connection:
+            batch = _hold(connection, idle)
+            connection.execute(update(blobs).where(blobs.c.address.in_(batch)).values(state="deleting"))
+        return len(batch)
+
+    def adopt_orphans(self, before: datetime, after: str) -> tuple[int, str]:
+        """Step 1, for blobs older than `before` without a row; also where the walk came to."""
+        found = self.blobs.walk(after, _WALK)
+        old = [each.blob for each in found if each.modified < before]
+        adopted = 0
+        for start in range(0, len(old), _BATCH):
+            adopted += self._adopt(old[start : start + _BATCH], before)
+        return adopted, found[-1].blob.address if len(found) == _WALK else ""
+
+    def _adopt(self, stored: Sequence[Blob], since: datetime) -> int:
+        known = unknown_blobs(self.database, stored)
+        if not known:
+            return 0
+        row = {"refcount": 0, "state": "deleting", "unreferenced_since": since}
+        with self.database.write() as connection:
+            insert = INSERT[connection.dialect.name](blobs)
+            claimed = insert.on_conflict_do_nothing().returning(blobs.c.address)
+            adopted = [
+                connection.execute(claimed, {**row, "address": blob.address, "size": blob.size}).scalar()
+                for blob in known
+            ]
+        count = sum(address is not None for address in adopted)
+        log.info("orphaned blobs found", count=count)
+        return count
+
+    def delete_claimed(self) -> int:
+        """Steps 2 and 3 for one batch; also what an interrupted sweep left behind."""
+        claimed = select(blobs.c.address).where(
+            blobs.c.unreferenced_since.is_not(None), blobs.c.state == "deleting"
+        )
+        with self.database.read() as connection:  # so that an idle sweep does not queue for writing
+            if connection.execute(claimed.limit(1)).first() is None:
+                return 0
+        with self.database.write() as connection:
+            batch = _hold(connection, claimed)
+            self.blobs.delete(batch)
+            connection.execute(delete(blobs).where(blobs.c.address.in_(batch)))
+        log.info("blobs removed", count=len(batch))
+        return len(batch)
+
+
+def _hold(connection: Connection, wanted: Select[tuple[str]]) -> list[str]:
+    """Lock a batch of these rows, passing over those that somebody else holds."""
+    batch = wanted.order_by(blobs.c.address).limit(_BATCH).with_for_update(skip_locked=True)
+    return [row.address for row in connection.execute(batch)]
+
+
+def unknown_blobs(database: Database, stored: Sequence[Blob]) -> list[Blob]:
+    """Those that have no row, in the order given."""
+    addresses = [blob.address for blob in stored]
+    with database.read() as connection:
+        rows = connection.execute(select(blobs.c.address).where(blobs.c.address.in_(addresses)))
+        known = set(rows.scalars())
+    return [blob for blob in stored if blob.address not in known]
