@@ -1,0 +1,60 @@
+"""What a C-MOVE or C-GET identifier selects: entities by their unique keys (PS3.4 §C.4.2.2.1, §C.4.3.2.1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dimse.models import InformationModel
+from dimse.operation import Operation
+from pacs.attributes import BY_KEYWORD, LEVELS, UNIQUE_KEY, Level
+from pacs.dicom.reader import Header, read_header
+from pacs.dicom.source import BytesSource
+from pacs.errors import InvalidQuery
+from pacs.query import Condition, OneOf, Query
+
+QUERY_RETRIEVE_LEVEL = 0x00080052
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """`uids`: values of the level's unique key. `query` selects the instances."""
+
+    level: Level
+    uids: tuple[str, ...]
+    query: Query
+
+
+def read_identifier(operation: Operation) -> Header:
+    return read_header(BytesSource(operation.identifier()), operation.context.transfer_syntax)
+
+
+def level_of(identifier: Header, model: InformationModel) -> Level:
+    """`InvalidQuery` when it is missing or none of the model's."""
+    said = (identifier.text(QUERY_RETRIEVE_LEVEL) or "").strip()
+    for level in model.levels:
+        if level == said:
+            return level
+    what = f"is not one of {model.name}" if said else "is missing"
+    raise InvalidQuery(f"Query/Retrieve Level {what}")
+
+
+def select(identifier: Header, model: InformationModel, relational: bool) -> Selection:
+    """The unique key of the level, a list of UIDs or one Patient ID, and one value at each level above.
+
+    Keys of the levels above are required, unless relational retrieval was agreed on. Other keys
+    are not part of a retrieval and are ignored.
+    """
+    level = level_of(identifier, model)
+    conditions: list[Condition] = []
+    uids: tuple[str, ...] = ()
+    for above in LEVELS[: level.depth + 1]:
+        keyword = UNIQUE_KEY[above]
+        uids = tuple(value for value in (identifier.text(keyword) or "").split("\\") if value)
+        if not uids:
+            if above is level or (above in model.levels and not relational):
+                raise InvalidQuery(f"{keyword} is missing at level {level}")
+            continue
+        if len(uids) > 1 and (above is not level or above is Level.PATIENT):
+            raise InvalidQuery(f"{keyword} takes a single value at level {level}")
+        conditions.append(Condition(BY_KEYWORD[keyword], OneOf(uids)))
+    return Selection(level, uids, Query(Level.IMAGE, tuple(conditions)))

@@ -1,0 +1,35 @@
+"""C-GET: selected instances come back on the association that asked (PS3.4 §C.4.3, PS3.7 §9.1.3)."""
+
+from __future__ import annotations
+
+from dimse.command import Command, CommandField
+from dimse.models import MODEL_OF
+from dimse.operation import Operation, Service
+from dimse.selection import read_identifier, select
+from dimse.sending import Sending
+from dimse.sop_classes import GET
+from dimse.suboperations import located, perform, recorded
+from pacs.model import StoredInstance
+
+
+def service(sending: Sending) -> Service:
+    return Service(CommandField.C_GET_RQ, "get", GET, lambda operation: serve(operation, sending))
+
+
+def serve(operation: Operation, sending: Sending) -> None:
+    model = MODEL_OF[operation.context.abstract_syntax]
+    selection = select(read_identifier(operation), model, operation.options.relational)
+    instances = located(operation, sending.archive, selection)
+    if instances is None:
+        return
+
+    def send(instance: StoredInstance) -> Command:
+        taken = (
+            context
+            for context in operation.contexts
+            if context.is_scu and context.abstract_syntax == instance.identity.sop_class_uid
+        )
+        return sending.send(instance, taken, operation.store)
+
+    with recorded(operation, sending.archive, selection, operation.peer.title) as progress:
+        perform(operation, instances, send, progress)

@@ -1,0 +1,181 @@
+"""C-MOVE: selected instances go to a registered AE over associations of our own (PS3.4 §C.4.2).
+
+Each SOP class is offered in every transfer syntax that its instances are stored in, one context
+each so that none can be preferred away, and in the uncompressed ones that all can be turned into.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from dimse.associate import MAX_CONTEXTS
+from dimse.client import Destination, OutgoingAssociation, open_association, proposals
+from dimse.command import Command, CommandField
+from dimse.ended import AssociationEnded, TimedOut
+from dimse.models import MODEL_OF
+from dimse.negotiation import Context
+from dimse.operation import MoveOriginator, Operation, OutgoingInstance, Service
+from dimse.selection import read_identifier, select
+from dimse.sending import Sending
+from dimse.sop_classes import MOVE
+from dimse.status import PROCESSING_FAILURE
+from dimse.suboperations import DestinationLost, located, perform, recorded
+from pacs.dicom.encoding import UNCOMPRESSED
+from pacs.errors import UnknownDestination
+from pacs.model import ApplicationEntity, StoredInstance
+from pacs.ports import ApplicationEntities
+
+FALLBACKS = ("1.2.840.10008.1.2.1", "1.2.840.10008.1.2")
+"""Explicit and implicit VR little endian: the latter everybody takes (PS3.5 §10.1)."""
+PATIENCE = 3
+"""Associations lost in a row before the destination is given up."""
+
+Proposal = tuple[str, tuple[str, ...]]
+"""Abstract syntax and transfer syntaxes of one presentation context."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outbound:
+    """How we call others. `timeout` in seconds: to connect, and for each answer."""
+
+    entities: ApplicationEntities
+    calling: str
+    timeout: float = 30.0
+    tls: ssl.SSLContext | None = None
+
+
+def service(sending: Sending, outbound: Outbound) -> Service:
+    return Service(
+        CommandField.C_MOVE_RQ, "move", MOVE, lambda operation: serve(operation, sending, outbound)
+    )
+
+
+def serve(operation: Operation, sending: Sending, outbound: Outbound) -> None:
+    destination = _destination(operation, outbound)
+    model = MODEL_OF[operation.context.abstract_syntax]
+    selection = select(read_identifier(operation), model, operation.options.relational)
+    instances = located(operation, sending.archive, selection)
+    if instances is None:
+        return
+    plan = batches(instances, sending.codecs.decodable)
+    originator = MoveOriginator(operation.peer.title, operation.request.message_id)
+    with (
+        recorded(operation, sending.archive, selection, destination.called) as progress,
+        Delivery(destination, sending, plan, originator) as delivery,
+    ):
+        perform(operation, delivery.ordered(instances), delivery.send, progress)
+
+
+def _destination(operation: Operation, outbound: Outbound) -> Destination:
+    """`UnknownDestination`, without saying more, for AEs of other organisations too."""
+    title = str(operation.request.get("MoveDestination", "")).strip()
+    entity: ApplicationEntity | None = outbound.entities.find(title) if title else None
+    if entity is None or entity.organization != operation.actor.organization:
+        raise UnknownDestination
+    if not entity.host or not entity.port:
+        raise UnknownDestination("the move destination is registered without host and port")
+    tls = (outbound.tls or ssl.create_default_context()) if entity.tls else None
+    return Destination(entity.host, entity.port, entity.title, outbound.calling, outbound.timeout, tls)
+
+
+def batches(
+    instances: Iterable[StoredInstance], decodable: Collection[str]
+) -> list[dict[str, list[Proposal]]]:
+    """SOP class → contexts to propose for it, in as many associations as 128 contexts each make necessary."""
+    stored: dict[str, dict[str, None]] = {}
+    for instance in instances:
+        stored.setdefault(instance.identity.sop_class_uid, {})[instance.transfer_syntax] = None
+    found: list[dict[str, list[Proposal]]] = [{}]
+    room = MAX_CONTEXTS
+    for sop_class, syntaxes in stored.items():
+        contexts: list[Proposal] = [(sop_class, (syntax,)) for syntax in syntaxes]
+        others = tuple(syntax for syntax in FALLBACKS if syntax not in syntaxes)
+        if others and any(syntax in UNCOMPRESSED or syntax in decodable for syntax in syntaxes):
+            contexts.append((sop_class, others))
+        contexts = contexts[:MAX_CONTEXTS]
+        if len(contexts) > room:
+            found.append({})
+            room = MAX_CONTEXTS
+        found[-1][sop_class] = contexts
+        room -= len(contexts)
+    return found
+
+
+class Delivery:
+    """Associations to one destination, one at a time, opened when needed and again when dropped."""
+
+    def __init__(
+        self,
+        destination: Destination,
+        sending: Sending,
+        plan: Sequence[Mapping[str, Sequence[Proposal]]],
+        originator: MoveOriginator,
+    ) -> None:
+        self._destination = destination
+        self._sending = sending
+        self._plan = plan
+        self._originator = originator
+        self._batch_of = {sop_class: number for number, batch in enumerate(plan) for sop_class in batch}
+        self._association: OutgoingAssociation | None = None
+        self._batch = -1
+        self._lost = 0
+
+    def ordered(self, instances: Sequence[StoredInstance]) -> list[StoredInstance]:
+        """Those that share an association one after the other."""
+        return sorted(instances, key=lambda instance: self._batch_of[instance.identity.sop_class_uid])
+
+    def send(self, instance: StoredInstance) -> Command:
+        """An instance that costs two associations is given up; the next one gets a new association."""
+        for _ in range(2):
+            association = self._association_for(instance.identity.sop_class_uid)
+            try:
+                response = self._store(association, instance)
+            except TimedOut as late:
+                raise DestinationLost("the destination does not answer") from late
+            except AssociationEnded as ended:
+                self._abort()
+                self._lost += 1
+                if self._lost == PATIENCE:
+                    raise DestinationLost("the destination keeps ending the association") from ended
+            else:
+                self._lost = 0
+                return response
+        return Command(Status=PROCESSING_FAILURE)
+
+    def _store(self, association: OutgoingAssociation, instance: StoredInstance) -> Command:
+        def store(context: Context, outgoing: OutgoingInstance) -> Command:
+            return association.store(context, outgoing, self._originator)
+
+        contexts = association.contexts_for(instance.identity.sop_class_uid)
+        return self._sending.send(instance, contexts, store)
+
+    def _association_for(self, sop_class: str) -> OutgoingAssociation:
+        batch = self._batch_of[sop_class]
+        if self._association is not None and self._batch != batch:
+            self._association.release()
+            self._association = None
+        if self._association is None:
+            wanted = [proposal for proposed in self._plan[batch].values() for proposal in proposed]
+            try:
+                self._association = open_association(self._destination, proposals(wanted))
+            except AssociationEnded as ended:
+                raise DestinationLost(f"no association with the destination: {ended}") from ended
+            self._batch = batch
+        return self._association
+
+    def _abort(self) -> None:
+        if self._association is not None:
+            self._association.abort()
+            self._association = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        if self._association is not None and kind is None:
+            self._association.release()
+        else:
+            self._abort()

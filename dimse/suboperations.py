@@ -1,0 +1,166 @@
+"""C-STORE sub-operations of C-MOVE and C-GET: one engine, two ways to send (PS3.4 §C.4.2, §C.4.3).
+
+Every selected instance is counted exactly once, whatever becomes of it; one that fails does not
+stop the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, Protocol
+
+import structlog
+
+from dimse.command import Command
+from dimse.operation import Operation
+from dimse.selection import Selection
+from dimse.status import CANCEL, PENDING, PROCESSING_FAILURE, SUCCESS, is_warning
+from pacs.actor import Actor
+from pacs.dicom.writer import encode_dataset
+from pacs.errors import PacsError
+from pacs.model import StoredInstance
+from pacs.ports import BlobReader
+from pacs.query import Query
+
+log = structlog.get_logger(__name__)
+
+UNABLE_TO_COUNT = 0xA701
+UNABLE_TO_PERFORM = 0xA702
+WITH_FAILURES = 0xB000
+FAILED_SOP_INSTANCE_UID_LIST = 0x00080058
+
+MAX_SUBOPERATIONS = 0xFFFF
+"""What the 16-bit counters of a response can say (PS3.7 Table 9.1-4)."""
+
+
+class RetrieveArchive(Protocol):
+    """What of `pacs.archive.Archive` retrieval needs."""
+
+    def locate(self, actor: Actor, query: Query) -> Iterable[StoredInstance]: ...
+
+    def open(self, instance: StoredInstance) -> BlobReader: ...
+
+    def record(
+        self, actor: Actor, action: str, outcome: str = "success", resource: str = "", **details: Any
+    ) -> None: ...
+
+
+class DestinationLost(Exception):
+    """Nothing more can be sent to where the instances should go."""
+
+
+Send = Callable[[StoredInstance], Command]
+"""Sends one instance and returns the peer's response. `PacsError`: this one cannot be sent;
+`DestinationLost`: nor can any other."""
+
+
+@dataclass(slots=True)
+class Progress:
+    """The counters of PS3.7 §9.1.4.1, and the UIDs of what failed."""
+
+    remaining: int = 0
+    completed: int = 0
+    warning: int = 0
+    failed: list[str] = field(default_factory=list)
+
+    def count(self, instance: StoredInstance, status: int) -> None:
+        self.remaining -= 1
+        if status == SUCCESS:
+            self.completed += 1
+        elif is_warning(status):
+            self.warning += 1
+        else:
+            self.failed.append(instance.identity.sop_instance_uid)
+
+    def elements(self, with_remaining: bool) -> dict[str, Any]:
+        """Of a response; only pending and cancelled ones say what remains (PS3.4 §C.4.2.1.6)."""
+        counters = {
+            "NumberOfCompletedSuboperations": self.completed,
+            "NumberOfFailedSuboperations": len(self.failed),
+            "NumberOfWarningSuboperations": self.warning,
+        }
+        return {"NumberOfRemainingSuboperations": self.remaining} | counters if with_remaining else counters
+
+    @property
+    def status(self) -> int:
+        """Of the final response when nothing was cancelled (PS3.4 Tables C.4-2 and C.4-3)."""
+        if self.failed and not self.completed and not self.warning:
+            return UNABLE_TO_PERFORM
+        return WITH_FAILURES if self.failed or self.warning else SUCCESS
+
+
+def located(
+    operation: Operation, archive: RetrieveArchive, selection: Selection
+) -> list[StoredInstance] | None:
+    """What is selected, as far as it can be counted; None when it cannot, which was answered."""
+    found = list(islice(archive.locate(operation.actor, selection.query), MAX_SUBOPERATIONS + 1))
+    if len(found) <= MAX_SUBOPERATIONS:
+        return found
+    operation.respond(UNABLE_TO_COUNT, ErrorComment=f"more than {MAX_SUBOPERATIONS} instances at once")
+    return None
+
+
+@contextmanager
+def recorded(
+    operation: Operation, archive: RetrieveArchive, selection: Selection, destination: str
+) -> Iterator[Progress]:
+    """Audits what left the archive, or was to, however the retrieval ends."""
+    progress = Progress()
+    try:
+        yield progress
+    finally:
+        archive.record(
+            operation.actor,
+            "retrieve",
+            "success" if progress.status == SUCCESS and not progress.remaining else "failure",
+            selection.uids[0],
+            level=str(selection.level),
+            entities=len(selection.uids),
+            destination=destination,
+            completed=progress.completed + progress.warning,
+            failed=len(progress.failed),
+            remaining=progress.remaining,
+        )
+
+
+def perform(
+    operation: Operation, instances: Sequence[StoredInstance], send: Send, progress: Progress
+) -> None:
+    """Send all, with a pending response after each, then the final one. Cancelling ends it between two."""
+    progress.remaining = len(instances)
+    lost = ""
+    for instance in instances:
+        if not lost and operation.cancelled():
+            _finish(operation, CANCEL, progress)
+            return
+        try:
+            status = PROCESSING_FAILURE if lost else send(instance).status
+        except PacsError as error:
+            _log_failure(instance, error)
+            status = PROCESSING_FAILURE
+        except DestinationLost as error:
+            _log_failure(instance, error)
+            status, lost = PROCESSING_FAILURE, str(error)
+        progress.count(instance, status)
+        if not lost:
+            operation.respond(PENDING, **progress.elements(with_remaining=True))
+    _finish(operation, progress.status, progress, lost)
+
+
+def _log_failure(instance: StoredInstance, error: Exception) -> None:
+    uid = instance.identity.sop_instance_uid
+    log.warning("suboperation.failed", sop_instance_uid=uid, error=type(error).__name__, detail=str(error))
+
+
+def _finish(operation: Operation, status: int, progress: Progress, comment: str = "") -> None:
+    identifier = None
+    if progress.failed:
+        uids = (FAILED_SOP_INSTANCE_UID_LIST, "UI", progress.failed)
+        identifier = encode_dataset((uids,), operation.context.transfer_syntax)
+    elements: dict[str, Any] = progress.elements(with_remaining=status == CANCEL)
+    if comment:
+        elements["ErrorComment"] = comment[:64]
+    operation.respond(status, identifier, **elements)

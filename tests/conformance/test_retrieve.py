@@ -1,0 +1,498 @@
+"""C-MOVE and C-GET over real sockets: DCMTK and pynetdicom ask, the archive is a handful of images."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from shutil import which
+from typing import Any
+
+import pytest
+from pydicom import Dataset, dcmread
+from pynetdicom import AE, AllStoragePresentationContexts, build_context, build_role, evt
+from pynetdicom.presentation import PresentationContext
+
+from dimse.models import MODELS
+from dimse.sending import Codecs, Sending
+from dimse.services import get, move
+from dimse.services.move import Outbound
+from pacs.access import RIGHTS
+from pacs.model import ApplicationEntity
+from pacs.pixels.decode import DECODABLE, decode
+from tests.conformance.server import free_port
+from tests.dimse.holdings import BIG, CT, EXPLICIT, IMPLICIT, MR, SR, Holdings
+from tests.dimse.world import Register, World, running
+
+PATIENT_ROOT, STUDY_ROOT, PATIENT_STUDY_ONLY = MODELS
+RLE, JPEG, HEVC = "1.2.840.10008.1.2.5", "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.107"
+CLASSES = [str(context.abstract_syntax) for context in AllStoragePresentationContexts]
+
+needs_dcmtk = pytest.mark.skipif(
+    which("getscu") is None, reason="DCMTK is not installed: apt-get install dcmtk"
+)
+
+
+@dataclass
+class Archive:
+    holdings: Holdings
+    world: World
+    entities: Register
+
+    def register(self, title: str, port: int, host: str | None = "127.0.0.1", organization: int = 1) -> None:
+        entity = ApplicationEntity(title, organization, host, port, frozenset(RIGHTS))
+        self.entities.entities[title] = entity
+
+
+@pytest.fixture
+def archive() -> Iterator[Archive]:
+    holdings, entities = Holdings(), Register()
+    sending = Sending(holdings, Codecs(DECODABLE, decode))
+    services = (get.service(sending), move.service(sending, Outbound(entities, "PACS", timeout=5.0)))
+    with running(services=services) as world:
+        yield Archive(holdings, world, entities)
+
+
+@dataclass
+class Destination:
+    """A storage SCP that remembers what came, and answers as told."""
+
+    port: int = 0
+    came: list[tuple[str, str, bytes]] = field(default_factory=list)
+    """SOP Instance UID, transfer syntax, data set."""
+    originators: list[tuple[str, int]] = field(default_factory=list)
+    associations: int = 0
+    answer: Callable[[int], int] = lambda number: 0x0000
+    """The status for the n-th object; -1 aborts the association."""
+
+    def store(self, event: evt.Event) -> int:
+        request = event.request
+        status = self.answer(len(self.came))
+        self.came.append(
+            (request.AffectedSOPInstanceUID, event.context.transfer_syntax, request.DataSet.getvalue())
+        )
+        self.originators.append(
+            (request.MoveOriginatorApplicationEntityTitle, request.MoveOriginatorMessageID)
+        )
+        if status < 0:
+            event.assoc.abort()
+            return 0
+        return status
+
+    def accepted(self, event: evt.Event) -> None:
+        self.associations += 1
+
+
+@contextmanager
+def destination(contexts: list[PresentationContext], **told: Any) -> Iterator[Destination]:
+    there = Destination(**told)
+    ae = AE("THERE")
+    ae.supported_contexts = contexts
+    handlers = [(evt.EVT_C_STORE, there.store), (evt.EVT_ACCEPTED, there.accepted)]
+    server = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)
+    there.port = server.socket.getsockname()[1]
+    try:
+        yield there
+    finally:
+        server.shutdown()
+
+
+def ask(level: str = "STUDY", **keys: Any) -> Dataset:
+    identifier = Dataset()
+    identifier.QueryRetrieveLevel = level
+    for keyword, value in keys.items():
+        setattr(identifier, keyword, value)
+    return identifier
+
+
+Responses = list[tuple[Dataset, Dataset | None]]
+
+
+def do_move(
+    archive: Archive, identifier: Dataset, to: str = "THERE", model: str = STUDY_ROOT.move
+) -> Responses:
+    ae = AE("ASKER")
+    ae.add_requested_context(model, EXPLICIT)
+    association = ae.associate("127.0.0.1", archive.world.port, ae_title="PACS")
+    assert association.is_established
+    responses = list(association.send_c_move(identifier, to, model))
+    association.release()
+    return responses
+
+
+def do_get(
+    archive: Archive,
+    identifier: Dataset,
+    contexts: list[PresentationContext],
+    answer: Callable[[int], int] = lambda number: 0,
+    model: str = STUDY_ROOT.get,
+) -> tuple[Responses, Destination]:
+    here = Destination(answer=answer)
+    ae = AE("ASKER")
+    ae.requested_contexts = [build_context(model), *contexts]
+    association = ae.associate(
+        "127.0.0.1",
+        archive.world.port,
+        ae_title="PACS",
+        ext_neg=[build_role(uid, scp_role=True) for uid in {c.abstract_syntax for c in contexts}],
+        evt_handlers=[(evt.EVT_C_STORE, here.store)],
+    )
+    assert association.is_established
+    responses = list(association.send_c_get(identifier, model))
+    association.release()
+    return responses, here
+
+
+def counters(response: Dataset) -> tuple[int | None, ...]:
+    """Remaining, completed, failed, warning."""
+    return tuple(
+        response.get(f"NumberOf{which}Suboperations")
+        for which in ("Remaining", "Completed", "Failed", "Warning")
+    )
+
+
+# --- C-MOVE -----------------------------------------------------------------------------------
+
+
+def test_a_study_is_moved_as_it_was_stored(archive: Archive) -> None:
+    held = [archive.holdings.add_image() for _ in range(3)]
+    archive.holdings.add_image(study="1.3")
+    with destination([build_context(CT)]) as there:
+        archive.register("THERE", there.port)
+        responses = do_move(archive, ask(StudyInstanceUID="1.2"))
+    assert [status.Status for status, _ in responses] == [0xFF00] * 3 + [0x0000]
+    assert [counters(status) for status, _ in responses] == [
+        (2, 1, 0, 0), (1, 2, 0, 0), (0, 3, 0, 0), (None, 3, 0, 0),
+    ]  # fmt: skip
+    assert [(uid, syntax, data) for uid, syntax, data in there.came] == [
+        (one.instance.identity.sop_instance_uid, EXPLICIT, one.data_set) for one in held
+    ]
+    assert there.associations == 1
+    assert {title for title, _ in there.originators} == {"ASKER"}
+    assert archive.holdings.records == [
+        ("retrieve", "success", {
+            "level": "STUDY", "entities": 1, "destination": "THERE",
+            "completed": 3, "failed": 0, "remaining": 0,
+        }),
+    ]  # fmt: skip
+
+
+def test_nothing_selected_is_a_success(archive: Archive) -> None:
+    archive.register("THERE", 9)
+    ((status, identifier),) = do_move(archive, ask(StudyInstanceUID="9.9"))
+    assert (status.Status, counters(status), identifier) == (0x0000, (None, 0, 0, 0), None)
+
+
+@pytest.mark.parametrize(
+    ("level", "keys", "count"),
+    [
+        ("PATIENT", {"PatientID": "P1"}, 4),
+        ("PATIENT", {"PatientID": "P9"}, 0),
+        ("STUDY", {"PatientID": "P1", "StudyInstanceUID": "1.2"}, 3),
+        ("STUDY", {"PatientID": "P1", "StudyInstanceUID": ["1.2", "1.3"]}, 4),
+        ("SERIES", {"PatientID": "P1", "StudyInstanceUID": "1.2", "SeriesInstanceUID": "1.2.2"}, 1),
+    ],
+)
+def test_unique_keys_select(archive: Archive, level: str, keys: dict[str, Any], count: int) -> None:
+    for study, series in (("1.2", "1.2.1"), ("1.2", "1.2.1"), ("1.2", "1.2.2"), ("1.3", "1.3.1")):
+        archive.holdings.add_image(study=study, series=series)
+    with destination([build_context(CT)]) as there:
+        archive.register("THERE", there.port)
+        responses = do_move(archive, ask(level, **keys), model=PATIENT_ROOT.move)
+    assert responses[-1][0].Status == 0x0000
+    assert len(there.came) == count
+
+
+@pytest.mark.parametrize(
+    ("model", "identifier", "comment"),
+    [
+        (STUDY_ROOT.move, ask("PATIENT", PatientID="P1"), "Level"),
+        (STUDY_ROOT.move, ask("FRAME", StudyInstanceUID="1.2"), "Level"),
+        (STUDY_ROOT.move, ask("SERIES", SeriesInstanceUID="1.2.1"), "StudyInstanceUID is missing"),
+        (STUDY_ROOT.move, ask("STUDY"), "StudyInstanceUID is missing"),
+        (STUDY_ROOT.move, ask("SERIES", StudyInstanceUID=["1.2", "1.3"], SeriesInstanceUID="1"), "single"),
+        (PATIENT_ROOT.move, ask("STUDY", StudyInstanceUID="1.2"), "PatientID is missing"),
+        (PATIENT_STUDY_ONLY.move, ask("SERIES", PatientID="P1", StudyInstanceUID="1.2"), "Level"),
+    ],
+)
+def test_an_identifier_against_the_model_is_refused(
+    archive: Archive, model: str, identifier: Dataset, comment: str
+) -> None:
+    archive.register("THERE", 9)
+    ((status, _),) = do_move(archive, identifier, model=model)
+    assert status.Status == 0xA900
+    assert comment in status.ErrorComment
+
+
+def test_unknown_destinations(archive: Archive) -> None:
+    archive.holdings.add_image()
+    archive.register("FOREIGN", 9, organization=2)
+    archive.register("SILENT", 9, host=None)
+    for title in ("NOBODY", "FOREIGN", "SILENT"):
+        ((status, _),) = do_move(archive, ask(StudyInstanceUID="1.2"), to=title)
+        assert status.Status == 0xA801
+
+
+def test_a_destination_out_of_reach_fails_everything(archive: Archive) -> None:
+    held = [archive.holdings.add_image() for _ in range(3)]
+    with destination([build_context(CT)]) as there:
+        archive.register("THERE", there.port)
+    ((status, identifier),) = do_move(archive, ask(StudyInstanceUID="1.2"))
+    assert (status.Status, counters(status)) == (0xA702, (None, 0, 3, 0))
+    assert identifier is not None
+    assert identifier.FailedSOPInstanceUIDList == [h.instance.identity.sop_instance_uid for h in held]
+
+
+def test_failures_and_warnings_are_counted_and_stop_nobody(archive: Archive) -> None:
+    held = [archive.holdings.add_image() for _ in range(5)]
+    held[2].damaged = True
+    answers = {0: 0xB000, 1: 0xA700}
+    with destination([build_context(CT)], answer=lambda number: answers.get(number, 0)) as there:
+        archive.register("THERE", there.port)
+        responses = do_move(archive, ask(StudyInstanceUID="1.2"))
+    status, identifier = responses[-1]
+    assert (status.Status, counters(status)) == (0xB000, (None, 2, 2, 1))
+    assert identifier is not None
+    assert set(identifier.FailedSOPInstanceUIDList) == {
+        held[number].instance.identity.sop_instance_uid for number in (1, 2)
+    }
+    assert len(there.came) == 4
+
+
+def test_a_dropped_association_is_opened_again(archive: Archive) -> None:
+    held = [archive.holdings.add_image() for _ in range(4)]
+    with destination([build_context(CT)], answer=lambda number: -1 if number == 1 else 0) as there:
+        archive.register("THERE", there.port)
+        responses = do_move(archive, ask(StudyInstanceUID="1.2"))
+    assert counters(responses[-1][0]) == (None, 4, 0, 0)
+    assert {uid for uid, _, _ in there.came} == {h.instance.identity.sop_instance_uid for h in held}
+    assert there.associations == 2
+
+
+def test_an_instance_that_kills_the_destination_is_skipped(archive: Archive) -> None:
+    for _ in range(4):
+        archive.holdings.add_image()
+    with destination([build_context(CT)], answer=lambda number: -1 if number in (1, 2) else 0) as there:
+        archive.register("THERE", there.port)
+        responses = do_move(archive, ask(StudyInstanceUID="1.2"))
+    assert counters(responses[-1][0]) == (None, 3, 1, 0)
+    assert there.associations == 3
+
+
+def test_a_destination_that_keeps_dropping_is_given_up(archive: Archive) -> None:
+    for _ in range(50):
+        archive.holdings.add_image()
+    with destination([build_context(CT)], answer=lambda number: -1) as there:
+        archive.register("THERE", there.port)
+        responses = do_move(archive, ask(StudyInstanceUID="1.2"))
+    assert (responses[-1][0].Status, counters(responses[-1][0])) == (0xA702, (None, 0, 50, 0))
+    assert there.associations == 3
+
+
+def test_what_the_destination_takes_decides_the_encoding(archive: Archive) -> None:
+    held = {
+        "explicit": archive.holdings.add_image(),
+        "rle": archive.holdings.add_image(syntax=RLE),
+        "big": archive.holdings.add_image(MR, syntax=BIG),
+        "sr": archive.holdings.add_image(SR, syntax=EXPLICIT),
+    }
+    contexts = [build_context(CT, [EXPLICIT, RLE]), build_context(MR, [IMPLICIT])]
+    with destination(contexts) as there:
+        archive.register("THERE", there.port)
+        responses = do_move(archive, ask(StudyInstanceUID="1.2"))
+    came = {uid: (syntax, data) for uid, syntax, data in there.came}
+    uid = {name: one.instance.identity.sop_instance_uid for name, one in held.items()}
+    assert came[uid["explicit"]] == (EXPLICIT, held["explicit"].data_set)
+    assert came[uid["rle"]] == (RLE, held["rle"].data_set)
+    assert came[uid["big"]][0] == IMPLICIT
+    assert responses[-1][1] is not None
+    assert responses[-1][1].FailedSOPInstanceUIDList == uid["sr"]
+    assert counters(responses[-1][0]) == (None, 3, 1, 0)
+
+
+def test_compressed_images_are_decoded_for_who_takes_no_compression(archive: Archive) -> None:
+    archive.holdings.add_image(syntax=RLE)
+    original = archive.holdings.add_image()
+    with destination([build_context(CT, IMPLICIT)]) as there:
+        archive.register("THERE", there.port)
+        do_move(archive, ask(StudyInstanceUID="1.2"))
+    (_, syntax, decoded), (_, _, native) = there.came
+    assert syntax == IMPLICIT
+    assert decoded[-8192:] == native[-8192:] == original.data_set[-8192:]
+
+
+def test_more_classes_than_one_association_carries(archive: Archive) -> None:
+    """128 contexts an association; here are 75 classes, each stored in two syntaxes."""
+    classes = CLASSES[:75]
+    for sop_class in classes:
+        for syntax in (EXPLICIT, BIG):
+            archive.holdings.add_image(sop_class, syntax=syntax)
+    with destination([build_context(sop_class, [EXPLICIT, BIG]) for sop_class in classes]) as there:
+        archive.register("THERE", there.port)
+        responses = do_move(archive, ask(StudyInstanceUID="1.2"))
+    assert counters(responses[-1][0]) == (None, 150, 0, 0)
+    assert {syntax for _, syntax, _ in there.came} == {EXPLICIT, BIG}
+    assert there.associations == 2
+
+
+def test_a_move_is_cancelled_between_two_instances(archive: Archive) -> None:
+    for _ in range(200):
+        archive.holdings.add_image()
+
+    def slowly(number: int) -> int:
+        time.sleep(0.005)
+        return 0
+
+    with destination([build_context(CT)], answer=slowly) as there:
+        archive.register("THERE", there.port)
+        ae = AE("ASKER")
+        ae.add_requested_context(STUDY_ROOT.move)
+        association = ae.associate("127.0.0.1", archive.world.port, ae_title="PACS")
+        responses = []
+        for status, _ in association.send_c_move(
+            ask(StudyInstanceUID="1.2"), "THERE", STUDY_ROOT.move, msg_id=7
+        ):
+            responses.append(status)
+            if len(responses) == 3:
+                association.send_c_cancel(7, query_model=STUDY_ROOT.move)
+        assert association.send_c_move(ask(StudyInstanceUID="9"), "THERE", STUDY_ROOT.move)
+        association.release()
+    remaining, completed, failed, warning = counters(responses[-1])
+    assert responses[-1].Status == 0xFE00
+    assert remaining is not None and completed is not None
+    assert remaining + completed == 200 and failed == warning == 0
+    assert 3 <= completed < 200 and len(there.came) == completed
+
+
+# --- C-GET ------------------------------------------------------------------------------------
+
+
+def test_a_study_is_got_as_it_was_stored(archive: Archive) -> None:
+    held = [archive.holdings.add_image(syntax=syntax) for syntax in (EXPLICIT, RLE, EXPLICIT)]
+    responses, here = do_get(
+        archive, ask(StudyInstanceUID="1.2"), [build_context(CT, EXPLICIT), build_context(CT, RLE)]
+    )
+    assert [counters(status) for status, _ in responses] == [
+        (2, 1, 0, 0), (1, 2, 0, 0), (0, 3, 0, 0), (None, 3, 0, 0),
+    ]  # fmt: skip
+    assert [data for _, _, data in here.came] == [one.data_set for one in held]
+
+
+def test_only_contexts_with_the_role_carry_instances(archive: Archive) -> None:
+    archive.holdings.add_image()
+    held = archive.holdings.add_image(MR)
+    ae = AE("ASKER")
+    ae.requested_contexts = [build_context(STUDY_ROOT.get), build_context(CT), build_context(MR)]
+    came: list[str] = []
+
+    def store(event: evt.Event) -> int:
+        came.append(event.request.AffectedSOPInstanceUID)
+        return 0
+
+    association = ae.associate(
+        "127.0.0.1",
+        archive.world.port,
+        ae_title="PACS",
+        ext_neg=[build_role(MR, scp_role=True)],
+        evt_handlers=[(evt.EVT_C_STORE, store)],
+    )
+    responses = list(association.send_c_get(ask(StudyInstanceUID="1.2"), STUDY_ROOT.get))
+    association.release()
+    assert came == [held.instance.identity.sop_instance_uid]
+    assert (responses[-1][0].Status, counters(responses[-1][0])) == (0xB000, (None, 1, 1, 0))
+
+
+def test_get_failures_are_listed(archive: Archive) -> None:
+    held = [archive.holdings.add_image() for _ in range(3)]
+    video = archive.holdings.add(b"\x08\0\x16\0UI\2\0001\0", HEVC, held[0].instance.identity)
+    held[1].damaged = True
+    responses, _ = do_get(
+        archive,
+        ask(StudyInstanceUID="1.2"),
+        [build_context(CT)],
+        answer=lambda number: 0xB006 if number else 0,
+    )
+    status, identifier = responses[-1]
+    assert (status.Status, counters(status)) == (0xB000, (None, 1, 2, 1))
+    assert identifier is not None
+    assert list(identifier.FailedSOPInstanceUIDList) == [
+        held[1].instance.identity.sop_instance_uid, video.instance.identity.sop_instance_uid,
+    ]  # fmt: skip
+
+
+def test_all_failed_is_a_failure(archive: Archive) -> None:
+    archive.holdings.add_image()
+    responses, _ = do_get(archive, ask(StudyInstanceUID="1.2"), [build_context(CT, JPEG)])
+    assert (responses[-1][0].Status, counters(responses[-1][0])) == (0xA702, (None, 0, 1, 0))
+
+
+def test_get_with_as_many_classes_as_an_association_has_room_for(archive: Archive) -> None:
+    classes = CLASSES[:127]
+    for sop_class in classes:
+        archive.holdings.add_image(sop_class)
+    responses, here = do_get(
+        archive, ask(StudyInstanceUID="1.2"), [build_context(sop_class) for sop_class in classes]
+    )
+    assert counters(responses[-1][0]) == (None, 127, 0, 0)
+    assert len(here.came) == 127
+
+
+def test_a_get_is_cancelled(archive: Archive) -> None:
+    for _ in range(100):
+        archive.holdings.add_image()
+    ae = AE("ASKER")
+    ae.requested_contexts = [build_context(STUDY_ROOT.get), build_context(CT)]
+    association = ae.associate(
+        "127.0.0.1",
+        archive.world.port,
+        ae_title="PACS",
+        ext_neg=[build_role(CT, scp_role=True)],
+        evt_handlers=[(evt.EVT_C_STORE, lambda event: 0)],
+    )
+    responses = []
+    for status, _ in association.send_c_get(ask(StudyInstanceUID="1.2"), STUDY_ROOT.get, msg_id=9):
+        responses.append(status)
+        if len(responses) == 3:
+            association.send_c_cancel(9, query_model=STUDY_ROOT.get)
+    association.release()
+    remaining, completed, _, _ = counters(responses[-1])
+    assert responses[-1].Status == 0xFE00
+    assert remaining is not None and completed is not None
+    assert remaining + completed == 100 and remaining > 0
+
+
+# --- DCMTK ------------------------------------------------------------------------------------
+
+
+def run(*command: str) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+@needs_dcmtk
+def test_getscu(archive: Archive, tmp_path: Path) -> None:
+    held = [archive.holdings.add_image() for _ in range(3)]
+    run("getscu", "-v", "-S", "-aec", "PACS", "-od", str(tmp_path), "-k", "QueryRetrieveLevel=STUDY",
+        "-k", "StudyInstanceUID=1.2", "127.0.0.1", str(archive.world.port))  # fmt: skip
+    got = {dcmread(path).SOPInstanceUID: path for path in tmp_path.iterdir()}
+    assert got.keys() == {one.instance.identity.sop_instance_uid for one in held}
+    for one in held:
+        path = got[one.instance.identity.sop_instance_uid]
+        assert dcmread(path).PixelData == one.data_set[-8192:]
+
+
+@needs_dcmtk
+def test_movescu(archive: Archive, tmp_path: Path) -> None:
+    """movescu is its own destination."""
+    held = [archive.holdings.add_image(syntax=syntax) for syntax in (EXPLICIT, RLE, IMPLICIT)]
+    port = free_port()
+    archive.register("MOVER", port)
+    run("movescu", "-v", "-S", "-aet", "MOVER", "-aem", "MOVER", "-aec", "PACS", "--port", str(port), "-od",
+        str(tmp_path), "-k", "QueryRetrieveLevel=STUDY", "-k", "StudyInstanceUID=1.2", "127.0.0.1",
+        str(archive.world.port))  # fmt: skip
+    got = {dcmread(path).SOPInstanceUID: dcmread(path).PixelData for path in tmp_path.iterdir()}
+    assert got == {one.instance.identity.sop_instance_uid: held[0].data_set[-8192:] for one in held}
