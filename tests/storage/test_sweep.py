@@ -1,0 +1,234 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import text
+
+from pacs.errors import BlobVanishing, Unavailable
+from pacs.model import Blob
+from storage.blobs import BlobStore
+from storage.database import Database
+from storage.references import References
+from storage.sweep import Sweep
+from tests.storage.shelf import LATER, Shelf, shelf_of
+
+
+@pytest.fixture
+def shelf(database: Database, blobs: BlobStore) -> Iterator[Shelf]:
+    with shelf_of(database, blobs) as opened:
+        yield opened
+
+
+def there(shelf: Shelf, blob: Blob) -> bool:
+    return shelf.blobs.missing([blob]) == []
+
+
+def test_what_is_referred_to_stays(shelf: Shelf) -> None:
+    item = shelf.store(b"kept")
+    assert shelf.sweep(LATER).run().removed == 0
+    assert there(shelf, item.blob)
+
+
+def test_what_nothing_refers_to_goes_after_the_grace(shelf: Shelf) -> None:
+    kept, gone = shelf.store(b"kept"), shelf.store(b"gone", instance=2)
+    shelf.forget(gone)
+    assert shelf.sweep().run().removed == 0
+    assert there(shelf, gone.blob)
+    assert shelf.sweep(LATER).run().removed == 1
+    assert not there(shelf, gone.blob)
+    assert shelf.states() == {kept.blob.address: "live"}
+
+
+def test_a_reference_outweighs_a_wrong_count(shelf: Shelf) -> None:
+    item = shelf.store(b"kept")
+    shelf.run("UPDATE blobs SET refcount = 0, unreferenced_since = 0")
+    assert shelf.sweep(LATER).run().removed == 0
+    assert there(shelf, item.blob)
+
+
+def test_a_blob_stored_again_within_the_grace_stays(shelf: Shelf) -> None:
+    item = shelf.store(b"again")
+    shelf.forget(item)
+    shelf.store(b"again", instance=2)
+    assert shelf.sweep(LATER).run().removed == 0
+    assert there(shelf, item.blob)
+
+
+def test_orphans_go_when_they_are_old(shelf: Shelf) -> None:
+    kept = shelf.store(b"kept")
+    orphan = shelf.publish(b"never entered")
+    young = shelf.sweep().run()
+    assert (young.removed, young.orphans) == (0, 0)
+    assert there(shelf, orphan)
+    old = shelf.sweep(LATER).run()
+    assert (old.removed, old.orphans) == (1, 1)
+    assert not there(shelf, orphan)
+    assert there(shelf, kept.blob)
+
+
+def test_the_walk_goes_on_where_it_stopped(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("storage.sweep._WALK", 4)
+    for n in range(10):
+        shelf.publish(b"%d" % n)
+    sweep, after, found = shelf.sweep(LATER), "", []
+    for _ in range(3):
+        swept = sweep.run(after)
+        after = swept.after
+        found.append(swept.orphans)
+    assert found == [4, 4, 2]
+    assert after == ""
+
+
+def test_a_run_is_bounded_and_says_that_there_is_more(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("storage.sweep._BATCH", 2)
+    monkeypatch.setattr("storage.sweep._ROUNDS", 2)
+    for n in range(5):
+        shelf.publish(b"%d" % n)
+    first = shelf.sweep(LATER).run()
+    assert (first.removed, first.more) == (4, True)
+    second = shelf.sweep(LATER).run()
+    assert (second.removed, second.more) == (1, False)
+
+
+# A crash after each step
+
+
+def test_a_crash_after_the_claim_is_resumed(shelf: Shelf) -> None:
+    item = shelf.store(b"gone")
+    shelf.forget(item)
+    assert shelf.sweep(LATER).claim(datetime.now(UTC) + LATER) == 1
+    assert shelf.states() == {item.blob.address: "deleting"}
+    assert there(shelf, item.blob)
+    assert shelf.sweep().run().removed == 1
+    assert shelf.states() == {}
+    assert not there(shelf, item.blob)
+
+
+@dataclass
+class Failing:
+    """A store whose answer to a deletion does not arrive."""
+
+    blobs: BlobStore
+    before: bool
+
+    def delete(self, addresses: Iterable[str]) -> None:
+        if not self.before:
+            self.blobs.delete(addresses)
+        raise Unavailable
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["before deleting", "after deleting"])
+def test_a_crash_around_the_deletion_is_resumed(shelf: Shelf, before: bool) -> None:
+    item = shelf.store(b"gone")
+    shelf.forget(item)
+    shelf.sweep().claim(datetime.now(UTC) + LATER)
+    failing = Sweep(shelf.database, Failing(shelf.blobs, before))  # type: ignore[arg-type]
+    with pytest.raises(Unavailable):
+        failing.delete_claimed()
+    assert shelf.states() == {item.blob.address: "deleting"}
+    with pytest.raises(BlobVanishing):
+        shelf.enter(shelf.publish(b"gone"), instance=2)
+    assert shelf.sweep().run().removed == 1
+    assert shelf.states() == {}
+    shelf.store(b"gone", instance=2)
+    assert there(shelf, item.blob)
+
+
+def test_a_crash_after_an_orphan_was_given_a_row_is_resumed(shelf: Shelf) -> None:
+    orphan = shelf.publish(b"orphan")
+    shelf.sweep().adopt_orphans(datetime.now(UTC) + LATER, "")
+    assert shelf.states() == {orphan.address: "deleting"}
+    assert shelf.sweep().run().removed == 1
+    assert not there(shelf, orphan)
+
+
+# A store that is under way
+
+
+def test_a_store_that_meets_the_sweep_publishes_again(shelf: Shelf) -> None:
+    item = shelf.store(b"again")
+    shelf.forget(item)
+    sweep = shelf.sweep()
+    sweep.claim(datetime.now(UTC) + LATER)
+    blob = shelf.publish(b"again")
+    with pytest.raises(BlobVanishing):
+        shelf.enter(blob, instance=2)
+    sweep.run()
+    with pytest.raises(BlobVanishing):  # it was removed, and the row with it
+        shelf.enter(blob, instance=2)
+    shelf.enter(shelf.publish(b"again"), instance=2)
+    assert there(shelf, blob)
+
+
+def test_a_sweep_between_publication_and_entry_is_noticed(shelf: Shelf) -> None:
+    blob = shelf.publish(b"old orphan, sent again")
+    assert shelf.sweep(LATER).run().removed == 1
+    with pytest.raises(BlobVanishing):
+        shelf.enter(blob)
+    assert shelf.states() == {}
+    shelf.enter(shelf.publish(b"old orphan, sent again"))
+    assert there(shelf, blob)
+
+
+def test_one_vanishing_blob_does_not_hold_up_the_others(shelf: Shelf) -> None:
+    vanished = shelf.publish(b"vanished")
+    shelf.blobs.delete([vanished.address])
+    with ThreadPoolExecutor(8) as pool:
+        lost = pool.submit(shelf.enter, vanished)
+        kept = [pool.submit(shelf.store, b"kept %d" % n, instance=n) for n in range(2, 9)]
+        assert isinstance(lost.exception(), BlobVanishing)
+        assert all(there(shelf, each.result().blob) for each in kept)
+
+
+def test_storing_and_sweeping_at_once_loses_nothing(shelf: Shelf) -> None:
+    """Three senders refer to the same few blobs and let go of them; two sweeps know no grace."""
+    stop = threading.Event()
+    contents = [b"one", b"two"]
+    checked = []
+
+    def refer(content: bytes) -> Blob:
+        while True:
+            blob = shelf.publish(content)
+            with shelf.database.write() as connection:
+                references = References(shelf.blobs.missing)
+                references.add(blob)
+                if not references.write(connection, datetime.now(UTC)):
+                    return blob
+                connection.rollback()
+
+    def send(number: int) -> None:
+        for n in range(15):
+            blob = refer(contents[(n + number) % 2])
+            checked.append(there(shelf, blob))
+            with shelf.database.write() as connection:
+                connection.execute(
+                    text(
+                        """UPDATE blobs SET refcount = refcount - 1,
+                           unreferenced_since = CASE WHEN refcount = 1 THEN 0 END
+                           WHERE address = :address"""
+                    ),
+                    {"address": blob.address},
+                )
+
+    def sweep() -> int:
+        removed = 0
+        while not stop.is_set():
+            removed += shelf.sweep(timedelta(days=1)).run().removed
+        return removed
+
+    with ThreadPoolExecutor(5) as pool:
+        sweeping = [pool.submit(sweep) for _ in range(2)]
+        senders = [pool.submit(send, number) for number in range(3)]
+        try:
+            for sender in senders:
+                sender.result(timeout=60)
+        finally:
+            stop.set()
+        assert sum(each.result() for each in sweeping) > 0
+    assert len(checked) == 45
+    assert all(checked)
