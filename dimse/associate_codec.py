@@ -126,11 +126,25 @@ def _text(data: bytes) -> str:
     return data.decode("latin-1").strip(" \0")
 
 
-def _leading_text(data: bytes) -> tuple[str, bytes]:
-    """A counted UID and what follows it."""
-    if len(data) < 2 or len(data) < 2 + (length := int.from_bytes(data[:2], "big")):
-        raise BadAssociate("a sub-item is cut off")
-    return _text(data[2 : 2 + length]), data[2 + length :]
+def _decode_title(data: bytes) -> str:
+    """An AE title is printable and has no backslash (PS3.5 §6.2); what is not becomes `?`."""
+    return _printable(_text(data))
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() and c != "\\" else "?" for c in text)
+
+
+def _leading(data: bytes) -> tuple[bytes, bytes]:
+    """A counted value and what follows it."""
+    length = int.from_bytes(_at_least(data, 2)[:2], "big")
+    _at_least(data, 2 + length)
+    return data[2 : 2 + length], data[2 + length :]
+
+
+def _leading_uid(data: bytes) -> tuple[str, bytes]:
+    value, rest = _leading(data)
+    return _text(value), rest
 
 
 def _at_least(data: bytes, length: int) -> bytes:
@@ -141,7 +155,7 @@ def _at_least(data: bytes, length: int) -> bytes:
 
 def _fixed(data: bytes) -> tuple[int, str, str]:
     version, _, called, calling = _FIXED.unpack_from(_at_least(data, _FIXED.size))
-    return version, _text(called), _text(calling)
+    return version, _decode_title(called), _decode_title(calling)
 
 
 def _proposed(data: bytes) -> ProposedContext:
@@ -163,13 +177,13 @@ def _result(data: bytes) -> ContextResult:
 
 def _identity(data: bytes) -> UserIdentity:
     _at_least(data, 4)
-    name, _ = _leading_text(data[2:])
-    named = data[0] in (1, 2)
-    return UserIdentity(data[0], data[1] == 1, name if named else "")
+    primary, _ = _leading(data[2:])
+    name = _printable(primary.decode("utf-8", "replace")) if data[0] in (1, 2) else ""
+    return UserIdentity(data[0], data[1] == 1, name)
 
 
 def _role(data: bytes) -> tuple[str, Role]:
-    uid, flags = _leading_text(data)
+    uid, flags = _leading_uid(data)
     _at_least(flags, 2)
     return uid, Role(flags[0] == 1, flags[1] == 1)
 
@@ -183,7 +197,7 @@ def _decode_user_information(data: bytes) -> UserInformation:
             uid, role = _role(value)
             roles[uid] = role
         elif kind == 0x56:
-            uid, information = _leading_text(value)
+            uid, information = _leading_uid(value)
             extended[uid] = information
         elif kind in _USER_ITEMS:
             keyword, decode = _USER_ITEMS[kind]

@@ -125,9 +125,11 @@ class Association:
             raise Rejected(answer)
         peer, negotiated = answer
         self._connection.accept(negotiated.accept)
+        identity = request.user.identity
         log.info(
             "association.accepted",
             calling=peer.title,
+            user=identity.name if identity else None,
             address=self._address,
             contexts=len(negotiated.contexts),
             window=negotiated.window,

@@ -149,9 +149,8 @@ class Connection:
 
     def send_data(self, pieces: list[bytes | memoryview]) -> None:
         """P-DATA-TF PDUs in pieces that need not be copied together."""
-        if self._upper_layer.over:
-            raise ConnectionLost
-        self._upper_layer.data()
+        if not self._upper_layer.may_send_data:
+            raise ConnectionLost("the association is over")
         self._send(*pieces)
 
     def confirm_release(self) -> None:

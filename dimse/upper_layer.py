@@ -155,9 +155,11 @@ class UpperLayer:
         self._step(Cause.REJECT)
         return pdu.frame(PduType.A_ASSOCIATE_RJ, encode_reject(reject))
 
-    def data(self) -> None:
-        """To be asked before P-DATA-TF is sent, once a message."""
-        self._step(Cause.DATA)
+    @property
+    def may_send_data(self) -> bool:
+        """DT-1 and AR-7 stay in their state: only asked, so that a thread which sends cannot undo
+        what the thread which receives has just learnt."""
+        return Cause.DATA in TRANSITIONS[self.state]
 
     def release(self) -> bytes:
         self._step(Cause.RELEASE)

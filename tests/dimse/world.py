@@ -135,6 +135,7 @@ def running(
     settings: DimseSettings | None = None,
     services: tuple[Service, ...] = (),
     called: str | None = None,
+    options: dict[str, QueryOptions] | None = None,
 ) -> Iterator[World]:
     archive, register, observer = FakeArchive(), Register(), Watching()
     edge = Edge(
@@ -142,7 +143,7 @@ def running(
         admission=Admission(register, called),
         observer=observer,
         settings=settings or DimseSettings(),
-        options=dict.fromkeys(FIND, QueryOptions(relational=True, date_time=True)),
+        options=options or dict.fromkeys(FIND, QueryOptions(relational=True, date_time=True)),
     )
     listener = listen("127.0.0.1", 0)
     host, port = listener.getsockname()
