@@ -35,7 +35,7 @@ def level_of(identifier: Header, model: InformationModel) -> Level:
         if level == said:
             return level
     what = f"is not one of {model.name}" if said else "is missing"
-    raise InvalidQuery(f"Query/Retrieve Level {what}")
+    raise InvalidQuery(f"Query/Retrieve Level {what}", QUERY_RETRIEVE_LEVEL)
 
 
 def select(identifier: Header, model: InformationModel, relational: bool) -> Selection:
@@ -52,9 +52,9 @@ def select(identifier: Header, model: InformationModel, relational: bool) -> Sel
         uids = tuple(value for value in (identifier.text(keyword) or "").split("\\") if value)
         if not uids:
             if above is level or (above in model.levels and not relational):
-                raise InvalidQuery(f"{keyword} is missing at level {level}")
+                raise InvalidQuery(f"{keyword} is missing at level {level}", BY_KEYWORD[keyword].tag)
             continue
         if len(uids) > 1 and (above is not level or above is Level.PATIENT):
-            raise InvalidQuery(f"{keyword} takes a single value at level {level}")
+            raise InvalidQuery(f"{keyword} takes a single value at level {level}", BY_KEYWORD[keyword].tag)
         conditions.append(Condition(BY_KEYWORD[keyword], OneOf(uids)))
     return Selection(level, uids, Query(Level.IMAGE, tuple(conditions)))

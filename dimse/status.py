@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pacs.errors import PacsError
+from pacs.errors import InvalidQuery, PacsError
 
 SUCCESS = 0x0000
 PENDING = 0xFF00
@@ -29,5 +29,8 @@ def is_warning(status: int) -> bool:
 def elements_of(error: BaseException) -> dict[str, Any]:
     """Status and Error Comment of a response. Of our own bugs nothing is told."""
     if isinstance(error, PacsError):
-        return {"Status": error.dimse_status, "ErrorComment": str(error)[:_MAX_COMMENT].strip()}
+        elements = {"Status": error.dimse_status, "ErrorComment": str(error)[:_MAX_COMMENT].strip()}
+        if isinstance(error, InvalidQuery) and error.offending is not None:
+            elements["OffendingElement"] = [error.offending]
+        return elements
     return {"Status": PROCESSING_FAILURE, "ErrorComment": "Internal error."}

@@ -65,6 +65,11 @@ class InvalidQuery(BadInput):
     dimse_status = 0xA900
     code = "INVALID_QUERY"
 
+    def __init__(self, message: str = "", offending: int | None = None) -> None:
+        """`offending`: the tag of the key at fault."""
+        super().__init__(message)
+        self.offending = offending
+
 
 class Forbidden(PacsError):
     """Not allowed."""

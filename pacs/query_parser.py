@@ -89,7 +89,7 @@ def _tests(
     zone = sent.get(_TIMEZONE_OFFSET, "")
     zone = zone.strip() if isinstance(zone, str) and TIME_ZONE in scope.options else ""
     if zone and moments.offset(zone) is None:
-        raise InvalidQuery("TimezoneOffsetFromUTC has an unusable value")
+        raise InvalidQuery("TimezoneOffsetFromUTC has an unusable value", _TIMEZONE_OFFSET)
     tests: dict[str, Test] = {}
     for attribute in known:
         value = sent[attribute.tag]
@@ -101,7 +101,7 @@ def _tests(
         elif isinstance(value, str):
             test = parse_value(attribute, value, fuzzy=FUZZY in scope.options, zone=zone)
         else:
-            raise InvalidQuery(f"{attribute.keyword} is no sequence")
+            raise InvalidQuery(f"{attribute.keyword} is no sequence", attribute.tag)
         if test is not None:
             tests[attribute.keyword] = test
     return tests
@@ -112,7 +112,10 @@ def _check_hierarchy(scope: Scope, tests: Mapping[str, Test]) -> None:
     for level in scope.levels[: scope.levels.index(scope.level)]:
         test = tests.get(UNIQUE_KEY[level])
         if not isinstance(test, OneOf) or len(test.values) != 1:
-            raise InvalidQuery(f"{UNIQUE_KEY[level]} must have a single value at {scope.level} level")
+            keyword = UNIQUE_KEY[level]
+            raise InvalidQuery(
+                f"{keyword} must have a single value at {scope.level} level", BY_KEYWORD[keyword].tag
+            )
 
 
 def _combine(tests: dict[str, Test]) -> None:

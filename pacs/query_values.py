@@ -35,7 +35,7 @@ def parse_value(attribute: Attribute, text: str, *, fuzzy: bool = False, zone: s
     tests: list[Simple] = []
     values = [value.strip() for value in split_values(attribute, text)]
     if len(values) > MAX_LIST:
-        raise InvalidQuery(f"{attribute.keyword}: more than {MAX_LIST} values")
+        raise InvalidQuery(f"{attribute.keyword}: more than {MAX_LIST} values", attribute.tag)
     given = [value for value in values if value]
     for value in given:
         if value == EMPTY:
@@ -55,7 +55,7 @@ def parse_value(attribute: Attribute, text: str, *, fuzzy: bool = False, zone: s
 def parse_items(attribute: Attribute, items: list[Mapping[int, str]]) -> Items | None:
     """Sequence matching (§C.2.2.2.6): the one item's keys, compared as sent."""
     if len(items) > 1:
-        raise InvalidQuery(f"{attribute.keyword}: more than one item")
+        raise InvalidQuery(f"{attribute.keyword}: more than one item", attribute.tag)
     tests: list[tuple[str, OneOf | Wildcard]] = []
     for item in items:
         for keyword in attribute.items:
@@ -96,7 +96,7 @@ def _pattern(keyword: str, pattern: str) -> str:
 
 
 def _invalid(attribute: Attribute) -> InvalidQuery:
-    return InvalidQuery(f"{attribute.keyword} has an unusable value")
+    return InvalidQuery(f"{attribute.keyword} has an unusable value", attribute.tag)
 
 
 def _uid(attribute: Attribute, value: str, zone: str) -> Simple:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from pydicom import Dataset
+from pydicom.datadict import keyword_for_tag
 from pynetdicom import AE
 from pynetdicom.pdu_primitives import SOPClassExtendedNegotiation
 
@@ -241,6 +242,7 @@ def test_a_bad_identifier_is_refused_and_the_association_lives(
         ((status, nothing),) = association.send_c_find(identifier, model)
         assert (status.Status, nothing) == (0xA900, None)
         assert comment in status.ErrorComment
+        assert comment in keyword_for_tag(status.OffendingElement)
         again = list(association.send_c_find(keys("STUDY", PatientID="P1"), model))
         assert again[-1][0].Status == 0x0000
 

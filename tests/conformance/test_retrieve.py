@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from pydicom import Dataset, dcmread
+from pydicom.datadict import keyword_for_tag
 from pynetdicom import AE, AllStoragePresentationContexts, build_context, build_role, evt
 from pynetdicom.presentation import PresentationContext
 
@@ -225,6 +226,7 @@ def test_an_identifier_against_the_model_is_refused(
     ((status, _),) = do_move(archive, identifier, model=model)
     assert status.Status == 0xA900
     assert comment in status.ErrorComment
+    assert keyword_for_tag(status.OffendingElement)
 
 
 def test_unknown_destinations(archive: Archive) -> None:
