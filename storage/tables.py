@@ -27,6 +27,8 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    func,
+    literal_column,
     text,
 )
 
@@ -66,6 +68,9 @@ metadata = MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
+
+BLANK = literal_column("''", Text)
+"""Part of an index's expression, so never a parameter."""
 
 Serial = BigInteger().with_variant(Integer, "sqlite")
 """SQLite counts rows up by itself only when the key is called INTEGER."""
@@ -131,7 +136,6 @@ patients = Table(
     *_attributes(Level.PATIENT),
     UniqueConstraint("org_id", "identity"),
     Index(None, "org_id", "patient_id"),
-    Index(None, "org_id", "patient_name_key"),
     Index(None, "org_id", "patient_birth_date_key"),
 )
 
@@ -154,20 +158,20 @@ studies = Table(
     Index(None, "org_id", "study_id"),
     Index(None, "org_id", "last_received_at"),
 )
+# A page of answers is read from one of these; a missing value sorts like the empty one.
 Index(
     "ix_studies_newest_first",
     studies.c.org_id,
-    studies.c.study_date_key.desc(),
-    studies.c.study_time_key.desc(),
+    func.coalesce(studies.c.study_date_key, BLANK),
+    func.coalesce(studies.c.study_time_key, BLANK),
     studies.c.pk,
-).ddl_if(dialect="sqlite")
+)
 Index(
-    "ix_studies_newest_first",
-    studies.c.org_id,
-    studies.c.study_date_key.desc().nulls_last(),  # as SQLite has it
-    studies.c.study_time_key.desc().nulls_last(),
-    studies.c.pk,
-).ddl_if(dialect="postgresql")
+    "ix_patients_by_name",
+    patients.c.org_id,
+    func.coalesce(patients.c.patient_name_key, BLANK),
+    patients.c.pk,
+)
 
 series = Table(
     "series",

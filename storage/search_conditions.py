@@ -1,0 +1,182 @@
+"""A `Test` as a condition of SQL, exact on both databases; what is typed is only ever a parameter.
+
+Patterns are GLOB in SQLite, whose LIKE ignores case, and LIKE in PostgreSQL. Where a wildcard
+could reach over the end of one value or component group into the next, a regular expression
+decides among what the pattern lets through.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Text, and_, false, func, literal, literal_column, or_, select
+
+from pacs.attributes import Attribute, Level, Matching
+from pacs.query import AnyOf, Condition, DateTimeRange, Empty, FuzzyName, Items, OneOf, Range, Test, Wildcard
+from pacs.text import sound
+from storage import tables
+from storage.search_index import bounds, delimited
+
+Clause = ColumnElement[bool]
+
+TABLES = {
+    Level.PATIENT: tables.patients,
+    Level.STUDY: tables.studies,
+    Level.SERIES: tables.series,
+    Level.IMAGE: tables.instances,
+}
+
+_BACKSLASH = literal_column("'\\'", Text)
+
+
+def key(attribute: Attribute) -> ColumnElement[Any]:
+    """The column that is compared."""
+    column: ColumnElement[Any] = TABLES[attribute.level].c[attribute.key_column]
+    return column
+
+
+def blank_or_key(attribute: Attribute) -> ColumnElement[Any]:
+    """As in the page order's index."""
+    return func.coalesce(key(attribute), tables.BLANK)
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    dialect: str
+
+    def clause(self, condition: Condition) -> Clause:
+        return self._test(condition.attribute, condition.test)
+
+    def _test(self, attribute: Attribute, test: Test) -> Clause:
+        make: Callable[[Attribute, Any], Clause] = getattr(self, _METHODS[type(test)])
+        return make(attribute, test)
+
+    def any_of(self, attribute: Attribute, test: AnyOf) -> Clause:
+        return or_(*(self._test(attribute, one) for one in test.tests))
+
+    def one_of(self, attribute: Attribute, test: OneOf) -> Clause:
+        bound = bounds(attribute)
+        if not bound:
+            return key(attribute).in_(test.values)
+        return or_(*(self._like(attribute, ("*", f"{bound}{value}{bound}", "*")) for value in test.values))
+
+    def wildcard(self, attribute: Attribute, test: Wildcard) -> Clause:
+        bound = bounds(attribute)
+        tokens = _tokens(test.pattern)
+        if not bound:
+            return self._like(attribute, tokens)
+        rough = self._like(attribute, ("*", bound, *tokens, bound, "*"))
+        if "?" in tokens or "*" in tokens[1:-1]:
+            return and_(rough, self._subject(attribute).regexp_match(self._regex(tokens, bound)))
+        return rough
+
+    def range(self, attribute: Attribute, test: Range) -> Clause:
+        column = blank_or_key(attribute) if attribute.keyword == "StudyDate" else key(attribute)
+        low = column >= test.low if test.low is not None else column > ""
+        return low if test.high is None else and_(low, column <= test.high)
+
+    def date_time_range(self, attribute: Attribute, test: DateTimeRange) -> Clause:
+        """The day alone bounds what the index is asked for."""
+        moment, parts = key(test.time), [self.range(attribute, Range(*_days(test)))]
+        day = key(attribute)
+        if test.low is not None:
+            parts.append(or_(day > test.low[0], moment >= test.low[1]))
+        if test.high is not None:
+            parts.append(or_(day < test.high[0], moment <= test.high[1]))
+        return and_(*parts)
+
+    def empty(self, attribute: Attribute, test: Empty) -> Clause:
+        if attribute.computed and attribute.matching is Matching.NUMBER:
+            return false()
+        column = TABLES[attribute.level].c[attribute.column]
+        return or_(column.is_(None), column == "")
+
+    def fuzzy_name(self, attribute: Attribute, test: FuzzyName) -> Clause:
+        heard = []
+        for word in test.words:
+            ways = [self._like(attribute, ("*", "==", "*", f"~{word}", "*"))]
+            if code := sound(word):
+                ways.append(self._like(attribute, ("*", "==", "*", f"/{code}/", "*")))
+            heard.append(or_(*ways))
+        return and_(*heard)
+
+    def items(self, attribute: Attribute, test: Items) -> Clause:
+        rows = [tables.sequence_values.alias() for _ in test.tests]
+        first = rows[0]
+        query = select(literal(1)).where(first.c.owner == TABLES[attribute.level].c.pk)
+        for row, (keyword, one) in zip(rows, test.tests, strict=True):
+            query = query.where(
+                row.c.level == attribute.level.value,
+                row.c.owner == first.c.owner,
+                row.c.sequence == attribute.keyword,
+                row.c.item == first.c.item,
+                row.c.keyword == keyword,
+                self.item_value(row.c.value, one),
+            )
+        return query.exists()
+
+    def item_value(self, column: ColumnElement[str], test: OneOf | Wildcard) -> Clause:
+        if isinstance(test, OneOf):
+            return column.in_(test.values)
+        return self._pattern(column, _tokens(test.pattern))
+
+    def _subject(self, attribute: Attribute) -> ColumnElement[Any]:
+        column = key(attribute)
+        return _BACKSLASH + column + _BACKSLASH if delimited(attribute) else column
+
+    def _like(self, attribute: Attribute, tokens: tuple[str, ...]) -> Clause:
+        return self._pattern(self._subject(attribute), tokens)
+
+    def _pattern(self, subject: ColumnElement[Any], tokens: tuple[str, ...]) -> Clause:
+        if self.dialect == "sqlite":
+            return subject.op("GLOB", is_comparison=True)("".join(map(_glob, tokens)))
+        return subject.like("".join(map(_like, tokens)))
+
+    def _regex(self, tokens: tuple[str, ...], bound: str) -> str:
+        """One value, between its bounds. Python backtracks, so there each `*` is made to let go
+        (`(?>…)`) at the first fit, as in `fnmatch`; PostgreSQL has an automaton."""
+        edge, other = re.escape(bound), f"[^{re.escape(bound)}]"
+        pieces = [""]
+        for token in tokens:
+            if token == "*":
+                pieces.append("")
+            else:
+                pieces[-1] += other if token == "?" else re.escape(token)
+        if self.dialect == "sqlite" and len(pieces) > 2:
+            pieces[1:-1] = ["".join(f"(?>{other}*?{piece})" for piece in pieces[1:-1])]
+            return f"{edge}{pieces[0]}{pieces[1]}{other}*{pieces[2]}{edge}"
+        return edge + f"{other}*".join(pieces) + edge
+
+
+_METHODS: dict[type, str] = {
+    AnyOf: "any_of",
+    OneOf: "one_of",
+    Wildcard: "wildcard",
+    Range: "range",
+    DateTimeRange: "date_time_range",
+    Empty: "empty",
+    FuzzyName: "fuzzy_name",
+    Items: "items",
+}
+
+
+def _days(test: DateTimeRange) -> tuple[str | None, str | None]:
+    return test.low and test.low[0], test.high and test.high[0]
+
+
+def _tokens(pattern: str) -> tuple[str, ...]:
+    """Literals between wildcards: a token is a wildcard when it is nothing but one."""
+    return tuple(re.findall(r"[*?]|[^*?]+", pattern))
+
+
+def _glob(token: str) -> str:
+    return token if token in ("*", "?") else re.sub(r"([*?\[])", r"[\1]", token)
+
+
+def _like(token: str) -> str:
+    if token in ("*", "?"):
+        return "%" if token == "*" else "_"
+    return re.sub(r"([%_\\])", r"\\\1", token)

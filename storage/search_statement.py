@@ -1,0 +1,160 @@
+"""One page of answers as one SELECT: columns, joins, conditions, order and where the last page ended.
+
+Pages follow each other by key, not by offset: what comes in meanwhile neither shifts nor repeats
+answers, no page costs more than the first, and no cursor stays open while a peer is slow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Select,
+    Table,
+    and_,
+    func,
+    literal_column,
+    or_,
+    select,
+    tuple_,
+)
+
+from pacs.attributes import BY_KEYWORD, LEVELS, Attribute, Level, Matching
+from pacs.query import Query
+from storage.search_conditions import TABLES, Conditions, blank_or_key, key
+from storage.search_plan import Start
+
+_PARENT = {Level.STUDY: "patient_pk", Level.SERIES: "study_pk", Level.IMAGE: "series_pk"}
+_NUMBER = {Level.SERIES: BY_KEYWORD["SeriesNumber"], Level.IMAGE: BY_KEYWORD["InstanceNumber"]}
+_LAST_NUMBER = literal_column(str((1 << 63) - 1), BigInteger)
+_INDEX = {Level.PATIENT: "ix_patients_by_name", Level.STUDY: "ix_studies_newest_first"}
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One thing to sort by; `descending` goes for nothing's place too: blanks sort lowest."""
+
+    expression: ColumnElement[Any]
+    descending: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """`start` None: along the order's index. `extra`: columns asked for beside the attributes."""
+
+    organization: int
+    query: Query
+    conditions: Conditions
+    start: Start | None
+    extra: tuple[ColumnElement[Any], ...] = field(default=())
+
+    @property
+    def table(self) -> Table:
+        return TABLES[self.query.level]
+
+    def order(self) -> list[Term]:
+        level, pk = self.query.level, self.table.c.pk
+        if self.query.order:
+            terms = [Term(_sortable(attribute), down) for attribute, down in self.query.order]
+            return [*terms, Term(pk, terms[-1].descending)]
+        if level is Level.PATIENT:
+            return [Term(blank_or_key(BY_KEYWORD["PatientName"]), False), Term(pk, False)]
+        if level is Level.STUDY:
+            days = [Term(blank_or_key(BY_KEYWORD[k]), True) for k in ("StudyDate", "StudyTime")]
+            return [*days, Term(pk, True)]
+        if self.start is None:
+            return [Term(pk, True)]
+        parent = self.table.c[_PARENT[level]]
+        return [Term(parent, True), Term(_sortable(_NUMBER[level]), False), Term(pk, False)]
+
+    def statement(self, size: int, after: Sequence[Any] | None = None, offset: int = 0) -> Select[Any]:
+        """The `size` answers behind the one whose order values were `after`; those of each answer
+        come last in its row."""
+        terms = self.order()
+        columns = [_column(attribute) for attribute in self.query.include]
+        page = self._matching(select(*columns, *self.extra, *(term.expression for term in terms)))
+        if after is not None:
+            page = page.where(_behind(terms, after))
+        page = page.order_by(*(self._sorted(term) for term in terms)).limit(size)
+        return page.offset(offset) if offset else page
+
+    def count(self) -> Select[Any]:
+        return self._matching(select(func.count()))
+
+    def _matching(self, selected: Select[Any]) -> Select[Any]:
+        table = self.table
+        source: Any = table
+        for level in reversed(LEVELS[self._top().depth : self.query.level.depth]):
+            below = TABLES[LEVELS[level.depth + 1]]
+            parent = below.c[_PARENT[LEVELS[level.depth + 1]]]
+            source = source.join(TABLES[level], TABLES[level].c.pk == parent)
+        clauses = [self.conditions.clause(condition) for condition in self.query.conditions]
+        return self._hinted(selected.select_from(source)).where(self._owned(), *self._started(), *clauses)
+
+    def _top(self) -> Level:
+        levels = {self.query.level, *(attribute.level for attribute in self.query.include)}
+        levels |= {condition.attribute.level for condition in self.query.conditions}
+        levels |= {attribute.level for attribute, _ in self.query.order}
+        if self.start is not None and self.start.level.depth < self.query.level.depth - 1:
+            levels.add(LEVELS[self.start.level.depth + 1])
+        return min(levels, key=lambda level: level.depth)
+
+    def _owned(self) -> ColumnElement[bool]:
+        """From a start, that index is better left alone: SQLite takes any `org_id = ?` for rare."""
+        owner = self.table.c.org_id
+        return (owner if self.start is None else owner + literal_column("0")) == self.organization
+
+    def _started(self) -> list[ColumnElement[bool]]:
+        if self.start is None:
+            return []
+        level = self.start.level
+        if level is self.query.level:
+            return [self.table.c.pk.in_(self.start.hits)]
+        below = LEVELS[level.depth + 1]
+        return [TABLES[below].c[_PARENT[below]].in_(self.start.hits)]
+
+    def _hinted(self, selected: Select[Any]) -> Select[Any]:
+        if self.start is not None or self.query.order or self.query.level not in _INDEX:
+            return selected
+        return selected.with_hint(self.table, f"INDEXED BY {_INDEX[self.query.level]}", "sqlite")
+
+    def _sorted(self, term: Term) -> ColumnElement[Any]:
+        expression = term.expression
+        if self.start is not None and self.query.level in _INDEX:
+            expression = _unindexed(expression)
+        return expression.desc() if term.descending else expression.asc()
+
+
+def _unindexed(expression: ColumnElement[Any]) -> ColumnElement[Any]:
+    """The same to sort by, but in no index: few rows are collected, then sorted."""
+    return func.coalesce(expression, expression)
+
+
+def _column(attribute: Attribute) -> ColumnElement[Any]:
+    column: ColumnElement[Any] = TABLES[attribute.level].c[attribute.column]
+    return column
+
+
+def _sortable(attribute: Attribute) -> ColumnElement[Any]:
+    if attribute.matching is Matching.NUMBER:
+        return func.coalesce(key(attribute), _LAST_NUMBER)
+    return blank_or_key(attribute)
+
+
+def _behind(terms: Sequence[Term], after: Sequence[Any]) -> ColumnElement[bool]:
+    """Lexicographically behind `after`. The bound of the first term alone is for SQLite's planner."""
+    first = terms[0]
+    bound = first.expression <= after[0] if first.descending else first.expression >= after[0]
+    if len({term.descending for term in terms}) == 1:
+        here, there = tuple_(*(term.expression for term in terms)), tuple_(*after)
+        return and_(bound, here < there if first.descending else here > there)
+    ways = []
+    for i, term in enumerate(terms):
+        same = [t.expression == v for t, v in zip(terms[:i], after[:i], strict=True)]
+        further = term.expression < after[i] if term.descending else term.expression > after[i]
+        ways.append(and_(*same, further))
+    return and_(bound, or_(*ways))
