@@ -134,12 +134,16 @@ class LocalBlobs:
 
     def _make_folder(self, folder: Path) -> None:
         """Make the folder, and its own name durable, once in the life of this process."""
+        if folder in self._made and folder.is_dir():
+            return
         with self._making:
-            if folder not in self._made or not folder.is_dir():
-                folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
-                for parent in _up_to(folder, self._root):
-                    sync_folder(parent)
-                self._made.add(folder)
+            if not self._made:
+                folder.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+                for ancestor in folder.parent.relative_to(self._root).parents:
+                    sync_folder(self._root / ancestor)
+        folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+        sync_folder(folder.parent)
+        self._made.add(folder)
 
     def _addresses(self, after: str) -> Iterator[str]:
         first = digest(after)[:FAN_OUT] if after else ""
@@ -151,12 +155,6 @@ class LocalBlobs:
                 address = address_at(folder, name)
                 if address is not None and address > after:
                     yield address
-
-
-def _up_to(folder: Path, root: Path) -> Iterator[Path]:
-    while folder != root:
-        folder = folder.parent
-        yield folder
 
 
 def _replace(source: Path, target: Path) -> None:
