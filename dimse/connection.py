@@ -169,8 +169,8 @@ class Connection:
                 raise Aborted
 
     def abort(self, source: int = 0, reason: AbortReason = AbortReason.NOT_SPECIFIED) -> None:
-        """Give the association up; no effect on one that is over."""
-        if not self._upper_layer.over:
+        """Give the association up; no effect where there is none, or none any more."""
+        if self._upper_layer.may_abort:
             with contextlib.suppress(ConnectionLost, TimedOut):
                 self._send(self._upper_layer.abort(source, reason))
 

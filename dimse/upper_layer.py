@@ -107,8 +107,9 @@ class UpperLayer:
         """What the table wants sent at once; the driver sends and clears it."""
 
     @property
-    def over(self) -> bool:
-        return self.state in (State.STA1, State.STA13)
+    def may_abort(self) -> bool:
+        """There is an association, wanted or established; else closing is all that is left."""
+        return Cause.ABORT in TRANSITIONS[self.state]
 
     def next_event(self) -> Event | None:
         """The next event in the bytes received so far, None when more are needed."""
