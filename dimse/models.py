@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dimse.negotiation import QueryOptions
 from pacs.attributes import LEVELS, Level
 
 _UID = "1.2.840.10008.5.1.4.1.2"
@@ -33,5 +34,15 @@ MODELS = (
     InformationModel("Study Root", LEVELS[1:], 2),
     InformationModel("Patient/Study Only (retired)", LEVELS[:2], 3),
 )
+
+FIND_OPTIONS = QueryOptions(relational=True, date_time=True, fuzzy=True, timezone=True)
+RETRIEVE_OPTIONS = QueryOptions(relational=True)
+
+OPTIONS = (
+    {model.find: FIND_OPTIONS for model in MODELS}
+    | {model.move: RETRIEVE_OPTIONS for model in MODELS}
+    | {model.get: RETRIEVE_OPTIONS for model in MODELS}
+)
+"""SOP class → what extended negotiation may agree on (PS3.4 §C.4.1.3.1, §C.4.2.3.1, §C.4.3.3.1)."""
 
 MODEL_OF = {uid: model for model in MODELS for uid in (model.find, model.move, model.get)}

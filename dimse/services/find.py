@@ -18,7 +18,6 @@ from dimse.identifier import (
     asked_charsets,
 )
 from dimse.models import MODEL_OF
-from dimse.negotiation import QueryOptions
 from dimse.operation import Operation, Service
 from dimse.selection import level_of, read_identifier
 from dimse.sop_classes import FIND
@@ -29,9 +28,6 @@ from pacs.dicom.reader import Header
 from pacs.model import Values
 from pacs.query import Query
 from pacs.query_parser import DATE_TIME, FUZZY, RELATIONAL, TIME_ZONE, RawKey, Scope, parse_query
-
-OPTIONS = QueryOptions(relational=True, date_time=True, fuzzy=True, timezone=True)
-"""What extended negotiation may agree on (PS3.4 §C.5.1.1)."""
 
 
 class FindArchive(Protocol):

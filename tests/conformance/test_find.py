@@ -16,10 +16,9 @@ from pydicom.datadict import keyword_for_tag
 from pynetdicom import AE
 from pynetdicom.pdu_primitives import SOPClassExtendedNegotiation
 
-from dimse.models import MODELS
+from dimse.models import MODELS, OPTIONS
 from dimse.services import find
 from dimse.services.find import FindSettings
-from dimse.sop_classes import FIND
 from pacs.attributes import BY_KEYWORD, Level
 from pacs.query import DateTimeRange, FuzzyName, Items, OneOf, Query, Range, Wildcard
 from tests.dimse.holdings import Holdings
@@ -60,7 +59,7 @@ class Archive:
 def serving(max_answers: int = 1000) -> Iterator[Archive]:
     holdings = Holdings(answers=[STUDY])
     services = (find.service(holdings, FindSettings("PACS", max_answers)),)
-    with running(services=services, options=dict.fromkeys(FIND, find.OPTIONS)) as world:
+    with running(services=services, options=OPTIONS) as world:
         yield Archive(holdings, world)
 
 

@@ -15,9 +15,10 @@ import pytest
 from pydicom import Dataset, dcmread
 from pydicom.datadict import keyword_for_tag
 from pynetdicom import AE, AllStoragePresentationContexts, build_context, build_role, evt
+from pynetdicom.pdu_primitives import SOPClassExtendedNegotiation
 from pynetdicom.presentation import PresentationContext
 
-from dimse.models import MODELS
+from dimse.models import MODELS, OPTIONS
 from dimse.sending import Codecs, Sending
 from dimse.services import get, move
 from dimse.services.move import Outbound
@@ -53,7 +54,7 @@ def archive() -> Iterator[Archive]:
     holdings, entities = Holdings(), Register()
     sending = Sending(holdings, Codecs(DECODABLE, decode))
     services = (get.service(sending), move.service(sending, Outbound(entities, "PACS", timeout=5.0)))
-    with running(services=services) as world:
+    with running(services=services, options=OPTIONS) as world:
         yield Archive(holdings, world, entities)
 
 
@@ -227,6 +228,23 @@ def test_an_identifier_against_the_model_is_refused(
     assert status.Status == 0xA900
     assert comment in status.ErrorComment
     assert keyword_for_tag(status.OffendingElement)
+
+
+def test_relational_retrieval_needs_no_keys_from_above(archive: Archive) -> None:
+    archive.holdings.add_image()
+    wanted = archive.holdings.add_image(series="1.2.2")
+    with destination([build_context(CT)]) as there:
+        archive.register("THERE", there.port)
+        ae = AE("ASKER")
+        ae.add_requested_context(STUDY_ROOT.move)
+        option = SOPClassExtendedNegotiation()
+        option.sop_class_uid, option.service_class_application_information = STUDY_ROOT.move, b"\1"
+        association = ae.associate("127.0.0.1", archive.world.port, ae_title="PACS", ext_neg=[option])
+        identifier = ask("SERIES", SeriesInstanceUID="1.2.2")
+        final = [status for status, _ in association.send_c_move(identifier, "THERE", STUDY_ROOT.move)][-1]
+        association.release()
+    assert (final.Status, counters(final)) == (0x0000, (None, 1, 0, 0))
+    assert [uid for uid, _, _ in there.came] == [wanted.instance.identity.sop_instance_uid]
 
 
 def test_unknown_destinations(archive: Archive) -> None:
