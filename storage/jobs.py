@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Update, and_, delete, exists, or_, select, update
+from sqlalchemy import Connection, Update, and_, delete, exists, or_, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from pacs.jobs import ClaimedJob, NewJob
@@ -39,7 +39,7 @@ def enqueue(connection: Connection, job: NewJob, organization: int, correlation_
         "created_at": datetime.now(UTC),
     }
     statement = INSERT[connection.dialect.name](jobs).on_conflict_do_nothing(
-        index_elements=["org_id", "key"], index_where=jobs.c.state == "waiting"
+        index_elements=["org_id", "key"], index_where=text("state = 'waiting'")
     )
     connection.execute(statement, row)
 

@@ -1,0 +1,184 @@
+"""Group commit: shared by many, harmed by none, patient with a database that is away."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from sqlalchemy import make_url, text
+
+from pacs.errors import DatabaseUnavailable, StorageFull
+from pacs.model import Outcome
+from storage.commits import CommitLimits, Committer
+from storage.database import Database
+from storage.feeds import BeginAgain, Transaction
+from storage.index import open_entries
+from tests.conftest import on_server
+from tests.storage.received import received
+from tests.storage.world import assert_counts_true, opened, rows, store
+
+
+class Recorder:
+    """Enters numbers; notes what came together. `gate` holds the committer up."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[int]] = []
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def __call__(self, transaction: Transaction, batch: Sequence[int]) -> list[int]:
+        self.gate.wait(10)
+        self.batches.append(list(batch))
+        if 13 in batch:
+            raise ValueError("13")
+        return [number * 2 for number in batch]
+
+
+@pytest.fixture
+def sqlite(sqlite_url: str) -> Iterator[Database]:
+    database = Database(sqlite_url)
+    yield database
+    database.close()
+
+
+def test_what_waits_is_committed_together(sqlite: Database) -> None:
+    recorder = Recorder()
+    committer = Committer(sqlite, recorder, CommitLimits(batch=4))
+    recorder.gate.clear()
+    with ThreadPoolExecutor(9) as pool:
+        answers = [pool.submit(committer.submit, n) for n in range(9)]
+        while committer._queue.qsize() < 8:
+            time.sleep(0.01)
+        recorder.gate.set()
+        assert [answer.result() for answer in answers] == [n * 2 for n in range(9)]
+    assert sorted(len(batch) for batch in recorder.batches) == [1, 4, 4]
+    committer.close()
+
+
+def test_the_fault_of_one_is_not_its_neighbours(sqlite: Database) -> None:
+    recorder = Recorder()
+    committer = Committer(sqlite, recorder)
+    recorder.gate.clear()
+    with ThreadPoolExecutor(4) as pool:
+        answers = [pool.submit(committer.submit, n) for n in (11, 12, 13, 14)]
+        while committer._queue.qsize() < 3:
+            time.sleep(0.01)
+        recorder.gate.set()
+        assert [answers[i].result() for i in (0, 1, 3)] == [22, 24, 28]
+        with pytest.raises(ValueError, match="13"):
+            answers[2].result()
+    committer.close()
+
+
+def test_begin_again_fails_the_named_and_repeats_the_others(sqlite: Database) -> None:
+    calls: list[list[object]] = []
+
+    def enter(transaction: Transaction, batch: Sequence[object]) -> list[object]:
+        calls.append(list(batch))
+        if len(calls) == 1:
+            raise BeginAgain({id(batch[0]): StorageFull()})
+        return list(batch)
+
+    committer = Committer(sqlite, enter)
+    with pytest.raises(StorageFull):
+        committer.submit(object())
+    assert committer.submit("x") == "x"
+    committer.close()
+
+
+def test_closing_commits_what_waits_and_refuses_what_comes(sqlite: Database) -> None:
+    entries = open_entries(sqlite, lambda _: [])
+    with ThreadPoolExecutor(8) as pool:
+        answers = [pool.submit(store, entries, received(instance=n)) for n in range(8)]
+        assert {answer.result().outcome for answer in answers} == {Outcome.CREATED}
+    entries.close()
+    entries.close()
+    with pytest.raises(DatabaseUnavailable):
+        store(entries, received())
+    assert_counts_true(sqlite)
+
+
+def test_a_full_database_says_so_and_recovers(sqlite_url: str, sqlite: Database) -> None:
+    with opened(sqlite) as entries:
+        store(entries, received())
+        pages = rows(sqlite, "PRAGMA page_count")[0]["page_count"]
+        with sqlite._writer.connect() as connection:
+            connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+        with pytest.raises(StorageFull):
+            for n in range(2, 500):
+                store(entries, received(instance=n))
+        with sqlite._writer.connect() as connection:
+            connection.exec_driver_sql("PRAGMA max_page_count = 1000000000")
+        store(entries, received(instance=1000))
+    assert_counts_true(sqlite)
+
+
+def _cut_off(server: str, url: str, *, away: bool) -> None:
+    name = make_url(url).database
+    on_server(server, f"ALTER DATABASE {name} ALLOW_CONNECTIONS {'false' if away else 'true'}")
+    if away:
+        on_server(server, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+
+
+def test_a_database_that_comes_back_loses_nothing(postgresql_server: str, postgresql_url: str) -> None:
+    database = Database(postgresql_url)
+    with opened(database) as entries, ThreadPoolExecutor(4) as pool:
+        store(entries, received())
+        _cut_off(postgresql_server, postgresql_url, away=True)
+        answers = [pool.submit(store, entries, received(instance=n)) for n in range(2, 12)]
+        time.sleep(1)
+        assert not any(answer.done() for answer in answers)
+        _cut_off(postgresql_server, postgresql_url, away=False)
+        assert {answer.result().outcome for answer in answers} == {Outcome.CREATED}
+    assert_counts_true(database)
+    database.close()
+
+
+def test_a_database_that_stays_away_is_said_to(postgresql_server: str, postgresql_url: str) -> None:
+    database = Database(postgresql_url)
+    entries = open_entries(database, lambda _: [], CommitLimits(patience=0.5))
+    _cut_off(postgresql_server, postgresql_url, away=True)
+    with pytest.raises(DatabaseUnavailable):
+        store(entries, received())
+    _cut_off(postgresql_server, postgresql_url, away=False)
+    assert store(entries, received()).outcome is Outcome.CREATED
+    entries.close()
+    database.close()
+
+
+def test_a_commit_whose_answer_was_lost_counts_once(
+    sqlite: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from storage import commits
+
+    real, lost = commits.transaction, []
+
+    class Losing:
+        """Commits, and then says that it did not."""
+
+        def __init__(self, database: Database) -> None:
+            self._real = real(database)
+
+        def __enter__(self) -> Transaction:
+            return self._real.__enter__()
+
+        def __exit__(self, *exc: object) -> None:
+            self._real.__exit__(*exc)  # type: ignore[arg-type]
+            if not lost:
+                lost.append(True)
+                raise DatabaseUnavailable
+
+    monkeypatch.setattr(commits, "transaction", Losing)
+    with opened(sqlite) as entries:
+        store(entries, received())
+    assert_counts_true(sqlite)
+    assert rows(sqlite, "SELECT number_of_study_related_instances AS n FROM studies") == [{"n": 1}]
+
+
+def test_errors_name_no_values(database: Database) -> None:
+    with pytest.raises(Exception) as caught, database.write() as connection:
+        connection.execute(text("INSERT INTO patients (nonsense) VALUES (:v)"), {"v": "Doe^Jane"})
+    assert "Doe" not in str(caught.value)
