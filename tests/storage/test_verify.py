@@ -2,30 +2,44 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
 from pacs.model import Received
-from storage.blobs import BlobStore
+from storage.blobs import BlobStore, LocalBlobs, SpoolLimits
 from storage.database import Database
 from storage.verify import Affected, Finding, Kind, Progress, Verification
 from tests.storage.blobs.worlds import damage
 from tests.storage.received import uid
 from tests.storage.shelf import Shelf, shelf_of
 
+BASIC_TEXT_SR = "1.2.840.10008.5.1.4.1.1.88.11"
+
 
 @pytest.fixture
 def shelf(database: Database, blobs: BlobStore) -> Iterator[Shelf]:
-    """Two patients, a study each; the first has two series of two modalities."""
     with shelf_of(database, blobs) as opened:
-        for instance in range(1, 4):
-            opened.store(b"slice %d" % instance, study=1, series=1, instance=instance)
-        opened.store(
-            b"another series", study=1, series=2, Modality="SR", sop_class="1.2.840.10008.5.1.4.1.1.88.11"
-        )
-        opened.store(b"another patient", study=2)
-        yield opened
+        yield filled(opened)
+
+
+@pytest.fixture
+def local_shelf(database: Database, tmp_path: Path) -> Iterator[Shelf]:
+    """For what does not depend on where blobs lie."""
+    blobs = LocalBlobs(tmp_path, SpoolLimits(reserve=0))
+    with shelf_of(database, blobs) as opened:
+        yield filled(opened)
+    blobs.close()
+
+
+def filled(shelf: Shelf) -> Shelf:
+    """Two patients, a study each; the first has two series of two modalities."""
+    for instance in range(1, 4):
+        shelf.store(b"slice %d" % instance, study=1, series=1, instance=instance)
+    shelf.store(b"another series", study=1, series=2, Modality="SR", sop_class=BASIC_TEXT_SR)
+    shelf.store(b"another patient", study=2)
+    return shelf
 
 
 def second_patient(shelf: Shelf) -> str:
@@ -111,16 +125,16 @@ def test_blobs_that_the_sweep_is_removing_are_not_looked_at(shelf: Shelf) -> Non
     ],
 )
 def test_a_wrong_count_is_named(
-    shelf: Shelf, table: str, column: str, value: object, resources: set[str]
+    local_shelf: Shelf, table: str, column: str, value: object, resources: set[str]
 ) -> None:
     where = {
         "series": "series_instance_uid = '1.2.3.2.1'",
         "studies": "study_instance_uid = '1.2.3.2'",
         "patients": "patient_id = 'P2'",
     }[table]
-    patient = second_patient(shelf)
-    shelf.run(f"UPDATE {table} SET {column} = :value WHERE {where}", value=value)
-    found = findings(shelf)
+    patient = second_patient(local_shelf)
+    local_shelf.run(f"UPDATE {table} SET {column} = :value WHERE {where}", value=value)
+    found = findings(local_shelf)
     assert {finding.kind for finding in found} == {Kind.COUNTS}
     assert {finding.subject for finding in found} == {r.replace("patients/2", patient) for r in resources}
     assert any(finding.detail.startswith(f"{column} is {value}, should be") for finding in found)
