@@ -14,7 +14,6 @@ was quicker, and goes the same way. `unreferenced_since` of a row that is referr
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -24,7 +23,6 @@ from sqlalchemy import Connection, Select, delete, exists, select, update
 
 from pacs.model import Blob
 from storage.blobs import BlobStore
-from storage.blobs.address import SCHEME
 from storage.database import Database
 from storage.tables import blobs, versions
 from storage.upsert import INSERT
@@ -124,22 +122,6 @@ class Sweep:
             connection.execute(delete(blobs).where(blobs.c.address.in_(batch)))
         log.info("blobs removed", count=len(batch))
         return len(batch)
-
-
-class Sweeping:
-    """The sweep as a recurring chore: each run walks on where the last one stopped.
-
-    The first begins anywhere, so that a node that is often restarted also comes to the end.
-    """
-
-    def __init__(self, sweep: Sweep) -> None:
-        self._sweep = sweep
-        self._after = SCHEME + secrets.token_hex(32)
-
-    def __call__(self) -> Swept:
-        swept = self._sweep.run(self._after)
-        self._after = swept.after
-        return swept
 
 
 def _hold(connection: Connection, wanted: Select[tuple[str]]) -> list[str]:

@@ -14,7 +14,7 @@ from pacs.model import Blob
 from storage.blobs import BlobStore
 from storage.database import Database
 from storage.references import References
-from storage.sweep import Sweep, Sweeping
+from storage.sweep import Sweep
 from tests.storage.shelf import LATER, Shelf, shelf_of
 
 
@@ -93,15 +93,6 @@ def test_a_run_is_bounded_and_says_that_there_is_more(shelf: Shelf, monkeypatch:
     assert (first.removed, first.more) == (4, True)
     second = shelf.sweep(LATER).run()
     assert (second.removed, second.more) == (1, False)
-
-
-def test_the_chore_comes_round(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("storage.sweep._WALK", 4)
-    for n in range(10):
-        shelf.publish(b"%d" % n)
-    sweeping = Sweeping(shelf.sweep(LATER))
-    assert sum(sweeping().removed for _ in range(6)) == 10
-    assert shelf.blobs.walk("", 1) == []
 
 
 # A crash after each step
