@@ -14,7 +14,9 @@ from pacs.matching import integer, name_group, split_values
 from pacs.query import AnyOf, Empty, FuzzyName, Items, OneOf, Range, Simple, Test, Wildcard
 from pacs.text import fold, words
 
-MAX_LIST = 10_000
+MAX_UIDS = 10_000
+MAX_VALUES = 100
+"""Of one key: UIDs are looked up in one index, anything else is compared one by one."""
 MAX_CHARACTERS = 1_024
 """Of one value that is not a UID; the longest that is indexed has 512."""
 MAX_WILDCARDS = 32
@@ -34,8 +36,9 @@ def parse_value(attribute: Attribute, text: str, *, fuzzy: bool = False, zone: s
     """
     tests: list[Simple] = []
     values = [value.strip() for value in split_values(attribute, text)]
-    if len(values) > MAX_LIST:
-        raise InvalidQuery(f"{attribute.keyword}: more than {MAX_LIST} values", attribute.tag)
+    most = MAX_UIDS if attribute.matching is Matching.UID and not attribute.multiple else MAX_VALUES
+    if len(values) > most:
+        raise InvalidQuery(f"{attribute.keyword}: more than {most} values", attribute.tag)
     given = [value for value in values if value]
     for value in given:
         if value == EMPTY:
