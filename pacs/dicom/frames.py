@@ -37,6 +37,8 @@ class FrameIndex(ABC):
     __slots__ = ()
 
     encapsulated: ClassVar[bool]
+    inflated: bool
+    """Offsets are of what a deflated data set inflates to, not of the stored bytes."""
 
     @abstractmethod
     def __len__(self) -> int: ...

@@ -37,6 +37,7 @@ LONGEST_HEADER = 12
 _PAD = 16
 """Zeros behind a window, so that the last header of a stream can be unpacked whole."""
 _CREATOR = 64  # characters of an LO
+_VALUE_COST = 64  # fragments that take as much memory as one more encapsulated value
 
 _EXPLICIT = (Struct("<HH2sH").unpack_from, Struct(">HH2sH").unpack_from)
 _IMPLICIT = (Struct("<HHL").unpack_from, Struct(">HHL").unpack_from)
@@ -82,11 +83,11 @@ class Listing:
         self.fragments: dict[int, Fragments] = {}
         self.truncated = False
         self.limits = limits
+        self._stack: list[_Frame] = []
         self._start = self._pos = self._base = start
         self._end = source.size
         self._jumped = 0
         self._fragments_left = limits.fragments
-        self._stack: list[_Frame] = []
         self._window = b""
         self._refill()
         self._head = self._window
@@ -120,6 +121,8 @@ class Listing:
         limits = self.limits
         if len(self.keys) > limits.elements:
             raise LimitExceeded(f"the data set has more than {limits.elements} elements")
+        if sum(len(frame.creators) for frame in self._stack) > limits.width:
+            raise LimitExceeded(f"the data set has more than {limits.width} private creators")
         if self._pos - self._start - self._jumped > limits.header_bytes:
             raise LimitExceeded(f"the data set's header is longer than {limits.header_bytes} bytes")
         self._base = self._pos
@@ -269,7 +272,9 @@ class Listing:
                 self._open_sequence(frame, self._append(tag, SQ, value, 0), value, None)
                 return True
         fragments = walk_fragments(self.source, value, frame.hard_end, frame.big, self._fragments_left)
-        self._fragments_left -= fragments.walked
+        self._fragments_left -= fragments.walked + _VALUE_COST
+        if self._fragments_left < 0:
+            raise LimitExceeded("the data set has too many encapsulated values")
         entry = self._append(tag, code, value, fragments.end - value)
         self.fragments[entry] = fragments
         self.truncated = self.truncated or (fragments.truncated and frame.hard_end == self._end)

@@ -37,11 +37,10 @@ BARE_CLASS = bare(0x00080016, b"1.2\0")
 
 def nested(depth: int, explicit: bool, undefined: bool) -> bytes:
     """Content Sequences, each in the only item of the one around it."""
-    header = (
-        (lambda length: long(0x0040A730, "SQ", length=length))
-        if explicit
-        else (lambda length: bare(0x0040A730, length=length))
-    )
+
+    def header(length: int) -> bytes:
+        return long(0x0040A730, "SQ", length=length) if explicit else bare(0x0040A730, length=length)
+
     if undefined:
         opening = (header(UNDEFINED) + bare(ITEM, length=UNDEFINED)) * depth
         return opening + (bare(ITEM_END) + bare(SEQUENCE_END)) * depth

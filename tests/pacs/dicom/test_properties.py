@@ -24,7 +24,7 @@ TEXT = st.text("abcÄ山^= .-", max_size=12).map(str.strip)
 NAMES = st.text("abcÄ山^ ", max_size=12).map(str.strip)
 VALUES: dict[tuple[int, str], st.SearchStrategy[Any]] = {
     (0x00080008, "CS"): st.lists(st.text("ABC_ 1", min_size=1, max_size=6).map(str.strip), max_size=3),
-    (0x00080018, "UI"): st.lists(st.integers(0, 99), min_size=1, max_size=6).map(lambda n: ".".join(map(str, n))),
+    (0x00080018, "UI"): st.lists(st.sampled_from("0123456789"), min_size=1, max_size=9).map(".".join),
     (0x00080020, "DA"): st.sampled_from(["20240229", "19991231", ""]),
     (0x00081030, "LO"): TEXT,
     (0x00100010, "PN"): NAMES,
@@ -39,7 +39,7 @@ VALUES: dict[tuple[int, str], st.SearchStrategy[Any]] = {
     (0x00091001, "UN"): st.binary(max_size=9),
     (0x00420011, "OB"): st.binary(max_size=300),
     (0x00281201, "OW"): st.binary(max_size=40).map(lambda data: data * 2),
-    (0x00404001, "UT"): TEXT,
+    (0x0040A160, "UT"): TEXT,
 }  # fmt: skip
 SEQUENCES = (0x00081140, 0x00400275, 0x0040A730)
 SYNTAXES = st.sampled_from([IMPLICIT, EXPLICIT, BIG, DEFLATED])
@@ -78,10 +78,11 @@ def _written_by_pydicom(data_set: Dataset, transfer_syntax: str) -> bytes:
     buffer = DicomBytesIO()
     buffer.is_implicit_VR, buffer.is_little_endian = transfer_syntax == IMPLICIT, transfer_syntax != BIG
     write_dataset(buffer, data_set)
+    written = bytes(buffer.getvalue())
     if transfer_syntax != DEFLATED:
-        return buffer.getvalue()
+        return written
     deflater = zlib.compressobj(wbits=-zlib.MAX_WBITS)
-    return deflater.compress(buffer.getvalue()) + deflater.flush()
+    return deflater.compress(written) + deflater.flush()
 
 
 @settings(max_examples=150, deadline=None)

@@ -255,7 +255,15 @@ LIMITS = {
     "width": (Limits(width=100), b"".join(short(n, "LO") for n in range(0x00090000, 0x00090100))),
     "items": (Limits(elements=10_000), sequence(bare(ITEM) * 50_000)),
     "header": (Limits(header_bytes=100_000), short(0x00400280, "ST", bytes(50_000)) * 5),
-    "fragments": (Limits(fragments=99), long(0x7FE00010, "OB", bare(ITEM) * 100, UNDEFINED)),
+    "encapsulated values": (
+        Limits(fragments=10_000),
+        (long(0x00420011, "OB", length=UNDEFINED) + bare(SEQUENCE_END)) * 500,
+    ),
+    "private creators": (
+        Limits(width=100),
+        b"".join(short(n << 16 | 0x10, "LO", b"A ") for n in range(9, 60_000, 2)),
+    ),
+    "fragments": (Limits(fragments=199), long(0x7FE00010, "OB", bare(ITEM) * 200, UNDEFINED)),
 }
 
 
