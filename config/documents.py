@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import ByteSize
 
+import pacs
 from config.settings import Settings, environment_name, is_secret
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -73,14 +74,24 @@ def readme(text: str) -> str:
     return f"{head}{BEGIN}\n{settings_table()}\n{END}{rest.split(END)[1]}"
 
 
+def conformance_statement(settings: Settings | None = None) -> str:
+    """Of this installation, else of the defaults."""
+    from config.compose import dimse_settings
+    from dimse import conformance
+
+    given = settings or Settings.model_validate({})
+    described = conformance.Described(
+        pacs.__version__, given.ae_title, dimse_settings(given), given.max_find_answers
+    )
+    return conformance.conformance_statement(described)
+
+
 def written() -> dict[Path, str]:
     """Each generated file and what it must hold."""
-    from config.conformance import statement
-
     return {
         ROOT / "README.md": readme((ROOT / "README.md").read_text("utf-8")),
         ROOT / ".env.example": env_example(),
-        ROOT / "docs" / "dicom-conformance.md": statement(),
+        ROOT / "docs" / "dicom-conformance.md": conformance_statement(),
     }
 
 

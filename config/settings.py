@@ -107,6 +107,9 @@ class Settings(BaseModel):
     quiet_period: Seconds = Field(
         60, description="Seconds without a new object after which a study is complete"
     )
+    job_lease: Annotated[float, Field(ge=1, le=3600)] = Field(
+        60, description="Seconds after which a job of a node that died goes to another"
+    )
     sweep_grace: Seconds = Field(3600, description="Seconds that an unreferenced blob is kept")
 
     @field_validator("ae_title")
@@ -170,10 +173,6 @@ class Settings(BaseModel):
             return f"sqlite:///{self.data_dir / 'pacs.db'}"
         url = self.database_url.get_secret_value()
         return url.replace("postgresql://", "postgresql+psycopg://", 1)
-
-    @property
-    def resolved_blobs_url(self) -> str:
-        return self.blobs_url or self.data_dir.as_uri()
 
 
 def _local(host: str | None) -> bool:

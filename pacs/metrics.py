@@ -7,6 +7,7 @@ count into one folder and any of them can tell the sum.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
@@ -33,6 +34,23 @@ HTTP_SECONDS = Histogram(
 )
 
 Sample = Callable[[], float | Mapping[str, float]]
+
+
+class Aged:
+    """A number that is costly to find: looked for anew when it is older than `seconds`."""
+
+    def __init__(self, find: Callable[[], float], seconds: float = 60) -> None:
+        self._find = find
+        self._seconds = seconds
+        self._until = 0.0
+        self._value = 0.0
+
+    def __call__(self) -> float:
+        now = time.monotonic()
+        if now >= self._until:
+            self._value = self._find()
+            self._until = now + self._seconds
+        return self._value
 
 
 class _Samples(Collector):

@@ -39,8 +39,9 @@ def show(data_dir: Path | None) -> None:
 
 
 @click.command()
-def conformance() -> None:
-    """Print the DICOM conformance statement, from the tables that the code uses."""
-    from config.conformance import statement
+@data_option
+def conformance(data_dir: Path | None) -> None:
+    """Print the DICOM conformance statement of this installation, from the tables that the code uses."""
+    from config.documents import conformance_statement
 
-    click.echo(statement(), nl=False)
+    click.echo(conformance_statement(load({"data_dir": data_dir})[0]), nl=False)

@@ -23,7 +23,7 @@ log = structlog.get_logger(__name__)
 
 DEADLINE = 1.5  # seconds for all checks together; an orchestrator's own is often 2 or more
 
-Check = Callable[[], None]
+Check = Callable[[], object]
 """Raises when something is wrong; the error's class says what."""
 
 

@@ -1,0 +1,107 @@
+"""What each kind of child process does from its first moment to its last.
+
+Importing this module imports all that they need, so that the parent does it once for all of them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from types import FrameType
+
+import structlog
+import uvicorn
+
+from config.compose import Installation, compose, dimse_edge, http_app, open_blobs, prepare, sweep, worker
+from config.settings import Settings
+from dimse.server import DimseServer
+from pacs.errors import Unavailable
+from storage.database import Database
+from storage.reconcile import reconcile
+
+log = structlog.get_logger(__name__)
+
+SWEEP_EVERY = 60.0  # seconds, and up to half as much again, so that nodes take turns
+KEEP_ALIVE = 65  # seconds; longer than the 60 of common proxies, which then close first
+
+
+def prepare_node(settings: Settings) -> None:
+    """Before the children start: the newest schema, and what the last end may have left over."""
+    prepare(settings)
+    database, blobs = Database(settings.resolved_database_url), open_blobs(settings)
+    try:
+        reconcile(database, blobs)
+    finally:
+        blobs.close()
+        database.close()
+
+
+def dimse(settings: Settings, listener: socket.socket, stop: threading.Event) -> None:
+    with compose(settings) as installation:
+        server = DimseServer(dimse_edge(installation), [listener])
+        accepting = threading.Thread(target=server.serve, name="accept", daemon=True)
+        accepting.start()
+        stop.wait()
+        if not server.drain(settings.drain_timeout):
+            log.warning("associations were cut off", hint="PACS_DRAIN_TIMEOUT is what they get")
+        accepting.join()
+
+
+class _Server(uvicorn.Server):
+    """One that leaves signals to `config.supervisor`."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def http(settings: Settings, listener: socket.socket, stop: threading.Event) -> None:
+    with compose(settings) as installation:
+        server = _Server(
+            uvicorn.Config(
+                http_app(installation),
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+                server_header=False,
+                date_header=True,
+                timeout_keep_alive=KEEP_ALIVE,
+                timeout_graceful_shutdown=int(settings.drain_timeout) or None,
+            )
+        )
+
+        def end(number: int, frame: FrameType | None) -> None:
+            stop.set()
+            server.should_exit = True
+
+        signal.signal(signal.SIGTERM, end)
+        server.should_exit = stop.is_set()
+        server.run(sockets=[listener])
+
+
+def jobs(settings: Settings, stop: threading.Event) -> None:
+    with compose(settings) as installation:
+        sweeping = threading.Thread(target=_sweep, args=(installation, stop), name="sweep", daemon=True)
+        sweeping.start()
+        worker(installation, f"{socket.gethostname()}:{os.getpid()}").run(stop)
+        sweeping.join()
+
+
+def _sweep(installation: Installation, stop: threading.Event) -> None:
+    """Remove what nothing refers to, a stretch at a time."""
+    run, after, more = sweep(installation).run, "", False
+    while not stop.wait(0 if more else SWEEP_EVERY * random.uniform(1, 1.5)):
+        try:
+            swept = run(after)
+            after, more = swept.after, swept.more
+        except Unavailable as error:
+            log.warning("sweep waits", reason=type(error).__name__)
+            more = False
+        except Exception:
+            log.exception("sweep failed")
+            more = False

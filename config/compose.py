@@ -1,0 +1,179 @@
+"""The composition root: the one place where what the archive asks for meets what fulfils it.
+
+Everything here is made after forking, since connections, locks and threads do not survive it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+
+from pydantic import SecretStr
+from starlette.applications import Starlette
+
+from config.observer import Counting
+from config.settings import Settings
+from config.sources import secret_key
+from dimse.association import Edge
+from dimse.models import OPTIONS
+from dimse.sending import Codecs, Sending
+from dimse.services import echo, find, get, move, store
+from dimse.settings import DimseSettings
+from pacs.access import Admission
+from pacs.archive import Archive
+from pacs.dicom.limits import Limits
+from pacs.http.app import create_app
+from pacs.metrics import Aged
+from pacs.model import Blob
+from pacs.pixels.decode import DECODABLE, decode
+from pacs.worker import Worker
+from storage import figures, settle
+from storage.blobs import BlobStore, S3Access, SpoolLimits
+from storage.blobs import open_blobs as open_store
+from storage.commits import CommitLimits
+from storage.database import Database
+from storage.entities import SqlApplicationEntities
+from storage.index import SqlAuditTrail, SqlIndex, open_entries
+from storage.jobs import SqlJobQueue
+from storage.sweep import Sweep
+
+_NO_BLOB = Blob("blake3:" + "0" * 64, 1)
+
+
+@dataclass(frozen=True)
+class Installation:
+    """One process's share of the archive."""
+
+    settings: Settings
+    database: Database
+    blobs: BlobStore
+    archive: Archive
+    entities: SqlApplicationEntities
+    queue: SqlJobQueue
+
+
+@contextmanager
+def compose(settings: Settings) -> Iterator[Installation]:
+    """What leaves the context is committed; connections and the spool are given up."""
+    database = Database(settings.resolved_database_url)
+    blobs = open_blobs(settings)
+    entries = open_entries(
+        database,
+        blobs.missing,
+        CommitLimits(patience=settings.database_patience),
+        timedelta(seconds=settings.quiet_period),
+    )
+    try:
+        yield Installation(
+            settings,
+            database,
+            blobs,
+            Archive(blobs, SqlIndex(database, entries), SqlAuditTrail(entries), limits(settings)),
+            SqlApplicationEntities(database),
+            SqlJobQueue(database),
+        )
+    finally:
+        entries.close()
+        blobs.close()
+        database.close()
+
+
+def limits(settings: Settings) -> Limits:
+    return Limits(
+        depth=settings.max_depth,
+        inflated_bytes=settings.max_inflated,
+        inflate_ratio=settings.max_inflate_ratio,
+    )
+
+
+def open_blobs(settings: Settings) -> BlobStore:
+    access = S3Access(
+        settings.s3_endpoint,
+        settings.s3_region,
+        _revealed(settings.s3_access_key),
+        _revealed(settings.s3_secret_key),
+    )
+    spool = SpoolLimits(max_object=settings.max_object_size, reserve=settings.free_space_reserve)
+    return open_store(settings.blobs_url, settings.data_dir, access, spool)
+
+
+def _revealed(secret: SecretStr | None) -> str | None:
+    return None if secret is None else secret.get_secret_value()
+
+
+def prepare(settings: Settings) -> None:
+    """Before anything is composed: the data folder, its secret key, the newest schema."""
+    from storage import migrations  # and with it Alembic, which nobody needs later
+
+    settings.data_dir.mkdir(mode=0o750, parents=True, exist_ok=True)
+    secret_key(settings)
+    migrations.upgrade(settings.resolved_database_url)
+
+
+def dimse_settings(settings: Settings) -> DimseSettings:
+    return DimseSettings(
+        max_length=settings.max_pdu,
+        max_associations=settings.max_associations,
+        request_timeout=settings.artim_timeout,
+        idle_timeout=settings.idle_timeout,
+        stall_timeout=settings.message_timeout,
+        unknown_storage_classes=settings.private_sop_classes,
+    )
+
+
+def dimse_edge(installation: Installation) -> Edge:
+    settings, archive = installation.settings, installation.archive
+    sending = Sending(archive, Codecs(DECODABLE, decode))
+    return Edge(
+        services=(
+            echo.SERVICE,
+            store.service(archive),
+            find.service(archive, find.FindSettings(settings.ae_title, settings.max_find_answers)),
+            get.service(sending),
+            move.service(sending, move.Outbound(installation.entities, settings.ae_title)),
+        ),
+        admission=Admission(installation.entities, None if settings.any_called_title else settings.ae_title),
+        observer=Counting(),
+        settings=dimse_settings(settings),
+        options=OPTIONS,
+    )
+
+
+def worker(installation: Installation, name: str) -> Worker:
+    quiet_period = timedelta(seconds=installation.settings.quiet_period)
+    return Worker(
+        installation.queue,
+        {settle.KIND: settle.SettleStudy(installation.database, quiet_period)},
+        name,
+        timedelta(seconds=installation.settings.job_lease),
+    )
+
+
+def sweep(installation: Installation) -> Sweep:
+    grace = timedelta(seconds=installation.settings.sweep_grace)
+    return Sweep(installation.database, installation.blobs, grace)
+
+
+def http_app(installation: Installation) -> Starlette:
+    database, blobs = installation.database, installation.blobs
+    return create_app(
+        checks={
+            "database": partial(figures.answers, database),
+            "objects": partial(blobs.missing, (_NO_BLOB,)),
+            "disk": partial(_write_something, blobs),
+        },
+        samples={
+            "pacs_jobs": ("Jobs by state", partial(figures.jobs_by_state, database)),
+            "pacs_stored_bytes": ("Bytes of all objects kept", Aged(partial(figures.stored_bytes, database))),
+        },
+    )
+
+
+def _write_something(blobs: BlobStore) -> None:
+    """`StorageFull` also when the free space is below the reserve."""
+    with blobs.spool() as spooled:
+        spooled.write(b"ready?")
+        spooled.seal()

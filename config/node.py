@@ -1,0 +1,103 @@
+"""One node of the archive: its listening sockets, its children, its start and its end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+from pathlib import Path
+
+import click
+import structlog
+
+import pacs
+from config import logging
+from config.address import Address
+from config.settings import Settings
+from config.sockets import bound, listen
+from config.supervisor import Role, Supervisor, run_apart
+
+log = structlog.get_logger(__name__)
+
+ROLES = ("dimse", "http", "jobs")
+_METRICS = "PROMETHEUS_MULTIPROC_DIR"
+
+
+def run(settings: Settings, only: str | None = None) -> int:
+    """Serve until told to stop; the exit code. `only`: children of this one role."""
+    settings.data_dir.mkdir(mode=0o750, parents=True, exist_ok=True)
+    logging.configure(settings.log_level, settings.log_format, settings.data_dir / "log")
+    metrics = _metrics_folder(settings.data_dir / "run")
+    os.environ[_METRICS] = str(metrics)  # before anything imports prometheus_client
+    from config import children  # what all children share in memory
+    from pacs.metrics import process_ended
+
+    sockets: dict[str, socket.socket] = {}
+    if only in (None, "dimse"):
+        sockets["dimse"] = listen(settings.dimse, "PACS_DIMSE")
+    if only in (None, "http"):
+        sockets["http"] = listen(settings.http, "PACS_HTTP")
+    run_apart(lambda: children.prepare_node(settings))
+    roles = [
+        Role(
+            "dimse", lambda stop: children.dimse(settings, sockets["dimse"], stop), settings.processes_dimse
+        ),
+        Role("http", lambda stop: children.http(settings, sockets["http"], stop), settings.processes_http),
+        Role("jobs", lambda stop: children.jobs(settings, stop)),
+    ]
+
+    def stop_listening() -> None:
+        for listener in sockets.values():
+            listener.close()
+
+    supervisor = Supervisor(
+        [role for role in roles if only in (None, role.name)],
+        settings.drain_timeout,
+        on_drain=stop_listening,
+        on_death=process_ended,
+    )
+    _announce(settings, {name: bound(each, getattr(settings, name)) for name, each in sockets.items()})
+    try:
+        return supervisor.run()
+    finally:
+        shutil.rmtree(metrics, ignore_errors=True)
+
+
+def _metrics_folder(run_folder: Path) -> Path:
+    """A new one for this node; those of nodes that are gone are removed."""
+    run_folder.mkdir(mode=0o750, exist_ok=True)
+    for old in run_folder.glob("metrics-*"):
+        if not _alive(int(old.name.removeprefix("metrics-"))):
+            shutil.rmtree(old, ignore_errors=True)
+    folder = run_folder / f"metrics-{os.getpid()}"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o750)
+    return folder
+
+
+def _alive(pid: int) -> bool:
+    with contextlib.suppress(PermissionError):
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return False
+    return True
+
+
+def _announce(settings: Settings, listening: dict[str, Address]) -> None:
+    where = {name: str(address) for name, address in listening.items()}
+    if settings.log_format == "json":
+        log.info("listening", version=pacs.__version__, ae_title=settings.ae_title, **where)
+        return
+    lines = [f"Lightbox PACS {pacs.__version__}", ""]
+    if "dimse" in listening:
+        address = listening["dimse"]
+        host, port = address.reachable_host, address.port
+        lines.append(f"  DICOM   {settings.ae_title} on {address}")
+        lines.append(f"  Try     storescu -aec {settings.ae_title} +sd +r {host} {port} FOLDER")
+    if "http" in listening:
+        address = listening["http"]
+        lines.append(f"  HTTP    http://{address.reachable_host}:{address.port}/health")
+    lines += [f"  Data    {settings.data_dir}", "  Stop    Ctrl-C", ""]
+    click.echo("\n".join(lines))
