@@ -18,6 +18,7 @@ from dimse.associate import (
     CALLED_NOT_RECOGNISED,
     CALLING_NOT_RECOGNISED,
     LOCAL_LIMIT_EXCEEDED,
+    TEMPORARY_CONGESTION,
     AssociateReject,
     AssociateRequest,
 )
@@ -32,7 +33,7 @@ from dimse.settings import DimseSettings
 from dimse.status import SOP_CLASS_NOT_SUPPORTED, UNRECOGNIZED_OPERATION
 from pacs.access import Admission, Peer
 from pacs.actor import Actor, correlation_id
-from pacs.errors import Forbidden
+from pacs.errors import Forbidden, Unavailable
 
 log = structlog.get_logger(__name__)
 
@@ -83,6 +84,7 @@ class Association:
         except Rejected:
             pass
         except Draining:
+            self._settle()
             self._connection.abort()
         except AssociationEnded as ended:
             self._connection.abort()
@@ -146,7 +148,10 @@ class Association:
         negotiated = negotiate(request, self._capabilities)
         if isinstance(negotiated, AssociateReject):
             return negotiated
-        peer = admission.admit(request.calling, self._address)
+        try:
+            peer = admission.admit(request.calling, self._address)
+        except Unavailable:
+            return TEMPORARY_CONGESTION
         if peer is None:
             return CALLING_NOT_RECOGNISED
         return peer, negotiated

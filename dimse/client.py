@@ -6,7 +6,6 @@ A stored object's bytes go out as they lie in the archive: read, framed, sent.
 from __future__ import annotations
 
 import contextlib
-import itertools
 import socket
 import ssl
 from collections.abc import Iterable, Sequence
@@ -21,7 +20,7 @@ from dimse.associate import (
     ProposedContext,
     UserInformation,
 )
-from dimse.command import Command, CommandField, Priority
+from dimse.command import Command, CommandField, Priority, message_ids
 from dimse.connection import Connection
 from dimse.ended import Aborted, AssociationEnded, ConnectionLost, Rejected, TimedOut
 from dimse.message import Messages
@@ -113,7 +112,7 @@ class OutgoingAssociation:
         self._connection = connection
         self._timeout = timeout
         self._messages = Messages(connection, accept.user.max_length, timeout)
-        self._numbers = itertools.cycle(range(1, 1 << 16))
+        self._numbers = message_ids()
 
     def contexts_for(self, sop_class_uid: str) -> tuple[Context, ...]:
         return tuple(context for context in self.contexts if context.abstract_syntax == sop_class_uid)

@@ -5,8 +5,9 @@ One table says which elements exist; encoding and decoding both walk it.
 
 from __future__ import annotations
 
+import itertools
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from enum import IntEnum
 from typing import Any, NamedTuple
 
@@ -44,6 +45,11 @@ class Priority(IntEnum):
     MEDIUM = 0x0000
     HIGH = 0x0001
     LOW = 0x0002
+
+
+def message_ids() -> Iterator[int]:
+    """1 to 65,535, over and over (PS3.7 §9.1)."""
+    return (number % 0xFFFF + 1 for number in itertools.count())
 
 
 class BadCommand(Exception):

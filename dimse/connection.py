@@ -67,6 +67,8 @@ class Connection:
         self._sending = threading.Lock()
         self._quick = _QUICKACK is not None and sock.family in (socket.AF_INET, socket.AF_INET6)
         self._tls = isinstance(sock, ssl.SSLSocket)
+        # OpenSSL takes no read beside a write; plain sockets do.
+        self._guard = threading.Lock() if self._tls else contextlib.nullcontext()
         self._readable = select.poll()
         self._readable.register(sock, select.POLLIN)
         self._readable_or_stop = select.poll()
@@ -100,7 +102,9 @@ class Connection:
     def _receive_some(self) -> bool:
         """Whether bytes, or the end of them, were there."""
         try:
-            count = self._socket.recv_into(self._upper_layer.reader.room())
+            room = self._upper_layer.reader.room()
+            with self._guard:
+                count = self._socket.recv_into(room)
         except _WOULD_BLOCK:
             return False
         except OSError:
@@ -190,11 +194,17 @@ class Connection:
         deadline = time.monotonic() + self._stall_timeout
         while pieces:
             try:
-                sent = self._socket.send(pieces[0]) if self._tls else self._socket.sendmsg(pieces[:_BATCH])
+                with self._guard:
+                    sent = self._send_some(pieces)
             except _WOULD_BLOCK:
                 self._wait_writable(deadline - time.monotonic())
             else:
                 pieces = _unsent(pieces, sent)
+
+    def _send_some(self, pieces: list[bytes | memoryview]) -> int:
+        if self._tls:  # has no sendmsg
+            return self._socket.send(pieces[0])
+        return self._socket.sendmsg(pieces[:_BATCH])
 
     def _wait_writable(self, seconds: float) -> None:
         if seconds <= 0 or not self._writable.poll(seconds * 1000):

@@ -173,9 +173,7 @@ def as_requestor(proposed: Iterable[ProposedContext], accept: AssociateAccept) -
     """The contexts that the peer accepted of those we proposed, we asking and the peer serving."""
     abstract_syntaxes = {context.id: context for context in proposed}
     return tuple(
-        Context(
-            result.id, abstract_syntaxes[result.id].abstract_syntax, result.transfer_syntax, False, True
-        )
+        Context(result.id, abstract_syntaxes[result.id].abstract_syntax, result.transfer_syntax, False, True)
         for result in accept.results
         if result.result == _ACCEPTANCE
         and result.id in abstract_syntaxes

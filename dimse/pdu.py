@@ -172,6 +172,4 @@ def fragments(
 
 
 def _p_data_header(context_id: int, control: int, length: int) -> bytes:
-    return _PDV_BEHIND_HEADER.pack(
-        PduType.P_DATA_TF, length + PDV_OVERHEAD, length + 2, context_id, control
-    )
+    return _PDV_BEHIND_HEADER.pack(PduType.P_DATA_TF, length + PDV_OVERHEAD, length + 2, context_id, control)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -10,7 +9,7 @@ from typing import Any, Protocol
 
 import structlog
 
-from dimse.command import Command, CommandField, Priority, respond_to
+from dimse.command import Command, CommandField, Priority, message_ids, respond_to
 from dimse.ended import AssociationEnded, Violation
 from dimse.message import Message, Messages
 from dimse.negotiation import Context, QueryOptions
@@ -51,7 +50,7 @@ class Session:
     """Where the end of an operation may run, when the peer does not wait for it (window > 1)."""
     pending: Message | None = None
     """A request that came while another was served and waits for its turn."""
-    numbers: Iterator[int] = field(default_factory=lambda: itertools.cycle(range(1, 1 << 16)))
+    numbers: Iterator[int] = field(default_factory=message_ids)
 
 
 class ServedOperation:

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 class DimseSettings:
     """Times are in seconds."""
 
-    max_length: int = 1 << 18
-    """Bytes of a P-DATA-TF PDU that we announce and take. DCMTK sends at most 128 KiB; measured,
-    more than that gains nothing, and an active association holds one buffer of this size."""
+    max_length: int = 1 << 17
+    """Bytes of a P-DATA-TF PDU that we announce and take, and so of an active association's one
+    buffer. DCMTK never sends longer ones, and announcing 256 KiB was measured to gain nothing."""
     window: int = 32
     """Operations that a peer may have outstanding, when it asks (PS3.7 §D.3.3.3)."""
     max_associations: int = 500

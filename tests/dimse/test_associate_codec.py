@@ -65,10 +65,7 @@ REQUESTS = {
     "no syntaxes": AssociateRequest("PACS", "CALLER", (ProposedContext(1, CT, ()),), USERS["least"]),
 }
 RESULTS = (ContextResult(1, 0, SYNTAXES[0]), ContextResult(3, 4, "1.2"))
-ACCEPTS = {
-    name: AssociateAccept("PACS", "CALLER", RESULTS, user)
-    for name, user in USERS.items()
-}
+ACCEPTS = {name: AssociateAccept("PACS", "CALLER", RESULTS, user) for name, user in USERS.items()}
 
 
 @pytest.mark.parametrize("request_", REQUESTS.values(), ids=REQUESTS)

@@ -18,7 +18,7 @@ from dimse.operation import Operation, Service
 from dimse.pdu import AbortReason, PduType, abort, fragments, frame
 from dimse.settings import DimseSettings
 from dimse.sop_classes import FIND
-from pacs.errors import DataSetMismatch, StorageFull
+from pacs.errors import DatabaseUnavailable, DataSetMismatch, StorageFull
 from pacs.model import ApplicationEntity
 from tests.dimse.wire import CONTEXTS, Wire, echo_command, request, store_command
 from tests.dimse.world import CT_IMAGE_STORAGE, EXPLICIT, World, running
@@ -141,6 +141,10 @@ def rejected(world: World, wanted: object) -> tuple[int, ...]:
         return tuple(body[1:])
 
 
+def unavailable(*_: object) -> None:
+    raise DatabaseUnavailable
+
+
 def test_rejections(monkeypatch: pytest.MonkeyPatch) -> None:
     with running(called="PACS") as world:
         assert rejected(world, request(called="OTHER")) == (1, 1, 7)
@@ -149,7 +153,9 @@ def test_rejections(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(type(world.server._edge.admission), "admit", lambda *_: None)
         assert rejected(world, request()) == (1, 1, 3)
         assert world.observer.refusals[0] == "called AE title not recognised"
-        assert len(world.observer.refusals) == 4
+        monkeypatch.setattr(type(world.server._edge.admission), "admit", unavailable)
+        assert rejected(world, request()) == (2, 3, 1)
+        assert len(world.observer.refusals) == 5
 
 
 def test_an_entity_without_the_right_is_refused_each_time(world: World) -> None:
@@ -390,7 +396,7 @@ def test_200_associations_at_once(world: World) -> None:
     wires = [Wire(world.port, 30.0) for _ in range(200)]
     for wire in wires:
         wire.associate()
-    assert world.observer.open == 200
+    eventually("all are open", lambda: world.observer.open == 200)
     for number, wire in enumerate(wires):
         wire.ask(3, store_command(1, f"1.2.{number}"), DATA_SET[:5000])
     assert {wire.response().status for wire in wires} == {0}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -136,6 +137,7 @@ def running(
     services: tuple[Service, ...] = (),
     called: str | None = None,
     options: dict[str, QueryOptions] | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> Iterator[World]:
     archive, register, observer = FakeArchive(), Register(), Watching()
     edge = Edge(
@@ -147,7 +149,7 @@ def running(
     )
     listener = listen("127.0.0.1", 0)
     host, port = listener.getsockname()
-    server = DimseServer(edge, [listener])
+    server = DimseServer(edge, [listener], tls)
     thread = threading.Thread(target=server.serve, daemon=True)
     thread.start()
     try:
