@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, TimeoutError
 
 from pacs.errors import DatabaseUnavailable, StorageFull, Unavailable
 
@@ -30,6 +30,8 @@ def database_faults() -> Iterator[None]:
     """SQLAlchemy's words for a database that is gone or full become this archive's."""
     try:
         yield
+    except TimeoutError as error:
+        raise DatabaseUnavailable("every connection is in use") from error
     except DBAPIError as error:
         if meaning := unavailable(error):
             raise meaning from error
