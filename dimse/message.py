@@ -96,8 +96,8 @@ class Messages:
     def send(
         self, context_id: int, command: Command, data_set: Iterable[bytes | memoryview] | None = None
     ) -> None:
-        """One message. When `data_set` raises, the association is aborted: half a message cannot be
-        taken back."""
+        """One message. When `data_set` raises after a part of it has gone out, the association is
+        aborted: half a message cannot be taken back. Until then nothing has happened."""
         with self._sending:
             pieces: list[bytes | memoryview] = []
             encoded = encode(command, data_set is not None)
@@ -111,15 +111,17 @@ class Messages:
         self, context_id: int, data_set: Iterable[bytes | memoryview], pieces: list[bytes | memoryview]
     ) -> list[bytes | memoryview]:
         """Send all but the last pieces, which are returned."""
-        size = 0
+        size, begun = 0, False
         try:
             for header, payload in fragments(context_id, False, data_set, self._max_length):
                 pieces += (header, payload)
                 size += len(payload)
                 if size >= _SEND:
+                    begun = True
                     self._connection.send_data(pieces)
                     pieces, size = [], 0
         except BaseException:
-            self._connection.abort()
+            if begun:
+                self._connection.abort()
             raise
         return pieces

@@ -87,6 +87,19 @@ def test_a_source_that_fails_halfway_ends_the_association() -> None:
     assert world.archive.kept == [] and world.archive.left == 1
 
 
+def test_a_source_that_fails_before_anything_went_out_ends_nothing() -> None:
+    def failing() -> Iterator[bytes]:
+        yield DATA_SET[:1000]
+        raise Damaged
+
+    with running() as world, connected(world) as association:
+        [context] = association.contexts_for(CT_IMAGE_STORAGE)
+        with pytest.raises(Damaged):
+            association.store(context, OutgoingInstance(CT_IMAGE_STORAGE, "1.2", failing()))
+        assert association.echo() == 0
+    assert world.observer.operations == [("C_ECHO", 0)]
+
+
 def test_rejected() -> None:
     with running(called="OTHER") as world, pytest.raises(Rejected) as caught:
         open_association(destination(world.port), WANTED)
