@@ -19,7 +19,7 @@ from pacs.dicom.choice import AsStored, Impossible, choose
 from pacs.dicom.convert import Decode, convert
 from pacs.dicom.encoding import UNCOMPRESSED
 from pacs.dicom.reader import read_header
-from pacs.dicom.source import CHUNK, IN_MEMORY
+from pacs.dicom.source import CHUNK, IN_MEMORY, ReadAhead
 from pacs.errors import NotConvertible
 from pacs.model import StoredInstance
 from pacs.ports import BlobReader
@@ -60,7 +60,7 @@ class Sending:
 
     def _converted(self, instance: StoredInstance, reader: BlobReader, target: str) -> Iterable[bytes]:
         deque(reader.verified(), maxlen=0)
-        header = read_header(reader, instance.transfer_syntax, instance.dataset_offset)
+        header = read_header(ReadAhead(reader), instance.transfer_syntax, instance.dataset_offset)
         pieces = convert(header, target, self.codecs.decode)
         return pieces if instance.transfer_syntax in UNCOMPRESSED else _spooled(pieces)
 

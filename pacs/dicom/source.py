@@ -132,3 +132,27 @@ def _window_bits(head: bytes) -> int:
     """Raw deflate is the standard; some writers send a zlib stream (RFC 1950) instead."""
     zlib_stream = len(head) == 2 and head[0] & 0x0F == 8 and int.from_bytes(head) % 31 == 0
     return zlib.MAX_WBITS if zlib_stream else -zlib.MAX_WBITS
+
+
+class ReadAhead:
+    """Reads a whole window where a short range is asked for: walking through an object in a remote
+    store element by element then takes a request for each window, not for each element."""
+
+    def __init__(self, source: Source, window: int = CHUNK) -> None:
+        self._source = source
+        self._length = window
+        self._base = 0
+        self._window = b""
+
+    @property
+    def size(self) -> int:
+        return self._source.size
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        if length >= self._length:
+            return self._source.read_at(offset, length)
+        at = offset - self._base
+        if at < 0 or at + length > len(self._window):
+            self._base, at = offset, 0
+            self._window = self._source.read_at(offset, self._length)
+        return self._window[at : at + length]

@@ -282,6 +282,19 @@ def test_failures_and_warnings_are_counted_and_stop_nobody(archive: Archive) -> 
     assert len(there.came) == 4
 
 
+def test_damage_that_shows_late_costs_an_association_not_the_others(archive: Archive) -> None:
+    held = [archive.holdings.add_image() for _ in range(4)]
+    held[1].damaged_late = True
+    with destination([build_context(CT)]) as there:
+        archive.register("THERE", there.port)
+        responses = do_move(archive, ask(StudyInstanceUID="1.2"))
+    status, identifier = responses[-1]
+    assert (status.Status, counters(status)) == (0xB000, (None, 3, 1, 0))
+    assert identifier is not None
+    assert identifier.FailedSOPInstanceUIDList == held[1].instance.identity.sop_instance_uid
+    assert [data for _, _, data in there.came] == [held[number].data_set for number in (0, 2, 3)]
+
+
 def test_a_dropped_association_is_opened_again(archive: Archive) -> None:
     held = [archive.holdings.add_image() for _ in range(4)]
     with destination([build_context(CT)], answer=lambda number: -1 if number == 1 else 0) as there:

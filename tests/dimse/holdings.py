@@ -24,9 +24,10 @@ EXPLICIT, IMPLICIT, BIG = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2", "1.2.840.1
 
 
 class Reader:
-    def __init__(self, data: bytes, damaged: bool) -> None:
+    def __init__(self, data: bytes, damaged: bool, damaged_late: bool) -> None:
         self._data = data
         self._damaged = damaged
+        self._damaged_late = damaged_late
 
     @property
     def size(self) -> int:
@@ -41,7 +42,13 @@ class Reader:
     def verified(self, start: int = 0) -> Iterator[bytes]:
         if self._damaged:
             raise Damaged
-        return self.chunks(start)
+        return self._checked(start) if self._damaged_late else self.chunks(start)
+
+    def _checked(self, start: int) -> Iterator[bytes]:
+        """As of a blob too large to be read twice: the fault shows before the last piece."""
+        yield bytes(1 << 20)
+        yield self._data[start:]
+        raise Damaged
 
     def __enter__(self) -> Self:
         return self
@@ -56,6 +63,7 @@ class Held:
     file: bytes
     patient_id: str = "P1"
     damaged: bool = False
+    damaged_late: bool = False
 
     @property
     def data_set(self) -> bytes:
@@ -94,7 +102,7 @@ class Holdings:
 
     def open(self, instance: StoredInstance) -> Reader:
         held = next(held for held in self.held if held.instance == instance)
-        return Reader(held.file, held.damaged)
+        return Reader(held.file, held.damaged, held.damaged_late)
 
     def record(
         self, actor: Actor, action: str, outcome: str = "success", resource: str = "", **details: Any

@@ -8,7 +8,7 @@ import pytest
 
 from pacs.dicom import source
 from pacs.dicom.limits import Limits
-from pacs.dicom.source import BytesSource, FileSource, InflatedSource
+from pacs.dicom.source import BytesSource, FileSource, InflatedSource, ReadAhead
 from pacs.errors import LimitExceeded
 
 DATA = bytes(range(256)) * 40
@@ -65,3 +65,22 @@ def test_a_damaged_stream_is_truncated(cut: int) -> None:
 def test_limits(limits: Limits) -> None:
     with pytest.raises(LimitExceeded):
         InflatedSource(BytesSource(deflated(bytes(20_000))), limits=limits)
+
+
+def test_reading_ahead_asks_once_for_a_window() -> None:
+    class Counted(BytesSource):
+        asked = 0
+
+        def read_at(self, offset: int, length: int) -> bytes:
+            self.asked += 1
+            return super().read_at(offset, length)
+
+    data = bytes(range(256)) * 8
+    counted = Counted(data)
+    source = ReadAhead(counted, window=1000)
+    assert b"".join(source.read_at(offset, 16) for offset in range(0, len(data), 16)) == data
+    assert counted.asked == 3
+    assert source.read_at(5, 1500) == data[5:1505]
+    assert source.read_at(0, 10) == data[:10]
+    assert source.read_at(2040, 100) == data[2040:]
+    assert source.size == len(data)
