@@ -162,8 +162,7 @@ def http_app(installation: Installation) -> Starlette:
     return create_app(
         checks={
             "database": partial(figures.answers, database),
-            "objects": partial(blobs.missing, (_NO_BLOB,)),
-            "disk": partial(_write_something, blobs),
+            "objects": partial(store_is_ready, blobs),
         },
         samples={
             "pacs_jobs": ("Jobs by state", partial(figures.jobs_by_state, database)),
@@ -172,8 +171,9 @@ def http_app(installation: Installation) -> Starlette:
     )
 
 
-def _write_something(blobs: BlobStore) -> None:
-    """`StorageFull` also when the free space is below the reserve."""
+def store_is_ready(blobs: BlobStore) -> None:
+    """Raises when it does not answer or cannot be written; `StorageFull` below the reserve too."""
+    blobs.missing((_NO_BLOB,))
     with blobs.spool() as spooled:
         spooled.write(b"ready?")
         spooled.seal()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import shutil
 import socket
 from pathlib import Path
@@ -26,6 +27,7 @@ _METRICS = "PROMETHEUS_MULTIPROC_DIR"
 
 def run(settings: Settings, only: str | None = None) -> int:
     """Serve until told to stop; the exit code. `only`: children of this one role."""
+    _allow_open_files()
     settings.data_dir.mkdir(mode=0o750, parents=True, exist_ok=True)
     logging.configure(settings.log_level, settings.log_format, settings.data_dir / "log")
     metrics = _metrics_folder(settings.data_dir / "run")
@@ -62,6 +64,13 @@ def run(settings: Settings, only: str | None = None) -> int:
         return supervisor.run()
     finally:
         shutil.rmtree(metrics, ignore_errors=True)
+
+
+def _allow_open_files() -> None:
+    """As many as this user may have: an association takes several."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _metrics_folder(run_folder: Path) -> Path:

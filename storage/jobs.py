@@ -118,6 +118,17 @@ class SqlJobQueue:
         with self.database.read() as connection:
             return [dict(row) for row in connection.execute(mine.order_by(jobs.c.pk)).mappings()]
 
+    def revive(self, number: int) -> bool:
+        """Give a failed job all its tries again, now; False when there is no such job."""
+        failed = jobs.c.pk == number, jobs.c.state == "failed"
+        again = update(jobs).where(*failed).values(state="waiting", attempt=0, run_at=datetime.now(UTC))
+        try:
+            with self.database.write() as connection:
+                return connection.execute(again).rowcount == 1
+        except IntegrityError:  # one with its key waits already and stands for it
+            with self.database.write() as connection:
+                return connection.execute(delete(jobs).where(*failed)).rowcount == 1
+
 
 def _mine(job: ClaimedJob) -> tuple[Any, ...]:
     return jobs.c.pk == job.id, jobs.c.token == job.token, jobs.c.state == "running"

@@ -12,7 +12,7 @@ import click
 import pacs
 from config.sockets import CannotListen
 from config.sources import BadSettings
-from pacs.errors import PacsError
+from pacs.errors import PacsError, Unavailable
 
 COMMANDS = {
     "serve": "config.cli.serve:serve",
@@ -46,8 +46,10 @@ class _Commands(click.Group):
             return super().invoke(ctx)
         except (BadSettings, CannotListen) as error:
             raise click.ClickException(str(error)) from None
+        except Unavailable as error:
+            raise click.ClickException(f"{error} `pacs doctor` says what is wrong and what to do.") from None
         except PacsError as error:
-            raise click.ClickException(f"{error}\n`pacs doctor` says what is wrong and what to do.") from None
+            raise click.ClickException(str(error)) from None
         except OSError as error:
             raise click.ClickException(f"{error.strerror or error}: {error.filename or ''}") from None
 

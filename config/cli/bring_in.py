@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from config.cli.options import data_option, installation
+from config.cli.options import data_option, installation, progress_bar
 
 _OUTCOMES = {
     "created": "new",
@@ -28,17 +28,12 @@ def bring_in(paths: tuple[Path, ...], data_dir: Path | None, again: bool) -> Non
 
     An import that was interrupted goes on where it was. Exit code 1 when something failed.
     """
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
     from config.importing import Importer, Item, Journal, Tally, Unreadable, items
     from pacs.actor import system_actor
 
-    console = Console(stderr=True)
-    columns = (TextColumn("importing"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     try:
-        with installation(data_dir) as composed, Progress(*columns, console=console, transient=True) as bar:
-            task = bar.add_task("import", total=sum(1 for _ in items(paths)))
+        with installation(data_dir) as composed, progress_bar("importing") as bar:
+            task = bar.add_task("", total=sum(1 for _ in items(paths)))
 
             def progress(item: Item, outcome: str) -> None:
                 bar.advance(task)

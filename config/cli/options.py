@@ -13,6 +13,8 @@ from config.settings import Settings
 from config.sources import load
 
 if TYPE_CHECKING:
+    from rich.progress import Progress
+
     from config.compose import Installation
 
 data_option: Callable[[Any], Any] = click.option(
@@ -25,6 +27,16 @@ data_option: Callable[[Any], Any] = click.option(
 
 def settings_for(data_dir: Path | None, **flags: Any) -> Settings:
     return load({"data_dir": data_dir, **flags})[0]
+
+
+def progress_bar(words: str) -> Progress:
+    """On standard error, when a person looks at it."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn(words), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
 @contextmanager

@@ -98,9 +98,9 @@ def routes(readiness: Readiness) -> list[Route]:
         return JSONResponse(body, 200 if healthy else 503)
 
     return [
+        Route("/api/v1/health/liveness", live),
+        Route("/api/v1/health/readiness", ready),
         Route("/health", ready),
         Route("/health/live", live),
         Route("/health/ready", ready),
-        Route("/api/v1/health/liveness", live),
-        Route("/api/v1/health/readiness", ready),
     ]

@@ -44,7 +44,7 @@ class TimingMiddleware:
 
 
 def patterns(routes: Iterable[BaseRoute], prefix: str = "") -> Iterator[tuple[Any, str]]:
-    """Endpoint and path pattern of each route, the mounted ones too."""
+    """Endpoint and path pattern of each route, the mounted ones too. Of several patterns the last counts."""
     for each in routes:
         if isinstance(each, Mount):
             yield from patterns(each.routes or (), prefix + each.path)

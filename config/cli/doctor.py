@@ -1,0 +1,134 @@
+"""`pacs doctor`: looks at everything that a server needs, and says what to do."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from config.cli.options import data_option, settings_for
+from config.settings import Settings
+from config.sockets import CannotListen, listen
+from pacs.errors import PacsError, StorageFull
+
+_FILES_AN_ASSOCIATION = 6
+_CLOCK_SLACK = 5.0  # seconds
+
+
+@dataclass(frozen=True)
+class Finding:
+    good: bool
+    about: str
+    advice: str = ""
+
+
+Examination = Callable[[Settings], Iterator[Finding]]
+
+
+def _data_folder(settings: Settings) -> Iterator[Finding]:
+    folder = settings.data_dir
+    try:
+        folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+        writable = os.access(folder, os.W_OK | os.X_OK)
+    except OSError:
+        writable = False
+    yield Finding(writable, f"data folder {folder}", "let this user write there, or set PACS_DATA_DIR")
+    if writable:
+        free = shutil.disk_usage(folder).free
+        enough = free > settings.free_space_reserve
+        yield Finding(enough, f"{free >> 20} MiB of disk free", "free some space: nothing more is taken in")
+
+
+def _ports(settings: Settings) -> Iterator[Finding]:
+    for setting, address in (("PACS_HTTP", settings.http), ("PACS_DIMSE", settings.dimse)):
+        try:
+            listen(address, setting).close()
+            yield Finding(True, f"{address} is free for {setting}")
+        except CannotListen as error:
+            yield Finding(False, str(error), "nothing, when it is this server that listens there")
+
+
+def _database(settings: Settings) -> Iterator[Finding]:
+    from storage import migrations
+
+    url = settings.resolved_database_url
+    kind = url.split(":")[0].split("+")[0]
+    if kind == "sqlite" and not Path(url.removeprefix("sqlite:///")).exists():
+        yield Finding(True, "database: none yet; `pacs serve` makes it")
+        return
+    try:
+        at = migrations.current(url)
+    except PacsError as error:
+        yield Finding(
+            False, f"database ({kind}): {error}", "look at PACS_DATABASE_URL and the database's own log"
+        )
+        return
+    newest = at == migrations.newest()
+    yield Finding(newest, f"database ({kind}) at schema {at}", "run `pacs db upgrade`")
+    if kind == "postgresql":
+        yield _clock(url)
+
+
+def _clock(url: str) -> Finding:
+    from storage import figures
+    from storage.database import Database
+
+    database = Database(url)
+    try:
+        apart = abs((figures.clock(database) - datetime.now(UTC)).total_seconds())
+    finally:
+        database.close()
+    return Finding(
+        apart < _CLOCK_SLACK, f"clock {apart:.1f} s from the database's", "set this machine's clock (NTP)"
+    )
+
+
+def _objects(settings: Settings) -> Iterator[Finding]:
+    from config.compose import open_blobs, store_is_ready
+
+    where = settings.blobs_url or settings.data_dir
+    try:
+        with contextlib.closing(open_blobs(settings)) as blobs:
+            store_is_ready(blobs)
+    except StorageFull:
+        yield Finding(False, f"objects in {where}: no space", "free some space")
+    except (PacsError, OSError) as error:
+        yield Finding(
+            False, f"objects in {where}: {error}", "look at PACS_BLOBS_URL and the PACS_S3 settings"
+        )
+    else:
+        yield Finding(True, f"objects in {where}")
+
+
+def _open_files(settings: Settings) -> Iterator[Finding]:
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = settings.max_associations * _FILES_AN_ASSOCIATION
+    advice = f"`ulimit -Hn {needed}` before `pacs serve`, or lower PACS_MAX_ASSOCIATIONS"
+    yield Finding(most >= needed, f"{most} open files allowed, {needed} wanted", advice)
+
+
+EXAMINATIONS: tuple[Examination, ...] = (_data_folder, _ports, _database, _objects, _open_files)
+
+
+@click.command()
+@data_option
+def doctor(data_dir: Path | None) -> None:
+    """Look at settings, folder, disk, ports, database, objects and clock. Exit code 1 on a fault."""
+    settings = settings_for(data_dir)
+    click.echo("ok    settings")
+    faults = 0
+    for examine in EXAMINATIONS:
+        for finding in examine(settings):
+            click.echo(f"{'ok   ' if finding.good else 'FAULT'} {finding.about}")
+            if not finding.good:
+                faults += 1
+                click.echo(f"      → {finding.advice}")
+    if faults:
+        raise click.ClickException("Something needs your attention; see the arrows above.")

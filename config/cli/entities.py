@@ -1,0 +1,103 @@
+"""`pacs ae`: the DICOM peers that may come in from elsewhere, and where C-MOVE sends to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from config.cli.options import data_option, installation
+from config.settings import ae_title
+from pacs.access import RIGHTS
+from pacs.actor import system_actor
+from pacs.model import ApplicationEntity
+
+
+class _Title(click.ParamType[str]):
+    name = "title"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            return ae_title(str(value))
+        except ValueError as error:
+            self.fail(f"{value!r}: an AE title {error}", param, ctx)
+
+
+class _Rights(click.ParamType[frozenset[str]]):
+    name = "rights"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> frozenset[str]:
+        if isinstance(value, frozenset):
+            return value
+        given = frozenset(word.strip() for word in str(value).split(",") if word.strip())
+        if unknown := sorted(given - set(RIGHTS)):
+            self.fail(f"there is no right {', '.join(unknown)}; choose from {', '.join(RIGHTS)}", param, ctx)
+        return given
+
+
+@click.group()
+def ae() -> None:
+    """DICOM peers (application entities): who may in from elsewhere, and where C-MOVE sends to."""
+
+
+@ae.command()
+@click.argument("title", type=_Title())
+@data_option
+@click.option("--host", help="Where it listens, and where it calls from.")
+@click.option("--port", type=click.IntRange(1, 65535), help="Its port, for C-MOVE to it.")
+@click.option(
+    "--may",
+    "rights",
+    type=_Rights(),
+    default="",
+    metavar="RIGHT,…",
+    help=f"What it may do: {', '.join(RIGHTS)}. None: only be sent to.",
+)
+@click.option("--organization", "code", default="default", show_default=True, help="Whose peer it is.")
+def add(
+    title: str, data_dir: Path | None, host: str | None, port: int | None, rights: frozenset[str], code: str
+) -> None:
+    """Register the peer TITLE."""
+    from storage import organizations
+
+    if (host is None) != (port is None):
+        raise click.UsageError("--host and --port go together.")
+    with installation(data_dir) as composed:
+        organization = organizations.find(composed.database, code)
+        if organization is None:
+            raise click.ClickException(f"There is no organisation {code}.")
+        entity = ApplicationEntity(title, organization.id, host, port, rights)
+        composed.entities.add(system_actor("pacs ae", organization.id), entity)
+    click.echo(f"{title} is registered; running servers know it within seconds.")
+
+
+@ae.command("list")
+@data_option
+def list_(data_dir: Path | None) -> None:
+    """Show the registered peers."""
+    from storage import organizations
+
+    with installation(data_dir) as composed:
+        entities = composed.entities.all()
+        codes = {each.id: each.code for each in organizations.all_of(composed.database)}
+    for entity in entities:
+        where = f"{entity.host}:{entity.port}" if entity.host else "-"
+        rights = ",".join(sorted(entity.rights, key=RIGHTS.index)) or "-"
+        click.echo(f"{entity.title:<16}  {where:<24}  {rights:<24}  {codes[entity.organization]}")
+    if not entities:
+        click.echo(
+            "No peer is registered yet: `pacs ae add TITLE --host H --port P --may store,find`.", err=True
+        )
+
+
+@ae.command()
+@click.argument("title", type=_Title())
+@data_option
+def remove(title: str, data_dir: Path | None) -> None:
+    """Forget the peer TITLE."""
+    with installation(data_dir) as composed:
+        if not composed.entities.remove(system_actor("pacs ae"), title):
+            raise click.ClickException(f"{title} is not registered; `pacs ae list` shows who is.")
+    click.echo(f"{title} is no longer registered.")

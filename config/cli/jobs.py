@@ -1,0 +1,45 @@
+"""`pacs jobs`: background work, and what of it failed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from config.cli.options import data_option, installation
+
+
+@click.group()
+def jobs() -> None:
+    """Background work. What failed for good waits here for somebody's eye."""
+
+
+@jobs.command("list")
+@data_option
+def list_(data_dir: Path | None) -> None:
+    """How many jobs wait and run, and each one that failed."""
+    from storage import figures, organizations
+
+    with installation(data_dir) as composed:
+        counts = figures.jobs_by_state(composed.database)
+        failed = [
+            (each.code, row)
+            for each in organizations.all_of(composed.database)
+            for row in composed.queue.failed(each.id)
+        ]
+    click.echo(", ".join(f"{int(count)} {state}" for state, count in counts.items()))
+    for code, row in failed:
+        click.echo(f"{row['pk']:>8}  {row['kind']:<20}  {code}  {row['attempt']} tries  {row['last_error']}")
+    if failed:
+        click.echo("`pacs jobs retry NUMBER` tries one again.")
+
+
+@jobs.command()
+@click.argument("number", type=int)
+@data_option
+def retry(number: int, data_dir: Path | None) -> None:
+    """Try the failed job NUMBER again."""
+    with installation(data_dir) as composed:
+        if not composed.queue.revive(number):
+            raise click.ClickException(f"No failed job {number}; `pacs jobs list` shows them.")
+    click.echo(f"Job {number} waits to be done.")
