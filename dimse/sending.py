@@ -18,7 +18,7 @@ from dimse.suboperations import RetrieveArchive
 from pacs.dicom.choice import AsStored, Impossible, choose
 from pacs.dicom.convert import Decode, convert
 from pacs.dicom.encoding import UNCOMPRESSED
-from pacs.dicom.reader import read_header
+from pacs.dicom.reader import DEFAULT, Limits, read_header
 from pacs.dicom.source import CHUNK, IN_MEMORY, ReadAhead
 from pacs.errors import NotConvertible
 from pacs.model import StoredInstance
@@ -39,6 +39,8 @@ class Codecs:
 class Sending:
     archive: RetrieveArchive
     codecs: Codecs
+    limits: Limits = DEFAULT
+    """Of what was taken in, and is read again when it has to be converted."""
 
     def send(self, instance: StoredInstance, contexts: Iterable[Context], store: Store) -> Command:
         """`contexts`: those that the peer accepted for the instance's SOP class.
@@ -60,7 +62,9 @@ class Sending:
 
     def _converted(self, instance: StoredInstance, reader: BlobReader, target: str) -> Iterable[bytes]:
         deque(reader.verified(), maxlen=0)
-        header = read_header(ReadAhead(reader), instance.transfer_syntax, instance.dataset_offset)
+        header = read_header(
+            ReadAhead(reader), instance.transfer_syntax, instance.dataset_offset, self.limits
+        )
         pieces = convert(header, target, self.codecs.decode)
         return pieces if instance.transfer_syntax in UNCOMPRESSED else _spooled(pieces)
 
