@@ -67,7 +67,10 @@ class Peer:
         return preloaded(self.library)
 
     def prepare(self, store: Path) -> None:
-        """Writes what the server needs to find before it starts, and after its sink is known."""
+        """Makes what the server needs to find when it starts."""
+
+    def learn_sink(self) -> None:
+        """Registers the AE `SINK_AET` at `sink_port`, where that was not part of `prepare`."""
 
     def discard(self, store: Path) -> None:
         """Throws away what `prepare` made outside `store`."""
@@ -166,8 +169,10 @@ class Ours(Peer):
     def prepare(self, store: Path) -> None:
         self._on_server(f"CREATE DATABASE {_database(store)}")
         self.run("db", "upgrade")
-        sink = ["--host", "127.0.0.1", "--port", str(self.sink_port), "--may", "store"]
-        self.run("ae", "add", SINK_AET, *sink)
+
+    def learn_sink(self) -> None:
+        where = ["--host", "127.0.0.1", "--port", str(self.sink_port)]
+        self.run("ae", "add", SINK_AET, *where, "--may", "store")
 
     def run(self, *arguments: str) -> None:
         environment = self.environment(self.store)

@@ -25,6 +25,7 @@ def run(setting: Setting) -> None:
     with ExitStack() as stack:
         peers = [stack.enter_context(peer) for peer in setting.archives()]
         for peer in peers:
+            peer.learn_sink()
             stack.enter_context(clients.sink(peer))
             clients.store(peer, [folders])
         work = {
