@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-from sqlalchemy import ColumnElement, Select, bindparam, column, select, table, text
+from sqlalchemy import Integer, Select, column, literal_column, select, table
 
 from pacs.attributes import BY_KEYWORD, Attribute, Level, Matching
 from pacs.query import AnyOf, FuzzyName, OneOf, Test, Wildcard
@@ -33,6 +33,8 @@ TRIGRAMS: Mapping[Level, tuple[Attribute, ...]] = MappingProxyType(
     }
 )
 
+TABLE_NAMES = {Level.PATIENT: "patients", Level.STUDY: "studies"}
+
 Pieces = tuple[tuple[str, ...], ...]
 """Alternatives, each the literal pieces that all occur in the key."""
 
@@ -53,9 +55,9 @@ def bounds(attribute: Attribute) -> str:
     return "\\" if delimited(attribute) else ""
 
 
-def pieces(attribute: Attribute, test: Test) -> Pieces:
+def _pieces(attribute: Attribute, test: Test) -> Pieces:
     """Empty when the test cannot be narrowed down by letters."""
-    bound = bounds(attribute)
+    bound = "=" if attribute.matching is Matching.NAME else "\\"
     if isinstance(test, OneOf):
         return tuple((f"{bound}{value}{bound}",) for value in test.values)
     if isinstance(test, Wildcard):
@@ -64,7 +66,7 @@ def pieces(attribute: Attribute, test: Test) -> Pieces:
     if isinstance(test, FuzzyName):
         return _spoken(test.words)
     if isinstance(test, AnyOf):
-        found = [pieces(attribute, one) for one in test.tests]
+        found = [_pieces(attribute, one) for one in test.tests]
         return tuple(piece for one in found for piece in one) if all(found) else ()
     return ()
 
@@ -79,22 +81,41 @@ def _spoken(words: Iterable[str]) -> Pieces:
 def match_expression(attribute: Attribute, test: Test) -> str | None:
     """The FTS5 query of this test; None when some alternative has no piece of three letters."""
     alternatives = []
-    for literals in pieces(attribute, test):
-        found = dict.fromkeys(
-            piece[i : i + 3] for piece in literals for i in range(len(piece) - 2) if "\x00" not in piece
-        )
-        if not found:
+    for literals in _pieces(attribute, test):
+        phrases = ['"' + piece.replace('"', '""') + '"' for piece in literals if len(piece) > 2]
+        if not phrases:
             return None
-        alternatives.append(" AND ".join('"' + trigram.replace('"', '""') + '"' for trigram in found))
+        alternatives.append(" AND ".join(phrases))
     if not alternatives:
         return None
     return f"{attribute.key_column} : (({') OR ('.join(alternatives)}))"
 
 
-def fts_hits(level_table: str, expressions: Iterable[str]) -> Select[tuple[int]]:
-    """SQLite: the keys of the rows whose trigrams fit."""
-    trigrams = table(f"{level_table}_trigrams", column("rowid"))
-    matches: ColumnElement[bool] = text(f"{trigrams.name} MATCH :expression").bindparams(  # type: ignore[assignment]
-        bindparam("expression", " AND ".join(f"({e})" for e in expressions), unique=True)
+def pair(attribute: Attribute, test: Test) -> str | None:
+    """Two letters that a match has, when there are no three: `*qz*`. ASCII, whose case is plain."""
+    found = [piece for literals in _pieces(attribute, test) for piece in literals if len(piece) == 2]
+    if isinstance(test, Wildcard) and found and found[0].isascii():
+        return found[0].lower()
+    return None
+
+
+def hits(table_name: str, expressions: Iterable[str]) -> Select[tuple[int]]:
+    """SQLite: the keys of the rows whose letters fit."""
+    trigrams = table(f"{table_name}_trigrams", column("rowid", Integer))
+    matched = literal_column(trigrams.name).op("MATCH", is_comparison=True)
+    return select(trigrams.c.rowid).where(matched(" AND ".join(f"({e})" for e in expressions)))
+
+
+def pair_hits(attribute: Attribute, letters: str) -> Select[tuple[int]]:
+    """SQLite: likewise by two. Bounds follow the last letter, so some trigram begins with any pair."""
+    name = f"{TABLE_NAMES[attribute.level]}_trigrams_where"
+    where = table(name, column("term"), column("doc", Integer), column("col"))
+    return (
+        select(where.c.doc)
+        .distinct()
+        .where(
+            where.c.term >= letters,
+            where.c.term < letters + "\U0010ffff",
+            where.c.col == attribute.key_column,
+        )
     )
-    return select(trigrams.c.rowid).where(matches)

@@ -15,7 +15,7 @@ from pacs.attributes import BY_KEYWORD, LEVELS, Level
 from pacs.query import Condition, Items, OneOf, Query, Range, Test
 from storage import tables
 from storage.search_conditions import TABLES, Conditions
-from storage.search_index import fts_hits, is_indexed, match_expression
+from storage.search_index import hits, is_indexed, match_expression, pair, pair_hits
 
 FEW = 5_000
 """Rows worth collecting and sorting. At one in a hundred of 500,000 patients, either way to a page
@@ -77,20 +77,28 @@ class Planner:
                     yield Start(level, self._owners(level, condition))
                 elif condition.attribute in _LOOKED_UP and _is_value(condition.test):
                     yield self._selected(level, [condition])
-                elif expression := _letters(condition):
+                elif not is_indexed(condition.attribute):
+                    continue
+                elif expression := match_expression(condition.attribute, condition.test):
                     lettered[expression] = condition
+                elif letters := pair(condition.attribute, condition.test):
+                    yield from self._by_pair(condition, letters)
             if lettered:
                 yield self._by_letters(level, lettered)
 
     def _by_letters(self, level: Level, lettered: dict[str, Condition]) -> Start:
         if self.conditions.dialect == "sqlite":
-            return Start(level, fts_hits(TABLES[level].name, lettered))
+            return Start(level, hits(TABLES[level].name, lettered))
         return self._selected(level, list(lettered.values()))
+
+    def _by_pair(self, condition: Condition, letters: str) -> Iterator[Start]:
+        if self.conditions.dialect == "sqlite":
+            yield Start(condition.attribute.level, pair_hits(condition.attribute, letters))
 
     def _selected(self, level: Level, conditions: list[Condition]) -> Start:
         table = TABLES[level]
-        hits = select(table.c.pk).where(table.c.org_id == self.organization)
-        return Start(level, hits.where(*map(self.conditions.clause, conditions)).correlate(None))
+        selected = select(table.c.pk).where(table.c.org_id == self.organization)
+        return Start(level, selected.where(*map(self.conditions.clause, conditions)).correlate(None))
 
     def _owners(self, level: Level, condition: Condition) -> Select[tuple[int]]:
         """By the first of the item's keys; the others are left to the condition."""
@@ -104,12 +112,6 @@ class Planner:
             row.c.keyword == keyword,
             self.conditions.item_value(row.c.value, test),
         )
-
-
-def _letters(condition: Condition) -> str | None:
-    if not is_indexed(condition.attribute):
-        return None
-    return match_expression(condition.attribute, condition.test)
 
 
 def _is_value(test: Test) -> bool:

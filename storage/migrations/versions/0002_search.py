@@ -1,7 +1,8 @@
 """Search: pages from one index each, and trigrams of what is searched with wildcards.
 
-SQLite keeps trigrams in contentless FTS5 tables beside the rows, kept true by triggers;
-PostgreSQL has GIN indexes (`pg_trgm`).
+SQLite keeps trigrams in contentless FTS5 tables beside the rows, kept true by triggers, each value
+between backslashes so that its beginning and end are letters too. PostgreSQL has GIN indexes
+(`pg_trgm`), which know the ends of words.
 """
 
 from __future__ import annotations
@@ -11,20 +12,17 @@ from alembic import op
 revision = "0002"
 down_revision = "0001"
 
-PATIENTS = {
-    "patient_name_key": "{0}patient_name_key",
-    "patient_id": "{0}patient_id",
-    "other_patient_ids": "'\\' || {0}other_patient_ids || '\\'",
-    "other_patient_names_key": "{0}other_patient_names_key",
+TRIGRAMS = {
+    "patients": ("patient_name_key", "patient_id", "other_patient_ids", "other_patient_names_key"),
+    "studies": (
+        "accession_number",
+        "study_id",
+        "study_description_key",
+        "referring_physician_name_key",
+        "modalities_in_study",
+    ),
 }
-STUDIES = {
-    "accession_number": "{0}accession_number",
-    "study_id": "{0}study_id",
-    "study_description_key": "{0}study_description_key",
-    "referring_physician_name_key": "{0}referring_physician_name_key",
-    "modalities_in_study": "'\\' || {0}modalities_in_study || '\\'",
-}
-TRIGRAMS = {"patients": PATIENTS, "studies": STUDIES}
+SEVERAL_VALUES = ("other_patient_ids", "modalities_in_study")
 
 NEWEST = "org_id, coalesce(study_date_key, ''), coalesce(study_time_key, ''), pk"
 BY_NAME = "org_id, coalesce(patient_name_key, ''), pk"
@@ -45,30 +43,40 @@ def upgrade() -> None:
         (_gin if _postgresql() else _fts)(table, columns)
 
 
-def _gin(table: str, columns: dict[str, str]) -> None:
-    for name, expression in columns.items():
-        indexed = f"({expression.format('')}) gin_trgm_ops"
-        op.execute(f"CREATE INDEX ix_{table}_{name}_trigrams ON {table} USING gin ({indexed})")
+def _between_backslashes(column: str) -> str:
+    return f"'\\' || {column} || '\\'"
 
 
-def _fts(table: str, columns: dict[str, str]) -> None:
+def _gin(table: str, columns: tuple[str, ...]) -> None:
+    for name in columns:
+        indexed = _between_backslashes(name) if name in SEVERAL_VALUES else name
+        op.execute(f"CREATE INDEX ix_{table}_{name}_trigrams ON {table} USING gin (({indexed}) gin_trgm_ops)")
+
+
+def _fts(table: str, columns: tuple[str, ...]) -> None:
     fts, names = f"{table}_trigrams", ", ".join(columns)
-    options = "content = '', columnsize = 0, detail = column, tokenize = 'trigram'"
+    options = "content = '', columnsize = 0, tokenize = 'trigram'"
     op.execute(f"CREATE VIRTUAL TABLE {fts} USING fts5({names}, {options})")
-    old, new = (", ".join(e.format(f"{row}.") for e in columns.values()) for row in ("old", "new"))
+    op.execute(f"CREATE VIRTUAL TABLE {fts}_where USING fts5vocab({fts}, instance)")
+    old, new, kept = (_texts(columns, row) for row in ("old.", "new.", ""))
     forget = f"INSERT INTO {fts} ({fts}, rowid, {names}) VALUES ('delete', old.pk, {old});"
     learn = f"INSERT INTO {fts} (rowid, {names}) VALUES (new.pk, {new});"
     changed = " OR ".join(f"old.{name} IS NOT new.{name}" for name in columns)
-    for event, action in (
-        ("AFTER INSERT", learn),
-        ("AFTER DELETE", forget),
-        (f"AFTER UPDATE OF {names}", forget + learn),
+    for label, event, action in (
+        ("insert", f"INSERT ON {table}", learn),
+        ("delete", f"DELETE ON {table}", forget),
+        ("update", f"UPDATE OF {names} ON {table} WHEN {changed}", forget + learn),
     ):
-        label = f"{fts}_{event.split()[1].lower()}"
-        when = f"WHEN {changed}" if "UPDATE" in event else ""
-        op.execute(f"CREATE TRIGGER {label} {event} ON {table} {when} BEGIN {action} END")
-    existing = ", ".join(e.format("") for e in columns.values())
-    op.execute(f"INSERT INTO {fts} (rowid, {names}) SELECT pk, {existing} FROM {table}")
+        op.execute(f"CREATE TRIGGER {fts}_{label} AFTER {event} BEGIN {action} END")
+    op.execute(f"INSERT INTO {fts} (rowid, {names}) SELECT pk, {kept} FROM {table}")
+
+
+def _texts(columns: tuple[str, ...], row: str) -> str:
+    """Keys of names stand between equals signs as they are (`pacs.matching.name_key`)."""
+    return ", ".join(
+        f"{row}{name}" if name.endswith(("_name_key", "_names_key")) else _between_backslashes(f"{row}{name}")
+        for name in columns
+    )
 
 
 def downgrade() -> None:
@@ -79,6 +87,7 @@ def downgrade() -> None:
         else:
             for event in ("insert", "delete", "update"):
                 op.execute(f"DROP TRIGGER {table}_trigrams_{event}")
+            op.execute(f"DROP TABLE {table}_trigrams_where")
             op.execute(f"DROP TABLE {table}_trigrams")
     op.drop_index("ix_patients_by_name", "patients")
     op.drop_index("ix_studies_newest_first", "studies")

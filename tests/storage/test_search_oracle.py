@@ -1,0 +1,276 @@
+"""Both databases answer as a slow and plain reading of PS3.4 §C.2.2.2 does, in the same order."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pacs.attributes import BY_KEYWORD, LEVELS, Attribute, Level, Matching
+from pacs.errors import InvalidQuery
+from pacs.matching import integer, name_group, normalize
+from pacs.query import AnyOf, DateTimeRange, Empty, FuzzyName, Items, OneOf, Query, Range, Test, Wildcard
+from pacs.query_parser import DATE_TIME, FUZZY, RELATIONAL, Scope, parse_query
+from pacs.text import fold, sound, words
+from storage import search, search_plan
+from storage.database import Database
+from storage.search_conditions import Conditions
+from tests.storage.bulk import Entity, add_organization, clear, enter
+
+LETTERS = "aAbBsSäÄøß_%[]-'\"~/1и山や"
+TEXT = st.text(LETTERS, max_size=6)
+PATTERN = st.text(LETTERS + "**?", max_size=7)
+SEVERAL = st.lists(TEXT, min_size=1, max_size=3).map("\\".join)
+NAME = st.lists(st.lists(TEXT, min_size=1, max_size=3).map("^".join), min_size=1, max_size=3).map("=".join)
+NAME_PATTERN = st.text(LETTERS + "**?^^=", max_size=9)
+DAY = st.sampled_from(["20240101", "20240102", "2024.01.03", "20231231", "junk"])
+TIME = st.sampled_from(["10", "1030", "103015", "103015.5", "235959", "junk"])
+DAY_QUERY = st.sampled_from(["20240101", "20240102-", "-20240101", "20231231-20240102", '""'])
+TIME_QUERY = st.sampled_from(["10", "1030-", "-103015", "09-1030", "103015.5"])
+NUMBER = st.sampled_from(["1", "02", "-1", "x", "3.0"])
+UID = st.sampled_from(["1.2", "1.3", "1.4"])
+
+# keyword: (values stored, values asked for)
+KINDS: Mapping[str, tuple[st.SearchStrategy[str], st.SearchStrategy[str]]] = {
+    "PatientName": (NAME, NAME_PATTERN),
+    "PatientID": (TEXT, PATTERN),
+    "OtherPatientIDs": (SEVERAL, PATTERN | SEVERAL),
+    "OtherPatientNames": (st.lists(NAME, min_size=1, max_size=2).map("\\".join), NAME_PATTERN),
+    "PatientBirthDate": (DAY, DAY_QUERY),
+    "PatientComments": (TEXT, PATTERN),
+    "StudyDate": (DAY, DAY_QUERY),
+    "StudyTime": (TIME, TIME_QUERY),
+    "AccessionNumber": (TEXT, PATTERN),
+    "StudyDescription": (TEXT, PATTERN),
+    "AdmittingDiagnosesDescription": (SEVERAL, PATTERN),
+    "ReferringPhysicianName": (NAME, NAME_PATTERN),
+    "ModalitiesInStudy": (
+        st.sampled_from(["CT", "CT\\MR", "XCT", "MR"]),
+        st.sampled_from(["CT", "*T", "M?\\US"]),
+    ),
+    "SOPClassesInStudy": (UID, st.sampled_from(["1.2", "1.2\\1.3"])),
+    "NumberOfStudyRelatedSeries": (st.just("0"), st.sampled_from(["0", "1"])),
+    "SeriesNumber": (NUMBER, st.sampled_from(["1", "3", "-1"])),
+    "Modality": (st.sampled_from(["CT", "MR"]), st.sampled_from(["CT", "?R", '""'])),
+    "SeriesDescription": (TEXT, PATTERN),
+    "InstanceNumber": (NUMBER, st.sampled_from(["1", "3"])),
+    "AcquisitionDateTime": (
+        st.sampled_from(["2024", "20240101103015+0100", "20240101093015.25"]),
+        st.sampled_from(["20240101", "2024010109", "-20240101093015", "2023-20240101+0100"]),
+    ),
+    "ImageType": (SEVERAL, PATTERN),
+}
+CODES = "ProcedureCodeSequence"
+ITEM = st.dictionaries(
+    st.sampled_from([0x00080100, 0x00080102]), st.text("Ab*", min_size=1, max_size=2), max_size=2
+)
+CALLED = {
+    Level.PATIENT: "IssuerOfPatientID",
+    Level.STUDY: "StudyInstanceUID",
+    Level.SERIES: "SeriesInstanceUID",
+    Level.IMAGE: "SOPInstanceUID",
+}
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> list[Entity]:
+    """A few entities of each level, in two organisations; a child has its parent's."""
+    world: list[Entity] = []
+    above: list[Entity] = []
+    for level in LEVELS:
+        here = []
+        for pk in range(1, draw(st.integers(1, 5 if level is Level.PATIENT else 8)) + 1):
+            parent = draw(st.sampled_from(above)) if above else None
+            organization = parent.organization if parent else draw(st.sampled_from([1, 1, 1, 2]))
+            values = draw(_values(level))
+            values[CALLED[level]] = f"1.{level.depth}.{pk}"
+            here.append(Entity(level, pk, parent.pk if parent else 0, values, organization))
+        world += here
+        above = here
+    return world
+
+
+@st.composite
+def _values(draw: st.DrawFn, level: Level) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for keyword, (stored, _) in KINDS.items():
+        if BY_KEYWORD[keyword].level is not level:
+            continue
+        value = draw(st.none() | stored)
+        if keyword == "NumberOfStudyRelatedSeries":
+            values[keyword] = 0
+        elif value:
+            values[keyword] = value
+    if level is Level.STUDY and (items := draw(st.lists(ITEM, max_size=2))):
+        values[CODES] = [
+            {f"{tag:08X}": {"vr": "SH", "Value": [value]} for tag, value in item.items()} for item in items
+        ]
+    return values
+
+
+@st.composite
+def queries(draw: st.DrawFn) -> Query:
+    level = draw(st.sampled_from(LEVELS))
+    asked = draw(st.lists(st.sampled_from(sorted(KINDS)), max_size=3, unique=True))
+    keys: list[tuple[int, Any]] = [(BY_KEYWORD[k].tag, draw(KINDS[k][1])) for k in asked]
+    if draw(st.integers(0, 4)) == 0:
+        keys.append((BY_KEYWORD[CODES].tag, [draw(ITEM)]))
+    if level.depth > 1 and draw(st.booleans()):
+        keys.append((BY_KEYWORD["StudyInstanceUID"].tag, draw(st.sampled_from(["1.1.1", "1.1.1\\1.1.2"]))))
+    options = frozenset({RELATIONAL, *draw(st.sets(st.sampled_from([FUZZY, DATE_TIME])))})
+    try:
+        return parse_query(Scope(level, options=options), keys)
+    except InvalidQuery:
+        return Query(level)
+
+
+def expected(world: list[Entity], query: Query, numbered: bool) -> list[int]:
+    """Keys of the matching rows in order."""
+    rows = {(entity.level, entity.pk): entity for entity in world}
+    found = []
+    for entity in world:
+        if entity.level is not query.level or entity.organization != 1:
+            continue
+        values: dict[str, Any] = {}
+        one: Entity | None = entity
+        while one is not None:
+            values |= one.values
+            one = rows.get((LEVELS[one.level.depth - 1], one.parent)) if one.level.depth else None
+        if all(matches(c.attribute, c.test, values) for c in query.conditions):
+            found.append((entity, values))
+    found.sort(key=lambda pair: _place(query.level, *pair, numbered))
+    return [entity.pk for entity, _ in found]
+
+
+class _Down(str):
+    def __lt__(self, other: str) -> bool:
+        return str.__gt__(self, other)
+
+
+def _place(level: Level, entity: Entity, values: Mapping[str, Any], numbered: bool) -> tuple[Any, ...]:
+    if level is Level.PATIENT:
+        return (_key(values, "PatientName") or "", entity.pk)
+    if level is Level.STUDY:
+        return (*(_Down(_key(values, k) or "") for k in ("StudyDate", "StudyTime")), -entity.pk)
+    if not numbered:
+        return (-entity.pk,)
+    number = _key(values, "SeriesNumber" if level is Level.SERIES else "InstanceNumber")
+    return (-entity.parent, float("inf") if number is None else number, entity.pk)
+
+
+def _key(values: Mapping[str, Any], keyword: str) -> Any:
+    return normalize(BY_KEYWORD[keyword], values[keyword]) if keyword in values else None
+
+
+def matches(attribute: Attribute, test: Test, values: Mapping[str, Any]) -> bool:
+    value = values.get(attribute.keyword)
+    if isinstance(test, AnyOf):
+        return any(matches(attribute, one, values) for one in test.tests)
+    if isinstance(test, Empty):
+        return value is None
+    if isinstance(test, DateTimeRange):
+        return _in_range(test, _key(values, attribute.keyword), _key(values, test.time.keyword))
+    if value is None:
+        return False
+    if isinstance(test, Items):
+        return any(_item(item, test) for item in value)
+    if isinstance(test, FuzzyName):
+        heard = words("^".join(name_group(g) for v in value.split("\\") for g in v.split("=")))
+        sounds = {sound(word) for word in heard} - {""}
+        return all(any(h.startswith(w) for h in heard) or sound(w) in sounds for w in test.words)
+    if isinstance(test, Range):
+        key = _key(values, attribute.keyword)
+        return key is not None and (test.low or "") <= key <= (test.high or "9")
+    return any(_one(single, test) for single in _singles(attribute, value))
+
+
+def _in_range(test: DateTimeRange, day: str | None, time: str | None) -> bool:
+    if day is None:
+        return False
+    after = test.low is None or day > test.low[0] or (day == test.low[0] and (time or "") >= test.low[1])
+    before = (
+        test.high is None
+        or day < test.high[0]
+        or (day == test.high[0] and time is not None and time <= test.high[1])
+    )
+    return after and before
+
+
+def _singles(attribute: Attribute, value: Any) -> Iterator[str | int]:
+    if attribute.matching is Matching.NUMBER:
+        number = integer(str(value))
+        if number is not None:
+            yield number
+        return
+    for one in value.split("\\") if attribute.multiple else [value]:
+        if attribute.matching is Matching.NAME:
+            yield from filter(None, map(name_group, one.split("=")))
+        else:
+            yield fold(one) if attribute.matching is Matching.TEXT else one
+
+
+def _one(value: str | int, test: OneOf | Wildcard) -> bool:
+    if isinstance(test, OneOf):
+        return value in test.values
+    regex = "".join({"*": ".*", "?": "."}.get(c, re.escape(c)) for c in test.pattern)
+    return re.fullmatch(regex, str(value), re.DOTALL) is not None
+
+
+def _item(item: Mapping[str, Any], test: Items) -> bool:
+    for keyword, one in test.tests:
+        held = item.get(f"{BY_ITEM[keyword]:08X}", {}).get("Value", [""])[0]
+        if not held or not _one(held, one):
+            return False
+    return True
+
+
+BY_ITEM = {"CodeValue": 0x00080100, "CodingSchemeDesignator": 0x00080102}
+
+
+@pytest.fixture(params=[5_000, -1], ids=["from the rare", "along the order"])
+def few(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Pages of a few rows, and one way to them or the other."""
+    monkeypatch.setattr(search_plan, "FEW", request.param)
+    monkeypatch.setattr(search, "FIRST_PAGE", 2)
+    monkeypatch.setattr(search, "NEXT_PAGES", 3)
+    return int(request.param)
+
+
+@pytest.fixture
+def shared(database: Database) -> Database:
+    with database.write() as connection:
+        add_organization(connection, 2)
+    return database
+
+
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[
+        HealthCheck.function_scoped_fixture,
+        HealthCheck.too_slow,
+        HealthCheck.data_too_large,
+    ],
+)
+@given(world=worlds(), asked=st.lists(queries(), min_size=8, max_size=8))
+def test_searches_find_what_they_should(
+    shared: Database, few: int, world: list[Entity], asked: list[Query]
+) -> None:
+    database = shared
+    with database.write() as connection:
+        clear(connection)
+        enter(connection, world)
+    for query in asked:
+        with database.read() as connection:
+            planner = search_plan.Planner(1, Conditions(database.dialect))
+            started = planner.choose(connection, query) is not None
+        called = BY_KEYWORD[CALLED[query.level]]
+        answers = search.find(database, 1, replace(query, include=(called,)))
+        found = [int(values[called.keyword].split(".")[-1]) for values in answers]
+        assert found == expected(world, query, started), query
+        assert search.count(database, 1, query) == len(found)
