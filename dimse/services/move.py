@@ -134,6 +134,7 @@ class Delivery:
             try:
                 response = self._store(association, instance)
             except TimedOut as late:
+                self._abort()
                 raise DestinationLost("the destination does not answer") from late
             except AssociationEnded as ended:
                 self._abort()
