@@ -1,0 +1,249 @@
+"""The README's first minute, as a new user types it, and what must hold of a started server."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pydicom
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from pydicom.data import get_testdata_file
+from pydicom.uid import generate_uid
+
+from tests.conformance.server import PACS, PATIENCE, Server, free_port
+from tests.corpus import SHARED_DATA
+
+README = (Path(__file__).resolve().parents[2] / "README.md").read_text("utf-8")
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("storescu") is None, reason="DCMTK is not installed: apt-get install dcmtk"
+)
+
+
+@pytest.fixture(scope="module")
+def slices(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a study: three CT slices."""
+    folder = tmp_path_factory.mktemp("ct")
+    study, series = generate_uid(), generate_uid()
+    for number in range(3):
+        ds = pydicom.dcmread(str(get_testdata_file("CT_small.dcm")))
+        ds.StudyInstanceUID, ds.SeriesInstanceUID = study, series
+        ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+        ds.PatientName, ds.PatientID = "Quickstart^Jane", "QS-4711"
+        ds.InstanceNumber = number + 1
+        del ds.DataSetTrailingPadding  # storescu would not send it
+        ds.save_as(folder / f"slice{number}.dcm")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def ct(slices: Path) -> Path:
+    corpus = SHARED_DATA / "ct"
+    return corpus if corpus.is_dir() else slices
+
+
+def typed(
+    tool: str, server: Server, ct: Path, folder: Path, **placeholders: str
+) -> subprocess.CompletedProcess[str]:
+    """Run the README's line that begins with `tool`, with this server's ports."""
+    (line,) = re.findall(rf"^{tool} .*$", README, re.MULTILINE)
+    line = line.replace("11112", str(server.dimse_port)).replace("path/to/ct", shlex.quote(str(ct)))
+    for name, value in placeholders.items():
+        line = line.replace(name, value)
+    return subprocess.run(
+        shlex.split(line), cwd=folder, capture_output=True, text=True, timeout=PATIENCE, check=True
+    )
+
+
+def data_sets(folder: Path) -> dict[str, bytes]:
+    """SOP Instance UID → the bytes of each file's data set."""
+    found = {}
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb") as file:
+                meta = pydicom.filereader.read_file_meta_info(path)
+                file.seek(132 + 12 + meta.FileMetaInformationGroupLength)
+                found[str(meta.MediaStorageSOPInstanceUID)] = file.read()
+    return found
+
+
+@contextmanager
+def listening(received: Path) -> Iterator[int]:
+    """DCMTK's storescp as WORKSTATION, writing the bytes that it gets; yields its port."""
+    received.mkdir()
+    port = free_port()
+    listener = subprocess.Popen(
+        ["storescp", "+B", "-aet", "WORKSTATION", "+xa", "-od", str(received), str(port)],
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        deadline = time.monotonic() + PATIENCE
+        while subprocess.run(["echoscu", "localhost", str(port)], stderr=subprocess.DEVNULL).returncode:
+            assert time.monotonic() < deadline
+        yield port
+    finally:
+        listener.terminate()
+        listener.wait()
+
+
+def test_first_minute(server: Server, slices: Path, tmp_path: Path) -> None:
+    for tool in ("echoscu", "storescu"):
+        typed(tool, server, slices, tmp_path)
+    found = typed("findscu", server, slices, tmp_path)
+    (uid,) = {pydicom.dcmread(path).StudyInstanceUID for path in slices.iterdir()}
+    assert uid in found.stdout + found.stderr
+    typed("mkdir", server, slices, tmp_path)
+    typed("getscu", server, slices, tmp_path, STUDY_UID=uid)
+    assert data_sets(tmp_path / "fetched") == data_sets(slices)
+    received = tmp_path / "received"
+    with listening(received) as port:
+        (line,) = re.findall(r"^pacs (ae add WORKSTATION .*)$", README, re.MULTILINE)
+        server.command(*line.replace("11113", str(port)).split())
+        typed("movescu", server, slices, tmp_path, STUDY_UID=uid)
+        server.command("ae", "remove", "WORKSTATION")
+    assert data_sets(received) == data_sets(slices)
+
+
+def test_what_a_new_user_sends_comes_back(server: Server, ct: Path, tmp_path: Path) -> None:
+    typed("storescu", server, ct, tmp_path)
+    with listening(tmp_path / "sent") as port:  # what storescu makes of the files on the wire
+        subprocess.run(
+            ["storescu", "+sd", "+r", "localhost", str(port), str(ct)], check=True, timeout=PATIENCE
+        )
+    typed("mkdir", server, ct, tmp_path)
+    for study in {str(pydicom.dcmread(path).StudyInstanceUID) for path in (tmp_path / "sent").iterdir()}:
+        typed("getscu", server, ct, tmp_path, STUDY_UID=study)
+    assert data_sets(tmp_path / "fetched") == data_sets(tmp_path / "sent")
+
+
+def test_import_beside_the_server_keeps_files_byte_for_byte(
+    server: Server, slices: Path, tmp_path: Path
+) -> None:
+    again = tmp_path / "export.zip"
+    shutil.make_archive(str(again.with_suffix("")), "zip", slices)
+    for number, path in enumerate(slices.iterdir()):
+        ds = pydicom.dcmread(path)
+        ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+        ds.save_as(tmp_path / f"more{number}.dcm")
+    (tmp_path / "notes.txt").write_text("nothing")
+    said = server.command("import", str(tmp_path))
+    assert re.search(r"\b3  new", said)
+    assert re.search(r"\b1  not DICOM", said)
+    assert re.search(r"\b4  imported before|\b3  (already in the archive|new)", said)
+    again_said = server.command("import", str(tmp_path))
+    assert re.search(r"\b6  imported before", again_said)
+    assert " new" not in again_said
+    assert "No damage" in server.command("verify")
+
+
+def test_no_patient_in_any_log(server: Server, slices: Path, tmp_path: Path) -> None:
+    typed("storescu", server, slices, tmp_path)
+    ask = ["findscu", "-S", "-aec", "PACS", "-k", "QueryRetrieveLevel=STUDY", "-k", "PatientName=Quick*"]
+    asked = [*ask, "-k", "PatientID=QS-4711", "localhost", str(server.dimse_port)]
+    assert b"QS-4711" in subprocess.run(asked, capture_output=True, timeout=PATIENCE, check=True).stderr
+    broken = tmp_path / "broken.dcm"
+    broken.write_bytes((slices / "slice0.dcm").read_bytes()[:1500])
+    subprocess.run(
+        ["storescu", "-aec", "PACS", "localhost", str(server.dimse_port), str(broken)], capture_output=True
+    )
+    logs = [server.log, *(server.data / "log").rglob("*.log*")]
+    for log in logs:
+        text = log.read_text("utf-8", "replace")
+        assert "Quickstart" not in text and "QS-4711" not in text, log
+
+
+def test_counters_are_exact(server: Server) -> None:
+    def count() -> float:
+        _, page = server.get("/metrics")
+        return sum(
+            sample.value
+            for family in text_string_to_metric_families(page.text)
+            for sample in family.samples
+            if sample.name == "pacs_dimse_operations_total"
+            and sample.labels == {"op": "C-ECHO", "status": "0000"}
+        )
+
+    before = count()
+    for _ in range(5):
+        echo = ["echoscu", "-aec", "PACS", "localhost", str(server.dimse_port), "--repeat", "3"]
+        subprocess.run(echo, check=True, timeout=PATIENCE)
+    assert count() - before == 15
+
+
+def test_a_wrong_called_title_is_refused(server: Server) -> None:
+    refused = ["echoscu", "-aec", "NOBODY", "localhost", str(server.dimse_port)]
+    said = subprocess.run(refused, capture_output=True, text=True, timeout=PATIENCE)
+    assert said.returncode != 0
+    assert "Called AE Title Not Recognized" in said.stderr
+    assert "NOBODY" in (server.data / "log" / "security.log").read_text()
+
+
+def test_a_port_in_use_is_said_in_one_message(server: Server, tmp_path: Path) -> None:
+    second = Server(tmp_path / "second", {"PACS_DIMSE": f"127.0.0.1:{server.dimse_port}"})
+    said = second.command("serve", code=1)
+    assert f"127.0.0.1:{server.dimse_port} is in use" in said
+    assert "PACS_DIMSE" in said and "Traceback" not in said
+
+
+def test_bad_settings_are_said_in_one_message(tmp_path: Path) -> None:
+    second = Server(tmp_path / "second", {"PACS_COLOUR": "red", "PACS_LOG_LEVEL": "loud"})
+    said = second.command("serve", code=1)
+    assert "PACS_COLOUR" in said and "PACS_LOG_LEVEL" in said and "Traceback" not in said
+
+
+def test_at_rest_it_is_small(server: Server) -> None:
+    assert server.memory() < 250 << 20
+
+
+def test_each_process_is_replaced_when_it_dies(fresh_server: Server, slices: Path, tmp_path: Path) -> None:
+    for process in fresh_server.processes()[1:]:
+        process.kill()
+        process.wait(10)
+        deadline = time.monotonic() + PATIENCE
+        while len(fresh_server.processes()) < 5 or not fresh_server.ready():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        typed("storescu", fresh_server, slices, tmp_path)
+    assert fresh_server.output().count("process died") == 4
+
+
+def test_a_message_under_way_is_finished_before_the_end(fresh_server: Server, slices: Path) -> None:
+    """SIGTERM between two C-STOREs of one association: the one under way is answered."""
+    many = [str(path) for path in slices.iterdir()] * 30
+    sending = subprocess.Popen(
+        ["storescu", "-v", "-aec", "PACS", "localhost", str(fresh_server.dimse_port), *many],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert sending.stderr is not None
+    for line in sending.stderr:
+        if "Success" in line:
+            break
+    fresh_server.stop()
+    rest = sending.stderr.read()
+    sending.wait(PATIENCE)
+    sent, answered = rest.count("Sending file"), rest.count("Received Store Response")
+    assert sent - answered <= 1
+
+
+def test_the_command_line_tells_its_help() -> None:
+    for command in (
+        "",
+        "serve",
+        "import",
+        "ae add",
+        "verify",
+        "reindex",
+        "audit verify",
+        "jobs retry",
+        "doctor",
+    ):
+        done = subprocess.run([*PACS, *command.split(), "--help"], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0 and "Usage: pacs" in done.stdout
