@@ -67,6 +67,8 @@ def _rows(database: Database, page: Page) -> Iterator[Row[Any]]:
         wanted = size if left is None else min(size, left)
         with _reading(database) as connection:
             planned = planned or _planned(connection, page)
+            if planned.start is not None and not planned.start.keys:
+                return
             statement = planned.statement(wanted, after, offset)
             rows = connection.execute(_with_versions(statement) if page.extra else statement).all()
         yield from rows

@@ -8,11 +8,25 @@ decides among what the pattern lets through.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Text, and_, false, func, literal, literal_column, or_, select
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    Select,
+    Text,
+    and_,
+    cast,
+    false,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+)
 
 from pacs.attributes import Attribute, Level, Matching
 from pacs.query import AnyOf, Condition, DateTimeRange, Empty, FuzzyName, Items, OneOf, Range, Test, Wildcard
@@ -53,6 +67,12 @@ class Conditions:
     def _test(self, attribute: Attribute, test: Test) -> Clause:
         make: Callable[[Attribute, Any], Clause] = getattr(self, _METHODS[type(test)])
         return make(attribute, test)
+
+    def keys(self, keys: Sequence[int]) -> Select[int]:
+        """Any number of keys as one parameter, for `IN`."""
+        if self.dialect == "sqlite":
+            return select(func.json_each(str(list(keys))).table_valued("value").c.value)
+        return select(func.unnest(cast(list(keys), ARRAY(BigInteger))).column_valued())
 
     def any_of(self, attribute: Attribute, test: AnyOf) -> Clause:
         return or_(*(self._test(attribute, one) for one in test.tests))

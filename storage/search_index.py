@@ -99,14 +99,14 @@ def pair(attribute: Attribute, test: Test) -> str | None:
     return None
 
 
-def hits(table_name: str, expressions: Iterable[str]) -> Select[tuple[int]]:
+def hits(table_name: str, expressions: Iterable[str]) -> Select[int]:
     """SQLite: the keys of the rows whose letters fit."""
     trigrams = table(f"{table_name}_trigrams", column("rowid", Integer))
     matched = literal_column(trigrams.name).op("MATCH", is_comparison=True)
     return select(trigrams.c.rowid).where(matched(" AND ".join(f"({e})" for e in expressions)))
 
 
-def pair_hits(attribute: Attribute, letters: str) -> Select[tuple[int]]:
+def pair_hits(attribute: Attribute, letters: str) -> Select[int]:
     """SQLite: likewise by two. Bounds follow the last letter, so some trigram begins with any pair."""
     name = f"{TABLE_NAMES[attribute.level]}_trigrams_where"
     where = table(name, column("term"), column("doc", Integer), column("col"))

@@ -1,7 +1,8 @@
 """Which way to the answers: from the few rows that some key selects, or along the page's own order.
 
-What is common is soon met along the order; what is rare must be looked up. A count of what each
-key selects, cut off at `FEW`, says which it is before either is tried.
+What is common is soon met along the order; what is rare must be looked up. Each key is asked for
+the rows that it selects, up to one more than `FEW`: that says which it is, and what is rare is then
+already found.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Select, Table, func, select
+from sqlalchemy import Connection, Select, Table, literal_column, select, union_all
 
 from pacs.attributes import BY_KEYWORD, LEVELS, Level
 from pacs.query import Condition, Items, OneOf, Query, Range, Test
@@ -18,8 +19,8 @@ from storage.search_conditions import TABLES, Conditions
 from storage.search_index import hits, is_indexed, match_expression, pair, pair_hits
 
 FEW = 5_000
-"""Rows worth collecting and sorting. At one in a hundred of 500,000 patients, either way to a page
-takes some 20 ms."""
+"""Rows worth collecting and sorting: where one in a hundred of 500,000 patients fits, either way to
+a page takes some 20 ms."""
 
 _UIDS = ("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID")
 _LOOKED_UP = frozenset(
@@ -31,10 +32,16 @@ _LOOKED_UP = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """`hits`: keys of the rows of this level among which all matches lie."""
+    """`keys`: of the rows of this level among which all matches lie."""
 
     level: Level
-    hits: Select[tuple[int]]
+    keys: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    level: Level
+    hits: Select[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,23 +51,22 @@ class Planner:
 
     def choose(self, connection: Connection, query: Query) -> Start | None:
         """Where to start; None: along the order."""
-        if direct := self._by_uid(query):
-            return direct
-        starts = list(self._starts(query))
-        if not starts:
+        uid = self._by_uid(query)
+        if uid is not None:
+            return Start(uid.level, tuple(connection.execute(uid.hits).scalars()))
+        ways = list(self._ways(query))
+        if not ways:
             return None
-        counts = select(
-            *(
-                select(func.count()).select_from(start.hits.limit(FEW + 1).subquery()).scalar_subquery()
-                for start in starts
-            )
+        capped = (
+            select(literal_column(str(i)), way.hits.limit(FEW + 1).subquery()) for i, way in enumerate(ways)
         )
-        fewest, start = min(
-            zip(connection.execute(counts).one(), starts, strict=True), key=lambda pair: int(pair[0])
-        )
-        return start if fewest <= FEW else None
+        found: list[list[int]] = [[] for _ in ways]
+        for i, key in connection.execute(union_all(*capped)):
+            found[i].append(key)
+        keys_found, way = min(zip(found, ways, strict=True), key=lambda pair: len(pair[0]))
+        return Start(way.level, tuple(keys_found)) if len(keys_found) <= FEW else None
 
-    def _by_uid(self, query: Query) -> Start | None:
+    def _by_uid(self, query: Query) -> _Way | None:
         """A UID names few things by nature; the deepest of them the fewest."""
         given = {c.attribute.keyword: c for c in query.conditions if isinstance(c.test, OneOf)}
         for keyword in _UIDS:
@@ -68,13 +74,13 @@ class Planner:
                 return self._selected(given[keyword].attribute.level, [given[keyword]])
         return None
 
-    def _starts(self, query: Query) -> Iterator[Start]:
+    def _ways(self, query: Query) -> Iterator[_Way]:
         for level in LEVELS[: query.level.depth + 1]:
             here = [c for c in query.conditions if c.attribute.level is level]
             lettered: dict[str, Condition] = {}
             for condition in here:
                 if isinstance(condition.test, Items):
-                    yield Start(level, self._owners(level, condition))
+                    yield _Way(level, self._owners(level, condition))
                 elif condition.attribute in _LOOKED_UP and _is_value(condition.test):
                     yield self._selected(level, [condition])
                 elif not is_indexed(condition.attribute):
@@ -86,21 +92,21 @@ class Planner:
             if lettered:
                 yield self._by_letters(level, lettered)
 
-    def _by_letters(self, level: Level, lettered: dict[str, Condition]) -> Start:
+    def _by_letters(self, level: Level, lettered: dict[str, Condition]) -> _Way:
         if self.conditions.dialect == "sqlite":
-            return Start(level, hits(TABLES[level].name, lettered))
+            return _Way(level, hits(TABLES[level].name, lettered))
         return self._selected(level, list(lettered.values()))
 
-    def _by_pair(self, condition: Condition, letters: str) -> Iterator[Start]:
+    def _by_pair(self, condition: Condition, letters: str) -> Iterator[_Way]:
         if self.conditions.dialect == "sqlite":
-            yield Start(condition.attribute.level, pair_hits(condition.attribute, letters))
+            yield _Way(condition.attribute.level, pair_hits(condition.attribute, letters))
 
-    def _selected(self, level: Level, conditions: list[Condition]) -> Start:
+    def _selected(self, level: Level, conditions: list[Condition]) -> _Way:
         table = TABLES[level]
         selected = select(table.c.pk).where(table.c.org_id == self.organization)
-        return Start(level, selected.where(*map(self.conditions.clause, conditions)).correlate(None))
+        return _Way(level, selected.where(*map(self.conditions.clause, conditions)).correlate(None))
 
-    def _owners(self, level: Level, condition: Condition) -> Select[tuple[int]]:
+    def _owners(self, level: Level, condition: Condition) -> Select[int]:
         """By the first of the item's keys; the others are left to the condition."""
         assert isinstance(condition.test, Items)
         keyword, test = condition.test.tests[0]

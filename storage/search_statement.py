@@ -111,11 +111,11 @@ class Page:
     def _started(self) -> list[ColumnElement[bool]]:
         if self.start is None:
             return []
-        level = self.start.level
+        level, keys = self.start.level, self.conditions.keys(self.start.keys)
         if level is self.query.level:
-            return [self.table.c.pk.in_(self.start.hits)]
+            return [self.table.c.pk.in_(keys)]
         below = LEVELS[level.depth + 1]
-        return [TABLES[below].c[_PARENT[below]].in_(self.start.hits)]
+        return [TABLES[below].c[_PARENT[below]].in_(keys)]
 
     def _hinted(self, selected: Select[Any]) -> Select[Any]:
         if self.start is not None or self.query.order or self.query.level not in _INDEX:
