@@ -342,6 +342,7 @@ PYDICOM_READS_OTHERWISE = {
     "FreezePattern.dcm": "refuses a private VR",
     "GH177_D_CLUNIE_CT1_IVRLE_BigEndian_undefined_length.dcm": "takes a sequence sent as UN for big endian",
     "GH179A.dcm": "takes items of the wrong length at their word",
+    "GH364.dcm": "takes an item astray for an element",
     "emri_small_jpeg_2k_lossless_too_short.dcm": "finds no data set behind the meta information",
     "no_preamble_dicm_in_data": "takes the letters DICM in a value for the prefix",
 }
