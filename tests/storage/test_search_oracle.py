@@ -22,12 +22,18 @@ from storage.database import Database
 from storage.search_conditions import Conditions
 from tests.storage.bulk import Entity, add_organization, clear, enter
 
-LETTERS = "aAbBsSäÄøß_%[]-'\"~/1и山や"
-TEXT = st.text(LETTERS, max_size=6)
-PATTERN = st.text(LETTERS + "**?", max_size=7)
+LETTERS = st.sampled_from(
+    ["a", "A", "b", "ß", "Ä", "_", "%", "[", "]", "-", "'", '"', "~", "/", "1", "и", "山", " "]
+)
+TEXT = st.lists(LETTERS, max_size=4).map("".join)
+PATTERN = st.lists(LETTERS | st.sampled_from(["*", "*", "?"]), min_size=1, max_size=4).map("".join)
+PATTERN |= st.tuples(st.sampled_from(["*{}*", "{}*", "*{}", "?{}*", "*{}?"]), LETTERS).map(
+    lambda p: p[0].format(p[1])
+)
 SEVERAL = st.lists(TEXT, min_size=1, max_size=3).map("\\".join)
 NAME = st.lists(st.lists(TEXT, min_size=1, max_size=3).map("^".join), min_size=1, max_size=3).map("=".join)
-NAME_PATTERN = st.text(LETTERS + "**?^^=", max_size=9)
+NAME_PATTERN = PATTERN | st.lists(PATTERN, min_size=1, max_size=3).map("^".join)
+NAME_PATTERN |= st.lists(NAME_PATTERN, min_size=1, max_size=2).map("=".join)
 DAY = st.sampled_from(["20240101", "20240102", "2024.01.03", "20231231", "junk"])
 TIME = st.sampled_from(["10", "1030", "103015", "103015.5", "235959", "junk"])
 DAY_QUERY = st.sampled_from(["20240101", "20240102-", "-20240101", "20231231-20240102", '""'])
@@ -116,7 +122,8 @@ def _values(draw: st.DrawFn, level: Level) -> dict[str, Any]:
 @st.composite
 def queries(draw: st.DrawFn) -> Query:
     level = draw(st.sampled_from(LEVELS))
-    asked = draw(st.lists(st.sampled_from(sorted(KINDS)), max_size=3, unique=True))
+    here = sorted(k for k in KINDS if BY_KEYWORD[k].level.depth <= level.depth)
+    asked = draw(st.lists(st.sampled_from(here), min_size=1, max_size=2, unique=True))
     keys: list[tuple[int, Any]] = [(BY_KEYWORD[k].tag, draw(KINDS[k][1])) for k in asked]
     if draw(st.integers(0, 4)) == 0:
         keys.append((BY_KEYWORD[CODES].tag, [draw(ITEM)]))
