@@ -12,7 +12,6 @@ from datetime import timedelta
 from functools import partial
 
 from pydantic import SecretStr
-from starlette.applications import Starlette
 
 from config.observer import Counting
 from config.settings import Settings
@@ -25,7 +24,7 @@ from dimse.settings import DimseSettings
 from pacs.access import Admission
 from pacs.archive import Archive
 from pacs.dicom.limits import Limits
-from pacs.http.app import create_app
+from pacs.http.app import App, create_app
 from pacs.metrics import Aged
 from pacs.model import Blob
 from pacs.pixels.decode import DECODABLE, decode
@@ -157,7 +156,7 @@ def sweep(installation: Installation) -> Sweep:
     return Sweep(installation.database, installation.blobs, grace)
 
 
-def http_app(installation: Installation) -> Starlette:
+def http_app(installation: Installation) -> App:
     database, blobs = installation.database, installation.blobs
     return create_app(
         checks={

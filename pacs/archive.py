@@ -22,6 +22,7 @@ from pacs.dicom.part10 import part10_prefix, read_part10
 from pacs.dicom.reader import Limits, read_header
 from pacs.dicom.source import BytesSource
 from pacs.errors import BlobVanishing, InvalidDataSet
+from pacs.metrics import RECEIVED_BYTES
 from pacs.model import AuditRecord, Received, Stored, StoredInstance, Values
 from pacs.ports import AuditTrail, BlobReader, Blobs, Index, SpooledFile
 from pacs.query import Query
@@ -131,9 +132,12 @@ class Receiving:
         for _ in range(VANISHING_TRIES):
             blobs.publish(self._spool)
             try:
-                return index.store(received)
+                stored = index.store(received)
             except BlobVanishing:
                 time.sleep(VANISHING_PAUSE)
+            else:
+                RECEIVED_BYTES.inc(received.blob.size)
+                return stored
         raise BlobVanishing
 
     def _examine(self) -> Received:

@@ -22,7 +22,7 @@ REGISTRY = CollectorRegistry()
 DIMSE_OPERATIONS = Counter(
     "pacs_dimse_operations_total", "DIMSE requests answered", ["op", "status"], registry=REGISTRY
 )
-RECEIVED_BYTES = Counter("pacs_received_bytes_total", "Bytes of data sets received", registry=REGISTRY)
+RECEIVED_BYTES = Counter("pacs_received_bytes_total", "Bytes of objects received and safe", registry=REGISTRY)
 ASSOCIATIONS = Gauge(
     "pacs_associations", "Associations open now", registry=REGISTRY, multiprocess_mode="livesum"
 )

@@ -15,12 +15,14 @@ from pacs.http.metrics import TimingMiddleware
 from pacs.http.problems import HANDLERS, UnexpectedMiddleware
 from pacs.metrics import Sample
 
+App = Starlette
+
 
 def create_app(
     checks: Mapping[str, health.Check],
     samples: Mapping[str, tuple[str, Sample]],
     routes: Iterable[BaseRoute] = (),
-) -> Starlette:
+) -> App:
     """`checks` decide readiness, `samples` are read for each `/metrics`; `routes` are the edges'."""
     table = [*health.routes(health.Readiness(checks)), metrics.route(samples), *routes]
     return Starlette(

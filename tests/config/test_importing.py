@@ -1,0 +1,173 @@
+"""Folders and ZIP archives with what people have in them: images, tables of contents, notes, damage."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+import pydicom
+import pytest
+from pydicom.data import get_testdata_file
+from pydicom.uid import generate_uid
+
+from config import importing
+from config.importing import Importer, Item, Journal, Tally, Unreadable, items
+from pacs.actor import Actor, system_actor
+from pacs.dicom.limits import Limits
+from pacs.errors import DatabaseUnavailable, InvalidDataSet
+from pacs.model import Blob, Identity, Outcome, Stored
+
+CT = Path(str(get_testdata_file("CT_small.dcm"))).read_bytes()
+DICOMDIR = Path(str(get_testdata_file("DICOMDIR"))).read_bytes()
+
+
+@dataclass
+class Archive:
+    """Keeps what it is given, by its hash; refuses what ends early."""
+
+    limits: Limits = field(default_factory=Limits)
+    kept: set[str] = field(default_factory=set)
+    down: bool = False
+
+    def store_file(self, actor: Actor, chunks: Iterator[bytes]) -> Stored:
+        if self.down:
+            raise DatabaseUnavailable
+        whole = b"".join(chunks)
+        if len(whole) < 1000:
+            raise InvalidDataSet("it ends early")
+        digest = hashlib.sha256(whole).hexdigest()
+        outcome = Outcome.DUPLICATE if digest in self.kept else Outcome.CREATED
+        self.kept.add(digest)
+        return Stored(outcome, Identity("1", "2", "3", "4"), Blob(digest, len(whole)))
+
+
+@pytest.fixture
+def archive() -> Archive:
+    return Archive()
+
+
+def run(archive: Archive, tmp_path: Path, *paths: Path, again: bool = False) -> Tally:
+    journal = Journal(tmp_path / "run" / "imported")
+    try:
+        return Importer(archive, system_actor("import"), journal, again).run(  # type: ignore[arg-type]
+            items(paths), lambda item, outcome: None
+        )
+    finally:
+        journal.close()
+
+
+def ct(number: int) -> bytes:
+    ds = pydicom.dcmread(io.BytesIO(CT))
+    ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = f"{generate_uid()[:50]}.{number + 1}"
+    buffer = io.BytesIO()
+    ds.save_as(buffer)
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two images, one without preamble, a table of contents, a note, an empty file, a broken one."""
+    media = tmp_path / "media"
+    for name, content in {
+        "A/1.dcm": ct(1),
+        "A/B/IMG0002": ct(2),
+        "bare": CT[132 + 12 + 192 :],
+        "DICOMDIR": DICOMDIR,
+        "README.txt": b"Insert the disc.",
+        "empty": b"",
+        "short.dcm": CT[:400],
+    }.items():
+        path = media / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return media
+
+
+def test_a_folder(archive: Archive, folder: Path, tmp_path: Path) -> None:
+    tally = run(archive, tmp_path, folder)
+    assert (tally.counts["created"], tally.counts["failed"]) == (3, 1)
+    assert tally.counts["skipped"] == 3
+    assert tally.failures == [(str(folder / "short.dcm"), "it ends early")]
+
+
+def test_a_zip_of_folders(archive: Archive, folder: Path, tmp_path: Path) -> None:
+    packed = tmp_path / "export.zip"
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as writing:
+        for path in sorted(folder.rglob("*")):
+            writing.write(path, path.relative_to(tmp_path))
+    tally = run(archive, tmp_path, packed)
+    assert (tally.counts["created"], tally.counts["skipped"], tally.counts["failed"]) == (3, 3, 1)
+
+
+def test_it_goes_on_where_it_was(archive: Archive, folder: Path, tmp_path: Path) -> None:
+    run(archive, tmp_path, folder / "A")
+    archive.kept.clear()
+    tally = run(archive, tmp_path, folder)
+    assert (tally.counts["known"], tally.counts["created"]) == (2, 1)
+    assert run(archive, tmp_path, folder, again=True).counts["created"] == 2
+    (folder / "A" / "1.dcm").write_bytes(ct(3))
+    assert run(archive, tmp_path, folder).counts["created"] == 1
+
+
+def test_the_journal_tells_nothing_of_names(archive: Archive, tmp_path: Path) -> None:
+    named = tmp_path / "DOE_JANE.dcm"
+    named.write_bytes(CT)
+    run(archive, tmp_path, named)
+    assert "DOE" not in (tmp_path / "run" / "imported").read_text()
+
+
+def test_a_database_that_is_away_stops_it(archive: Archive, folder: Path, tmp_path: Path) -> None:
+    archive.down = True
+    with pytest.raises(DatabaseUnavailable):
+        run(archive, tmp_path, folder)
+
+
+def test_a_damaged_member_does_not_stop_the_others(archive: Archive, tmp_path: Path) -> None:
+    packed = tmp_path / "damaged.zip"
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as writing:
+        for number in range(3):
+            writing.writestr(f"{number}.dcm", ct(number))
+    content = bytearray(packed.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    packed.write_bytes(content)
+    tally = run(archive, tmp_path, packed)
+    assert (tally.counts["created"], tally.counts["failed"]) == (2, 1)
+
+
+def test_an_encrypted_or_endless_zip_is_named(
+    archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importing, "MAX_MEMBERS", 2)
+    packed = tmp_path / "many.zip"
+    with zipfile.ZipFile(packed, "w") as writing:
+        for number in range(3):
+            writing.writestr(f"{number}", b"")
+    with pytest.raises(Unreadable, match="more than 2 members"):
+        run(archive, tmp_path, packed)
+
+
+def test_only_a_few_items_are_open_at_a_time(archive: Archive, tmp_path: Path) -> None:
+    opened = 0
+
+    def endless() -> Iterator[Item]:
+        nonlocal opened
+        for number in range(100):
+            opened += 1
+            yield Item(str(number), len(CT), str(number), lambda: _opened())
+
+    def _opened() -> IO[bytes]:
+        return io.BytesIO(CT)
+
+    journal = Journal(tmp_path / "imported")
+    seen: list[int] = []
+    Importer(archive, system_actor("import"), journal).run(  # type: ignore[arg-type]
+        endless(), lambda item, outcome: seen.append(opened - len(seen))
+    )
+    journal.close()
+    assert len(seen) == 100
+    assert max(seen) <= 2 * importing.WORKERS + 1

@@ -1,0 +1,148 @@
+"""`pacs …` beside a running server and without one: registered peers, damage, disaster, the doctor."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from pydicom.data import get_testdata_file
+
+from tests.conformance.server import Server
+
+CT = Path(str(get_testdata_file("CT_small.dcm")))
+
+
+@pytest.fixture
+def alone(tmp_path: Path) -> Server:
+    """Settings and a folder; no server is started."""
+    return Server(tmp_path / "data")
+
+
+def test_peers_are_registered_and_forgotten(server: Server) -> None:
+    server.command("ae", "add", "CT1", "--host", "localhost", "--port", "104", "--may", "store,find")
+    assert re.search(r"^CT1 +localhost:104 +store,find +default$", server.command("ae", "list"), re.MULTILINE)
+    assert "registered already" in server.command("ae", "add", "CT1", code=1)
+    server.command("ae", "remove", "CT1")
+    assert "not registered" in server.command("ae", "remove", "CT1", code=1)
+
+
+@pytest.mark.parametrize("title", ["A\\B", "A" * 17, "", "A\tB", "Ä"])
+def test_titles_that_are_none_are_refused(alone: Server, title: str) -> None:
+    assert "AE title" in alone.command("ae", "add", title, code=2)
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--may", "fly"), ("--host", "h"), ("--port", "104"), ("--host", "h", "--port", "0")]
+)
+def test_registrations_that_make_no_sense_are_refused(alone: Server, arguments: tuple[str, ...]) -> None:
+    alone.command("ae", "add", "CT1", *arguments, code=2)
+
+
+def test_an_organisation_must_exist(alone: Server) -> None:
+    assert "no organisation" in alone.command("ae", "add", "CT1", "--organization", "nowhere", code=1)
+
+
+def test_a_registered_peer_has_its_rights_only(server: Server, tmp_path: Path) -> None:
+    server.command("ae", "add", "VIEWER", "--may", "find")
+    try:
+        time.sleep(1.1)  # a registration is known everywhere after a second
+        store = [
+            "storescu",
+            "-v",
+            "-aet",
+            "VIEWER",
+            "-aec",
+            "PACS",
+            "localhost",
+            str(server.dimse_port),
+            str(CT),
+        ]
+        said = subprocess.run(store, capture_output=True, text=True, timeout=60)
+        assert "0x124" in said.stdout + said.stderr
+    finally:
+        server.command("ae", "remove", "VIEWER")
+
+
+def test_damage_is_named(alone: Server) -> None:
+    alone.command("import", str(CT))
+    assert "No damage" in alone.command("verify")
+    (blob,) = (path for path in (alone.data / "blobs").rglob("*") if path.is_file())
+    content = bytearray(blob.read_bytes())
+    content[5000] ^= 1
+    blob.chmod(0o640)
+    blob.write_bytes(content)
+    said = alone.command("verify", code=1)
+    assert blob.name in said and "1.3.6.1.4.1.5962.1.1.1.1.1.20040119072730.12322" in said
+    alone.command("import", "--again", str(CT))
+    assert "No damage" in alone.command("verify")
+
+
+def test_a_lost_index_is_built_from_the_objects(alone: Server) -> None:
+    alone.command("import", str(CT))
+    for path in alone.data.glob("pacs.db*"):
+        path.unlink()
+    assert "1 objects entered" in alone.command("reindex")
+    assert "0 objects entered" in alone.command("reindex")
+    assert alone.sql("select count(*) from instances") == "(1,)"
+    assert "No damage" in alone.command("verify")
+
+
+def test_an_altered_audit_record_is_named(alone: Server) -> None:
+    alone.command("ae", "add", "CT1")
+    alone.command("ae", "remove", "CT1")
+    assert "whole" in alone.command("audit", "verify")
+    with sqlite3.connect(alone.data / "pacs.db") as database:
+        guards = database.execute(
+            "select name from sqlite_master where type = 'trigger' and tbl_name = 'audit'"
+        )
+        for (guard,) in guards.fetchall():
+            database.execute(f"drop trigger {guard}")
+        database.execute("update audit set resource = 'CT2' where seq = 1")
+    assert "record 1" in alone.command("audit", "verify", code=1)
+
+
+def test_a_failed_job_is_shown_and_tried_again(alone: Server) -> None:
+    alone.command("import", str(CT))
+    with sqlite3.connect(alone.data / "pacs.db") as database:
+        database.execute("update jobs set state = 'failed', attempt = 12, last_error = 'Damaged'")
+        ((number,),) = database.execute("select pk from jobs").fetchall()
+    assert re.search(rf"^ +{number}  study.settle .*Damaged", alone.command("jobs", "list"), re.MULTILINE)
+    alone.command("jobs", "retry", str(number))
+    assert "1 waiting, 0 running, 0 failed" in alone.command("jobs", "list")
+    assert "No failed job" in alone.command("jobs", "retry", str(number), code=1)
+
+
+def test_the_schema_is_shown_and_upgraded(alone: Server) -> None:
+    assert "nothing yet" in alone.command("db", "current", code=1)
+    assert not (alone.data / "pacs.db").exists()
+    alone.command("db", "upgrade")
+    newest = alone.command("db", "current").split()[-1]
+    assert f"at {newest}, newest {newest}" in alone.command("db", "current")
+    alone.command("db", "downgrade", "--revision", "0001", "--yes")
+    assert "pacs db upgrade" in alone.command("db", "current", code=1)
+
+
+def test_the_doctor_says_what_to_do(alone: Server, server: Server) -> None:
+    assert "FAULT" not in alone.command("doctor")
+    alone.environment["PACS_DIMSE"] = server.environment["PACS_DIMSE"]
+    alone.environment["PACS_FREE_SPACE_RESERVE"] = "900 TiB"
+    said = alone.command("doctor", code=1)
+    assert "is in use" in said and "free some space" in said and "Traceback" not in said
+
+
+def test_the_doctor_on_what_is_not_there(alone: Server) -> None:
+    alone.environment["PACS_DATABASE_URL"] = "postgresql+psycopg://pacs@127.0.0.1:1/pacs"
+    said = alone.command("doctor", code=1)
+    assert "PACS_DATABASE_URL" in said and "Traceback" not in said
+    assert "pacs doctor" in alone.command("ae", "list", code=1)
+
+
+def test_secrets_are_masked(alone: Server) -> None:
+    alone.environment["PACS_SECRET_KEY"] = "0123456789abcdef0123456789abcdef"
+    said = alone.command("config", "show")
+    assert "0123456789abcdef" not in said
+    assert re.search(r"PACS_SECRET_KEY +\*{8} +environment", said)
