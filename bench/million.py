@@ -11,11 +11,12 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import fill
+from bench import fill, plans
 from bench.data import RARE_FAMILY, Study
 from bench.peers import Ours, Peer
 from bench.setting import Setting, table
 from bench.wire import PENDING, Association, element
+from storage.database import Database
 
 STUDY_ROOT_FIND = "1.2.840.10008.5.1.4.1.2.2.1"
 #: A viewer's first page; it cancels after that many.
@@ -88,6 +89,15 @@ def run(setting: Setting) -> None:
     with peer:
         rows = [_measured(peer, search, setting.runs) for search in searches(peer.studies)]
         print(table(["C-FIND at study level", "answers", "first answer", "last answer"], rows), flush=True)
+        _show_plans(peer)
+
+
+def _show_plans(peer: Filled) -> None:
+    database = Database(peer.database_url(peer.store))
+    for search in searches(peer.studies):
+        values = {TAGS[key]: value for key, value in search.keys.items()}
+        print(f"\n{search.name}\n{plans.plan(database, values)}", flush=True)
+    database.close()
 
 
 def _measured(peer: Peer, search: Search, runs: int) -> list[str]:
