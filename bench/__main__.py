@@ -24,7 +24,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Ours beside the rivals.")
     parser.add_argument("names", nargs="*", metavar="BENCH", help=f"of {', '.join(BENCHES)}; default: all")
     parser.add_argument("--orthanc", type=Path, help="an Orthanc executable, or a root folder to chroot into")
-    parser.add_argument("--postgres", metavar="URL", help="measure ours on this (empty) database")
+    parser.add_argument("--postgres", metavar="URL", help="measure ours there, each start in a new database")
     parser.add_argument("--room", type=Path, help="folder for stores and data; default: a temporary one")
     parser.add_argument("--runs", type=int, default=3, help="turns of each peer; the median counts")
     parser.add_argument("--scale", type=float, default=1.0, help="part of the full load, for a quick look")
