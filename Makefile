@@ -12,14 +12,15 @@ run: .venv/.installed
 
 test: lint
 	@sh .ci/tools
-	$(BIN)/pytest -n 2 -m "not soak" $(TESTS)
+	$(BIN)/pytest -n 2 $(TESTS)
 
 lint: .venv/.developing
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
 soak: .venv/.developing
-	$(BIN)/pytest -m soak $(TESTS)
+	@sh .ci/tools
+	$(BIN)/python -m tests.conformance.crash --rounds $(or $(ROUNDS),100)
 
 bench: .venv/.developing
 	$(BIN)/python -m bench $(ARGS)

@@ -11,6 +11,7 @@ import random
 import signal
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from types import FrameType
 
@@ -31,8 +32,20 @@ KEEP_ALIVE = 65  # seconds; longer than the 60 of common proxies, which then clo
 
 
 def prepare_node(settings: Settings) -> None:
-    """Before the children start: the newest schema, and what the last end may have left over."""
-    prepare(settings)
+    """Before the children start: the newest schema, and what the last end may have left over.
+
+    A database that starts at the same time gets some patience.
+    """
+    deadline = time.monotonic() + settings.database_patience
+    while True:
+        try:
+            prepare(settings)
+            break
+        except Unavailable:
+            if time.monotonic() > deadline:
+                raise
+            log.warning("waiting for the database")
+            time.sleep(1)
     database, blobs = Database(settings.resolved_database_url), open_blobs(settings)
     try:
         reconcile(database, blobs)

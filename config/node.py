@@ -18,6 +18,7 @@ from config.address import Address
 from config.settings import Settings
 from config.sockets import bound, listen
 from config.supervisor import Role, Supervisor, run_apart
+from pacs.errors import PacsError
 
 log = structlog.get_logger(__name__)
 
@@ -40,7 +41,7 @@ def run(settings: Settings, only: str | None = None) -> int:
         sockets["dimse"] = listen(settings.dimse, "PACS_DIMSE")
     if only in (None, "http"):
         sockets["http"] = listen(settings.http, "PACS_HTTP")
-    run_apart(lambda: children.prepare_node(settings))
+    run_apart(lambda: _prepare(settings))
     roles = [
         Role(
             "dimse", lambda stop: children.dimse(settings, sockets["dimse"], stop), settings.processes_dimse
@@ -64,6 +65,16 @@ def run(settings: Settings, only: str | None = None) -> int:
         return supervisor.run()
     finally:
         shutil.rmtree(metrics, ignore_errors=True)
+
+
+def _prepare(settings: Settings) -> None:
+    from config import children
+
+    try:
+        children.prepare_node(settings)
+    except PacsError as error:
+        click.echo(f"Error: {error} `pacs doctor` says what is wrong and what to do.", err=True)
+        raise SystemExit(1) from None
 
 
 def _allow_open_files() -> None:

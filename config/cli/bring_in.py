@@ -24,9 +24,10 @@ _SHOWN_FAILURES = 50
 @data_option
 @click.option("--again", is_flag=True, help="Also what an earlier import has taken in.")
 def bring_in(paths: tuple[Path, ...], data_dir: Path | None, again: bool) -> None:
-    """Take in files, folders and ZIP archives, also while the server runs.
+    """Take in files, folders and ZIP archives.
 
-    An import that was interrupted goes on where it was. Exit code 1 when something failed.
+    Also while the server runs. An import that was interrupted goes on where it was. Exit code 1 when
+    something failed.
     """
     from config.importing import Importer, Item, Journal, Tally, Unreadable, items
     from pacs.actor import system_actor

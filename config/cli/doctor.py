@@ -120,7 +120,10 @@ EXAMINATIONS: tuple[Examination, ...] = (_data_folder, _ports, _database, _objec
 @click.command()
 @data_option
 def doctor(data_dir: Path | None) -> None:
-    """Look at settings, folder, disk, ports, database, objects and clock. Exit code 1 on a fault."""
+    """Look at all that a server needs.
+
+    Settings, folder, disk, ports, database, objects and clock. Exit code 1 on a fault.
+    """
     settings = settings_for(data_dir)
     click.echo("ok    settings")
     faults = 0

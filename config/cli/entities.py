@@ -39,7 +39,10 @@ class _Rights(click.ParamType[frozenset[str]]):
 
 @click.group()
 def ae() -> None:
-    """DICOM peers (application entities): who may in from elsewhere, and where C-MOVE sends to."""
+    """DICOM peers (application entities).
+
+    Who may in from elsewhere, and where C-MOVE sends to.
+    """
 
 
 @ae.command()

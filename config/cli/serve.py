@@ -25,9 +25,9 @@ def serve(
     open_: bool,
     only: str | None,
 ) -> None:
-    """Start the archive and serve until Ctrl-C or SIGTERM.
+    """Start the archive.
 
-    Work under way is finished first; a second signal ends it at once.
+    It serves until Ctrl-C or SIGTERM. Work under way is finished first; a second signal ends it at once.
     """
     settings = settings_for(data_dir, http=http, dimse=dimse, ae_title=ae_title, open=open_ or None)
     from config import node

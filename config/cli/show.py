@@ -41,7 +41,10 @@ def show(data_dir: Path | None) -> None:
 @click.command()
 @data_option
 def conformance(data_dir: Path | None) -> None:
-    """Print the DICOM conformance statement of this installation, from the tables that the code uses."""
+    """Print the DICOM conformance statement.
+
+    That of this installation, from the tables that the code uses.
+    """
     from config.documents import conformance_statement
 
     click.echo(conformance_statement(load({"data_dir": data_dir})[0]), nl=False)

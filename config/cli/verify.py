@@ -22,9 +22,10 @@ _PAGE = 10_000
 @click.command()
 @data_option
 def verify(data_dir: Path | None) -> None:
-    """Read every object again and compare it, the index and its counts. Exit code 1 on damage.
+    """Read every object again and compare.
 
-    The server may go on running.
+    Objects are held against the index, the index against them, and its counts are counted again.
+    The server may go on running. Exit code 1 on damage.
     """
     from storage.verify import Finding, Progress, Verification
 
@@ -56,9 +57,10 @@ def verify(data_dir: Path | None) -> None:
 @click.command()
 @data_option
 def reindex(data_dir: Path | None) -> None:
-    """Enter objects that the index does not know, such as all of them after the database was lost.
+    """Enter objects that the index does not know.
 
-    They come in through the same door as from a sender, oldest first, into the default organisation.
+    Such as all of them after the database was lost. They come in through the same door as from a
+    sender, oldest first, into the default organisation.
     """
 
     def enter(composed: Installation, address: str) -> bool:
