@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Select, Table, literal_column, select, union_all
+from sqlalchemy import Connection, Select, Table, Text, func, literal_column, select, union_all
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from pacs.attributes import BY_KEYWORD, LEVELS, Level
 from pacs.query import Condition, Items, OneOf, Query, Range, Test
 from storage import tables
-from storage.search_conditions import TABLES, Conditions
+from storage.search_conditions import TABLES, Conditions, key
 from storage.search_index import hits, is_indexed, match_expression, pair, pair_hits
 
 FEW = 5_000
@@ -61,10 +62,10 @@ class Planner:
             select(literal_column(str(i)), way.hits.limit(FEW + 1).subquery()) for i, way in enumerate(ways)
         )
         found: list[list[int]] = [[] for _ in ways]
-        for i, key in connection.execute(union_all(*capped)):
-            found[i].append(key)
-        keys_found, way = min(zip(found, ways, strict=True), key=lambda pair: len(pair[0]))
-        return Start(way.level, tuple(keys_found)) if len(keys_found) <= FEW else None
+        for i, pk in connection.execute(union_all(*capped)):
+            found[i].append(pk)
+        fewest, way = min(zip(found, ways, strict=True), key=lambda pair: len(pair[0]))
+        return Start(way.level, tuple(fewest)) if len(fewest) <= FEW else None
 
     def _by_uid(self, query: Query) -> _Way | None:
         """A UID names few things by nature; the deepest of them the fewest."""
@@ -98,8 +99,16 @@ class Planner:
         return self._selected(level, list(lettered.values()))
 
     def _by_pair(self, condition: Condition, letters: str) -> Iterator[_Way]:
+        """PostgreSQL knows the pairs of patients' names only."""
+        attribute = condition.attribute
         if self.conditions.dialect == "sqlite":
-            yield _Way(condition.attribute.level, pair_hits(condition.attribute, letters))
+            yield _Way(attribute.level, pair_hits(attribute, letters))
+        elif attribute.keyword == "PatientName":
+            pairs = func.letter_pairs(key(attribute), type_=ARRAY(Text)).contains([letters])
+            patients = TABLES[attribute.level].c
+            yield _Way(
+                attribute.level, select(patients.pk).where(patients.org_id == self.organization, pairs)
+            )
 
     def _selected(self, level: Level, conditions: list[Condition]) -> _Way:
         table = TABLES[level]

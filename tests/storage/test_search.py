@@ -78,6 +78,7 @@ def watched(filled: Database) -> Iterator[Watched]:
 
 RARE: dict[str, tuple[Query, int]] = {
     "name, infix": (ask(PatientName="*kenbu*"), 8),
+    "name, two letters": (ask(PatientName="*ke*nb*"), 8),
     "name, prefix": (ask(PatientName="Quack*"), 8),
     "name, nobody": (ask(PatientName="*qqq*"), 0),
     "name, fuzzy": (ask(PatientName="Kuakenbusch*", options=EVERY), 8),

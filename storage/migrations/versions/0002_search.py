@@ -1,8 +1,8 @@
 """Search: pages from one index each, and trigrams of what is searched with wildcards.
 
 SQLite keeps trigrams in contentless FTS5 tables beside the rows, kept true by triggers, each value
-between backslashes so that its beginning and end are letters too. PostgreSQL has GIN indexes
-(`pg_trgm`), which know the ends of words.
+between backslashes so that its beginning and end are letters too. PostgreSQL has GIN indexes:
+`pg_trgm`, which knows the ends of words, and for `*qz*` the pairs of letters in patients' names.
 """
 
 from __future__ import annotations
@@ -28,6 +28,11 @@ NEWEST = "org_id, coalesce(study_date_key, ''), coalesce(study_time_key, ''), pk
 BY_NAME = "org_id, coalesce(patient_name_key, ''), pk"
 
 
+PAIRS = """CREATE FUNCTION letter_pairs(key text) RETURNS text[]
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS
+$$SELECT array_agg(DISTINCT substr(key, i, 2)) FROM generate_series(1, length(key) - 1) AS i$$"""
+
+
 def _postgresql() -> bool:
     return op.get_bind().dialect.name == "postgresql"
 
@@ -39,6 +44,9 @@ def upgrade() -> None:
     op.execute(f"CREATE INDEX ix_patients_by_name ON patients ({BY_NAME})")
     if _postgresql():
         op.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm")
+        op.execute(PAIRS)
+        paired = "gin (letter_pairs(patient_name_key))"
+        op.execute(f"CREATE INDEX ix_patients_patient_name_key_pairs ON patients USING {paired}")
     for table, columns in TRIGRAMS.items():
         (_gin if _postgresql() else _fts)(table, columns)
 
@@ -80,6 +88,9 @@ def _texts(columns: tuple[str, ...], row: str) -> str:
 
 
 def downgrade() -> None:
+    if _postgresql():
+        op.drop_index("ix_patients_patient_name_key_pairs", "patients")
+        op.execute("DROP FUNCTION letter_pairs")
     for table, columns in TRIGRAMS.items():
         if _postgresql():
             for name in columns:
