@@ -5,13 +5,13 @@ A page is at most four statements and its own moment: between pages no transacti
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Row, text
+from sqlalchemy import Connection, Row, func, select
 
 from pacs.attributes import BY_KEYWORD, Attribute, Matching
 from pacs.model import Blob, Identity, StoredInstance, Values
@@ -26,11 +26,15 @@ FIRST_PAGE = 101
 """A viewer's first page and one answer more: how one sees that there are more."""
 NEXT_PAGES = 500
 
-_SETTINGS = text(
-    "SELECT set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true), "
-    "set_config('plan_cache_mode', 'force_custom_plan', true)"
-)
-"""PostgreSQL, for this transaction: plans by the values asked for, and never a scan of everything."""
+_PLAIN = {
+    "enable_seqscan": "off",
+    "jit": "off",
+    "max_parallel_workers_per_gather": "0",
+    "plan_cache_mode": "force_custom_plan",
+}
+"""PostgreSQL's planner: by the values asked for, never everything, and no machinery meant for reports."""
+_IN_ORDER = {"enable_bitmapscan": "off", "enable_sort": "off"}
+"""Where nothing was found to be rare, it is not to guess otherwise."""
 
 _IDENTITY = ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID")
 
@@ -69,6 +73,8 @@ def _rows(database: Database, page: Page) -> Iterator[Row[Any]]:
             planned = planned or _planned(connection, page)
             if planned.start is not None and not planned.start.keys:
                 return
+            if planned.start is None and not query.order:
+                _set(connection, _IN_ORDER)
             statement = planned.statement(wanted, after, offset)
             rows = connection.execute(_with_versions(statement) if page.extra else statement).all()
         yield from rows
@@ -81,9 +87,14 @@ def _rows(database: Database, page: Page) -> Iterator[Row[Any]]:
 @contextmanager
 def _reading(database: Database) -> Iterator[Connection]:
     with database.read() as connection:
-        if database.dialect == "postgresql":
-            connection.execute(_SETTINGS)
+        _set(connection, _PLAIN)
         yield connection
+
+
+def _set(connection: Connection, settings: Mapping[str, str]) -> None:
+    """PostgreSQL's settings, until this transaction ends."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(*(func.set_config(name, value, True) for name, value in settings.items())))
 
 
 def _planned(connection: Connection, page: Page) -> Page:

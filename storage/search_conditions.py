@@ -57,6 +57,12 @@ def blank_or_key(attribute: Attribute) -> ColumnElement[Any]:
     return func.coalesce(key(attribute), tables.BLANK)
 
 
+def unindexed(number: ColumnElement[int]) -> ColumnElement[int]:
+    """The same number, for which no index is taken: there are few organisations, yet planners
+    take any `org_id = ?` for rare."""
+    return number + literal_column("0")
+
+
 @dataclass(frozen=True, slots=True)
 class Conditions:
     dialect: str

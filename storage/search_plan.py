@@ -16,7 +16,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from pacs.attributes import BY_KEYWORD, LEVELS, Level
 from pacs.query import Condition, Items, OneOf, Query, Range, Test
 from storage import tables
-from storage.search_conditions import TABLES, Conditions, key
+from storage.search_conditions import TABLES, Conditions, key, unindexed
 from storage.search_index import hits, is_indexed, match_expression, pair, pair_hits
 
 FEW = 5_000
@@ -96,7 +96,11 @@ class Planner:
     def _by_letters(self, level: Level, lettered: dict[str, Condition]) -> _Way:
         if self.conditions.dialect == "sqlite":
             return _Way(level, hits(TABLES[level].name, lettered))
-        return self._selected(level, list(lettered.values()))
+        if [c.attribute.keyword for c in lettered.values()] == ["ModalitiesInStudy"]:
+            return self._selected(level, list(lettered.values()))  # so few that their shares are known
+        table, clauses = TABLES[level], map(self.conditions.clause, lettered.values())
+        owned = unindexed(table.c.org_id) == self.organization
+        return _Way(level, select(table.c.pk).where(owned, *clauses))
 
     def _by_pair(self, condition: Condition, letters: str) -> Iterator[_Way]:
         """PostgreSQL knows the pairs of patients' names only."""
@@ -107,7 +111,8 @@ class Planner:
             pairs = func.letter_pairs(key(attribute), type_=ARRAY(Text)).contains([letters])
             patients = TABLES[attribute.level].c
             yield _Way(
-                attribute.level, select(patients.pk).where(patients.org_id == self.organization, pairs)
+                attribute.level,
+                select(patients.pk).where(unindexed(patients.org_id) == self.organization, pairs),
             )
 
     def _selected(self, level: Level, conditions: list[Condition]) -> _Way:

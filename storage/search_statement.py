@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 from pacs.attributes import BY_KEYWORD, LEVELS, Attribute, Level, Matching
 from pacs.query import Query
-from storage.search_conditions import TABLES, Conditions, blank_or_key, key
+from storage.search_conditions import TABLES, Conditions, blank_or_key, key, unindexed
 from storage.search_plan import Start
 
 _PARENT = {Level.STUDY: "patient_pk", Level.SERIES: "study_pk", Level.IMAGE: "series_pk"}
@@ -104,9 +104,8 @@ class Page:
         return min(levels, key=lambda level: level.depth)
 
     def _owned(self) -> ColumnElement[bool]:
-        """From a start, that index is better left alone: SQLite takes any `org_id = ?` for rare."""
         owner = self.table.c.org_id
-        return (owner if self.start is None else owner + literal_column("0")) == self.organization
+        return (owner if self.start is None else unindexed(owner)) == self.organization
 
     def _started(self) -> list[ColumnElement[bool]]:
         if self.start is None:
@@ -125,11 +124,11 @@ class Page:
     def _sorted(self, term: Term) -> ColumnElement[Any]:
         expression = term.expression
         if self.start is not None and self.query.level in _INDEX:
-            expression = _unindexed(expression)
+            expression = _unordered(expression)
         return expression.desc() if term.descending else expression.asc()
 
 
-def _unindexed(expression: ColumnElement[Any]) -> ColumnElement[Any]:
+def _unordered(expression: ColumnElement[Any]) -> ColumnElement[Any]:
     """The same to sort by, but in no index: few rows are collected, then sorted."""
     return func.coalesce(expression, expression)
 
