@@ -92,10 +92,13 @@ def match_expression(attribute: Attribute, test: Test) -> str | None:
 
 
 def pair(attribute: Attribute, test: Test) -> str | None:
-    """Two letters that a match has, when there are no three: `*qz*`. ASCII, whose case is plain."""
-    found = [piece for literals in _pieces(attribute, test) for piece in literals if len(piece) == 2]
-    if isinstance(test, Wildcard) and found and found[0].isascii():
-        return found[0].lower()
+    """Two letters that a match has, when there are no three: `*qz*`. ASCII, whose case is plain, and
+    not the last two of a text, with which no piece of three begins."""
+    if not isinstance(test, Wildcard):
+        return None
+    for piece in _pieces(attribute, test)[0]:
+        if len(piece) == 2 and piece.isascii() and not piece.endswith("\\"):
+            return piece.lower()
     return None
 
 
@@ -107,7 +110,7 @@ def hits(table_name: str, expressions: Iterable[str]) -> Select[int]:
 
 
 def pair_hits(attribute: Attribute, letters: str) -> Select[int]:
-    """SQLite: likewise by two. Bounds follow the last letter, so some trigram begins with any pair."""
+    """SQLite: likewise by two, with which some piece of three begins."""
     name = f"{TABLE_NAMES[attribute.level]}_trigrams_where"
     where = table(name, column("term"), column("doc", Integer), column("col"))
     return (

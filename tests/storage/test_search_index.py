@@ -59,3 +59,5 @@ def test_two_letters_are_a_pair() -> None:
     assert pair(name, parsed("PatientName", "*qz*")) == "qz"
     assert pair(name, parsed("PatientName", "*q*")) is None
     assert match_expression(name, parsed("PatientName", "*qz*")) is None
+    assert pair(BY_KEYWORD["ModalitiesInStudy"], parsed("ModalitiesInStudy", "*T")) is None
+    assert pair(BY_KEYWORD["ModalitiesInStudy"], parsed("ModalitiesInStudy", "C*T")) == "\\c"
