@@ -87,7 +87,9 @@ def get(port: int, file: Sendable) -> list[bytes]:
         evt_handlers=[(evt.EVT_C_STORE, store)],
     )
     assert association.is_established
-    final = [status for status, _ in association.send_c_get(ask, StudyRootQueryRetrieveInformationModelGet)][-1]
+    final = [status for status, _ in association.send_c_get(ask, StudyRootQueryRetrieveInformationModelGet)][
+        -1
+    ]
     association.release()
     assert final.Status == 0x0000, f"C-GET ended with {final.Status:04X}"
     return came

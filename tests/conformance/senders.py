@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from pydicom.dataset import Dataset
+from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 from pynetdicom import AE, build_context, build_role, evt
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]
@@ -20,12 +20,17 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 def small_ct(study: str, series: str, patient: str = "CRASH", side: int = 64) -> Dataset:
     """A CT slice of `side`² random pixels: no two share a blob."""
     ds = Dataset()
+    ds.file_meta = FileMetaDataset()
+    ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     ds.SOPClassUID = CTImageStorage
     ds.SOPInstanceUID = generate_uid()
+    ds.file_meta.MediaStorageSOPClassUID = ds.SOPClassUID
+    ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
     ds.StudyInstanceUID, ds.SeriesInstanceUID = study, series
     ds.PatientID, ds.PatientName, ds.Modality = patient, "Crash^Test", "CT"
     ds.StudyDate, ds.StudyTime = "20260102", "030405"
     ds.Rows = ds.Columns = side
+    ds.InstanceNumber = 1
     ds.BitsAllocated = ds.BitsStored = 16
     ds.HighBit, ds.PixelRepresentation, ds.SamplesPerPixel = 15, 0, 1
     ds.PhotometricInterpretation = "MONOCHROME2"
@@ -154,7 +159,9 @@ def get_study(port: int, study: str) -> dict[str, str]:
     assert association.is_established
     ask = Dataset()
     ask.QueryRetrieveLevel, ask.StudyInstanceUID = "STUDY", study
-    final = [status for status, _ in association.send_c_get(ask, StudyRootQueryRetrieveInformationModelGet)][-1]
+    final = [status for status, _ in association.send_c_get(ask, StudyRootQueryRetrieveInformationModelGet)][
+        -1
+    ]
     association.release()
     assert final.Status == 0x0000, f"C-GET ended with {final.Status:04X}"
     return came

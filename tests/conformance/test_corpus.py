@@ -60,7 +60,9 @@ def test_indexed_as_pydicom_reads_it(server: Server, statuses: dict[str, int | N
     ask.QueryRetrieveLevel = "IMAGE"
     ask.StudyInstanceUID, ask.SeriesInstanceUID = expected.StudyInstanceUID, expected.SeriesInstanceUID
     ask.SOPInstanceUID = file.sop_instance
-    wanted = [a for a in TABLE if a.level is Level.IMAGE and not a.computed and a.matching is not Matching.SEQUENCE]
+    wanted = [
+        a for a in TABLE if a.level is Level.IMAGE and not a.computed and a.matching is not Matching.SEQUENCE
+    ]
     for attribute in wanted:
         if attribute.keyword not in ask:
             setattr(ask, attribute.keyword, None)

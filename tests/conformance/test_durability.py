@@ -117,7 +117,7 @@ def test_the_same_object_four_times_in_parallel(server: Server, tmp_path: Path) 
     """Four associations send the same bytes at once: both succeed, one instance, one version, one blob."""
     ds = small_ct(generate_uid(), generate_uid())
     path = tmp_path / "twin.dcm"
-    ds.save_as(path, implicit_vr=False, little_endian=True, enforce_file_format=True)
+    ds.save_as(path, enforce_file_format=True)
     command = ["storescu", "-aec", "PACS", "127.0.0.1", str(server.dimse_port), str(path)]
     runs = [subprocess.Popen(command, env=os.environ) for _ in range(4)]
     assert [run.wait(60) for run in runs] == [0] * 4
