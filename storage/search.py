@@ -1,6 +1,7 @@
 """Questions answered from the index, a page at a time (PS3.4 §C.4.1).
 
-A page is at most four statements and its own moment: between pages no transaction is open.
+A page is at most four statements, two of which set PostgreSQL's planner, and a moment of its own:
+between pages no transaction is open.
 """
 
 from __future__ import annotations

@@ -76,16 +76,19 @@ class Page:
         come last in its row."""
         terms = self.order()
         columns = [_column(attribute) for attribute in self.query.include]
-        page = self._matching(select(*columns, *self.extra, *(term.expression for term in terms)))
+        selected = select(*columns, *self.extra, *(term.expression for term in terms))
+        page = self._hinted(self._matching(selected, self._owned()))
         if after is not None:
             page = page.where(_behind(terms, after))
         page = page.order_by(*(self._sorted(term) for term in terms)).limit(size)
         return page.offset(offset) if offset else page
 
     def count(self) -> Select[Any]:
-        return self._matching(select(func.count()))
+        owner = self.table.c.org_id
+        owned = (unindexed(owner) if self.query.conditions else owner) == self.organization
+        return self._matching(select(func.count()), owned)
 
-    def _matching(self, selected: Select[Any]) -> Select[Any]:
+    def _matching(self, selected: Select[Any], owned: ColumnElement[bool]) -> Select[Any]:
         table = self.table
         source: Any = table
         for level in reversed(LEVELS[self._top().depth : self.query.level.depth]):
@@ -93,7 +96,7 @@ class Page:
             parent = below.c[_PARENT[LEVELS[level.depth + 1]]]
             source = source.join(TABLES[level], TABLES[level].c.pk == parent)
         clauses = [self.conditions.clause(condition) for condition in self.query.conditions]
-        return self._hinted(selected.select_from(source)).where(self._owned(), *self._started(), *clauses)
+        return selected.select_from(source).where(owned, *self._started(), *clauses)
 
     def _top(self) -> Level:
         levels = {self.query.level, *(attribute.level for attribute in self.query.include)}
