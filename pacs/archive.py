@@ -146,6 +146,8 @@ class Receiving:
             spool, announced.transfer_syntax, start=spool.dataset_offset, limits=self._archive.limits
         )
         identity = ingest.identity(header, announced.sop_class_uid, announced.sop_instance_uid)
+        if header.truncated:
+            log.warning("data set ends early, kept as sent", sop_instance_uid=identity.sop_instance_uid)
         values = ingest.values(header)
         frames = frame_index(header, spool)
         blob = spool.seal()

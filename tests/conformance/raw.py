@@ -9,14 +9,12 @@ from pathlib import Path
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.filereader import _read_file_meta_info, read_preamble
-from pydicom.uid import MediaStorageDirectoryStorage
-from pynetdicom import AE, _config, build_context, build_role, evt
+from pydicom.uid import UID, MediaStorageDirectoryStorage
+from pynetdicom import AE, build_context, build_role, evt
+from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     StudyRootQueryRetrieveInformationModelGet,
 )
-
-_config.STORE_SEND_CHUNKED_DATASET = True  # a path is sent as it lies on disk, undecoded
-_config.STORE_RECV_CHUNKED_DATASET = False
 
 
 @dataclass(frozen=True)
@@ -40,25 +38,42 @@ def sendable(path: Path) -> Sendable | None:
         header = dcmread(path, stop_before_pixels=True, specific_tags=["SOPClassUID", "SOPInstanceUID"])
     except Exception:
         return None
-    sop_class = str(meta.get("MediaStorageSOPClassUID") or header.get("SOPClassUID") or "")
-    sop_instance = str(meta.get("MediaStorageSOPInstanceUID") or header.get("SOPInstanceUID") or "")
+    sop_class = str(header.get("SOPClassUID") or meta.get("MediaStorageSOPClassUID") or "")
+    sop_instance = str(header.get("SOPInstanceUID") or meta.get("MediaStorageSOPInstanceUID") or "")
     syntax = str(meta.get("TransferSyntaxUID") or "")
-    if not (sop_class and sop_instance and syntax) or sop_class == MediaStorageDirectoryStorage:
+    if not all(UID(uid).is_valid for uid in (sop_class, sop_instance, syntax)):
+        return None
+    if sop_class == MediaStorageDirectoryStorage:
         return None
     return Sendable(path, sop_class, sop_instance, syntax, stream.getvalue()[offset:])
 
 
 def send(port: int, file: Sendable) -> int | None:
-    """The status of the C-STORE; None when the association died."""
+    return send_bytes(port, (file.sop_class, file.sop_instance, file.transfer_syntax), file.dataset)
+
+
+def send_bytes(port: int, announced: tuple[str, str, str], dataset: bytes) -> int | None:
+    """The status of a C-STORE of these very bytes; None when no context was accepted or no answer came.
+
+    `announced`: SOP class, SOP instance, transfer syntax.
+    """
+    sop_class, sop_instance, transfer_syntax = announced
     ae = AE(ae_title="RAWSENDER")
-    ae.dimse_timeout = 30
-    ae.add_requested_context(file.sop_class, file.transfer_syntax)
+    ae.dimse_timeout = 60
+    ae.add_requested_context(sop_class, transfer_syntax)
     association = ae.associate("127.0.0.1", port, ae_title="PACS")
-    assert association.is_established
-    assert association.accepted_contexts, f"{file.sop_class} in {file.transfer_syntax} was not accepted"
-    status = association.send_c_store(file.path)
+    if not association.is_established:
+        return None
+    request = C_STORE()
+    request.MessageID, request.Priority = 1, 2
+    request.AffectedSOPClassUID, request.AffectedSOPInstanceUID = sop_class, sop_instance
+    request.DataSet = io.BytesIO(dataset)
+    association._reactor_checkpoint.clear()
+    association.dimse.send_msg(request, association.accepted_contexts[0].context_id)
+    _, answer = association.dimse.get_msg(block=True)
+    association._reactor_checkpoint.set()
     association.release()
-    return getattr(status, "Status", None)
+    return None if answer is None else int(answer.Status)
 
 
 def get(port: int, file: Sendable) -> list[bytes]:

@@ -17,9 +17,9 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
     generate_uid,
 )
-from pynetdicom import AE
-from pynetdicom.dimse_primitives import C_STORE
 
+from tests.conformance.idle import associate_and_hold
+from tests.conformance.raw import send_bytes
 from tests.conformance.senders import Modality
 from tests.conformance.server import Server
 
@@ -57,27 +57,6 @@ def deflated(data: bytes) -> bytes:
     return deflate.compress(data) + deflate.flush()
 
 
-def store_bytes(port: int, dataset: bytes, syntax: str, sop: str) -> int | None:
-    """C-STORE of these very bytes; None when the association ended without an answer."""
-    ae = AE(ae_title="LIAR")
-    ae.dimse_timeout = 60
-    ae.add_requested_context(CTImageStorage, syntax)
-    association = ae.associate("127.0.0.1", port, ae_title="PACS")
-    assert association.is_established
-    request = C_STORE()
-    request.MessageID, request.Priority = 1, 2
-    request.AffectedSOPClassUID, request.AffectedSOPInstanceUID = CTImageStorage, sop
-    from io import BytesIO
-
-    request.DataSet = BytesIO(dataset)
-    association._reactor_checkpoint.clear()
-    association.dimse.send_msg(request, association.accepted_contexts[0].context_id)
-    _, answer = association.dimse.get_msg(block=True)
-    association._reactor_checkpoint.set()
-    association.release()
-    return None if answer is None else int(answer.Status)
-
-
 SOP = "1.2.826.0.1.3680043.10.1.1"
 LIES = {
     "a last element longer than the stream": (
@@ -98,8 +77,11 @@ LIES = {
     "another instance than announced": (identity("1.2.3"), ExplicitVRLittleEndian),
     "a UID that is a path": (identity("../../../etc/x"), ExplicitVRLittleEndian),
     "noise": (bytes(range(256)) * 64, ImplicitVRLittleEndian),
-    "nothing": (b"", ExplicitVRLittleEndian),
 }
+
+
+ENDS_EARLY = ("a last element longer than the stream", "a sequence that claims 4 GB")
+"""Such objects are in every archive, cut off by some disk long ago: kept as sent, with a log line."""
 
 
 @pytest.fixture
@@ -116,9 +98,9 @@ def modality(server: Server) -> Iterator[Modality]:
 @pytest.mark.parametrize("lie", LIES)
 def test_lies_are_refused_or_bounded(server: Server, modality: Modality, lie: str) -> None:
     dataset, syntax = LIES[lie]
-    status = store_bytes(server.dimse_port, dataset, syntax, SOP)
-    if lie == "a last element longer than the stream":
-        assert status is not None  # either answer is honest: nothing after it could be lost
+    status = send_bytes(server.dimse_port, (CTImageStorage, SOP, syntax), dataset)
+    if lie in ENDS_EARLY:
+        assert status is not None
     else:
         assert status not in (None, 0x0000), "stored, or no answer at all"
     assert server.memory() < 400 << 20
@@ -153,10 +135,6 @@ def test_garbage_is_aborted(server: Server, modality: Modality, garbage: bytes) 
 
 def test_hundreds_of_associations(server: Server, modality: Modality) -> None:
     """200 idle associations stand while new ones are served."""
-    ae = AE(ae_title="MANY")
-    ae.add_requested_context("1.2.840.10008.1.1")
-    from tests.conformance.idle import associate_and_hold
-
     with associate_and_hold(server.dimse_port, 200) as held:
         assert held == 200
         parallel = [Modality(server.dimse_port, generate_uid()) for _ in range(4)]
