@@ -56,6 +56,6 @@ def _receive(operation: Operation, archive: Receiver) -> AbstractContextManager[
 
 
 def _commit(operation: Operation, receiving: Receiving, kept: ExitStack) -> None:
-    with kept:
+    with kept:  # answered before the spool is tidied
         receiving.commit()
-    operation.respond(SUCCESS)
+        operation.respond(SUCCESS)

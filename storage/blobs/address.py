@@ -12,10 +12,10 @@ from blake3 import blake3
 
 SCHEME: Final = "blake3:"
 ROOT: Final = "blobs/blake3"
-"""Where blobs lie below the root of a store, as `ROOT/abc/rest of the digest`."""
+"""Where blobs lie below the root of a store, as `ROOT/ab/rest of the digest`."""
 
-FAN_OUT: Final = 3
-"""Hex digits per folder name: 4096 folders, so ten million blobs are 2,400 names in each."""
+FAN_OUT: Final = 2
+"""Hex digits per folder name: 256 folders, so ten million blobs are 39,000 names in each."""
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 

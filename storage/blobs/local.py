@@ -56,7 +56,7 @@ class LocalBlobs:
     def __init__(self, root: Path, limits: SpoolLimits | None = None) -> None:
         self._root = root
         self._spool = Spool(root / "spool", limits or SpoolLimits(), durable=True)
-        self._made: set[Path] = set()
+        self._made = False
         self._making = threading.Lock()
 
     @property
@@ -71,18 +71,27 @@ class LocalBlobs:
         blob = spooled.seal()
         path = self._path(blob.address)
         with disk_faults():
-            self._make_folder(path.parent)
+            if not self._made:
+                self._make_folders()
             try:
-                os.link(spooled.path, path)
-            except FileExistsError:
-                if not self._holds(blob):
-                    _replace(spooled.path, path)
-            except OSError as error:
-                if error.errno not in _NO_LINKS:
-                    raise
-                _replace(spooled.path, path)
+                self._link(spooled.path, blob)
+            except FileNotFoundError:  # somebody removed a folder
+                self._make_folders()
+                self._link(spooled.path, blob)
             sync_folder(path.parent)
         return blob
+
+    def _link(self, spooled: Path, blob: Blob) -> None:
+        path = self._path(blob.address)
+        try:
+            os.link(spooled, path)
+        except FileExistsError:
+            if not self._holds(blob):
+                _replace(spooled, path)
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            _replace(spooled, path)
 
     def open(self, address: str) -> LocalReader:
         return LocalReader(address, self._path(address))
@@ -132,18 +141,18 @@ class LocalBlobs:
         except Damaged:
             return False
 
-    def _make_folder(self, folder: Path) -> None:
-        """Make the folder, and its own name durable, once in the life of this process."""
-        if folder in self._made and folder.is_dir():
-            return
+    def _make_folders(self) -> None:
+        """Make all of them, and their names durable: one wait for the disk instead of one for each.
+
+        Other processes do the same at the same time; who links has waited for the disk itself.
+        """
         with self._making:
-            if not self._made:
-                folder.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
-                for ancestor in folder.parent.relative_to(self._root).parents:
-                    sync_folder(self._root / ancestor)
-        folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
-        sync_folder(folder.parent)
-        self._made.add(folder)
+            for number in range(16**FAN_OUT):
+                folder = self._root / ROOT / f"{number:0{FAN_OUT}x}"
+                folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+            for above in (Path(ROOT), *Path(ROOT).parents):
+                sync_folder(self._root / above)
+            self._made = True
 
     def _addresses(self, after: str) -> Iterator[str]:
         first = digest(after)[:FAN_OUT] if after else ""
