@@ -31,6 +31,7 @@ from storage.jobs import enqueue
 from storage.references import Missing, References
 from storage.rows import Row, attribute_row, item_rows, patient_identity
 from storage.settle import settle_job
+from storage.statements import rows, run, scalar
 from storage.tables import blobs, instances, patients, studies, versions
 
 StudyKey = tuple[int, str]
@@ -50,7 +51,7 @@ _HISTORY = (
     .where(versions.c.instance_pk == bindparam("instance"))
     .order_by(versions.c.n)
 )
-_INSERT_INSTANCE = insert(instances)
+_INSERT_INSTANCE = insert(instances).returning(instances.c.pk)
 _INSERT_VERSIONS = insert(versions)
 
 
@@ -107,7 +108,7 @@ class _Batch:
 
     def _identity(self, key: StudyKey, item: Received) -> str:
         organization, uid = key
-        known = self._connection.execute(_IDENTITY_OF_STUDY, {"org": organization, "uid": uid}).scalar()
+        known = scalar(self._connection, _IDENTITY_OF_STUDY, {"org": organization, "uid": uid})
         return known or patient_identity(item.values, uid)
 
     def _study(self, patient: Held, first: Received) -> _Study:
@@ -145,7 +146,7 @@ class _Batch:
         entry = self._studies[_key(item)]
         held = self._series(entry, item)
         name = {"org": item.actor.organization, "uid": item.identity.sop_instance_uid}
-        known = self._connection.execute(_SAME_UID, name).all()
+        known = rows(self._connection, _SAME_UID, name)
         for pk, series_pk in known:
             if series_pk == held.pk:
                 return self._enter_again(entry, held, pk, item)
@@ -178,11 +179,10 @@ class _Batch:
         row["sop_class_uid"] = item.identity.sop_class_uid
         row["available_transfer_syntax_uid"] = item.transfer_syntax
         row["current_version"] = 1
-        made = self._connection.execute(_INSERT_INSTANCE, row).inserted_primary_key
-        assert made is not None
-        insert_items(self._connection, item_rows(row["org_id"], Level.IMAGE, made[0], item.values))
-        self._histories[made[0]] = []
-        self._keep(entry, held, made[0], item)
+        pk = scalar(self._connection, _INSERT_INSTANCE, row)
+        insert_items(self._connection, item_rows(row["org_id"], Level.IMAGE, pk, item.values))
+        self._histories[pk] = []
+        self._keep(entry, held, pk, item)
         held["number_of_series_related_instances"] += 1
         entry.study["number_of_study_related_instances"] += 1
         entry.patient["number_of_patient_related_instances"] += 1
@@ -204,8 +204,8 @@ class _Batch:
     def _history(self, pk: int) -> list[tuple[str, Blob]]:
         """Digests and blobs of an instance's versions, this batch's included."""
         if (history := self._histories.get(pk)) is None:
-            rows = self._connection.execute(_HISTORY, {"instance": pk})
-            history = self._histories[pk] = [(digest, Blob(address, size)) for digest, address, size in rows]
+            found = rows(self._connection, _HISTORY, {"instance": pk})
+            history = self._histories[pk] = [(digest, Blob(address, size)) for digest, address, size in found]
         return history
 
     def _keep(self, entry: _Study, held: Held, pk: int, item: Received) -> None:
@@ -262,7 +262,7 @@ class _Batch:
         if vanishing := self._references.write(self._connection, self._transaction.now):
             raise BeginAgain({id(i): BlobVanishing() for i in received if i.blob.address in vanishing})
         if self._versions:
-            self._connection.execute(_INSERT_VERSIONS, self._versions)
+            run(self._connection, _INSERT_VERSIONS, self._versions)
         for (organization, _), entry in sorted(self._studies.items(), key=lambda pair: pair[0]):
             if entry.study.changed:
                 entry.study["version"] += 1

@@ -21,6 +21,7 @@ from pacs.errors import PacsError
 from pacs.model import AuditRecord
 from storage.chain import audit_row
 from storage.database import Database
+from storage.statements import first, run
 from storage.tables import audit, changes, org_heads
 
 _LOCK_HEAD = select(org_heads).where(org_heads.c.org_id == bindparam("org")).with_for_update()
@@ -78,7 +79,8 @@ class Transaction:
             self._write(organization, self._feeds[organization])
 
     def _write(self, organization: int, feed: _Feed) -> None:
-        head = self.connection.execute(_LOCK_HEAD, {"org": organization}).mappings().one()
+        head = first(self.connection, _LOCK_HEAD, {"org": organization})
+        assert head is not None, "an organisation without a head"
         audit_seq, audit_hash, change_seq = head["audit_seq"], head["audit_hash"], head["change_seq"]
         rows = []
         for record in feed.records:
@@ -86,15 +88,15 @@ class Transaction:
             rows.append(audit_row(audit_seq, self.now, record, audit_hash))
             audit_hash = rows[-1]["hash"]
         if rows:
-            self.connection.execute(_INSERT_AUDIT, rows)
+            run(self.connection, _INSERT_AUDIT, rows)
         events = []
         for event in feed.events:
             change_seq += 1
             events.append(_change_row(organization, change_seq, self.now, event))
         if events:
-            self.connection.execute(_INSERT_CHANGES, events)
+            run(self.connection, _INSERT_CHANGES, events)
         moved = {"audit_seq": audit_seq, "audit_hash": audit_hash, "change_seq": change_seq}
-        self.connection.execute(_MOVE_HEAD, {"org": organization, **moved})
+        run(self.connection, _MOVE_HEAD, [{"org": organization, **moved}])
 
 
 def _change_row(organization: int, seq: int, at: datetime, event: _Event) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, Table, bindparam, insert, select, update
@@ -11,6 +12,7 @@ from pacs.attributes import Level
 from pacs.model import Values
 from storage.feeds import BeginAgain
 from storage.rows import Row, attribute_row, has_blanks, item_rows
+from storage.statements import first, rows, run, scalar
 from storage.tables import instances, patients, sequence_values, series, studies
 from storage.upsert import INSERT
 
@@ -62,13 +64,13 @@ class Held:
         for column, value in attribute_row(self.level, values).items():
             if self._row[column] is None:
                 self[column] = value
-        known = {row.sequence for row in connection.execute(_ITEMS, _owner(self.level, self.pk))}
+        known = {name for (name,) in rows(connection, _ITEMS, _owner(self.level, self.pk))}
         fresh = item_rows(self._row["org_id"], self.level, self.pk, values)
         insert_items(connection, (row for row in fresh if row["sequence"] not in known))
 
     def flush(self, connection: Connection) -> None:
         if self._changed:
-            connection.execute(_UPDATE[self._table], {**self._changed, "held": self.pk})
+            run(connection, _UPDATE[self._table], [{**self._changed, "held": self.pk}])
             self._changed = {}
 
 
@@ -83,15 +85,22 @@ def _owner(level: Level, pk: int) -> dict[str, Any]:
     return {"level": level.value, "owner": pk}
 
 
-def insert_items(connection: Connection, rows: Iterator[Row]) -> None:
-    if found := list(rows):
-        connection.execute(_INSERT_ITEMS, found)
+def insert_items(connection: Connection, items: Iterator[Row]) -> None:
+    if found := list(items):
+        run(connection, _INSERT_ITEMS, found)
 
 
 def hold(connection: Connection, level: Level, unique: Row) -> Held | None:
     """Lock the row that `unique` finds; None when there is none."""
-    found = connection.execute(_LOCK[level], unique).mappings().first()
-    return None if found is None else Held(level, dict(found))
+    found = first(connection, _LOCK[level], unique)
+    return None if found is None else Held(level, found)
+
+
+@cache
+def _insert(level: Level, dialect: str) -> Any:
+    table = TABLES[level]
+    new = INSERT[dialect](table)
+    return new.on_conflict_do_nothing(index_elements=UNIQUE[level]).returning(table.c.pk)
 
 
 def hold_or_insert(connection: Connection, level: Level, row: Row, values: Values) -> tuple[Held, bool]:
@@ -99,15 +108,11 @@ def hold_or_insert(connection: Connection, level: Level, row: Row, values: Value
 
     Of transactions that come with the same new row at once, one makes it and the others wait.
     """
-    names = UNIQUE[level]
-    unique = {name: row[name] for name in names}
+    unique = {name: row[name] for name in UNIQUE[level]}
     if held := hold(connection, level, unique):
         return held, False
     whole = {**attribute_row(level, values), **row}
-    table = TABLES[level]
-    new = INSERT[connection.dialect.name](table)
-    made = new.on_conflict_do_nothing(index_elements=names).returning(table.c.pk)
-    pk = connection.execute(made, whole).scalar_one_or_none()
+    pk = scalar(connection, _insert(level, connection.dialect.name), whole)
     if pk is None:
         held = hold(connection, level, unique)
         if held is None:

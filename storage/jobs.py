@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 import orjson
@@ -17,6 +18,7 @@ from sqlalchemy.exc import IntegrityError
 
 from pacs.jobs import ClaimedJob, NewJob
 from storage.database import Database
+from storage.statements import run
 from storage.tables import jobs
 from storage.upsert import INSERT
 
@@ -38,10 +40,13 @@ def enqueue(connection: Connection, job: NewJob, organization: int, correlation_
         "correlation_id": correlation_id,
         "created_at": datetime.now(UTC),
     }
-    statement = INSERT[connection.dialect.name](jobs).on_conflict_do_nothing(
-        index_elements=["org_id", "key"], index_where=text("state = 'waiting'")
-    )
-    connection.execute(statement, row)
+    run(connection, _enqueue(connection.dialect.name), [row])
+
+
+@cache
+def _enqueue(dialect: str) -> Any:
+    waiting = text("state = 'waiting'")
+    return INSERT[dialect](jobs).on_conflict_do_nothing(index_elements=["org_id", "key"], index_where=waiting)
 
 
 @dataclass(frozen=True, slots=True)

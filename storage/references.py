@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from pacs.model import Blob
+from storage.statements import run, scalar
 from storage.tables import blobs
 from storage.upsert import INSERT
 
@@ -63,12 +64,12 @@ class References:
             if address in self._added:
                 size, count = self._added[address]
                 row |= {"size": size, "refcount": count, "unreferenced_since": None}
-                references = connection.execute(_refer(dialect), row).scalar()
+                references = scalar(connection, _refer(dialect), row)
                 if references is None:
                     vanishing.add(address)
                 elif references == count:
                     first.append(Blob(address, size))
             else:
                 row |= {"size": self._spare[address], "refcount": 0, "unreferenced_since": now}
-                connection.execute(_spare(dialect), row)
+                run(connection, _spare(dialect), [row])
         return vanishing | {blob.address for blob in self._missing(first)}
