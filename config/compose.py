@@ -125,7 +125,7 @@ def dimse_settings(settings: Settings) -> DimseSettings:
 
 def dimse_edge(installation: Installation) -> Edge:
     settings, archive = installation.settings, installation.archive
-    sending = Sending(archive, Codecs(DECODABLE, decode))
+    sending = Sending(archive, Codecs(DECODABLE, decode), limits(settings))
     return Edge(
         services=(
             echo.SERVICE,
