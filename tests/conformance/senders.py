@@ -1,4 +1,4 @@
-"""Modalities that push: pynetdicom associations, each remembering what was acknowledged."""
+"""Modalities that push, each remembering what was acknowledged; and who asks for it with pynetdicom."""
 
 from __future__ import annotations
 
@@ -9,19 +9,23 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
+from pydicom.filebase import DicomBytesIO
+from pydicom.filewriter import write_dataset
+from pydicom.uid import CTImageStorage, ImplicitVRLittleEndian, generate_uid
 from pynetdicom import AE, build_context, build_role, evt
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     StudyRootQueryRetrieveInformationModelFind,
     StudyRootQueryRetrieveInformationModelGet,
 )
 
+from bench.wire import Association
+
 
 def small_ct(study: str, series: str, patient: str = "CRASH", side: int = 64) -> Dataset:
     """A CT slice of `side`² random pixels: no two share a blob."""
     ds = Dataset()
     ds.file_meta = FileMetaDataset()
-    ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    ds.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
     ds.SOPClassUID = CTImageStorage
     ds.SOPInstanceUID = generate_uid()
     ds.file_meta.MediaStorageSOPClassUID = ds.SOPClassUID
@@ -44,7 +48,7 @@ def digest(ds: Dataset) -> str:
 
 @dataclass
 class Modality:
-    """Sends slices of one series until told to stop; survives a server that dies."""
+    """Sends slices of one series, on a plain socket: it sees at once when the server is gone."""
 
     port: int
     study: str
@@ -55,50 +59,42 @@ class Modality:
     side: int = 64
 
     def run(self, stop: threading.Event) -> None:
+        """Until told to stop; a server that dies is called again."""
         while not stop.is_set():
-            association = self._associate()
-            while association.is_established and not stop.is_set():
-                self._send(association)
-            if association.is_established:
-                association.release()
-            else:
-                stop.wait(0.1)
+            try:
+                with self._associate() as association:
+                    while not stop.is_set():
+                        self._send(association, self._slice())
+            except OSError:
+                stop.wait(0.05)
 
     def send(self, count: int) -> None:
         """Exactly `count` slices over one association."""
-        association = self._associate()
-        assert association.is_established
-        for _ in range(count):
-            self._send(association)
-        association.release()
+        with self._associate() as association:
+            for _ in range(count):
+                self._send(association, self._slice())
 
     def send_one(self, ds: Dataset) -> int:
         """The status of one C-STORE."""
-        association = self._associate()
-        assert association.is_established
-        status = int(association.send_c_store(ds).Status)
-        association.release()
-        return status
+        with self._associate() as association:
+            return self._send(association, ds)
 
-    def _associate(self):  # type: ignore[no-untyped-def]
-        ae = AE(ae_title=f"CT{self.series[-8:]}")
-        ae.acse_timeout = ae.network_timeout = ae.connection_timeout = 10
-        ae.dimse_timeout = 60
-        ae.add_requested_context(CTImageStorage, ExplicitVRLittleEndian)
-        return ae.associate("127.0.0.1", self.port, ae_title="PACS")
+    def _slice(self) -> Dataset:
+        return small_ct(self.study, self.series, self.patient, self.side)
 
-    def _send(self, association) -> None:  # type: ignore[no-untyped-def]
-        ds = small_ct(self.study, self.series, self.patient, self.side)
-        try:
-            answer = association.send_c_store(ds)
-        except (RuntimeError, ValueError, OSError):
-            return
-        if "Status" not in answer:
-            return
-        if answer.Status == 0x0000:
+    def _associate(self) -> Association:
+        return Association(("127.0.0.1", self.port), "PACS", CTImageStorage)
+
+    def _send(self, association: Association, ds: Dataset) -> int:
+        stream = DicomBytesIO()
+        stream.is_little_endian = stream.is_implicit_VR = True
+        write_dataset(stream, ds)
+        status = association.store(ds.SOPInstanceUID, [stream.getvalue()])
+        if status == 0x0000:
             self.acknowledged[ds.SOPInstanceUID] = digest(ds)
         else:
-            self.refused.append(answer.Status)
+            self.refused.append(status)
+        return status
 
 
 def find(port: int, identifier: Dataset) -> list[Dataset]:
@@ -147,7 +143,7 @@ def get_study(port: int, study: str) -> dict[str, str]:
     ae = AE(ae_title="GETTER")
     ae.requested_contexts = [
         build_context(StudyRootQueryRetrieveInformationModelGet),
-        build_context(CTImageStorage, ExplicitVRLittleEndian),
+        build_context(CTImageStorage, ImplicitVRLittleEndian),
     ]
     association = ae.associate(
         "127.0.0.1",
