@@ -24,12 +24,16 @@ from tests.conformance.senders import Modality, get_study, instance_uids, study_
 from tests.conformance.server import Server
 
 SENDERS = 4
+PAUSE = 0.02
+"""Seconds that a sender waits between slices, so that all of them can be fetched in the end."""
 
 
 def crash_rounds(server: Server, rounds: int, seconds: tuple[float, float] = (0.3, 2.0)) -> list[Modality]:
     """Kill the server `rounds` times while four modalities send; it runs again when this returns."""
     shared = generate_uid()
-    senders = [Modality(server.dimse_port, shared if i % 2 else generate_uid()) for i in range(SENDERS)]
+    senders = [
+        Modality(server.dimse_port, shared if i % 2 else generate_uid(), pause=PAUSE) for i in range(SENDERS)
+    ]
     stop = threading.Event()
     threads = [threading.Thread(target=sender.run, args=(stop,), daemon=True) for sender in senders]
     for thread in threads:
@@ -70,7 +74,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=100)
     rounds = parser.parse_args().rounds
     with tempfile.TemporaryDirectory() as folder:
-        server = Server(Path(folder))
+        server = Server(Path(folder) / "data", {"PACS_MAX_FIND_ANSWERS": "1000000"})
         server.start()
         try:
             senders = crash_rounds(server, rounds)

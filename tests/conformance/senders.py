@@ -57,6 +57,8 @@ class Modality:
     acknowledged: dict[str, str] = field(default_factory=dict)
     refused: list[int] = field(default_factory=list)
     side: int = 64
+    pause: float = 0
+    """Seconds between two slices of `run`."""
 
     def run(self, stop: threading.Event) -> None:
         """Until told to stop; a server that dies is called again."""
@@ -65,6 +67,7 @@ class Modality:
                 with self._associate() as association:
                     while not stop.is_set():
                         self._send(association, self._slice())
+                        stop.wait(self.pause)
             except OSError:
                 stop.wait(0.05)
 
