@@ -18,6 +18,7 @@ COMMANDS = {
     "serve": "config.cli.serve:serve",
     "import": "config.cli.bring_in:bring_in",
     "ae": "config.cli.entities:ae",
+    "organization": "config.cli.organizations:organization",
     "verify": "config.cli.verify:verify",
     "reindex": "config.cli.verify:reindex",
     "audit": "config.cli.audit:audit",

@@ -1,0 +1,48 @@
+"""`pacs organization`: whose peers and objects there are. What belongs to one, no other sees."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+
+from config.cli.options import data_option, installation
+from pacs.actor import system_actor
+
+_CODE = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
+
+
+def _code(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    if not _CODE.fullmatch(value):
+        raise click.BadParameter("a code is up to 32 lower-case letters, digits and hyphens", ctx, param)
+    return value
+
+
+@click.group()
+def organization() -> None:
+    """Organisations: each sees its own objects only."""
+
+
+@organization.command()
+@click.argument("code", callback=_code)
+@data_option
+@click.option("--name", help="What people call it; the code if absent.")
+def add(code: str, data_dir: Path | None, name: str | None) -> None:
+    """Add the organisation CODE, for `pacs ae add … --organization CODE`."""
+    from storage import organizations
+
+    with installation(data_dir) as composed:
+        organizations.add(composed.database, system_actor("pacs organization"), code, name or code)
+    click.echo(f"{code} is added.")
+
+
+@organization.command("list")
+@data_option
+def list_(data_dir: Path | None) -> None:
+    """Show the organisations."""
+    from storage import organizations
+
+    with installation(data_dir) as composed:
+        for each in organizations.all_of(composed.database):
+            click.echo(f"{each.code:<32}  {each.name}")
