@@ -28,6 +28,11 @@ def read_identifier(operation: Operation) -> Header:
     return read_header(BytesSource(operation.identifier()), operation.context.transfer_syntax)
 
 
+def key_text(header: Header, tag: int | str) -> str:
+    """A key's text without NUL, which the index does not keep and PostgreSQL does not take."""
+    return (header.text(tag) or "").replace("\x00", "")
+
+
 def level_of(identifier: Header, model: InformationModel) -> Level:
     """`InvalidQuery` when it is missing or none of the model's."""
     said = (identifier.text(QUERY_RETRIEVE_LEVEL) or "").strip()
@@ -49,7 +54,7 @@ def select(identifier: Header, model: InformationModel, relational: bool) -> Sel
     uids: tuple[str, ...] = ()
     for above in LEVELS[: level.depth + 1]:
         keyword = UNIQUE_KEY[above]
-        uids = tuple(value for value in (identifier.text(keyword) or "").split("\\") if value)
+        uids = tuple(value for value in key_text(identifier, keyword).split("\\") if value)
         if not uids:
             if above is level or (above in model.levels and not relational):
                 raise InvalidQuery(f"{keyword} is missing at level {level}", BY_KEYWORD[keyword].tag)

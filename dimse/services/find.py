@@ -19,7 +19,7 @@ from dimse.identifier import (
 )
 from dimse.models import MODEL_OF
 from dimse.operation import Operation, Service
-from dimse.selection import level_of, read_identifier
+from dimse.selection import key_text, level_of, read_identifier
 from dimse.sop_classes import FIND
 from dimse.status import CANCEL, OUT_OF_RESOURCES, PENDING, PENDING_UNSUPPORTED_KEYS, SUCCESS
 from pacs.actor import Actor
@@ -86,9 +86,9 @@ def _keys(identifier: Header) -> Iterator[RawKey]:
     for element in identifier:
         if element.vr == "SQ":
             items = identifier.items(element.tag)
-            yield element.tag, [{key.tag: item.text(key.tag) or "" for key in item} for item in items]
+            yield element.tag, [{key.tag: key_text(item, key.tag) for key in item} for item in items]
         else:
-            yield element.tag, identifier.text(element.tag) or ""
+            yield element.tag, key_text(identifier, element.tag)
 
 
 def _encoder(operation: Operation, identifier: Header, query: Query, settings: FindSettings) -> AnswerEncoder:

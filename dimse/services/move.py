@@ -30,6 +30,7 @@ from pacs.ports import ApplicationEntities
 
 FALLBACKS = ("1.2.840.10008.1.2.1", "1.2.840.10008.1.2")
 """Explicit and implicit VR little endian: the latter everybody takes (PS3.5 §10.1)."""
+MAX_TITLE = 16  # AE, PS3.5 §6.2; what is longer is none, and is not looked up
 PATIENCE = 3
 """Associations lost in a row before the destination is given up."""
 
@@ -72,7 +73,8 @@ def serve(operation: Operation, sending: Sending, outbound: Outbound) -> None:
 def _destination(operation: Operation, outbound: Outbound) -> Destination:
     """`UnknownDestination`, without saying more, for AEs of other organisations too."""
     title = str(operation.request.get("MoveDestination", "")).strip()
-    entity: ApplicationEntity | None = outbound.entities.find(title) if title else None
+    is_title = 0 < len(title) <= MAX_TITLE and title.isprintable()
+    entity: ApplicationEntity | None = outbound.entities.find(title) if is_title else None
     if entity is None or entity.organization != operation.actor.organization:
         raise UnknownDestination
     if not entity.host or not entity.port:

@@ -169,6 +169,14 @@ def test_rights_hold_from_loopback_too(held: Held) -> None:
         assert caller.find(StudyInstanceUID=study) == (0x0124, [])
 
 
+def test_a_null_in_a_key_is_passed_over_as_in_the_index(held: Held) -> None:
+    with Caller(held.server, "A_ALL") as caller:
+        own = held.of_a.StudyInstanceUID
+        assert caller.find(PatientID="SHA\0RED") == (0x0000, [own])
+        assert caller.find(PatientID="SHARED", PatientName="CRA\0SH*") == (0x0000, [own])
+        assert caller.get("1.2\0.3") == (0x0000, [])
+
+
 def test_a_title_belongs_to_one_organisation(held: Held) -> None:
     said = held.server.command("ae", "add", "A_ALL", "--organization", "north", code=1)
     assert "registered already" in said
