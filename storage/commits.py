@@ -72,6 +72,8 @@ class Committer(Generic[E, R]):
             self._queue.put(waiting, timeout=patience)
         except queue.Full:
             raise DatabaseUnavailable from None
+        if not self._thread.is_alive():  # closed since we looked
+            self._refuse_the_rest()
         return waiting.answer.result()
 
     def close(self) -> None:

@@ -101,6 +101,19 @@ def test_closing_commits_what_waits_and_refuses_what_comes(sqlite: Database) -> 
     assert_counts_true(sqlite)
 
 
+def test_who_looked_before_the_close_and_came_after_it_is_refused(sqlite: Database) -> None:
+    committer = Committer(sqlite, Recorder())
+    committer.close()
+    committer._closed = False  # what the late one saw
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(committer.submit, 1)
+        try:
+            with pytest.raises(DatabaseUnavailable):
+                answer.result(5)
+        finally:
+            committer._refuse_the_rest()  # so that a failure ends, too
+
+
 def test_a_full_database_says_so_and_recovers(sqlite_url: str, sqlite: Database) -> None:
     with opened(sqlite) as entries:
         store(entries, received())
