@@ -169,9 +169,12 @@ class LocalBlobs:
 def _replace(source: Path, target: Path) -> None:
     """Put a second copy of `source` in the place of `target`, at once."""
     staged = source.with_suffix(".copy")
-    with source.open("rb") as reading, staged.open("wb") as writing:
-        shutil.copyfileobj(reading, writing, 1 << 20)
-        writing.flush()
-        sync_data(writing.fileno())
-    shutil.copymode(source, staged)
-    staged.replace(target)
+    try:
+        with source.open("rb") as reading, staged.open("wb") as writing:
+            shutil.copyfileobj(reading, writing, 1 << 20)
+            writing.flush()
+            sync_data(writing.fileno())
+        shutil.copymode(source, staged)
+        staged.replace(target)
+    finally:  # a copy that did not fit must not stay to fill the disk further
+        staged.unlink(missing_ok=True)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -52,6 +52,21 @@ def test_a_filesystem_without_links_gets_a_copy(local: LocalBlobs, monkeypatch: 
     monkeypatch.setattr(os, "link", refuse)
     publish(local, CONTENT)
     assert content_of(local, BLOB) == CONTENT
+    assert [path for path in local.spool_root.rglob("*") if path.is_file()] == []
+
+
+def test_a_copy_that_does_not_fit_leaves_no_half(local: LocalBlobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(code: int) -> Callable[..., None]:
+        def refused(*_: object) -> None:
+            raise OSError(code, "refused")
+
+        return refused
+
+    publish(local, CONTENT)  # the folders are there
+    monkeypatch.setattr(os, "link", refuse(errno.EPERM))
+    monkeypatch.setattr("storage.blobs.local.shutil.copyfileobj", refuse(errno.ENOSPC))
+    with pytest.raises(StorageFull):
+        publish(local, CONTENT + b"another")
     assert [path for path in local.spool_root.rglob("*") if path.is_file()] == []
 
 
