@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import make_url, text
@@ -28,13 +28,30 @@ class Recorder:
         self.batches: list[list[int]] = []
         self.gate = threading.Event()
         self.gate.set()
+        self.entered = threading.Event()
 
     def __call__(self, transaction: Transaction, batch: Sequence[int]) -> list[int]:
-        self.gate.wait(10)
+        self.entered.set()
+        self.gate.wait(30)
         self.batches.append(list(batch))
         if 13 in batch:
             raise ValueError("13")
         return [number * 2 for number in batch]
+
+
+def submitted(
+    pool: ThreadPoolExecutor, committer: Committer[int, int], recorder: Recorder, numbers: Sequence[int]
+) -> list[Future[int]]:
+    """The first number is being entered, behind the closed gate, and all others wait."""
+    first, *others = numbers
+    answers = [pool.submit(committer.submit, first)]
+    assert recorder.entered.wait(10)
+    answers += [pool.submit(committer.submit, number) for number in others]
+    deadline = time.monotonic() + 10
+    while committer._queue.qsize() < len(others):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return answers
 
 
 @pytest.fixture
@@ -49,9 +66,7 @@ def test_what_waits_is_committed_together(sqlite: Database) -> None:
     committer = Committer(sqlite, recorder, CommitLimits(batch=4))
     recorder.gate.clear()
     with ThreadPoolExecutor(9) as pool:
-        answers = [pool.submit(committer.submit, n) for n in range(9)]
-        while committer._queue.qsize() < 8:
-            time.sleep(0.01)
+        answers = submitted(pool, committer, recorder, range(9))
         recorder.gate.set()
         assert [answer.result() for answer in answers] == [n * 2 for n in range(9)]
     assert sorted(len(batch) for batch in recorder.batches) == [1, 4, 4]
@@ -63,9 +78,7 @@ def test_the_fault_of_one_is_not_its_neighbours(sqlite: Database) -> None:
     committer = Committer(sqlite, recorder)
     recorder.gate.clear()
     with ThreadPoolExecutor(4) as pool:
-        answers = [pool.submit(committer.submit, n) for n in (11, 12, 13, 14)]
-        while committer._queue.qsize() < 3:
-            time.sleep(0.01)
+        answers = submitted(pool, committer, recorder, (11, 12, 13, 14))
         recorder.gate.set()
         assert [answers[i].result() for i in (0, 1, 3)] == [22, 24, 28]
         with pytest.raises(ValueError, match="13"):
