@@ -194,6 +194,8 @@ class _Batch:
         for digest, blob in history:
             if digest == item.dataset_digest:
                 if blob.address != item.blob.address:  # the same data set under another file header
+                    if self._references.gone(blob):
+                        continue  # what came is the only copy: it must not be swept
                     self._references.spare(item.blob)
                 self._note(item, "store.duplicate")
                 return Stored(Outcome.DUPLICATE, item.identity, blob)

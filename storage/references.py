@@ -54,6 +54,10 @@ class References:
         """Published, but nothing will refer to it."""
         self._spare[blob.address] = blob.size
 
+    def gone(self, blob: Blob) -> bool:
+        """Whether a blob that is referred to does not lie there, or not whole."""
+        return bool(self._missing([blob]))
+
     def write(self, connection: Connection, now: datetime) -> set[str]:
         """The addresses that the sweep is removing, or has removed: they cannot be referred to."""
         dialect = connection.dialect.name

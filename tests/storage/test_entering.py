@@ -11,7 +11,7 @@ from pacs.actor import Actor
 from pacs.errors import BlobVanishing
 from pacs.model import AuditRecord, Outcome
 from storage.database import Database
-from storage.index import Entries
+from storage.index import Entries, open_entries
 from tests.storage.received import MODALITY, received, uid
 from tests.storage.world import actions, assert_counts_true, events, opened, rows, store
 
@@ -66,6 +66,20 @@ def test_the_same_data_set_under_another_header_leaves_a_blob_for_the_sweep(
     assert (spare["refcount"], spare["state"]) == (0, "live") and spare["unreferenced_since"]
     # … and a spare blob is taken into use by an object that needs it
     store(entries, received(study=2, header="x", content="y"))
+    assert_counts_true(database)
+
+
+def test_the_same_data_set_again_is_kept_when_the_first_copy_is_gone(database: Database) -> None:
+    """Success was answered for it, and nothing else holds its bytes: the sweep must not take it."""
+    gone: set[str] = set()
+    entries = open_entries(database, lambda blobs: [blob for blob in blobs if blob.address in gone])
+    first = store(entries, received())
+    gone.add(first.blob.address)
+    again = received(header="other")
+    assert store(entries, again).outcome is Outcome.VERSION
+    entries.close()
+    blobs = {row["address"]: row for row in rows(database, "SELECT * FROM blobs")}
+    assert blobs[again.blob.address]["refcount"] == 1
     assert_counts_true(database)
 
 
