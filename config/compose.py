@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from config.observer import Counting
 from config.settings import Settings
 from config.sources import secret_key
+from dicomweb import app as dicomweb
 from dimse.association import Edge
 from dimse.models import OPTIONS
 from dimse.sending import Codecs, Sending
@@ -167,6 +168,8 @@ def http_app(installation: Installation) -> App:
             "pacs_jobs": ("Jobs by state", partial(figures.jobs_by_state, database)),
             "pacs_stored_bytes": ("Bytes of all objects kept", Aged(partial(figures.stored_bytes, database))),
         },
+        routes=dicomweb.routes(dicomweb.Web(installation.archive)),
+        base_url=installation.settings.base_url,
     )
 
 

@@ -21,7 +21,7 @@ from pacs.dicom.frames import frame_index
 from pacs.dicom.part10 import part10_prefix, read_part10
 from pacs.dicom.reader import Limits, read_header
 from pacs.dicom.source import BytesSource
-from pacs.errors import BlobVanishing, InvalidDataSet
+from pacs.errors import BlobVanishing, InvalidDataSet, NotFound
 from pacs.metrics import RECEIVED_BYTES
 from pacs.model import AuditRecord, Received, Stored, StoredInstance, Values
 from pacs.ports import AuditTrail, BlobReader, Blobs, Index, SpooledFile
@@ -91,6 +91,16 @@ class Archive:
     def locate(self, actor: Actor, query: Query) -> Iterator[StoredInstance]:
         """The instances that an IMAGE-level query selects, for retrieval; the caller records it."""
         return self.index.locate(actor.organization, query)
+
+    def retrieve(
+        self, actor: Actor, study: str, series: str | None = None, sop: str | None = None
+    ) -> Iterator[StoredInstance]:
+        """`NotFound` when there is no such study, series or instance; the caller records it."""
+        found = self.index.retrieve(actor.organization, study, series, sop)
+        first = next(found, None)
+        if first is None:
+            raise NotFound
+        return chain((first,), found)
 
     def open(self, instance: StoredInstance) -> BlobReader:
         return self.blobs.open(instance.blob.address)

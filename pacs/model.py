@@ -77,6 +77,8 @@ class StoredInstance:
     transfer_syntax: str
     blob: Blob
     dataset_offset: int
+    frames: bytes | None = None
+    """As in `Received`; `locate` leaves it out."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,6 +107,14 @@ class Index(Protocol):
     def locate(self, organization: int, query: Query) -> Iterator[StoredInstance]:
         """The current version of each instance that an IMAGE-level query selects."""
 
+    def retrieve(
+        self, organization: int, study: str, series: str | None, sop: str | None
+    ) -> Iterator[StoredInstance]:
+        """The current versions, with their frames, in a study, in a series of it, or the one that is named.
+
+        In the order of their numbers; nothing when there is no such thing.
+        """
+
 
 class AuditTrail(Protocol):
     def record(self, record: AuditRecord) -> None:

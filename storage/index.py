@@ -9,7 +9,7 @@ from datetime import timedelta
 from pacs.model import AuditRecord, Received, Stored, StoredInstance, Values
 from pacs.query import Query
 from pacs.studies import QUIET_PERIOD
-from storage import search
+from storage import retrieval, search
 from storage.commits import CommitLimits, Committer
 from storage.database import Database
 from storage.entering import store_batch
@@ -59,6 +59,11 @@ class SqlIndex:
 
     def locate(self, organization: int, query: Query) -> Iterator[StoredInstance]:
         return search.locate(self.database, organization, query)
+
+    def retrieve(
+        self, organization: int, study: str, series: str | None, sop: str | None
+    ) -> Iterator[StoredInstance]:
+        return retrieval.retrieve(self.database, organization, study, series, sop)
 
 
 @dataclass(frozen=True, slots=True)
