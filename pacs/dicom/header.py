@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple
 
 from pacs.dicom.dictionary import PIXEL_DATA, SPECIFIC_CHARACTER_SET, SQ, VRS, tag_of
 from pacs.dicom.fragments import Fragments
 from pacs.dicom.listing import Listing
 from pacs.dicom.source import Source
-from pacs.dicom.values import NUMBER_VRS, PARSERS, STRING_VRS, Value, numbers, strings, tags
+from pacs.dicom.values import NUMBER_VRS, STRING_VRS, Value, numbers, parsed, strings, tags
 from pacs.errors import LimitExceeded
 
 MOST_DECODED = 16 << 20
@@ -131,13 +132,20 @@ class Header:
         if entry is None:
             return []
         vr = self._vr(tag, entry)
-        if vr in NUMBER_VRS or vr == "AT":
-            return self._numbers(entry, vr)
-        if vr not in STRING_VRS:
+        if vr not in STRING_VRS and vr not in NUMBER_VRS and vr != "AT":
             return []
-        found = self._strings(entry, vr)
-        parse = PARSERS.get(vr)
-        return [parse(value) if value else value for value in found] if parse else [*found]
+        return parsed(self._bounded(entry), vr, self.charsets, self._big)
+
+    def fields(self, most: int) -> Iterator[tuple[int, str, bytes | None]]:
+        """Tag, VR and value field of each element, tags rising; None for a value longer than `most` bytes."""
+        listing, entries = self._listing, self._entries
+        offsets, lengths, keys, read = listing.offsets, listing.lengths, listing.keys, listing.read
+        for tag in sorted(entries):
+            entry = entries[tag]
+            length = lengths[entry]
+            vr = VRS[keys[entry] & 0xFF]
+            raw = read(offsets[entry], length) if length <= most else None
+            yield tag, vr if len(vr) == 2 else self._unambiguous(vr, entry), raw
 
     def items(self, attribute: int | str) -> list[Header]:
         """The items of a sequence; `[]` when absent or no sequence."""
@@ -145,16 +153,27 @@ class Header:
 
     def each_item(self, attribute: int | str) -> Iterator[Header]:
         """The same one by one, for sequences that may be long."""
+        return map(self._item, self._item_entries(attribute))
+
+    def item(self, attribute: int | str, number: int) -> Header | None:
+        """One item, counted from 0; None when it, or the sequence, is not there."""
+        entry = next(islice(self._item_entries(attribute), number, None), None)
+        return None if entry is None else self._item(entry)
+
+    def _item_entries(self, attribute: int | str) -> Iterator[int]:
         entry = self._entries.get(tag_of(attribute))
         listing = self._listing
         if entry is None or listing.keys[entry] & 0xFF != SQ:
             return
         item, stop = entry + 1, listing.after(entry)
         while item < stop:
-            behind = listing.after(item)
-            big = bool(listing.keys[item] & 0xFF)
-            yield Header(listing, index(listing, item + 1, behind), big, self.transfer_syntax, self)
-            item = behind
+            yield item
+            item = listing.after(item)
+
+    def _item(self, entry: int) -> Header:
+        listing = self._listing
+        elements = index(listing, entry + 1, listing.after(entry))
+        return Header(listing, elements, bool(listing.keys[entry] & 0xFF), self.transfer_syntax, self)
 
     def _strings(self, entry: int, vr: str) -> list[str]:
         return strings(self._bounded(entry), vr, self.charsets)

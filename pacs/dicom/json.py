@@ -5,6 +5,9 @@ as sent; SV and UV beyond 2⁵³ are strings, as a JavaScript number would not h
 attributes have no Value, an empty one among several is null. Group lengths are left out, text is
 Unicode and Specific Character Set says so.
 
+Text is written at once, attribute by attribute, without a tree of objects first. Most attributes of
+an image are those of the image before, so short ones are remembered as they were written.
+
 Recursion goes no deeper than `Limits.depth`, which the reader has enforced.
 """
 
@@ -13,18 +16,23 @@ from __future__ import annotations
 import math
 from base64 import b64encode
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any
 
+import orjson
+
 from pacs.dicom.charset import UTF_8
-from pacs.dicom.dictionary import BINARY_VRS, PIXEL_DATA, SPECIFIC_CHARACTER_SET
+from pacs.dicom.dictionary import BINARY_VRS, PIXEL_DATA, SPECIFIC_CHARACTER_SET, TEXT_VRS
 from pacs.dicom.encoding import UNIT, swapped
 from pacs.dicom.header import Element, Header
-from pacs.dicom.values import Value
+from pacs.dicom.values import Value, parsed
 
 Path = tuple[int, ...]
 """From the data set down to an element: tag, or tag, item counted from 0, tag, …"""
 Bulk = Callable[[Path, Element], str | None]
 """The URI of a value too big for JSON; None to leave the value out."""
+BulkText = Callable[[Path, Element], bytes | None]
+"""The same, already as a JSON string with its quotes."""
 
 BULK_THRESHOLD = 1024
 """Bytes of a value above which `Bulk` is asked."""
@@ -34,6 +42,8 @@ _MAY_BE_BULK = BINARY_VRS | frozenset(
 """PS3.18 §F.2.6."""
 _MALFORMED = 1 << 16
 """Bytes above which any other value is treated as bulk too, since no explicit VR could hold it."""
+_REMEMBERED = 64
+"""Bytes of a value that is remembered at most."""
 _GROUPS = ("Alphabetic", "Ideographic", "Phonetic")
 _EXACT = 1 << 53
 
@@ -44,7 +54,13 @@ def no_bulk(path: Path, element: Element) -> None:
 
 def to_json(header: Header, bulk: Bulk = no_bulk, bulk_threshold: int = BULK_THRESHOLD) -> dict[str, Any]:
     """`bulk` is asked for each value longer than `bulk_threshold` bytes, and for pixel data of any length."""
-    return _data_set(header, (), bulk, bulk_threshold)
+
+    def text(path: Path, element: Element) -> bytes | None:
+        uri = bulk(path, element)
+        return None if uri is None else orjson.dumps(uri)
+
+    found: dict[str, Any] = orjson.loads(json_text(header, text, bulk_threshold))
+    return found
 
 
 def items_to_json(items: Iterable[Header]) -> list[dict[str, Any]]:
@@ -52,39 +68,66 @@ def items_to_json(items: Iterable[Header]) -> list[dict[str, Any]]:
     return [to_json(item) for item in items]
 
 
-def _data_set(header: Header, path: Path, bulk: Bulk, threshold: int) -> dict[str, Any]:
-    return {
-        f"{element.tag:08X}": _attribute(header, element, (*path, element.tag), bulk, threshold)
-        for element in sorted(header)
-        if element.tag & 0xFFFF
-    }
+def json_text(header: Header, bulk: BulkText = no_bulk, bulk_threshold: int = BULK_THRESHOLD) -> bytes:
+    """What `to_json` gives, in UTF-8."""
+    return _Writing(bulk, bulk_threshold).data_set(header, ())
 
 
-def _attribute(header: Header, element: Element, path: Path, bulk: Bulk, threshold: int) -> dict[str, Any]:
-    tag, vr, _, length, _ = element
-    attribute: dict[str, Any] = {"vr": vr}
-    if vr == "SQ":
-        items = [
-            _data_set(item, (*path, number), bulk, threshold)
-            for number, item in enumerate(header.each_item(tag))
-        ]
-        return attribute | {"Value": items} if items else attribute
-    if length == 0:
-        return attribute
-    if tag in PIXEL_DATA or length > (threshold if vr in _MAY_BE_BULK else _MALFORMED):
-        uri = bulk(path, element)
-        return attribute if uri is None else attribute | {"BulkDataURI": uri}
+class _Writing:
+    def __init__(self, bulk: BulkText, threshold: int) -> None:
+        self._bulk = bulk
+        self._threshold = threshold
+        self._remembered = min(_REMEMBERED, threshold)
+
+    def data_set(self, header: Header, path: Path) -> bytes:
+        charsets, big = header.charsets, header.big_endian
+        most, written = self._remembered, []
+        for tag, vr, raw in header.fields(most):
+            if raw is None or vr == "SQ" or tag in PIXEL_DATA:
+                written.append(self._long(header, tag, (*path, tag)))
+            elif tag & 0xFFFF:
+                written.append(_remembered(tag, vr, raw, charsets if vr in TEXT_VRS else (), big))
+        return b"{%b}" % b",".join(written)
+
+    def _long(self, header: Header, tag: int, path: Path) -> bytes:
+        element = header.element(tag)
+        assert element is not None
+        vr, length = element.vr, element.length
+        if vr == "SQ":
+            items = [
+                self.data_set(item, (*path, number)) for number, item in enumerate(header.each_item(tag))
+            ]
+            return _attribute(tag, vr, b',"Value":[%b]' % b",".join(items) if items else b"")
+        if length and (tag in PIXEL_DATA or length > (self._threshold if vr in _MAY_BE_BULK else _MALFORMED)):
+            uri = self._bulk(path, element)
+            return _attribute(tag, vr, b"" if uri is None else b',"BulkDataURI":%b' % uri)
+        return _short(tag, vr, header.raw(tag) or b"", header.charsets, header.big_endian)
+
+
+def _attribute(tag: int, vr: str, value: bytes) -> bytes:
+    return b'"%08X":{"vr":"%b"%b}' % (tag, vr.encode(), value)
+
+
+def _short(tag: int, vr: str, raw: bytes, charsets: tuple[str, ...], big: bool) -> bytes:
+    """An attribute that is no sequence and whose value is not bulk data."""
+    if not raw:
+        return _attribute(tag, vr, b"")
     if vr in BINARY_VRS:
-        return attribute | {"InlineBinary": b64encode(_little_endian(header, tag, vr)).decode("ascii")}
-    values = _values(header, tag, vr)
-    return attribute | {"Value": values} if values else attribute
+        little = swapped(raw, UNIT[vr]) if big and vr in UNIT else raw  # §F.2.7
+        return _attribute(tag, vr, b',"InlineBinary":"%b"' % b64encode(little))
+    values = _values(tag, vr, raw, charsets, big)
+    return _attribute(tag, vr, b',"Value":%b' % orjson.dumps(values) if values else b"")
 
 
-def _values(header: Header, tag: int, vr: str) -> list[Any]:
+_remembered = lru_cache(maxsize=8192)(_short)
+"""At most some 4 MiB."""
+
+
+def _values(tag: int, vr: str, raw: bytes, charsets: tuple[str, ...], big: bool) -> list[Any]:
     if tag == SPECIFIC_CHARACTER_SET:
         return [UTF_8]
     convert = _person_name if vr == "PN" else _scalar
-    values = [convert(value) for value in header.values(tag)]
+    values = [convert(value) for value in parsed(raw, vr, charsets, big)]
     return values if any(value is not None for value in values) else []
 
 
@@ -101,9 +144,3 @@ def _scalar(value: Value) -> Value | None:
     if math.isfinite(value):
         return value
     return "NaN" if math.isnan(value) else "inf" if value > 0 else "-inf"
-
-
-def _little_endian(header: Header, tag: int, vr: str) -> bytes:
-    """Binary values are little endian in JSON (§F.2.7), whatever the transfer syntax."""
-    raw = header.raw(tag) or b""
-    return swapped(raw, UNIT[vr]) if header.big_endian and vr in UNIT else raw

@@ -68,3 +68,16 @@ def decimal(text: str) -> Value:
 
 
 PARSERS: dict[str, Callable[[str], Value]] = {"IS": integer, "DS": decimal}
+
+
+def parsed(raw: bytes, vr: str, charsets: tuple[str, ...], big: bool) -> list[Value]:
+    """The values, numbers as numbers; `[]` when empty, and for binary VRs and sequences."""
+    if vr in NUMBER_VRS:
+        return [*numbers(raw, vr, big)]
+    if vr == "AT":
+        return [*tags(raw, big)]
+    if vr not in STRING_VRS:
+        return []
+    found = strings(raw, vr, charsets)
+    parse = PARSERS.get(vr)
+    return [parse(value) if value else value for value in found] if parse else [*found]
