@@ -1,0 +1,45 @@
+"""Words written into a picture when they are asked for (PS3.18 §8.3.5.1.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from pacs.dicom.header import Header
+from pacs.pixels.picture import Picture
+from pacs.pixels.presentation import Annotation
+
+_PATIENT = ("PatientName", "PatientID", "PatientBirthDate", "PatientSex")
+_TECHNIQUE = ("Modality", "StudyDate", "SeriesDescription", "SeriesNumber", "InstanceNumber", "KVP")
+_LONGEST = 64
+_LINES_A_PICTURE = 32
+
+
+def annotated(picture: Picture, header: Header, number: int, wanted: frozenset[Annotation]) -> Picture:
+    """In the upper left corner, white with a black edge, readable on anything."""
+    lines = list(_lines(header, number, wanted))
+    image = Image.fromarray(picture.pixels)
+    size = max(8, picture.height // _LINES_A_PICTURE)
+    white, black = (255, 0) if image.mode == "L" else ((255, 255, 255), (0, 0, 0))
+    ImageDraw.Draw(image).multiline_text(
+        (size / 2, size / 2),
+        "\n".join(lines),
+        fill=white,
+        font=ImageFont.load_default(size),
+        stroke_width=1,
+        stroke_fill=black,
+    )
+    return Picture(np.asarray(image), picture.icc)
+
+
+def _lines(header: Header, number: int, wanted: frozenset[Annotation]) -> Iterator[str]:
+    shown = (_PATIENT if Annotation.PATIENT in wanted else ()) + (
+        _TECHNIQUE if Annotation.TECHNIQUE in wanted else ()
+    )
+    for attribute in shown:
+        if text := (header.text(attribute) or "").strip():
+            yield text[:_LONGEST].replace("^", " ")
+    if Annotation.TECHNIQUE in wanted and "NumberOfFrames" in header:
+        yield f"{number + 1} / {header.text('NumberOfFrames')}"

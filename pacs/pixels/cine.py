@@ -1,0 +1,23 @@
+"""How fast the frames of a data set follow each other (PS3.3 §C.7.6.5)."""
+
+from __future__ import annotations
+
+from pacs.dicom.header import Header
+from pacs.pixels.grayscale import numeric
+
+_LONGEST = 10_000
+
+
+def frame_milliseconds(header: Header) -> int:
+    """From one frame to the next, as the data set says; 0 when it does not."""
+    for rate in ("RecommendedDisplayFrameRate", "CineRate"):
+        if (frames := numeric(header, rate)) and frames > 0:
+            return _bounded(1000 / frames)
+    if (time := numeric(header, "FrameTime")) and time > 0:
+        return _bounded(time)
+    vector = [v for v in header.values("FrameTimeVector")[1:] if isinstance(v, int | float) and v > 0]
+    return _bounded(sum(vector) / len(vector)) if vector else 0
+
+
+def _bounded(milliseconds: float) -> int:
+    return min(max(round(milliseconds), 1), _LONGEST)

@@ -1,0 +1,101 @@
+"""Colour samples to red, green and blue of eight bits (PS3.3 §C.7.6.3.1.2)."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageCms
+
+from pacs.dicom.header import Header
+from pacs.dicom.image import DecodedFrame
+from pacs.errors import NotConvertible
+from pacs.pixels.picture import Octets, Picture
+from pacs.pixels.presentation import IccProfile
+from pacs.pixels.samples import unsigned
+
+_MOST_PROFILE = 16 << 20
+_PARTIAL = np.array([[298.082, 298.082, 298.082], [0, -100.291, 516.412], [408.583, -208.120, 0]]) / 256
+"""ITU-R BT.601: luma from 16 to 235, chroma from 16 to 240."""
+_PARTIAL_BLACK = np.array([16, 128, 128])
+
+
+def colour(header: Header, frame: DecodedFrame) -> Octets:
+    """Three samples a pixel; what is wider than a byte keeps its upper bits."""
+    image = frame.image
+    space = image.photometric_interpretation or "RGB"
+    if image.samples_per_pixel != 3:
+        raise NotConvertible(f"images with {image.samples_per_pixel} samples a pixel are not rendered")
+    samples = unsigned(header, frame)
+    if image.bits_stored > 8:
+        samples = samples >> image.bits_stored - 8
+    elif image.bits_stored < 8:
+        samples = samples * (255 // ((1 << image.bits_stored) - 1))
+    pixels = _shaped(frame, samples.astype(np.uint8, copy=False))
+    if space in ("RGB", "YBR_RCT", "YBR_ICT"):
+        return pixels
+    if space in ("YBR_FULL", "YBR_FULL_422"):
+        return np.asarray(Image.frombytes("YCbCr", pixels.shape[1::-1], pixels.tobytes()).convert("RGB"))
+    if space in ("YBR_PARTIAL_422", "YBR_PARTIAL_420"):
+        return _blocks(pixels)
+    raise NotConvertible(f"the colour space {space[:16]!r} is not rendered")
+
+
+def _shaped(frame: DecodedFrame, samples: Octets) -> Octets:
+    image = frame.image
+    rows, columns = image.rows, image.columns
+    if len(samples) == rows * columns * 2 and image.photometric_interpretation.endswith("_422"):
+        return _upsampled(samples, rows, columns)
+    if len(samples) != rows * columns * 3:
+        raise NotConvertible("the pixel data has another size than the data set says")
+    if image.planar_configuration:
+        return np.ascontiguousarray(samples.reshape(3, rows, columns).transpose(1, 2, 0))
+    return samples.reshape(rows, columns, 3)
+
+
+def _upsampled(samples: Octets, rows: int, columns: int) -> Octets:
+    """Y1 Y2 Cb Cr: the chroma belongs to both pixels."""
+    pairs = samples.reshape(-1, 4)
+    pixels = np.empty((len(pairs), 2, 3), np.uint8)
+    pixels[:, :, 0] = pairs[:, :2]
+    pixels[:, :, 1] = pairs[:, 2:3]
+    pixels[:, :, 2] = pairs[:, 3:4]
+    return pixels.reshape(rows, columns, 3)
+
+
+def _blocks(pixels: Octets) -> Octets:
+    """Row by row, so that floating point never holds the whole image."""
+    result = np.empty_like(pixels)
+    for row, target in zip(pixels, result, strict=True):
+        exact: NDArray[Any] = (row.astype(np.float32) - _PARTIAL_BLACK) @ _PARTIAL
+        target[:] = np.clip(exact + 0.5, 0, 255)
+    return result
+
+
+def profile(header: Header) -> bytes | None:
+    """ICC Profile of the image or of its first optical path (PS3.3 §C.11.15)."""
+    path = header.item("OpticalPathSequence", 0)
+    for holder in (header, path):
+        element = holder.element("ICCProfile") if holder is not None else None
+        if holder is not None and element is not None and 0 < element.length <= _MOST_PROFILE:
+            return holder.raw("ICCProfile")
+    return None
+
+
+def managed(pixels: Octets, icc: bytes | None, wanted: IccProfile) -> Picture:
+    """Without a profile of its own an image is in sRGB already, as everything takes it to be."""
+    if wanted is IccProfile.NO:
+        return Picture(pixels)
+    if wanted is IccProfile.YES or icc is None:
+        return Picture(pixels, icc)
+    target = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
+    try:
+        source = ImageCms.ImageCmsProfile(BytesIO(icc))
+        converted = ImageCms.profileToProfile(Image.fromarray(pixels), source, target, outputMode="RGB")
+    except (ImageCms.PyCMSError, OSError) as fault:
+        raise NotConvertible("the image's ICC profile cannot be used") from fault
+    if converted is None:
+        raise NotConvertible("the image's ICC profile cannot be used")
+    return Picture(np.asarray(converted), target.tobytes())

@@ -1,0 +1,39 @@
+"""What holds for one frame: its own functional group, else the shared one, else the data set
+(PS3.3 §C.7.6.16); at last, Philips's private one, which tells windows that the others lack.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pacs.dicom.header import Header
+
+_SHARED, _PER_FRAME = 0x52009229, 0x52009230
+_PHILIPS_CREATOR = "Philips MR Imaging DD 005"
+_PHILIPS_ELEMENT = 0x0F
+
+
+def groups(header: Header, number: int) -> list[Header]:
+    """The items that may hold macros of frame `number` (from 0), the nearest first."""
+    found = (header.item(_PER_FRAME, number), header.item(_SHARED, 0))
+    return [group for group in found if group is not None]
+
+
+def holders(header: Header, number: int, macro: str) -> Iterator[Header]:
+    """Where attributes of `macro` may stand, the nearest first."""
+    near = groups(header, number)
+    for group in near:
+        if (item := group.item(macro, 0)) is not None:
+            yield item
+    yield header
+    for group in near:
+        if (item := _philips(group)) is not None:
+            yield item
+
+
+def _philips(group: Header) -> Header | None:
+    for block in range(0x10, 0x100):
+        creator = 0x20050000 | block
+        if creator in group and (group.text(creator) or "").strip() == _PHILIPS_CREATOR:
+            return group.item(0x20050000 | block << 8 | _PHILIPS_ELEMENT, 0)
+    return None

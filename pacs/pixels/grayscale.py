@@ -1,0 +1,139 @@
+"""The grayscale pipeline: Modality LUT, VOI LUT, Presentation LUT Shape (PS3.4 §N.2, PS3.3 §C.11)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pacs.dicom.header import Header
+from pacs.dicom.image import DecodedFrame, ImagePixel
+from pacs.pixels.functional_groups import holders
+from pacs.pixels.lut import Lut, lut
+from pacs.pixels.picture import Octets
+from pacs.pixels.presentation import Function, Window
+from pacs.pixels.samples import Grey, Values, grey
+
+Stage = Callable[[Values], Values]
+Unit = NDArray[np.float64]
+"""Brightness from 0 to 1."""
+
+
+def render_grey(header: Header, frame: DecodedFrame, number: int, wanted: Window | None) -> Octets:
+    stored = grey(header, frame)
+    modality = modality_lut(header, number)
+    voi = windowed(wanted) if wanted else voi_lut(header, number)
+    if voi is None:
+        voi = windowed(_natural_window(header, stored, frame.image, modality))
+    inverse = is_inverse(header, frame.image)
+
+    def stage(values: Values) -> Octets:
+        brightness = voi(modality(values))
+        return octets(1 - brightness if inverse else brightness)
+
+    return stored.mapped(stage)
+
+
+def octets(brightness: Unit) -> Octets:
+    """What is no number is black."""
+    return np.nan_to_num(brightness * 255 + 0.5, copy=False).astype(np.uint8)
+
+
+@dataclass(frozen=True, slots=True)
+class Rescale:
+    slope: float = 1.0
+    intercept: float = 0.0
+
+    def __call__(self, values: Values) -> Values:
+        return values * self.slope + self.intercept
+
+
+def modality_lut(header: Header, number: int) -> Stage:
+    """§C.11.1; a slope of zero, which would leave nothing to see, is not believed."""
+    if (item := header.item("ModalityLUTSequence", 0)) and (table := lut(item)):
+        return table
+    for holder in holders(header, number, "PixelValueTransformationSequence"):
+        slope, intercept = (numeric(holder, name) for name in ("RescaleSlope", "RescaleIntercept"))
+        if slope is not None or intercept is not None:
+            return Rescale(slope or 1.0, intercept or 0.0)
+    return Rescale()
+
+
+def voi_lut(header: Header, number: int) -> Callable[[Values], Unit] | None:
+    """§C.11.2: the first table, else the first window that lets anything be seen."""
+    for holder in holders(header, number, "FrameVOILUTSequence"):
+        if (item := holder.item("VOILUTSequence", 0)) and (table := lut(item)):
+            return _scaled(table)
+        if window := _window(holder):
+            return windowed(window)
+    return None
+
+
+def _scaled(table: Lut) -> Callable[[Values], Unit]:
+    bits = table.descriptor.bits
+    top = (1 << bits) - 1 if 8 <= bits <= 16 else max(int(table.data.max()), 1)
+    return lambda values: np.minimum(table(values) / top, 1.0)
+
+
+def _window(holder: Header) -> Window | None:
+    center, width = (numeric(holder, name) for name in ("WindowCenter", "WindowWidth"))
+    if center is None or width is None or width <= 0:
+        return None
+    said = (holder.text("VOILUTFunction") or "").strip()
+    return Window(center, width, Function(said) if said in set(Function) else Function.LINEAR)
+
+
+def windowed(window: Window) -> Callable[[Values], Unit]:
+    """§C.11.2.1.2 and §C.11.2.1.3; without width, a threshold."""
+    center, width = window.center, window.width
+    if window.function is Function.LINEAR:
+        center, width = center - 0.5, width - 1
+    if width <= 0:
+        return lambda values: (values > center).astype(np.float64)
+    if window.function is Function.SIGMOID:
+        return lambda values: 1 / (1 + np.exp(np.clip(-4 * (values - center) / width, -700, 700)))
+    return lambda values: np.clip((values - center) / width + 0.5, 0.0, 1.0)
+
+
+def _natural_window(header: Header, stored: Grey, image: ImagePixel, modality: Stage) -> Window:
+    """All that bytes and single bits, which are made for a display, can be; else all that occurs."""
+    for_display = image.bits_stored in (1, 8) and "SegmentationType" not in header
+    if for_display and not image.pixel_representation and stored.codes is not None:
+        seen = stored.values
+    else:
+        occurring = stored.occurring()
+        seen = occurring[~_padding(header, occurring)]
+        seen = seen if len(seen) else occurring
+    values = modality(seen)
+    low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 0.0)
+    return Window((low + high) / 2, high - low, Function.LINEAR_EXACT)
+
+
+def _padding(header: Header, values: Values) -> NDArray[Any]:
+    """Pixel Padding Value, or the range up to its limit (PS3.3 §C.7.5.1.1.2)."""
+    padding = numeric(header, "PixelPaddingValue")
+    if padding is None:
+        return np.zeros(values.shape, bool)
+    limit = numeric(header, "PixelPaddingRangeLimit")
+    low, high = sorted((padding, padding if limit is None else limit))
+    return (values >= low) & (values <= high)
+
+
+def is_inverse(header: Header, image: ImagePixel) -> bool:
+    """The shape, where there is one, decides whatever the Photometric Interpretation (§C.11.6)."""
+    shape = (header.text("PresentationLUTShape") or "").strip()
+    if shape in ("IDENTITY", "INVERSE"):
+        return shape == "INVERSE"
+    return image.photometric_interpretation == "MONOCHROME1"
+
+
+def numeric(header: Header, attribute: str) -> float | None:
+    """The first value as a number that can be computed with."""
+    for value in header.values(attribute)[:1]:
+        if isinstance(value, int | float) and isfinite(value):
+            return float(value)
+    return None

@@ -1,0 +1,74 @@
+"""Lookup tables: descriptor and data (PS3.3 §C.11.1.1, §C.11.2.1.1, §C.7.6.3.1.5)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pacs.dicom.header import Header
+from pacs.errors import NotConvertible
+
+MOST_ENTRIES = 65536
+_MOST_BYTES = 2 * MOST_ENTRIES
+
+
+@dataclass(frozen=True, slots=True)
+class Descriptor:
+    """`first`: the input of the first entry; `bits` of each entry."""
+
+    entries: int
+    first: int
+    bits: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lut:
+    descriptor: Descriptor
+    data: NDArray[np.uint16]
+
+    def __call__(self, values: NDArray[Any]) -> NDArray[np.uint16]:
+        """Inputs outside get the first or the last entry."""
+        place = np.clip(values - self.descriptor.first, 0, len(self.data) - 1)
+        found: NDArray[np.uint16] = self.data[place.astype(np.intp)]
+        return found
+
+
+def lut(item: Header) -> Lut | None:
+    """LUT Descriptor and LUT Data of an item; None when there is none that can be used."""
+    found = descriptor(item, "LUTDescriptor")
+    if found is None:
+        return None
+    data = entries(item, "LUTData", found)
+    return Lut(found, data) if len(data) else None
+
+
+def descriptor(header: Header, attribute: int | str) -> Descriptor | None:
+    """Read by hand: its values are of two kinds under one VR. No entries means 65536 of them."""
+    raw = header.raw(attribute)
+    if raw is None or len(raw) < 6:
+        return None
+    order = ">" if header.big_endian else "<"
+    count, first, bits = (int(word) for word in np.frombuffer(raw, f"{order}u2", 3))
+    element = header.element(attribute)
+    if element is not None and element.vr == "SS" and first >= 1 << 15:
+        first -= 1 << 16
+    return Descriptor(count or MOST_ENTRIES, first, bits)
+
+
+def entries(header: Header, attribute: int | str, described: Descriptor) -> NDArray[np.uint16]:
+    """At most as many as described: one in a word, or two when that is all the bytes there are."""
+    element = header.element(attribute)
+    if element is None:
+        return np.empty(0, np.uint16)
+    if element.length > _MOST_BYTES:
+        raise NotConvertible("a lookup table is longer than one can be")
+    raw = header.raw(attribute) or b""
+    words = np.frombuffer(raw[: len(raw) & ~1], ">u2" if header.big_endian else "<u2")
+    if described.bits <= 8 and len(raw) < 2 * described.entries:
+        if header.big_endian and element.vr != "OB":
+            words = words.byteswap()
+        return np.frombuffer(words.tobytes(), "u1")[: described.entries].astype(np.uint16)
+    return words[: described.entries].astype(np.uint16)

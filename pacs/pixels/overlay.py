@@ -1,0 +1,78 @@
+"""Overlay planes: bitmaps of their own, or a bit of each pixel that its value does not use
+(PS3.3 §C.9.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pacs.dicom.header import Header
+from pacs.dicom.image import DecodedFrame, number
+from pacs.pixels.picture import Octets
+
+_GROUPS = range(0x6000, 0x6020, 2)
+_ROWS, _COLUMNS, _FRAMES, _ORIGIN, _FIRST_FRAME = 0x10, 0x11, 0x15, 0x50, 0x51
+_BIT_POSITION, _DATA = 0x102, 0x3000
+_WHITE = 255
+
+Bits = NDArray[Any]
+
+
+def overlaid(header: Header, frame: DecodedFrame, place: int, pixels: Octets) -> Octets:
+    """With every overlay of frame `place` (from 0) in white; the same array when there are none."""
+    painted = None
+    for row, column, bits in _planes(header, frame, place):
+        if painted is None:
+            painted = pixels.copy()
+        top, left = max(row, 0), max(column, 0)
+        visible = bits[top - row :, left - column :]
+        target = painted[top : top + visible.shape[0], left : left + visible.shape[1]]
+        target[visible[: target.shape[0], : target.shape[1]]] = _WHITE
+    return pixels if painted is None else painted
+
+
+def _planes(header: Header, frame: DecodedFrame, place: int) -> Iterator[tuple[int, int, Bits]]:
+    """(row, column) of the upper left corner, from 0, and the plane."""
+    for group in _GROUPS:
+        base = group << 16
+        if base | _ROWS not in header and base | _BIT_POSITION not in header:
+            continue
+        bits = _bitmap(header, base, place) if base | _DATA in header else _embedded(header, base, frame)
+        if bits is not None:
+            origin = [value - 1 for value in header.values(base | _ORIGIN) if isinstance(value, int)]
+            row, column = origin if len(origin) == 2 else (0, 0)
+            yield row, column, bits
+
+
+def _bitmap(header: Header, base: int, place: int) -> Bits | None:
+    rows, columns = number(header, base | _ROWS, 0), number(header, base | _COLUMNS, 0)
+    frames, first = number(header, base | _FRAMES, 1), number(header, base | _FIRST_FRAME, 1)
+    if base | _FRAMES in header or base | _FIRST_FRAME in header:
+        place -= first - 1
+    else:
+        place = 0
+    element, size = header.element(base | _DATA), rows * columns
+    if element is None or not 0 <= place < max(frames, 1) or size <= 0:
+        return None
+    first_bit = place * size
+    start, stop = first_bit // 8, (first_bit + size + 7) // 8
+    if stop > element.length:
+        return None
+    data = header.source.read_at(element.offset + start, stop - start)
+    bits = np.unpackbits(np.frombuffer(data, "u1"), bitorder="little")[first_bit % 8 :]
+    return bits[:size].reshape(rows, columns).astype(bool)
+
+
+def _embedded(header: Header, base: int, frame: DecodedFrame) -> Bits | None:
+    image, position = frame.image, number(header, base | _BIT_POSITION, 0)
+    unsigned = {8: "u1", 16: "<u2", 32: "<u4"}.get(image.bits_allocated)
+    if unsigned is None or image.samples_per_pixel != 1 or not 0 <= position < image.bits_allocated:
+        return None
+    high = number(header, "HighBit", image.bits_stored - 1)
+    if high - image.bits_stored < position <= high:
+        return None  # a bit of the value itself
+    samples = np.frombuffer(frame.data, unsigned).reshape(image.rows, image.columns)
+    return (samples >> position & 1).astype(bool)

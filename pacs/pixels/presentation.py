@@ -1,0 +1,76 @@
+"""How an image is wanted: what a caller may ask of rendering (PS3.18 §8.3.5.1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Function(StrEnum):
+    """VOI LUT Function (PS3.3 §C.11.2.1.2)."""
+
+    LINEAR = "LINEAR"
+    LINEAR_EXACT = "LINEAR_EXACT"
+    SIGMOID = "SIGMOID"
+
+
+class IccProfile(StrEnum):
+    """What becomes of the data set's colour profile (PS3.18 §8.3.5.1.4)."""
+
+    NO = "no"
+    YES = "yes"
+    SRGB = "srgb"
+
+
+class Annotation(StrEnum):
+    """What is written into the image (PS3.18 §8.3.5.1.1)."""
+
+    PATIENT = "patient"
+    TECHNIQUE = "technique"
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """In values after the Modality LUT. Any width is safe: the narrowest ones are thresholds."""
+
+    center: float
+    width: float
+    function: Function = Function.LINEAR
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """Pixels of the source image; a negative width or height mirrors (PS3.18 §8.3.5.1.3)."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True)
+class Viewport:
+    """The picture is scaled to fit into `width` by `height`, its proportions kept."""
+
+    width: int
+    height: int
+    source: Region | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Presentation:
+    """`window` None: what the data set says, else what the frame's values need.
+
+    `viewport` None: one pixel of the frame is one pixel of the picture.
+    `quality`: 1 to 100, for lossy media types.
+    """
+
+    window: Window | None = None
+    viewport: Viewport | None = None
+    annotations: frozenset[Annotation] = frozenset()
+    overlays: bool = False
+    quality: int = 90
+    icc: IccProfile = IccProfile.YES
+
+
+AS_STORED = Presentation()

@@ -1,0 +1,106 @@
+"""The stored values of a frame as an array (PS3.5 §8.1.1).
+
+A grey frame of up to 16 bits becomes codes and the value of each code, so that every later stage
+works on at most 65536 values and the pixels are looked up once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pacs.dicom.header import Header
+from pacs.dicom.image import DecodedFrame, ImagePixel, number
+from pacs.errors import NotConvertible
+from pacs.pixels.frame import DOUBLE_FLOAT_PIXEL_DATA, FLOAT_PIXEL_DATA
+from pacs.pixels.picture import Octets
+
+Values = NDArray[Any]
+Floats = NDArray[np.float64]
+
+_FLOATS = {FLOAT_PIXEL_DATA: "<f4", DOUBLE_FLOAT_PIXEL_DATA: "<f8"}
+_UNSIGNED = {8: "u1", 16: "<u2", 32: "<u4", 64: "<u8"}
+_BLOCK = 1 << 20
+"""Pixels transformed at a time: what is allocated on the way stays small, whatever the frame."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Grey:
+    """`values` of the codes, and the code of each pixel; without codes, the value of each pixel."""
+
+    values: Values
+    codes: Values | None = None
+
+    def mapped(self, stage: Callable[[Values], Octets]) -> Octets:
+        """Each pixel after `stage`, which works on values one by one."""
+        if self.codes is None:
+            return _blockwise(stage, self.values)
+        table = stage(self.values)
+        return _blockwise(table.__getitem__, self.codes)
+
+    def occurring(self) -> Values:
+        """The finite values that some pixel has, each once when there are codes."""
+        if self.codes is None:
+            found: Values = self.values[np.isfinite(self.values)]
+            return found
+        present = np.zeros(len(self.values), bool)
+        present[self.codes] = True
+        return self.values[present]
+
+
+def _blockwise(stage: Callable[[Values], Octets], source: Values) -> Octets:
+    flat = source.reshape(-1)
+    result = np.empty(flat.shape, np.uint8)
+    for start in range(0, len(flat), _BLOCK):
+        result[start : start + _BLOCK] = stage(flat[start : start + _BLOCK])
+    return result.reshape(source.shape)
+
+
+def grey(header: Header, frame: DecodedFrame) -> Grey:
+    """One sample a pixel: integers, single bits or floating point."""
+    image = frame.image
+    pixel_data = header.pixel_data
+    if pixel_data is not None and pixel_data.tag in _FLOATS:
+        return Grey(_array(image, frame.data, _FLOATS[pixel_data.tag]))
+    if image.bits_allocated == 1:
+        bits = np.unpackbits(np.frombuffer(frame.data, "u1"), bitorder="little")
+        count = image.rows * image.columns
+        return Grey(np.arange(2), bits[:count].reshape(image.rows, image.columns))
+    raw, stored = unsigned(header, frame), image.bits_stored
+    if stored <= 16:
+        return Grey(_signed(np.arange(1 << stored), image), raw)
+    return Grey(_signed(raw.astype(np.int64), image))
+
+
+def unsigned(header: Header, frame: DecodedFrame) -> Values:
+    """The Bits Stored below High Bit of each sample, as if unsigned, in the layout of the bytes."""
+    image = frame.image
+    allocated, stored = image.bits_allocated, image.bits_stored
+    if allocated not in _UNSIGNED or not 0 < stored <= allocated or stored > 63:
+        raise NotConvertible(f"samples of {stored} bits in {allocated} are not rendered")
+    raw = np.frombuffer(frame.data, _UNSIGNED[allocated])
+    if image.samples_per_pixel == 1:
+        raw = _array(image, frame.data, _UNSIGNED[allocated])
+    unused = number(header, "HighBit", stored - 1) + 1 - stored
+    if 0 < unused <= allocated - stored:
+        raw = raw >> unused
+    return raw if stored == allocated else raw & raw.dtype.type((1 << stored) - 1)
+
+
+def _array(image: ImagePixel, data: bytes, dtype: str) -> Values:
+    samples = np.frombuffer(data, dtype)
+    if len(samples) != image.rows * image.columns:
+        raise NotConvertible("the pixel data has another size than the data set says")
+    return samples.reshape(image.rows, image.columns)
+
+
+def _signed(codes: NDArray[np.int64], image: ImagePixel) -> NDArray[np.int64]:
+    """Two's complement of Bits Stored bits when Pixel Representation says so."""
+    if not image.pixel_representation:
+        return codes
+    sign = 1 << image.bits_stored - 1
+    return (codes ^ sign) - sign
