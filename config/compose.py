@@ -19,7 +19,7 @@ from config.sources import secret_key
 from dicomweb import app as dicomweb
 from dimse.association import Edge
 from dimse.models import OPTIONS
-from dimse.sending import Codecs, Sending
+from dimse.sending import Sending
 from dimse.services import echo, find, get, move, store
 from dimse.settings import DimseSettings
 from pacs.access import Admission
@@ -29,8 +29,10 @@ from pacs.http.app import App, create_app
 from pacs.metrics import Aged
 from pacs.model import Blob
 from pacs.pixels.decode import DECODABLE, decode
+from pacs.transcoding import Codecs, Transcoder
 from pacs.worker import Worker
 from storage import figures, settle
+from storage.accounts import SqlAccounts
 from storage.blobs import BlobStore, S3Access, SpoolLimits
 from storage.blobs import open_blobs as open_store
 from storage.commits import CommitLimits
@@ -39,6 +41,7 @@ from storage.entities import SqlApplicationEntities
 from storage.index import SqlAuditTrail, SqlIndex, open_entries
 from storage.jobs import SqlJobQueue
 from storage.sweep import Sweep
+from worklist.http import pages
 
 _NO_BLOB = Blob("blake3:" + "0" * 64, 1)
 
@@ -52,6 +55,7 @@ class Installation:
     blobs: BlobStore
     archive: Archive
     entities: SqlApplicationEntities
+    accounts: SqlAccounts
     queue: SqlJobQueue
 
 
@@ -73,6 +77,7 @@ def compose(settings: Settings) -> Iterator[Installation]:
             blobs,
             Archive(blobs, SqlIndex(database, entries), SqlAuditTrail(entries), limits(settings)),
             SqlApplicationEntities(database),
+            SqlAccounts(database),
             SqlJobQueue(database),
         )
     finally:
@@ -124,9 +129,13 @@ def dimse_settings(settings: Settings) -> DimseSettings:
     )
 
 
+def transcoder(settings: Settings) -> Transcoder:
+    return Transcoder(Codecs(DECODABLE, decode), limits(settings))
+
+
 def dimse_edge(installation: Installation) -> Edge:
     settings, archive = installation.settings, installation.archive
-    sending = Sending(archive, Codecs(DECODABLE, decode), limits(settings))
+    sending = Sending(archive, transcoder(settings))
     return Edge(
         services=(
             echo.SERVICE,
@@ -168,7 +177,7 @@ def http_app(installation: Installation) -> App:
             "pacs_jobs": ("Jobs by state", partial(figures.jobs_by_state, database)),
             "pacs_stored_bytes": ("Bytes of all objects kept", Aged(partial(figures.stored_bytes, database))),
         },
-        routes=dicomweb.routes(dicomweb.Web(installation.archive)),
+        routes=[*dicomweb.routes(dicomweb.Web(installation.archive, transcoder(installation.settings))), *pages.routes()],
         base_url=installation.settings.base_url,
     )
 

@@ -71,6 +71,14 @@ class InvalidQuery(BadInput):
         self.offending = offending
 
 
+class QueryTooCostly(BadInput):
+    """Too much must be looked through for that: add a key, or a date range."""
+
+    dimse_status = 0xA700
+    http_status = 413
+    code = "QUERY_TOO_COSTLY"
+
+
 class Forbidden(PacsError):
     """Not allowed."""
 
@@ -147,3 +155,60 @@ class NotConvertible(PacsError):
     dimse_status = 0xA900
     http_status = 406
     code = "NOT_CONVERTIBLE"
+
+
+class NotAcceptable(PacsError):
+    """None of the media types that the caller takes can be made of this."""
+
+    http_status = 406
+    code = "NOT_ACCEPTABLE"
+
+
+class Unauthenticated(PacsError):
+    """This needs a valid token or a signed-in session."""
+
+    http_status = 401
+    code = "UNAUTHENTICATED"
+
+
+class TokenExpired(Unauthenticated):
+    """The token has expired; sign in again."""
+
+    code = "TOKEN_EXPIRED"
+
+
+class InvalidCredentials(Unauthenticated):
+    """The e-mail address or the password is wrong."""
+
+    code = "INVALID_CREDENTIALS"
+
+
+class CsrfMissing(Forbidden):
+    """A change by a browser's session needs the header X-CSRF-Token."""
+
+    code = "CSRF"
+
+
+class PasswordChangeRequired(Forbidden):
+    """The one-time password must be changed first."""
+
+    code = "PASSWORD_CHANGE_REQUIRED"
+
+
+class WeakPassword(BadInput):
+    """The password is too easy to guess."""
+
+    http_status = 422
+    code = "WEAK_PASSWORD"
+
+
+class TooManyAttempts(PacsError):
+    """Too many failed attempts; try again later."""
+
+    http_status = 429
+    code = "TOO_MANY_ATTEMPTS"
+
+    def __init__(self, message: str = "", retry_after: int = 60) -> None:
+        """`retry_after`: seconds."""
+        super().__init__(message)
+        self.retry_after = retry_after

@@ -6,9 +6,11 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Protocol, Self
 
+from pacs.accounts import Attempts, Credentials, Session
+from pacs.actor import Actor
 from pacs.jobs import ClaimedJob
 from pacs.model import ApplicationEntity, AuditRecord, Blob, Received, Stored, StoredInstance, Values
-from pacs.query import Query
+from pacs.query import Found, Query
 
 
 class SpooledFile(Protocol):
@@ -100,7 +102,10 @@ class Index(Protocol):
         """
 
     def find(self, organization: int, query: Query) -> Iterator[Values]:
-        """Matches in the query's order, read in pages."""
+        """Matches in the query's order, read in pages. `QueryTooCostly` when that takes too long."""
+
+    def page(self, organization: int, query: Query) -> Found:
+        """The query's `limit` answers behind its `offset`, at one moment; else like `find`."""
 
     def count(self, organization: int, query: Query) -> int: ...
 
@@ -140,3 +145,25 @@ class JobQueue(Protocol):
     def retry(self, job: ClaimedJob, at: datetime, error: str) -> None: ...
 
     def fail(self, job: ClaimedJob, error: str) -> None: ...
+
+
+class Accounts(Protocol):
+    """Users, their sessions, and the sign-ins that failed."""
+
+    def credentials(self, email: str) -> Credentials | None: ...
+
+    def session(self, number: str) -> Session | None:
+        """A session that was not ended, of a user who is active; it may have expired."""
+
+    def open_session(self, actor: Actor, session: Session) -> None:
+        """Audited as `login` or `token.create`."""
+
+    def end_session(self, actor: Actor, number: str) -> None: ...
+
+    def set_password(self, actor: Actor, user: int, password_hash: str, keep: str) -> None:
+        """Ends all sessions of the user but `keep`."""
+
+    def attempt(self, email: str, address: str) -> Attempts:
+        """Count one more sign-in, before it is known whether it fails. Atomic over all nodes."""
+
+    def forgive(self, email: str, address: str) -> None: ...

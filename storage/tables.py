@@ -1,7 +1,8 @@
 """The tables. The columns of what is searched derive from `pacs.attributes.TABLE`.
 
-Every row belongs to an organisation (`org_id`). The one exception is `blobs`: bytes are shared by
-content between organisations, and what refers to them, a row of `versions`, carries `org_id`.
+Every row belongs to an organisation (`org_id`). The exceptions are `blobs`: bytes are shared by
+content between organisations, and what refers to them, a row of `versions`, carries `org_id`; and
+`sign_in_attempts`, made before anybody knows whose they are.
 
 Whoever changes what lies in a study holds its row; rows are locked in the order patient, study,
 blob, job, organisation's head, and within a table in the order of their keys.
@@ -252,6 +253,49 @@ application_entities = Table(
     Column("port", Integer),
     Column("rights", Text, nullable=False),  # of pacs.access.RIGHTS, joined by commas
     Column("tls", Boolean, nullable=False),
+)
+
+users = Table(
+    "users",
+    metadata,
+    _pk(),
+    _org(),
+    Column("email", Text, nullable=False, unique=True),  # lower case
+    Column("role", Text, nullable=False),  # of pacs.rights.ROLES
+    _text("first_name"),
+    _text("last_name"),
+    _text("password_hash", nullable=True),
+    Column("must_change_password", Boolean, nullable=False),
+    Column("active", Boolean, nullable=False),
+    _instant("created_at"),
+    Index(None, "org_id"),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", Text, primary_key=True),
+    _org(),
+    _of("users", "user_pk"),
+    Column("kind", Text, nullable=False),  # of pacs.accounts.SessionKind
+    Column("role", Text, nullable=False),
+    _text("address"),
+    _instant("created_at"),
+    _instant("expires_at"),
+    _instant("revoked_at", nullable=True),
+    Index(None, "user_pk"),
+)
+
+# Of addresses of nobody too: they belong to no organisation.
+sign_in_attempts = Table(
+    "sign_in_attempts",
+    metadata,
+    Column("email", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("tries", Integer, nullable=False),
+    _instant("since"),
+    PrimaryKeyConstraint("email", "address"),
+    Index(None, "since"),
 )
 
 jobs = Table(

@@ -19,6 +19,8 @@ COMMANDS = {
     "import": "config.cli.bring_in:bring_in",
     "ae": "config.cli.entities:ae",
     "organization": "config.cli.organizations:organization",
+    "user": "config.cli.users:user",
+    "token": "config.cli.users:token",
     "verify": "config.cli.verify:verify",
     "reindex": "config.cli.verify:reindex",
     "audit": "config.cli.audit:audit",

@@ -1,8 +1,14 @@
-"""The archive as a user starts it: `pacs serve` in a folder of its own, on free ports of loopback."""
+"""The archive as a user starts it: `pacs serve` in a folder of its own, on free ports of loopback.
+
+HTTP needs a token: `server.web()` is an httpx client that has one, of an admin of the default
+organisation unless told otherwise, such as `server.web("viewer", "other")`; `server.token(…)` is the
+bare token, made by `pacs token create` once for each role and organisation. `server.get(path)` has none.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -54,6 +60,7 @@ class Server:
         }
         self._process: subprocess.Popen[bytes] | None = None
         self._output: IO[bytes] | None = None
+        self._tokens: dict[tuple[str, str], str] = {}
 
     @property
     def url(self) -> str:
@@ -112,6 +119,21 @@ class Server:
         )
         assert done.returncode == code, f"pacs {arguments} → {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done.stdout + done.stderr
+
+    def token(self, role: str = "admin", organization: str = "default") -> str:
+        """A bearer token of the user `ROLE@ORGANIZATION.test`; both are made when they are missing."""
+        if (role, organization) not in self._tokens:
+            if not re.search(rf"^{organization} ", self.command("organization", "list"), re.MULTILINE):
+                self.command("organization", "add", organization)
+            whose = ("--email", f"{role}@{organization}.test", "--role", role, "--organization", organization)
+            made = self.command("token", "create", *whose, "--create", "--expires", "2h")
+            self._tokens[role, organization] = made.strip()
+        return self._tokens[role, organization]
+
+    def web(self, role: str = "admin", organization: str = "default") -> httpx.Client:
+        """A client of this server with a token; paths are relative to its root."""
+        headers = {"Authorization": f"Bearer {self.token(role, organization)}"}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=30)
 
     def get(self, path: str) -> tuple[int, Any]:
         answer = httpx.get(self.url + path, timeout=10)

@@ -1,0 +1,135 @@
+"""Sessions, each a row that can be ended, and the sign-ins that have not succeeded yet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import bindparam, case, delete, insert, select, update
+
+from pacs.accounts import FAILURE_WINDOW, MAX_FAILURES, Attempts, Session, SessionKind, User
+from pacs.actor import Actor
+from pacs.model import AuditRecord
+from storage.database import Database
+from storage.feeds import Transaction, transaction
+from storage.statements import first
+from storage.tables import organizations, sessions, sign_in_attempts, users
+from storage.upsert import INSERT
+
+_KEPT_AFTER_EXPIRY = timedelta(days=1)
+
+_ALIVE = (
+    select(
+        sessions.c.id,
+        sessions.c.kind,
+        sessions.c.role.label("session_role"),
+        sessions.c.created_at,
+        sessions.c.expires_at,
+        organizations.c.code,
+        *(users.c[name] for name in ("pk", "org_id", "email", "role", "first_name", "last_name")),
+        users.c.active,
+        users.c.must_change_password,
+    )
+    .join(users, users.c.pk == sessions.c.user_pk)
+    .join(organizations, organizations.c.id == users.c.org_id)
+    .where(sessions.c.id == bindparam("number"), sessions.c.revoked_at.is_(None), users.c.active)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SqlSessions:
+    """The half of `pacs.ports.Accounts` that every request and every sign-in asks."""
+
+    database: Database
+
+    def session(self, number: str) -> Session | None:
+        with self.database.read() as connection:
+            row = first(connection, _ALIVE, {"number": number})
+        if row is None:
+            return None
+        return Session(
+            id=row["id"],
+            user=user_of(row),
+            kind=SessionKind(row["kind"]),
+            role=row["session_role"],
+            created_at=row["created_at"],
+            expires_at=row["expires_at"],
+            organization_code=row["code"],
+        )
+
+    def open_session(self, actor: Actor, session: Session) -> None:
+        row = {
+            "id": session.id,
+            "org_id": session.user.organization,
+            "user_pk": session.user.id,
+            "kind": session.kind,
+            "role": session.role,
+            "address": actor.address,
+            "created_at": session.created_at,
+            "expires_at": session.expires_at,
+        }
+        action = "login" if session.kind is SessionKind.LOGIN else "token.create"
+        details = {"session": session.id[:8], "role": session.role}
+        old = session.created_at - _KEPT_AFTER_EXPIRY
+        with transaction(self.database) as under_way:
+            forgotten = sessions.c.user_pk == session.user.id, sessions.c.expires_at < old
+            under_way.connection.execute(delete(sessions).where(*forgotten))
+            under_way.connection.execute(insert(sessions), row)
+            under_way.audit(AuditRecord(actor, action, "success", session.user.email, details))
+
+    def end_session(self, actor: Actor, number: str) -> None:
+        with transaction(self.database) as under_way:
+            alive = sessions.c.id == number, sessions.c.revoked_at.is_(None)
+            ended = update(sessions).where(*alive).values(revoked_at=under_way.now)
+            if under_way.connection.execute(ended).rowcount:
+                under_way.audit(AuditRecord(actor, "logout", "success", actor.name, {"session": number[:8]}))
+
+    def attempt(self, email: str, address: str) -> Attempts:
+        now = datetime.now(UTC)
+        table = sign_in_attempts
+        this = (table.c.email == email, table.c.address == address)
+        with self.database.read() as connection:
+            row = connection.execute(select(table.c.tries, table.c.since).where(*this)).first()
+        if row is not None and row.tries > MAX_FAILURES and row.since > now - FAILURE_WINDOW:
+            return Attempts(row.tries, row.since)  # a flood of attempts is no flood of writes
+        over = table.c.since <= now - FAILURE_WINDOW
+        one_more = INSERT[self.database.dialect](table).values(
+            email=email, address=address, tries=1, since=now
+        )
+        one_more = one_more.on_conflict_do_update(
+            index_elements=["email", "address"],
+            set_={
+                "tries": case((over, 1), else_=table.c.tries + 1),
+                "since": case((over, one_more.excluded.since), else_=table.c.since),
+            },
+        ).returning(table.c.tries, table.c.since)
+        with self.database.write() as connection:
+            connection.execute(delete(table).where(over))
+            counted = connection.execute(one_more).one()
+        return Attempts(counted.tries, counted.since)
+
+    def forgive(self, email: str, address: str) -> None:
+        table = sign_in_attempts
+        with self.database.write() as connection:
+            connection.execute(delete(table).where(table.c.email == email, table.c.address == address))
+
+
+def end_all(under_way: Transaction, user: int, keep: str = "") -> None:
+    """Ends all sessions of one user but `keep`."""
+    alive = sessions.c.user_pk == user, sessions.c.revoked_at.is_(None), sessions.c.id != keep
+    under_way.connection.execute(update(sessions).where(*alive).values(revoked_at=under_way.now))
+
+
+def user_of(row: Mapping[str, Any]) -> User:
+    return User(
+        id=row["pk"],
+        organization=row["org_id"],
+        email=row["email"],
+        role=row["role"],
+        first_name=row["first_name"],
+        last_name=row["last_name"],
+        active=row["active"],
+        must_change_password=row["must_change_password"],
+    )
