@@ -30,6 +30,12 @@ class BadInput(PacsError):
     code = "BAD_REQUEST"
 
 
+class UnknownParameter(BadInput):
+    """There is no such parameter."""
+
+    code = "UNKNOWN_PARAMETER"
+
+
 class InvalidDataSet(BadInput):
     """The data set is not valid DICOM."""
 

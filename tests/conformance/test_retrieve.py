@@ -19,12 +19,13 @@ from pynetdicom.pdu_primitives import SOPClassExtendedNegotiation
 from pynetdicom.presentation import PresentationContext
 
 from dimse.models import MODELS, OPTIONS
-from dimse.sending import Codecs, Sending
+from dimse.sending import Sending
 from dimse.services import get, move
 from dimse.services.move import Outbound
 from pacs.access import RIGHTS
 from pacs.model import ApplicationEntity
 from pacs.pixels.decode import DECODABLE, decode
+from pacs.transcoding import Codecs, Transcoder
 from tests.conformance.server import free_port
 from tests.dimse.holdings import BIG, CT, EXPLICIT, IMPLICIT, MR, SR, Holdings
 from tests.dimse.world import Register, World, running
@@ -52,7 +53,7 @@ class Archive:
 @pytest.fixture
 def archive() -> Iterator[Archive]:
     holdings, entities = Holdings(), Register()
-    sending = Sending(holdings, Codecs(DECODABLE, decode))
+    sending = Sending(holdings, Transcoder(Codecs(DECODABLE, decode)))
     services = (get.service(sending), move.service(sending, Outbound(entities, "PACS", timeout=5.0)))
     with running(services=services, options=OPTIONS) as world:
         yield Archive(holdings, world, entities)

@@ -17,12 +17,13 @@ from dimse import sop_classes
 from dimse.conformance import STATUSES, Described, conformance_statement
 from dimse.models import OPTIONS
 from dimse.negotiation import IDENTIFIER_SYNTAXES
-from dimse.sending import Codecs, Sending
+from dimse.sending import Sending
 from dimse.services import find, get, move
 from dimse.services.find import FindSettings
 from dimse.services.move import Outbound
 from pacs.attributes import TABLE
 from pacs.pixels.decode import CODECS, DECODABLE, decode
+from pacs.transcoding import Codecs, Transcoder
 from tests.dimse.holdings import Holdings
 from tests.dimse.world import Register, World, running
 
@@ -32,7 +33,7 @@ STATEMENT = conformance_statement(Described("1.0", "PACS"))
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
     holdings = Holdings()
-    sending = Sending(holdings, Codecs(DECODABLE, decode))
+    sending = Sending(holdings, Transcoder(Codecs(DECODABLE, decode)))
     services = (
         find.service(holdings, FindSettings("PACS")),
         get.service(sending),

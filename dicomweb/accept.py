@@ -1,0 +1,182 @@
+"""Which representation the caller wants (PS3.18 §8.7.5 to §8.7.8, RFC 9110 §12.5.1).
+
+Values in, values out: what `Accept` headers and the `accept` parameter say becomes a list of ranges,
+and `choose` holds what the server can offer against them. Readers of these headers differ in quoting,
+spacing and spelling, so parsing forgives; only what says nothing at all is refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from starlette.requests import Request
+
+from pacs.errors import BadInput, NotAcceptable
+
+MULTIPART = "multipart/related"
+DICOM = "application/dicom"
+OCTETS = "application/octet-stream"
+ZIP = "application/zip"
+
+AS_STORED = "*"
+"""The transfer syntax that asks for whatever the archive holds."""
+
+MAX_RANGES = 100
+_ALIASES = {
+    "image/dicom+jpeg": "image/jpeg",
+    "image/dicom+jls": "image/jls",
+    "image/dicom+jpeg-ls": "image/jls",
+    "image/x-jls": "image/jls",
+    "image/dicom+jp2": "image/jp2",
+    "image/dicom+jpeg-jpx": "image/jpx",
+    "image/dicom+jpx": "image/jpx",
+    "image/dicom+rle": "image/dicom-rle",
+    "image/x-dicom-rle": "image/dicom-rle",
+    "application/x-zip-compressed": ZIP,
+}
+"""Names of earlier editions of PS3.18 and of what is in use."""
+
+_RANGE = re.compile(r'(?:[^",]|"(?:[^"\\]|\\.)*+"?)+')
+_PARAMETER = re.compile(r'(?:[^";]|"(?:[^"\\]|\\.)*+"?)+')
+_TYPE = re.compile(r"(?:\*|[a-z0-9!#$&^_.+-]{1,127})/(?:\*|[a-z0-9!#$&^_.+-]{1,127})")
+
+
+@dataclass(frozen=True, slots=True)
+class MediaRange:
+    """One thing the caller takes. `media_type` is that of the parts when `multipart`.
+
+    `multipart` is None for `*/*`, which takes both. `syntaxes`: empty when none was named.
+    """
+
+    media_type: str
+    multipart: bool | None = False
+    syntaxes: tuple[str, ...] = ()
+    q: float = 1.0
+
+    @property
+    def specificity(self) -> int:
+        named = 0 if self.media_type == "*/*" else 2 if self.media_type.endswith("/*") else 4
+        return named + (self.multipart is not None) + 8 * bool(self.syntaxes)
+
+
+ANYTHING = MediaRange("*/*", None)
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One thing the server can make. `syntax`: of the answer, when the media type has one.
+
+    `stored`: `syntax` is that of the stored object. `default`: it is what is meant when the caller
+    names none (PS3.18 §8.7.3).
+    """
+
+    media_type: str
+    multipart: bool = False
+    syntax: str = ""
+    stored: bool = False
+    default: bool = True
+
+    def __str__(self) -> str:
+        name = f'{MULTIPART}; type="{self.media_type}"' if self.multipart else self.media_type
+        return f"{name}; transfer-syntax={self.syntax}" if self.syntax else name
+
+
+def acceptable(request: Request) -> list[MediaRange]:
+    """What the request takes: its `accept` parameters if it has any, else its headers."""
+    given = request.query_params.getlist("accept")
+    if given:  # a plus sign that was not escaped came in as a space
+        given = [re.sub(r"(?<=\w) (?=\w)", "+", each) for each in given]
+    return parse(given or request.headers.getlist("accept"))
+
+
+def parse(fields: Iterable[str]) -> list[MediaRange]:
+    """In the caller's order; nothing said means anything. `BadInput` when all of it is unreadable."""
+    texts = [text for field in fields for text in _RANGE.findall(field) if text.strip()]
+    if not texts:
+        return [ANYTHING]
+    if len(texts) > MAX_RANGES:
+        raise BadInput(f"Accept names more than {MAX_RANGES} media types")
+    ranges = [found for text in texts if (found := _media_range(text))]
+    if not ranges:
+        raise BadInput("Accept names no media type")
+    return ranges
+
+
+def _media_range(text: str) -> MediaRange | None:
+    name, *parameters = (part.strip() for part in _PARAMETER.findall(text))
+    name = name.lower()
+    if name == "*":  # as some Java clients say it
+        name = "*/*"
+    if not _TYPE.fullmatch(name):
+        return None
+    kind, syntaxes, q = "*/*", list[str](), 1.0
+    for parameter in parameters:
+        key, _, value = parameter.partition("=")
+        key, value = key.strip().lower(), _unquoted(value.strip())
+        if key == "type":
+            kind = value.lower()
+        elif key == "transfer-syntax":
+            syntaxes += [each.strip() for each in value.split(",") if each.strip()]
+        elif key == "q":
+            q = _quality(value)
+    if name in (MULTIPART, "multipart/*"):
+        return MediaRange(_ALIASES.get(kind, kind), True, tuple(syntaxes), q)
+    multipart = None if name == "*/*" else False
+    return MediaRange(_ALIASES.get(name, name), multipart, tuple(syntaxes), q)
+
+
+def _unquoted(value: str) -> str:
+    if value.startswith('"'):
+        value = re.sub(r"\\(.)", r"\1", value[1:].removesuffix('"'))
+    return value.strip()
+
+
+def _quality(text: str) -> float:
+    try:
+        q = float(text)
+    except ValueError:
+        return 1.0
+    return min(max(q, 0.0), 1.0) if q == q else 1.0
+
+
+def takes(wanted: MediaRange, offer: Offer) -> bool:
+    """Whether the range covers the offer, whatever weight it gives it."""
+    if wanted.multipart is not None and wanted.multipart != offer.multipart:
+        return False
+    return _same_type(wanted.media_type, offer.media_type) and _same_syntax(wanted.syntaxes, offer)
+
+
+def _same_type(wanted: str, offered: str) -> bool:
+    if wanted == "*/*" or wanted == offered:
+        return True
+    return wanted.endswith("/*") and offered.startswith(wanted[:-1])
+
+
+def _same_syntax(wanted: Sequence[str], offer: Offer) -> bool:
+    if not offer.syntax:
+        return True
+    if not wanted:
+        return offer.default
+    return offer.syntax in wanted or (AS_STORED in wanted and offer.stored)
+
+
+def choose(ranges: Sequence[MediaRange], offers: Sequence[Offer]) -> Offer:
+    """The offer that the caller likes best; between equals the one named more closely, then the
+    server's first. `NotAcceptable`, naming what there is, when the caller takes none.
+    """
+    best, rank = None, (0.0, -1)
+    for offer in offers:
+        found = _rank(ranges, offer)
+        if found[0] > 0 and found > rank:
+            best, rank = offer, found
+    if best is None:
+        raise NotAcceptable("available: " + ", ".join(dict.fromkeys(map(str, offers))))
+    return best
+
+
+def _rank(ranges: Sequence[MediaRange], offer: Offer) -> tuple[float, int]:
+    """The weight that the closest range gives to the offer (RFC 9110 §12.5.1), and how close it is."""
+    closest = max((r for r in ranges if takes(r, offer)), key=lambda r: (r.specificity, r.q), default=None)
+    return (closest.q, closest.specificity) if closest else (0.0, -1)

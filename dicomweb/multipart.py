@@ -1,0 +1,59 @@
+"""Multipart/related answers (RFC 2387, PS3.18 §8.6.1.2), written as they are sent."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from dicomweb.accept import MULTIPART
+
+CLOSING = 2 + 2 + 2  # bytes around the last boundary
+
+
+@dataclass(frozen=True, slots=True)
+class PartHead:
+    """`size`: bytes of the part's body; None when nobody knows them before it is made."""
+
+    content_type: str
+    size: int | None = None
+    location: str = ""
+
+    def encoded(self, boundary: str) -> bytes:
+        lines = [f"--{boundary}", f"Content-Type: {self.content_type}"]
+        if self.size is not None:
+            lines.append(f"Content-Length: {self.size}")
+        if self.location:
+            lines.append(f"Content-Location: {self.location}")
+        return "\r\n".join((*lines, "", "")).encode()
+
+
+Part = tuple[PartHead, Iterable[bytes]]
+
+
+def new_boundary() -> str:
+    """Unguessable, so that no stored object can hold it on purpose."""
+    return secrets.token_hex(16)
+
+
+def content_type(media_type: str, boundary: str) -> str:
+    return f'{MULTIPART}; type="{media_type}"; boundary={boundary}'
+
+
+def encoded(parts: Iterable[Part], boundary: str) -> Iterator[bytes]:
+    """The body. A part's pieces are asked for when its head has been taken."""
+    for head, body in parts:
+        yield head.encoded(boundary)
+        yield from body
+        yield b"\r\n"
+    yield f"--{boundary}--\r\n".encode()
+
+
+def length(heads: Iterable[PartHead], boundary: str) -> int | None:
+    """Bytes of the body that `encoded` makes; None when the size of a part is unknown."""
+    total = len(boundary) + CLOSING
+    for head in heads:
+        if head.size is None:
+            return None
+        total += len(head.encoded(boundary)) + head.size + 2
+    return total

@@ -1,0 +1,54 @@
+"""A stored instance's data set in another transfer syntax than it came in, for whoever retrieves it.
+
+The stored bytes are checked first, and what decoding makes is spooled: when the first piece comes,
+all of them will, so damage becomes an error and not half an object.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections import deque
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from pacs.dicom.convert import Decode, convert
+from pacs.dicom.encoding import UNCOMPRESSED
+from pacs.dicom.reader import DEFAULT, Limits, read_header
+from pacs.dicom.source import CHUNK, IN_MEMORY, ReadAhead
+from pacs.model import StoredInstance
+from pacs.ports import BlobReader
+
+
+@dataclass(frozen=True, slots=True)
+class Codecs:
+    """Which compressed transfer syntaxes are decoded here, and by what."""
+
+    decodable: Collection[str]
+    decode: Decode
+
+
+@dataclass(frozen=True, slots=True)
+class Transcoder:
+    """`limits`: of what was taken in, and is read again."""
+
+    codecs: Codecs
+    limits: Limits = DEFAULT
+
+    def data_set(self, instance: StoredInstance, reader: BlobReader, target: str) -> Iterator[bytes]:
+        """`target`: one of `UNCOMPRESSED`. `NotConvertible` before the first piece, or never."""
+        deque(reader.verified(), maxlen=0)
+        header = read_header(
+            ReadAhead(reader), instance.transfer_syntax, instance.dataset_offset, self.limits
+        )
+        pieces = convert(header, target, self.codecs.decode)
+        return pieces if instance.transfer_syntax in UNCOMPRESSED else spooled(pieces)
+
+
+def spooled(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """All pieces made before the first is handed out."""
+    with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY) as file:
+        for piece in pieces:
+            file.write(piece)
+        file.seek(0)
+        while chunk := file.read(CHUNK):
+            yield chunk
