@@ -77,7 +77,7 @@ def http(settings: Settings, listener: socket.socket, stop: threading.Event) -> 
     with compose(settings) as installation:
         server = _Server(
             uvicorn.Config(
-                http_app(installation),
+                http_app(installation, stop.is_set),
                 log_config=None,
                 access_log=False,
                 lifespan="off",

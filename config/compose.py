@@ -5,7 +5,7 @@ Everything here is made after forking, since connections, locks and threads do n
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -25,6 +25,7 @@ from dimse.settings import DimseSettings
 from pacs.access import Admission
 from pacs.archive import Archive
 from pacs.dicom.limits import Limits
+from pacs.http import rest
 from pacs.http.app import App, create_app
 from pacs.metrics import Aged
 from pacs.model import Blob
@@ -35,6 +36,7 @@ from storage import figures, settle
 from storage.accounts import SqlAccounts
 from storage.blobs import BlobStore, S3Access, SpoolLimits
 from storage.blobs import open_blobs as open_store
+from storage.changes import SqlChangeFeed
 from storage.commits import CommitLimits
 from storage.database import Database
 from storage.entities import SqlApplicationEntities
@@ -166,7 +168,8 @@ def sweep(installation: Installation) -> Sweep:
     return Sweep(installation.database, installation.blobs, grace)
 
 
-def http_app(installation: Installation) -> App:
+def http_app(installation: Installation, stopping: Callable[[], bool]) -> App:
+    """`stopping`: whether this process is about to end."""
     database, blobs = installation.database, installation.blobs
     return create_app(
         checks={
@@ -177,7 +180,11 @@ def http_app(installation: Installation) -> App:
             "pacs_jobs": ("Jobs by state", partial(figures.jobs_by_state, database)),
             "pacs_stored_bytes": ("Bytes of all objects kept", Aged(partial(figures.stored_bytes, database))),
         },
-        routes=[*dicomweb.routes(dicomweb.Web(installation.archive, transcoder(installation.settings))), *pages.routes()],
+        routes=[
+            *dicomweb.routes(dicomweb.Web(installation.archive, transcoder(installation.settings))),
+            *rest.routes(rest.Rest(installation.archive, SqlChangeFeed(database), stopping)),
+            *pages.routes(),
+        ],
         base_url=installation.settings.base_url,
     )
 

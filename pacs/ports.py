@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol, Self
 
 from pacs.accounts import Attempts, Credentials, Session
 from pacs.actor import Actor
+from pacs.feed import Change
 from pacs.jobs import ClaimedJob
-from pacs.model import ApplicationEntity, AuditRecord, Blob, Received, Stored, StoredInstance, Values
+from pacs.model import (
+    ApplicationEntity,
+    AuditRecord,
+    Blob,
+    HeldVersion,
+    HeldVersions,
+    Received,
+    Stored,
+    StoredInstance,
+    Values,
+    VersionKey,
+)
 from pacs.query import Found, Query
 
 
@@ -121,9 +133,32 @@ class Index(Protocol):
         """
 
 
+class Versions(Protocol):
+    """The versions of instances with what is prepared of them."""
+
+    def held(self, organization: int, study: str, series: str | None, sop: str | None) -> HeldVersions | None:
+        """The current ones in a study, in a series of it, or the one that is named; None without any."""
+
+    def read(self, organization: int, keys: Sequence[VersionKey]) -> list[HeldVersion]:
+        """In that order; those that are gone are left out."""
+
+    def keep(self, organization: int, prepared: Mapping[VersionKey, bytes]) -> None:
+        """Nothing happens to versions that are gone. May fail: whoever asks next prepares them again."""
+
+
 class AuditTrail(Protocol):
     def record(self, record: AuditRecord) -> None:
         """Append to the organisation's hash chain in a transaction of its own."""
+
+
+class ChangeFeed(Protocol):
+    """What happened in an organisation, in the order of commits."""
+
+    def read(self, organization: int, after: int, limit: int) -> list[Change]:
+        """The changes with a greater number than `after`, oldest first."""
+
+    def heads(self, organizations: Iterable[int]) -> dict[int, int]:
+        """The number of the newest change of each of them that there is."""
 
 
 class ApplicationEntities(Protocol):

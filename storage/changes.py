@@ -1,33 +1,34 @@
-"""The change feed of an organisation: what happened, numbered without gaps, in the order of commits."""
+"""The change feed, read."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
 
 import orjson
 from sqlalchemy import select
 
+from pacs.feed import Change
 from storage.database import Database
-from storage.tables import changes
+from storage.tables import changes, org_heads
+
+_COLUMNS = [column for column in changes.c if column.name != "org_id"]
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    seq: int
-    at: datetime
-    kind: str
-    resource: str
-    payload: Mapping[str, Any]
-    correlation_id: str
+class SqlChangeFeed:
+    """Implements `pacs.ports.ChangeFeed`."""
 
+    database: Database
 
-def read(database: Database, organization: int, after: int, limit: int) -> list[Change]:
-    """The events with a greater number than `after`, oldest first."""
-    columns = [c for c in changes.c if c.name != "org_id"]
-    wanted = select(*columns).where(changes.c.org_id == organization, changes.c.seq > after)
-    with database.read() as connection:
-        rows = connection.execute(wanted.order_by(changes.c.seq).limit(limit)).mappings().all()
-    return [Change(**{**row, "payload": orjson.loads(row["payload"])}) for row in rows]
+    def read(self, organization: int, after: int, limit: int) -> list[Change]:
+        wanted = select(*_COLUMNS).where(changes.c.org_id == organization, changes.c.seq > after)
+        with self.database.read() as connection:
+            rows = connection.execute(wanted.order_by(changes.c.seq).limit(limit)).mappings().all()
+        return [Change(**{**row, "payload": orjson.loads(row["payload"])}) for row in rows]
+
+    def heads(self, organizations: Iterable[int]) -> dict[int, int]:
+        wanted = select(org_heads.c.org_id, org_heads.c.change_seq)
+        with self.database.read() as connection:
+            rows = connection.execute(wanted.where(org_heads.c.org_id.in_(list(organizations))))
+            return {row.org_id: row.change_seq for row in rows}

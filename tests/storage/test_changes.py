@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from storage import changes
+from storage.changes import SqlChangeFeed
 from storage.database import Database
 from storage.feeds import transaction
 from tests.storage.received import MODALITY
@@ -12,10 +12,17 @@ def test_events_are_read_in_order_from_where_one_was(database: Database) -> None
     with transaction(database) as under_way:
         for n in range(5):
             under_way.announce(MODALITY, "study.received", f"1.2.{n}", n=n)
-    first = changes.read(database, 1, after=0, limit=3)
+    first = SqlChangeFeed(database).read(1, after=0, limit=3)
     assert [change.seq for change in first] == [1, 2, 3]
     assert first[0].resource == "1.2.0" and first[0].payload == {"n": 0}
     assert first[0].correlation_id == MODALITY.correlation_id
-    assert [change.seq for change in changes.read(database, 1, after=3, limit=3)] == [4, 5]
-    assert changes.read(database, 1, after=5, limit=3) == []
-    assert changes.read(database, 2, after=0, limit=3) == []
+    assert [change.seq for change in SqlChangeFeed(database).read(1, after=3, limit=3)] == [4, 5]
+    assert SqlChangeFeed(database).read(1, after=5, limit=3) == []
+    assert SqlChangeFeed(database).read(2, after=0, limit=3) == []
+
+
+def test_the_newest_numbers_are_those_of_the_organisations_asked_for(database: Database) -> None:
+    with transaction(database) as under_way:
+        under_way.announce(MODALITY, "study.received", "1.2.3")
+    assert SqlChangeFeed(database).heads([1, 77]) == {1: 1}
+    assert SqlChangeFeed(database).heads([]) == {}

@@ -1,0 +1,119 @@
+"""One process's listeners to the change feed, served by one look at the database for all of them.
+
+While somebody listens, the organisations' newest numbers are asked for every `PAUSE`; what is new is
+read once and handed to every listener. A listener that is behind, or comes back, reads on from the
+database. One that waits costs nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import structlog
+from starlette.concurrency import run_in_threadpool
+
+from pacs.errors import Unavailable
+from pacs.feed import Change
+from pacs.ports import ChangeFeed
+
+log = structlog.get_logger(__name__)
+
+PAUSE = 0.4  # seconds
+SILENCE = 15.0  # seconds after which a listener is told that nothing happened
+PAGE = 500  # changes read at once, and kept for those who come a little later
+
+
+@dataclass
+class _Channel:
+    """The listeners of one organisation. `recent` ends with the change numbered `head`."""
+
+    head: int
+    recent: deque[Change] = field(default_factory=lambda: deque(maxlen=PAGE))
+    moved: asyncio.Event = field(default_factory=asyncio.Event)
+    listeners: int = 0
+
+    def extend(self, changes: list[Change]) -> None:
+        if changes:
+            self.recent.extend(changes)
+            self.head = changes[-1].seq
+            self.wake()
+
+    def wake(self) -> None:
+        self.moved.set()
+        self.moved = asyncio.Event()
+
+    def after(self, seq: int) -> list[Change]:
+        """What follows `seq`; `[]` when that is too long ago to be known here."""
+        if not self.recent or self.recent[0].seq > seq + 1:
+            return []
+        return [change for change in self.recent if change.seq > seq]
+
+
+class Broadcast:
+    """`stopping`: whether the server is about to end, and its listeners with it."""
+
+    def __init__(
+        self, feed: ChangeFeed, stopping: Callable[[], bool], pause: float = PAUSE, silence: float = SILENCE
+    ) -> None:
+        self._feed = feed
+        self._stopping = stopping
+        self._pause = pause
+        self._silence = silence
+        self._channels: dict[int, _Channel] = {}
+        self._poller: asyncio.Task[None] | None = None
+
+    async def listen(self, organization: int, after: int | None) -> AsyncIterator[Change | None]:
+        """The changes behind `after`, or from now on; None when nothing happened for a while."""
+        async with self._joined(organization) as channel:
+            seq = channel.head if after is None else min(after, channel.head)
+            while not self._stopping():
+                if seq < channel.head:
+                    for change in await self._behind(organization, channel, seq):
+                        seq = change.seq
+                        yield change
+                    continue
+                try:
+                    await asyncio.wait_for(channel.moved.wait(), self._silence)
+                except TimeoutError:
+                    yield None
+
+    async def _behind(self, organization: int, channel: _Channel, seq: int) -> list[Change]:
+        return channel.after(seq) or await run_in_threadpool(self._feed.read, organization, seq, PAGE)
+
+    @asynccontextmanager
+    async def _joined(self, organization: int) -> AsyncIterator[_Channel]:
+        heads = await run_in_threadpool(self._feed.heads, [organization])
+        channel = self._channels.setdefault(organization, _Channel(heads.get(organization, 0)))
+        channel.listeners += 1
+        if self._poller is None or self._poller.done():
+            self._poller = asyncio.create_task(self._poll())
+        try:
+            yield channel
+        finally:
+            channel.listeners -= 1
+            if not channel.listeners:
+                del self._channels[organization]
+
+    async def _poll(self) -> None:
+        away = False
+        while self._channels and not self._stopping():
+            try:
+                await self._look()
+                away = False
+            except Unavailable as error:
+                if not away:
+                    log.warning("change feed away", reason=type(error).__name__)
+                away = True
+            await asyncio.sleep(self._pause)
+        for channel in self._channels.values():
+            channel.wake()
+
+    async def _look(self) -> None:
+        heads = await run_in_threadpool(self._feed.heads, list(self._channels))
+        for organization, channel in list(self._channels.items()):
+            if heads.get(organization, 0) > channel.head:
+                channel.extend(await run_in_threadpool(self._feed.read, organization, channel.head, PAGE))

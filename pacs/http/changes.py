@@ -1,0 +1,29 @@
+"""`/api/v1/changes`: the organisation's change feed, from where the caller was."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from pacs.http.answers import answer
+from pacs.http.parameters import number, parameters
+from pacs.http.resource import Resource, actor
+from pacs.ports import ChangeFeed
+from pacs.rights import Right
+
+MOST = 1_000
+
+
+def route(path: str, feed: ChangeFeed) -> Resource:
+    def list_changes(request: Request) -> Response:
+        """What happened after a number, oldest first.
+
+        Ask again with `after` set to `last`; `more` says that there is something already.
+        """
+        given = parameters(request, ("after", "limit"))
+        after, limit = number(given, "after", 0), number(given, "limit", 100, 1, MOST)
+        found = feed.read(actor(request).organization, after, limit + 1)
+        items = found[:limit]
+        return answer({"items": items, "last": items[-1].seq if items else after, "more": len(found) > limit})
+
+    return Resource(path, list_changes, Right.READ)

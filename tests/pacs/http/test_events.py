@@ -1,0 +1,166 @@
+"""Live events: one look for all listeners, replay from a number, an end at shutdown."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from starlette.testclient import TestClient
+
+from pacs.errors import DatabaseUnavailable
+from pacs.feed import Change
+from pacs.http import changes, events
+from pacs.http.app import create_app
+from pacs.http.broadcast import PAGE, Broadcast
+
+
+class Feed:
+    """A change feed in memory."""
+
+    def __init__(self) -> None:
+        self.changes: dict[int, list[Change]] = {}
+        self.reads = self.looks = 0
+        self.away = False
+
+    def add(self, organization: int = 1, count: int = 1) -> None:
+        known = self.changes.setdefault(organization, [])
+        for _ in range(count):
+            known.append(Change(len(known) + 1, datetime.now(UTC), "study.received", "1.2.3", {}, "c"))
+
+    def read(self, organization: int, after: int, limit: int) -> list[Change]:
+        self.reads += 1
+        return self.changes.get(organization, [])[after : after + limit]
+
+    def heads(self, organizations: Iterable[int]) -> dict[int, int]:
+        self.looks += 1
+        if self.away and self.looks > 2:
+            self.away = False
+            raise DatabaseUnavailable
+        return {each: len(self.changes.get(each, ())) for each in organizations}
+
+
+async def first(broadcast: Broadcast, count: int, after: int | None, organization: int = 1) -> list[int]:
+    seen: list[int] = []
+    async for change in broadcast.listen(organization, after):
+        if change is not None:
+            seen.append(change.seq)
+            if len(seen) == count:
+                break
+    return seen
+
+
+def quick(feed: Feed) -> Broadcast:
+    return Broadcast(feed, lambda: False, pause=0.01, silence=0.05)
+
+
+def test_many_listeners_share_one_read() -> None:
+    async def scenario() -> tuple[list[list[int]], int]:
+        feed = Feed()
+        feed.add(count=3)
+        broadcast = quick(feed)
+        listening = [asyncio.create_task(first(broadcast, 2, None)) for _ in range(100)]
+        await asyncio.sleep(0.2)
+        feed.add(count=2)
+        return await asyncio.gather(*listening), feed.reads
+
+    seen, reads = asyncio.run(scenario())
+    assert seen == [[4, 5]] * 100
+    assert reads == 1
+
+
+def test_replay_is_whole_however_long_ago_it_begins() -> None:
+    async def scenario() -> list[int]:
+        feed = Feed()
+        feed.add(count=2 * PAGE + 7)
+        broadcast = quick(feed)
+        seen = asyncio.create_task(first(broadcast, 2 * PAGE + 10, 0))
+        await asyncio.sleep(0.1)
+        feed.add(count=3)
+        return await seen
+
+    assert asyncio.run(scenario()) == list(range(1, 2 * PAGE + 11))
+
+
+def test_an_organisation_hears_only_of_itself() -> None:
+    async def scenario() -> tuple[list[int], list[Change | None]]:
+        feed = Feed()
+        feed.add(2, 4)
+        broadcast = quick(feed)
+        mine = [change async for change in _some(broadcast, 1)]
+        return await first(broadcast, 4, 0, organization=2), mine
+
+    seen, mine = asyncio.run(scenario())
+    assert (seen, mine) == ([1, 2, 3, 4], [None, None])
+
+
+async def _some(broadcast: Broadcast, organization: int):  # type: ignore[no-untyped-def]
+    count = 0
+    async for change in broadcast.listen(organization, 0):
+        yield change
+        count += 1
+        if count == 2:
+            return
+
+
+def test_a_database_that_went_away_is_waited_for() -> None:
+    async def scenario() -> list[int]:
+        feed = Feed()
+        broadcast = quick(feed)
+        listening = asyncio.create_task(first(broadcast, 1, None))
+        await asyncio.sleep(0.05)
+        feed.looks, feed.away = 2, True
+        await asyncio.sleep(0.05)
+        assert not feed.away
+        feed.add()
+        return await listening
+
+    assert asyncio.run(scenario()) == [1]
+
+
+def test_listeners_go_when_the_server_stops_and_nobody_looks_any_more() -> None:
+    async def scenario() -> tuple[list[int], int, int]:
+        feed, stop = Feed(), asyncio.Event()
+        broadcast = Broadcast(feed, stop.is_set, pause=0.01, silence=60)
+        listening = asyncio.create_task(first(broadcast, 1, None))
+        await asyncio.sleep(0.05)
+        stop.set()
+        seen = await asyncio.wait_for(listening, 5)
+        looks = feed.looks
+        await asyncio.sleep(0.05)
+        return seen, looks, feed.looks
+
+    seen, looks, later = asyncio.run(scenario())
+    assert seen == [] and looks == later
+
+
+def client(feed: Feed, stopping: bool = False) -> TestClient:
+    broadcast = Broadcast(feed, lambda: stopping, pause=0.01, silence=0.05)
+    return TestClient(
+        create_app({}, {}, [changes.route("/changes", feed), events.route("/events", broadcast)])
+    )
+
+
+def test_changes_are_paged_by_number() -> None:
+    feed = Feed()
+    feed.add(count=5)
+    answer = client(feed).get("/changes?after=1&limit=2").json()
+    assert ([item["seq"] for item in answer["items"]], answer["last"], answer["more"]) == ([2, 3], 3, True)
+    assert answer["items"][0]["at"].endswith("Z")
+    answer = client(feed).get("/changes?after=5").json()
+    assert answer == {"items": [], "last": 5, "more": False}
+
+
+def test_what_cannot_be_understood_is_refused() -> None:
+    for query in ("after=-1", "after=x", "limit=0", "limit=1001", "after=1&after=2", "afer=1"):
+        answer = client(Feed()).get(f"/changes?{query}")
+        assert answer.status_code == 400, query
+    assert answer.json()["code"] == "UNKNOWN_PARAMETER"
+    assert client(Feed()).get("/events", headers={"Last-Event-ID": "x"}).status_code == 400
+
+
+def test_the_stream_begins_at_once_and_says_when_to_come_back() -> None:
+    answer = client(Feed(), stopping=True).get("/events")
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.text == "retry: 2000\n\n"
