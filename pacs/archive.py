@@ -25,6 +25,7 @@ from pacs.errors import BlobVanishing, InvalidDataSet, NotFound
 from pacs.metrics import RECEIVED_BYTES
 from pacs.model import AuditRecord, Received, Stored, StoredInstance, Values
 from pacs.ports import AuditTrail, BlobReader, Blobs, Index, SpooledFile
+from pacs.prepared import MOST_ELEMENTS, prepared
 from pacs.query import Query
 
 log = structlog.get_logger(__name__)
@@ -171,6 +172,7 @@ class Receiving:
             frames=frames.to_bytes() if frames else None,
             actor=self._actor,
             received_at=datetime.now(UTC),
+            metadata=prepared(header) if header.elements <= MOST_ELEMENTS else None,
         )
 
     def __enter__(self) -> Self:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
@@ -52,6 +52,8 @@ class Received:
     """`pacs.dicom.frames.FrameIndex.to_bytes()`, None when there are no pixels."""
     actor: Actor
     received_at: datetime
+    metadata: bytes | None = None
+    """`pacs.prepared.prepared`; None when it is made later, when somebody asks for it."""
 
 
 class Outcome(Enum):
@@ -79,6 +81,30 @@ class StoredInstance:
     dataset_offset: int
     frames: bytes | None = None
     """As in `Received`; `locate` leaves it out."""
+
+
+VersionKey = tuple[int, int]
+"""Names one version of one instance, whatever becomes of the instance."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldVersions:
+    """Versions of instances in the order in which they are shown.
+
+    `state` is the same as long as these are the same objects with the same bytes.
+    """
+
+    keys: Sequence[VersionKey]
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class HeldVersion:
+    """`metadata` as in `Received`; None when there is none yet."""
+
+    key: VersionKey
+    instance: StoredInstance
+    metadata: bytes | None
 
 
 @dataclass(frozen=True, slots=True)

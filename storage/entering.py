@@ -28,6 +28,7 @@ from pacs.studies import NEW_IMAGES, PATIENT_CONFLICT, State, is_late, on_arriva
 from storage.feeds import BeginAgain, Transaction
 from storage.held import Held, hold_or_insert, insert_items
 from storage.jobs import enqueue
+from storage.prepared import INSERT_METADATA, prepared_row
 from storage.references import Missing, References
 from storage.rows import Row, attribute_row, item_rows, patient_identity
 from storage.settle import settle_job
@@ -87,6 +88,7 @@ class _Batch:
         self._quiet_period = quiet_period
         self._studies: dict[StudyKey, _Study] = {}
         self._versions: list[Row] = []
+        self._metadata: list[Row] = []
         self._histories: dict[int, list[tuple[str, Blob]]] = {}
         self._references = References(missing)
         self._audit: dict[tuple[Actor, str, str], list[str]] = {}
@@ -214,6 +216,8 @@ class _Batch:
         history = self._history(pk)
         history.append((item.dataset_digest, item.blob))
         self._versions.append(_version_row(pk, len(history), item))
+        if item.metadata is not None:
+            self._metadata.append(prepared_row((pk, len(history)), item.actor.organization, item.metadata))
         self._references.add(item.blob)
         held["size_bytes"] += item.blob.size
         entry.study["size_bytes"] += item.blob.size
@@ -265,6 +269,8 @@ class _Batch:
             raise BeginAgain({id(i): BlobVanishing() for i in received if i.blob.address in vanishing})
         if self._versions:
             run(self._connection, _INSERT_VERSIONS, self._versions)
+        if self._metadata:
+            run(self._connection, INSERT_METADATA, self._metadata)
         for (organization, _), entry in sorted(self._studies.items(), key=lambda pair: pair[0]):
             if entry.study.changed:
                 entry.study["version"] += 1

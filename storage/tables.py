@@ -19,6 +19,7 @@ from sqlalchemy import (
     Column,
     Dialect,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
     LargeBinary,
@@ -227,6 +228,19 @@ versions = Table(
     _text("correlation_id"),
     PrimaryKeyConstraint("instance_pk", "n"),
     Index(None, "blob"),
+)
+
+# Beside the row of versions rather than in it: searches and retrievals walk those.
+prepared_metadata = Table(
+    "prepared_metadata",
+    metadata,
+    Column("instance_pk", BigInteger, nullable=False),
+    Column("n", Integer, nullable=False, autoincrement=False),
+    _org(),
+    Column("format", Integer, nullable=False),  # pacs.prepared.FORMAT of the code that made it
+    Column("content", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("instance_pk", "n"),
+    ForeignKeyConstraint(["instance_pk", "n"], ["versions.instance_pk", "versions.n"], ondelete="CASCADE"),
 )
 
 sequence_values = Table(

@@ -64,6 +64,11 @@ class Header:
         return self._listing.truncated
 
     @property
+    def elements(self) -> int:
+        """Of the whole data set, items and what is in them included."""
+        return len(self._listing.keys)
+
+    @property
     def charsets(self) -> tuple[str, ...]:
         """Specific Character Set: this data set's, else that of the one around it (PS3.5 §7.5.3)."""
         if self._charsets is None:

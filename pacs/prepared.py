@@ -1,0 +1,60 @@
+"""The DICOM JSON of an instance, made once, so that showing it takes no look at the object.
+
+What is kept says nothing of the address under which the archive is seen: a place in the text stands
+for the instance's URI. That place is a byte which JSON text never holds.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+
+import orjson
+
+from pacs.dicom.header import Element
+from pacs.dicom.json import Path, json_text
+from pacs.dicom.reader import Header
+from pacs.errors import NotFound
+
+FORMAT = 1
+"""Raised whenever other text is made of the same object: what older code kept is then made anew."""
+
+MOST_ELEMENTS = 5000
+"""Of a header that is prepared while its sender waits: some milliseconds."""
+
+_URI = b"\0"
+_TAG, _ITEM = re.compile("[0-9A-Fa-f]{8}"), re.compile("[0-9]{1,9}")
+_LONGEST_PATH = 2 * 128 + 1
+_FAST = 1  # level of compression: what a higher one saves is not worth a sender's waiting
+
+
+def prepared(header: Header) -> bytes:
+    return zlib.compress(json_text(header, _placed), _FAST)
+
+
+def text(kept: bytes, uri: str) -> bytes:
+    """The DICOM JSON of the instance that the caller knows by `uri`."""
+    return zlib.decompress(kept).replace(_URI, orjson.dumps(uri)[1:-1])
+
+
+def _placed(path: Path, element: Element) -> bytes:
+    return b'"%b/bulkdata/%b"' % (_URI, bulk_path(path).encode())
+
+
+def bulk_path(path: Path) -> str:
+    """Tags in hexadecimal and numbers of items, between slashes."""
+    return "/".join(f"{step:08X}" if n % 2 == 0 else str(step) for n, step in enumerate(path))
+
+
+def parse_bulk_path(given: str) -> Path:
+    """`NotFound` for what `bulk_path` never gives; letters may be small."""
+    steps = given.split("/")
+    if len(steps) % 2 == 0 or len(steps) > _LONGEST_PATH:
+        raise NotFound
+    return tuple(_step(step, _ITEM if n % 2 else _TAG, 10 if n % 2 else 16) for n, step in enumerate(steps))
+
+
+def _step(step: str, pattern: re.Pattern[str], base: int) -> int:
+    if not pattern.fullmatch(step):
+        raise NotFound
+    return int(step, base)

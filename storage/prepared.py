@@ -1,0 +1,98 @@
+"""What is prepared of each version, kept beside it: entered with it, or made later and put here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from hashlib import blake2b
+from typing import Any
+
+from sqlalchemy import bindparam, insert, select
+from sqlalchemy.exc import IntegrityError
+
+from pacs.model import HeldVersion, HeldVersions, VersionKey
+from pacs.prepared import FORMAT
+from storage.database import Database
+from storage.retrieval import COLUMNS, CurrentVersions, instance
+from storage.rows import Row
+from storage.statements import run
+from storage.tables import blobs, instances, prepared_metadata, series, studies, versions
+from storage.upsert import INSERT
+
+INSERT_METADATA = insert(prepared_metadata)
+
+_KEY = (versions.c.instance_pk, versions.c.n)
+_CURRENT = CurrentVersions((*_KEY, versions.c.blob))
+_READ = (
+    select(*_KEY, prepared_metadata.c.content, *COLUMNS)
+    .select_from(versions)
+    .join(instances, instances.c.pk == versions.c.instance_pk)
+    .join(series, series.c.pk == instances.c.series_pk)
+    .join(studies, studies.c.pk == series.c.study_pk)
+    .join(blobs, blobs.c.address == versions.c.blob)
+    .outerjoin(
+        prepared_metadata,
+        (prepared_metadata.c.instance_pk == versions.c.instance_pk)
+        & (prepared_metadata.c.n == versions.c.n)
+        & (prepared_metadata.c.format == FORMAT),
+    )
+    .where(
+        versions.c.org_id == bindparam("org"), versions.c.instance_pk.in_(bindparam("pks", expanding=True))
+    )
+)
+
+
+def prepared_row(key: VersionKey, organization: int, content: bytes) -> Row:
+    pk, n = key
+    return {"instance_pk": pk, "n": n, "org_id": organization, "format": FORMAT, "content": content}
+
+
+@cache
+def _keep(dialect: str) -> Any:
+    """Where the version still is."""
+    content = bindparam("content", type_=prepared_metadata.c.content.type)
+    of_version = select(*_KEY, versions.c.org_id, bindparam("format", FORMAT), content).where(
+        versions.c.instance_pk == bindparam("pk"),
+        versions.c.n == bindparam("version"),
+        versions.c.org_id == bindparam("org"),
+    )
+    new = INSERT[dialect](prepared_metadata).from_select(
+        ["instance_pk", "n", "org_id", "format", "content"], of_version
+    )
+    return new.on_conflict_do_update(
+        index_elements=["instance_pk", "n"],
+        set_={"format": new.excluded.format, "content": new.excluded.content},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SqlVersions:
+    """Implements `pacs.ports.Versions`."""
+
+    database: Database
+
+    def held(self, organization: int, study: str, series: str | None, sop: str | None) -> HeldVersions | None:
+        with self.database.read() as connection:
+            found = _CURRENT.rows(connection, organization, study, series, sop)
+        if not found:
+            return None
+        state = blake2b("".join(blob for _, _, blob in found).encode(), digest_size=16)
+        return HeldVersions([(pk, n) for pk, n, _ in found], state.hexdigest())
+
+    def read(self, organization: int, keys: Sequence[VersionKey]) -> list[HeldVersion]:
+        wanted = {"org": organization, "pks": [pk for pk, _ in keys]}
+        with self.database.read() as connection:
+            found = {(row[0], row[1]): row for row in connection.execute(_READ, wanted)}
+        return [HeldVersion(key, instance(row[3:]), row[2]) for key in keys if (row := found.get(key))]
+
+    def keep(self, organization: int, prepared: Mapping[VersionKey, bytes]) -> None:
+        many = [
+            {"org": organization, "pk": pk, "version": n, "content": content}
+            for (pk, n), content in sorted(prepared.items())
+        ]
+        try:
+            with self.database.write() as connection:
+                run(connection, _keep(connection.dialect.name), many)
+        except IntegrityError:
+            return  # a version went while this was written
