@@ -91,6 +91,16 @@ def unsigned(header: Header, frame: DecodedFrame) -> Values:
     return raw if stored == allocated else raw & raw.dtype.type((1 << stored) - 1)
 
 
+def contained(image: ImagePixel, raw: bytes) -> bool:
+    """Is every sample no more than a number of Bits Stored bits?"""
+    kind = "i" if image.pixel_representation else "u"
+    samples = np.frombuffer(raw, f"<{kind}{image.bits_allocated // 8}")
+    low, high = (0, 1 << image.bits_stored)
+    if image.pixel_representation:
+        low, high = -(high >> 1), high >> 1
+    return bool(low <= int(samples.min()) and int(samples.max()) < high)
+
+
 def _array(image: ImagePixel, data: bytes, dtype: str) -> Values:
     samples = np.frombuffer(data, dtype)
     if len(samples) != image.rows * image.columns:
