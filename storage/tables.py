@@ -1,7 +1,7 @@
 """The tables. The columns of what is searched derive from `pacs.attributes.TABLE`.
 
 Every row belongs to an organisation (`org_id`). The exceptions are `blobs`: bytes are shared by
-content between organisations, and what refers to them, a row of `versions`, carries `org_id`; and
+content between organisations, and what refers to them, a row of `versions` or `kept_blobs`, carries `org_id`; and
 `sign_in_attempts`, made before anybody knows whose they are.
 
 Whoever changes what lies in a study holds its row; rows are locked in the order patient, study,
@@ -150,6 +150,8 @@ studies = Table(
     *_attributes(Level.STUDY),
     Column("state", Text, nullable=False),  # see pacs.studies
     Column("flags", Text, nullable=False, server_default=text("''")),  # words joined by a backslash
+    Column("priority", Text, nullable=False, server_default=text("'normal'")),  # see pacs.keeping
+    _text("clinical_notes", nullable=True),
     _count("size_bytes"),
     _instant("first_received_at"),
     _instant("last_received_at"),
@@ -205,7 +207,7 @@ blobs = Table(
     metadata,
     Column("address", Text, primary_key=True),
     Column("size", BigInteger, nullable=False),
-    Column("refcount", Integer, nullable=False),  # rows of versions that name it
+    Column("refcount", Integer, nullable=False),  # rows of versions and kept_blobs that name it
     Column("state", Text, nullable=False),  # live, or deleting: the sweep has it
     _instant("unreferenced_since", nullable=True),
     Index(None, "unreferenced_since"),
@@ -241,6 +243,34 @@ prepared_metadata = Table(
     Column("content", LargeBinary, nullable=False),
     PrimaryKeyConstraint("instance_pk", "n"),
     ForeignKeyConstraint(["instance_pk", "n"], ["versions.instance_pk", "versions.n"], ondelete="CASCADE"),
+)
+
+# What refers to a blob that is no version of an instance: by what and why, see `storage.keeping`.
+kept_blobs = Table(
+    "kept_blobs",
+    metadata,
+    Column("owner", Text, nullable=False),  # id of a deletion or of a task
+    Column("position", Integer, nullable=False, autoincrement=False),
+    _org(),
+    Column("blob", Text, ForeignKey("blobs.address"), nullable=False),
+    _text("name"),
+    PrimaryKeyConstraint("owner", "position"),
+    Index(None, "blob"),
+)
+
+deletions = Table(
+    "deletions",
+    metadata,
+    Column("id", Text, primary_key=True),
+    _org(),
+    _text("study_instance_uid"),
+    _text("sop_instance_uid", nullable=True),
+    Column("instances", Integer, nullable=False),
+    _text("reason"),
+    _text("actor_name"),
+    _instant("deleted_at"),
+    _instant("purge_at"),
+    Index(None, "org_id", "deleted_at"),
 )
 
 sequence_values = Table(
@@ -340,6 +370,29 @@ Index(
     unique=True,
     sqlite_where=jobs.c.state == "waiting",
     postgresql_where=jobs.c.state == "waiting",
+)
+
+# Work that somebody follows: unlike a job, a finished task stays to be seen.
+tasks = Table(
+    "tasks",
+    metadata,
+    Column("id", Text, primary_key=True),
+    _org(),
+    _text("kind"),
+    Column("status", Text, nullable=False),  # see pacs.tasks
+    _text("study_instance_uid", nullable=True),
+    _text("message"),
+    Column("total_items", Integer, nullable=False),
+    Column("processed_items", Integer, nullable=False),
+    Column("failed_items", Integer, nullable=False),
+    Column("skipped_items", Integer, nullable=False),
+    _text("errors"),
+    _text("actor_name"),
+    _text("actor_address"),
+    _text("correlation_id"),
+    _instant("created_at"),
+    _instant("updated_at"),
+    Index(None, "org_id", "created_at"),
 )
 
 changes = Table(
