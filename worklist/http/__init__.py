@@ -1,0 +1,1 @@
+"""The pages that people open in a browser, and what they are made of."""

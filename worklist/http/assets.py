@@ -1,0 +1,82 @@
+"""A folder of files for browsers: read once, compressed once, named by what they hold.
+
+All of them live below one path that contains a digest of the whole folder. A browser keeps them for
+ever, modules find each other by relative paths, and a new release is a new path: no file of one
+release ever meets one of another.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import mimetypes
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+KEPT_FOR_EVER = "public, max-age=31536000, immutable"
+ASKED_AGAIN = "no-cache"
+
+MEDIA_TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".json": "application/json",
+    ".svg": "image/svg+xml",
+    ".txt": "text/plain; charset=utf-8",
+    ".wasm": "application/wasm",
+}
+_PACKABLE = {*MEDIA_TYPES}
+_WORTH_PACKING = 1 << 10  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    body: bytes
+    packed: bytes | None
+    """With gzip, where that makes it smaller."""
+    media_type: str
+    etag: str
+
+
+def asset(name: str, body: bytes) -> Asset:
+    suffix = Path(name).suffix
+    media_type = MEDIA_TYPES.get(suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream"
+    packed = None
+    if suffix in _PACKABLE and len(body) >= _WORTH_PACKING:
+        packed = gzip.compress(body, 9, mtime=0)
+    return Asset(body, packed, media_type, f'"{hashlib.sha256(body).hexdigest()[:32]}"')
+
+
+@dataclass(frozen=True, slots=True)
+class Assets:
+    digest: str
+    files: Mapping[str, Asset]
+    """By their path below the folder, with slashes."""
+
+
+def read(folder: Path) -> Assets:
+    bodies = {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+    whole = hashlib.sha256()
+    for name, body in bodies.items():
+        whole.update(f"{name}\0{len(body)}\0".encode() + body)
+    return Assets(whole.hexdigest()[:16], {name: asset(name, body) for name, body in bodies.items()})
+
+
+def answer(request: Request, found: Asset, cache: str) -> Response:
+    """Compressed when the browser takes that; 304 when it has it already."""
+    headers = {"ETag": found.etag, "Cache-Control": cache, "Vary": "Accept-Encoding"}
+    if found.etag in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    body = found.body
+    if found.packed is not None and "gzip" in request.headers.get("accept-encoding", ""):
+        body = found.packed
+        headers["Content-Encoding"] = "gzip"
+    return Response(body, headers=headers | {"Content-Type": found.media_type})

@@ -1,0 +1,81 @@
+"""The pages: one document for every path, which loads the application that knows them.
+
+Neither the document nor what it loads says anything of any patient, so both are there for whoever asks;
+what they show comes from the resources of the archive, which do ask who calls.
+"""
+
+from __future__ import annotations
+
+from html import escape
+from importlib import resources
+from pathlib import Path
+from string import Template
+from urllib.parse import urlsplit
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+
+from pacs.http.origin import origin
+from pacs.http.resource import Public
+from worklist.http.assets import ASKED_AGAIN, KEPT_FOR_EVER, Assets, answer, asset, read
+
+PAGES = ("/", "/signin", "/view")
+ASSETS = "/assets"
+
+CONTENT_SECURITY_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' blob: data:",
+        "media-src 'self' blob:",
+        "connect-src 'self'",
+        "worker-src 'self'",
+        "frame-src blob:",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+_ENTRY = "app.js"
+_NOT_AT_ONCE = ("strings/", "viewer/worker.js")
+"""Modules that are fetched when they are needed, if ever."""
+
+
+class Pages:
+    def __init__(self, assets: Assets) -> None:
+        self._assets = assets
+        self._document = Template(assets.files["index.html"].body.decode())
+        self._modules = [
+            name
+            for name in assets.files
+            if name.endswith(".js") and name != _ENTRY and not name.startswith(_NOT_AT_ONCE)
+        ] + ["strings/en.js"]
+
+    def document(self, request: Request) -> Response:
+        root = urlsplit(origin(request)).path.rstrip("/")
+        base = f"{root}{ASSETS}/{self._assets.digest}"
+        preloads = "\n".join(f'<link rel="modulepreload" href="{base}/{name}">' for name in self._modules)
+        text = self._document.substitute(root=escape(root), base=escape(base), preloads=preloads)
+        response = answer(request, asset("index.html", text.encode()), ASKED_AGAIN)
+        response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+        return response
+
+    def file(self, request: Request) -> Response:
+        found = self._assets.files.get(request.path_params["name"])
+        if found is None or request.path_params["digest"] != self._assets.digest:
+            raise HTTPException(404)
+        response = answer(request, found, KEPT_FOR_EVER)
+        # a worker lives under the policy of its own script
+        response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+        return response
+
+
+def routes() -> list[BaseRoute]:
+    pages = Pages(read(Path(str(resources.files("worklist") / "ui"))))
+    return [
+        *(Public(path, pages.document) for path in PAGES),
+        Public(ASSETS + "/{digest}/{name:path}", pages.file),
+    ]

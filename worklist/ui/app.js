@@ -1,0 +1,32 @@
+/** The application: who is here, which page the address names, the frame around it. */
+import { html, render, useEffect, useState } from "./core/html.js";
+import { place } from "./core/router.js";
+import { resume, session } from "./core/session.js";
+import { preferred, speak } from "./core/strings.js";
+import { applyDisplay } from "./core/display.js";
+import { Failure } from "./kit/states.js";
+import { Toasts } from "./kit/toast.js";
+import { SignIn } from "./pages/signin.js";
+import { Studies } from "./pages/studies.js";
+import { Viewer } from "./viewer/page.js";
+
+const PAGES = { "/": Studies, "/signin": SignIn, "/view": Viewer, "/viewer": Viewer };
+
+function App() {
+  const [problem, setProblem] = useState(null);
+  const [known, setKnown] = useState(false);
+  const start = () => {
+    setProblem(null);
+    resume().then(() => setKnown(true), setProblem);
+  };
+  useEffect(start, []);
+  if (problem) return html`<${Failure} problem=${problem} onRetry=${start} />`;
+  if (!known) return null;
+  const { path, query } = place.value;
+  const Page = session.value ? (PAGES[path] ?? Studies) : SignIn;
+  return html`<${Page} query=${query} /><${Toasts} />`;
+}
+
+applyDisplay();
+await speak(preferred());
+render(html`<${App} />`, document.getElementById("app"));

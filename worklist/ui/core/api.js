@@ -1,0 +1,85 @@
+/** Calls to the archive. Whatever goes wrong is a Problem: what happened, and the id to quote. */
+export const ROOT = document.querySelector("meta[name=root]")?.content ?? "";
+export const DICOMWEB = `${ROOT}/dicom-web`;
+export const API = `${ROOT}/api/v1`;
+
+export class Problem extends Error {
+  constructor(message, { status = 0, code = "NETWORK", correlationId = "" } = {}) {
+    super(message);
+    Object.assign(this, { status, code, correlationId });
+  }
+
+  get aborted() {
+    return this.code === "ABORTED";
+  }
+}
+
+let csrf = "";
+let onSignedOut = () => {};
+
+export const useCsrf = (token) => (csrf = token ?? "");
+export const whenSignedOut = (callback) => (onSignedOut = callback);
+
+async function problemOf(response) {
+  const correlationId = response.headers.get("X-Correlation-ID") ?? "";
+  let body = {};
+  try {
+    body = await response.json();
+  } catch {
+    // an answer without a body, or from a proxy: its status says all there is
+  }
+  return new Problem(body.message || `${response.status} ${response.statusText}`.trim(), {
+    status: response.status,
+    code: body.code || "HTTP",
+    correlationId: body.correlation_id || correlationId,
+  });
+}
+
+/** A response that is well (2xx); else it throws a Problem. */
+export async function request(url, { method = "GET", headers = {}, body, signal, quiet = false } = {}) {
+  const safe = method === "GET" || method === "HEAD";
+  let response;
+  try {
+    response = await fetch(url, {
+      method,
+      body,
+      signal,
+      credentials: "same-origin",
+      headers: safe || !csrf ? headers : { "X-CSRF-Token": csrf, ...headers },
+    });
+  } catch (error) {
+    if (error.name === "AbortError") throw new Problem("", { code: "ABORTED" });
+    throw new Problem("", { code: "NETWORK" });
+  }
+  if (response.ok) return response;
+  const problem = await problemOf(response);
+  if (response.status === 401 && !quiet) onSignedOut();
+  throw problem;
+}
+
+export async function json(url, options = {}) {
+  const response = await request(url, { ...options, headers: { Accept: "application/json", ...options.headers } });
+  return response.status === 204 ? null : response.json();
+}
+
+export const post = (url, value, options = {}) =>
+  json(url, {
+    ...options,
+    method: "POST",
+    body: JSON.stringify(value),
+    headers: { "Content-Type": "application/json" },
+  });
+
+/** A DICOMweb search: the data sets found, and how many there are in all where the server says. */
+export async function search(path, parameters, { signal } = {}) {
+  const url = `${DICOMWEB}/${path}?${new URLSearchParams(parameters)}`;
+  const response = await request(url, { signal, headers: { Accept: "application/dicom+json" } });
+  const items = response.status === 204 ? [] : await response.json();
+  const total = response.headers.get("X-Total-Count");
+  return { items, total: total === null ? null : Number(total), warning: response.headers.get("Warning") };
+}
+
+export async function metadata(study, series, { signal } = {}) {
+  const url = `${DICOMWEB}/studies/${study}/series/${series}/metadata`;
+  return (await request(url, { signal, headers: { Accept: "application/dicom+json" } })).json();
+}

@@ -1,0 +1,43 @@
+/** Keys: what is pressed belongs to the page on top; `?` shows the list that this module keeps. */
+import { signal, useEffect, useRef } from "./html.js";
+
+const layers = [];
+export const bound = signal([]);
+
+const typing = (node) => node.matches?.("input:not([type=checkbox]), textarea, select, [contenteditable]");
+
+/** `Shift+A`, `Ctrl+k`, `ArrowDown`, `?`: as the event names it; a letter's case says shift. */
+function nameOf(event) {
+  const control = event.ctrlKey || event.metaKey ? "Ctrl+" : "";
+  return control + (event.altKey ? "Alt+" : "") + event.key;
+}
+
+addEventListener("keydown", (event) => {
+  if (event.defaultPrevented || event.isComposing) return;
+  const name = nameOf(event);
+  for (const layer of [...layers].reverse()) {
+    const key = layer.keys.find((each) => each.key === name || each.also?.includes(name));
+    if (key && (key.whileTyping || !typing(event.target))) {
+      if (key.run(event) === false) return;
+      event.preventDefault();
+      return;
+    }
+    if (layer.alone) return;
+  }
+});
+
+const show = () => (bound.value = layers.flatMap((layer) => layer.keys).filter((key) => key.label));
+
+/** While the caller is shown. `alone`: what lies below hears nothing. */
+export function useKeys(keys, { alone = false } = {}) {
+  const layer = useRef({ keys, alone }).current;
+  layer.keys = keys;
+  useEffect(() => {
+    layers.push(layer);
+    show();
+    return () => {
+      layers.splice(layers.indexOf(layer), 1);
+      show();
+    };
+  }, []);
+}

@@ -1,0 +1,21 @@
+import { html, useEffect, useRef } from "../core/html.js";
+import { t } from "../core/strings.js";
+import { useKeys } from "../core/keys.js";
+import { Button } from "./button.js";
+
+/** On top of everything, closed with Escape; focus goes back to where it was. */
+export function Dialog({ title, onClose, children, footer, wide = false }) {
+  const element = useRef(null);
+  useKeys([], { alone: true });
+  useEffect(() => {
+    const before = document.activeElement;
+    element.current.showModal();
+    return () => before?.focus?.();
+  }, []);
+  const outside = (event) => event.target === element.current && onClose();
+  return html`<dialog ref=${element} class=${wide ? "wide" : ""} aria-label=${title} onClose=${onClose} onClick=${outside}>
+    <header><h2>${title}</h2><${Button} bare icon="x-lg" label=${t("close")} keys="Escape" onClick=${onClose} /></header>
+    <div class="body">${children}</div>
+    ${footer && html`<footer>${footer}</footer>`}
+  </dialog>`;
+}

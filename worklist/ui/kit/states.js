@@ -1,0 +1,31 @@
+/** What is shown instead of content: nothing there, not yet there, gone wrong. */
+import { html } from "../core/html.js";
+import { t } from "../core/strings.js";
+import { Button } from "./button.js";
+import { Icon } from "./icon.js";
+
+export const EmptyState = ({ icon, title, children }) => html`<div class="empty">
+  <${Icon} name=${icon} /><h2>${title}</h2>${children}
+</div>`;
+
+export const Skeleton = ({ rows = 8 }) => html`<div class="skeleton" role="status" aria-label=${t("loading")}>
+  ${Array.from({ length: rows }, (_, index) => html`<div key=${index}></div>`)}
+</div>`;
+
+/** What happened, what to do, and the id to quote. */
+export function Failure({ problem, onRetry }) {
+  return html`<div class="failure" role="alert">
+    <${Icon} name="exclamation-triangle" />
+    <div>
+      <p>${explain(problem)}</p>
+      ${problem.correlationId && html`<small>${t("problem.id", { id: problem.correlationId })}</small>`}
+    </div>
+    ${onRetry && html`<${Button} icon="arrow-clockwise" label=${t("retry")} onClick=${onRetry} />`}
+  </div>`;
+}
+
+export function explain(problem) {
+  if (problem.code === "NETWORK") return t("problem.network");
+  if (problem.status >= 500) return t("problem.server", { message: problem.message });
+  return problem.message || t("problem.unknown");
+}

@@ -1,0 +1,147 @@
+/** The frame that every page but the viewer has: where one can go, search, state, who is here. */
+import { html, useRef, useState } from "../core/html.js";
+import { search } from "../core/api.js";
+import { connection } from "../core/events.js";
+import { personName } from "../core/format.js";
+import { bound, useKeys } from "../core/keys.js";
+import { DENSITIES, THEMES, density, setDisplay, theme } from "../core/display.js";
+import { go, href, place } from "../core/router.js";
+import { session, signOut } from "../core/session.js";
+import { LANGUAGES, language, speak, t } from "../core/strings.js";
+import { first, text } from "../dicom/dataset.js";
+import { Button } from "../kit/button.js";
+import { Dialog } from "../kit/dialog.js";
+import { Field } from "../kit/field.js";
+import { Icon } from "../kit/icon.js";
+import { Palette } from "../kit/palette.js";
+import { toast } from "../kit/toast.js";
+import { explain } from "../kit/states.js";
+
+const ICON = document.querySelector("link[rel=icon]").href;
+const DESTINATIONS = [["/", "images", "nav.studies"]];
+
+export function Frame({ children, query, onQuery, actions = [] }) {
+  const [open, setOpen] = useState(null); // "palette", "help" or "settings"
+  const box = useRef(null);
+  const close = () => setOpen(null);
+  useKeys([
+    { key: "/", label: t("key.search"), run: () => box.current.select() },
+    { key: "Ctrl+k", label: t("key.palette"), whileTyping: true, run: () => setOpen("palette") },
+    { key: "?", label: t("key.help"), run: () => setOpen("help") },
+  ]);
+  const all = [
+    ...actions,
+    ...DESTINATIONS.map(([path, icon, name]) => ({ label: t(name), icon, run: () => go(path) })),
+    { label: t("help.title"), icon: "question-circle", keys: "?", run: () => setOpen("help") },
+    { label: t("settings.title"), icon: "gear", run: () => setOpen("settings") },
+  ];
+  return html`<div class="frame">
+    <nav class="rail" aria-label=${t("nav")}>
+      <a class="logo" href=${href("/")} data-page aria-label=${t("app")}><img src=${ICON} alt="" /></a>
+      ${DESTINATIONS.map(
+        ([path, icon, name]) => html`<a
+          key=${path}
+          href=${href(path)}
+          data-page
+          aria-current=${place.value.path === path ? "page" : undefined}
+          ><${Icon} name=${icon} />${t(name)}</a
+        >`,
+      )}
+      <div class="below">
+        <${Button} bare icon="gear" label=${t("settings.title")} onClick=${() => setOpen("settings")} />
+        <${Button} bare icon="question-circle" label=${t("nav.help")} keys="?" onClick=${() => setOpen("help")} />
+      </div>
+    </nav>
+    <header class="top">
+      <div class="search" role="search">
+        <${Field}
+          id="search"
+          type="search"
+          icon="search"
+          hideLabel
+          label=${t("search")}
+          placeholder=${t("search")}
+          value=${query}
+          onInput=${onQuery}
+          inputRef=${box}
+          aria-keyshortcuts="/"
+          onKeyDown=${leave}
+        />
+      </div>
+      <span class="gap"></span>
+      <${Connection} />
+      <${Who} />
+    </header>
+    ${connection.value === "lost" &&
+    html`<div class="banner" role="status"><${Icon} name="cloud-slash" />${t("connection.banner")}</div>`}
+    <main class="content">${children}</main>
+    ${open === "palette" && html`<${Palette} actions=${all} find=${findStudies} onClose=${close} />`}
+    ${open === "help" && html`<${Help} onClose=${close} />`}
+    ${open === "settings" && html`<${Settings} onClose=${close} />`}
+  </div>`;
+}
+
+/** From the search down into the list, or out of it. */
+function leave(event) {
+  if (!["ArrowDown", "Enter", "Escape"].includes(event.key)) return;
+  event.preventDefault();
+  document.querySelector("[role=grid]")?.focus();
+}
+
+async function findStudies(words, signal) {
+  const { items } = await search("studies", { PatientName: `*${words}*`, fuzzymatching: true, limit: 6 }, { signal });
+  return items.map((study) => ({
+    label: [personName(first(study, "PatientName")), text(study, "StudyDescription")].filter(Boolean).join(" — "),
+    icon: "person",
+    run: () => go("/view", { StudyInstanceUIDs: text(study, "StudyInstanceUID") }),
+  }));
+}
+
+const Connection = () =>
+  html`<span class=${`state ${connection.value}`} role="status">
+    <span class="wide-only">${t(`connection.${connection.value}`)}</span>
+  </span>`;
+
+function Who() {
+  const { name, email, organization, open } = session.value;
+  const leaveAll = () => signOut().catch((problem) => toast(explain(problem), { kind: "error" }));
+  return html`<div class="who">
+    <${Icon} name="person" /><span>${[email || name || t("open.user"), organization].filter(Boolean).join(" · ")}</span>
+    ${!open && html`<${Button} bare icon="box-arrow-right" label=${t("signout")} onClick=${leaveAll} />`}
+  </div>`;
+}
+
+export const Help = ({ onClose }) => html`<${Dialog} title=${t("help.title")} wide onClose=${onClose}>
+  <dl class="keys">
+    ${bound.value.map(
+      ({ key, also = [], label }) => html`<div key=${key}>
+        <dt>${label}</dt>
+        <dd>${[key, ...also].map((each) => html`<kbd key=${each}>${shown(each)}</kbd> `)}</dd>
+      </div>`,
+    )}
+  </dl>
+<//>`;
+
+const ARROWS = { ArrowUp: "↑", ArrowDown: "↓", ArrowLeft: "←", ArrowRight: "→", " ": "Space" };
+const shown = (key) => ARROWS[key] ?? key;
+
+function Settings({ onClose }) {
+  const [, changed] = useState(0);
+  const set = (name) => (value) => {
+    setDisplay(name, value);
+    changed((count) => count + 1);
+  };
+  const setLanguage = (value) => {
+    localStorage.setItem("language", value);
+    speak(value);
+  };
+  return html`<${Dialog} title=${t("settings.title")} onClose=${onClose}>
+    <div class="details">
+      <${Field} label=${t("settings.language")} value=${language.value} onInput=${setLanguage} options=${Object.entries(LANGUAGES)} />
+      <${Field} label=${t("settings.theme")} value=${theme()} onInput=${set("theme")} options=${named("theme", THEMES)} />
+      <${Field} label=${t("settings.density")} value=${density()} onInput=${set("density")} options=${named("density", DENSITIES)} />
+    </div>
+  <//>`;
+}
+
+const named = (group, ids) => ids.map((id) => [id, t(`${group}.${id}`)]);

@@ -1,0 +1,208 @@
+/** The list of studies: search, filters and the chosen row are in the address, rows are live. */
+import { html, useEffect, useMemo, useRef, useState } from "../core/html.js";
+import { onChange } from "../core/events.js";
+import { clock, day, personName } from "../core/format.js";
+import { useKeys } from "../core/keys.js";
+import { adjust, go } from "../core/router.js";
+import { number as shownNumber, t } from "../core/strings.js";
+import { first, number, text, values } from "../dicom/dataset.js";
+import { Badge } from "../kit/badge.js";
+import { Button } from "../kit/button.js";
+import { copy } from "../kit/copy.js";
+import { Field } from "../kit/field.js";
+import { SplitPane } from "../kit/split.js";
+import { EmptyState, Failure, Skeleton } from "../kit/states.js";
+import { Table } from "../kit/table.js";
+import { toast } from "../kit/toast.js";
+import { Details } from "./details.js";
+import { Frame } from "./frame.js";
+import { StudyList } from "./studylist.js";
+
+const TYPING = 400; // milliseconds of rest before a search
+const SETTLING = 1000; // milliseconds in which events are gathered into one refresh
+const MODALITIES = ["CR", "CT", "DX", "MG", "MR", "NM", "OT", "PT", "RF", "SR", "US", "XA"];
+const FILTERS = ["q", "date", "modality", "description", "accession"];
+
+const uidOf = (study) => text(study, "StudyInstanceUID");
+const openStudy = (study) => go("/view", { StudyInstanceUIDs: uidOf(study) });
+
+function columns(narrow) {
+  const all = [
+    { id: "patient", title: t("col.patient"), width: "minmax(180px, 2fr)", cell: (study) => personName(first(study, "PatientName")) },
+    { id: "id", title: t("col.id"), width: "minmax(90px, 1fr)", cell: (study) => text(study, "PatientID") },
+    { id: "birth", title: t("col.birth"), width: "96px", cell: (study) => html`<span class="dim">${day(text(study, "PatientBirthDate"))}</span>` },
+    { id: "date", title: t("col.date"), width: "140px", cell: (study) => html`${day(text(study, "StudyDate"))} <span class="dim">${clock(text(study, "StudyTime"))}</span>` },
+    { id: "modality", title: t("col.modality"), width: "96px", cell: (study) => values(study, "ModalitiesInStudy").filter(Boolean).map((each) => html`<${Badge} key=${each} text=${each} />`) },
+    { id: "description", title: t("col.description"), width: "minmax(140px, 2fr)", cell: (study) => text(study, "StudyDescription") },
+    { id: "accession", title: t("col.accession"), width: "minmax(80px, 1fr)", cell: (study) => text(study, "AccessionNumber") },
+    { id: "series", title: t("col.series"), width: "48px", end: true, cell: (study) => shownNumber(number(study, "NumberOfStudyRelatedSeries", 0)) },
+    { id: "images", title: t("col.images"), width: "64px", end: true, cell: (study) => shownNumber(number(study, "NumberOfStudyRelatedInstances", 0)) },
+  ];
+  const few = { narrow: ["patient", "date", "modality"], middle: all.map((each) => each.id).filter((id) => !["birth", "accession", "series"].includes(id)) };
+  return narrow ? all.filter((each) => few[narrow].includes(each.id)).map((each) => ({ ...each, width: each.width.replace("180px", "120px") })) : all;
+}
+
+/** How much room there is: "narrow", "middle" or plenty. */
+function useRoom() {
+  const read = () => (innerWidth < 720 ? "narrow" : innerWidth < 1280 ? "middle" : "");
+  const [room, setRoom] = useState(read());
+  useEffect(() => {
+    const changed = () => setRoom(read());
+    addEventListener("resize", changed);
+    return () => removeEventListener("resize", changed);
+  }, []);
+  return room;
+}
+
+/** Typed text: shown at once, in the address when the typing rests. */
+function useTyped(query, name) {
+  const [typed, setTyped] = useState(query.get(name) ?? "");
+  const timer = useRef(0);
+  useEffect(() => setTyped(query.get(name) ?? ""), [query.get(name)]);
+  const type = (value) => {
+    setTyped(value);
+    clearTimeout(timer.current);
+    timer.current = setTimeout(() => adjust({ [name]: value.trim(), study: "" }), TYPING);
+  };
+  return [typed, type];
+}
+
+/** The list for these filters; while a new one loads, the rows of the old one stay. */
+function useList(query) {
+  const asked = FILTERS.map((name) => query.get(name) ?? "").join("\n");
+  const [shown, setShown] = useState(null);
+  const [turn, setTurn] = useState(0);
+  const known = useRef({ asked: null, uids: new Set() });
+  const [fresh, setFresh] = useState(new Set());
+  const refresh = () => setTurn((count) => count + 1);
+  useEffect(() => {
+    const list = new StudyList(query);
+    let gone = false;
+    list.ready.then(() => {
+      if (gone) return;
+      setShown({ list, asked });
+      noteNew(list, asked, known, setFresh);
+    });
+    return () => {
+      gone = true;
+      list.stop();
+    };
+  }, [asked, turn]);
+  return { list: shown?.list, fresh, refresh };
+}
+
+function noteNew(list, asked, known, setFresh) {
+  const uids = Array.from({ length: 100 }, (_, index) => list.row(index)).filter(Boolean).map(uidOf);
+  const before = known.current;
+  known.current = { asked, uids: new Set(uids) };
+  if (before.asked !== asked) return;
+  const arrived = uids.filter((uid) => !before.uids.has(uid));
+  if (arrived.length && before.uids.size === 0) toast(t("studies.arrived"));
+  setFresh((old) => new Set([...old, ...arrived]));
+}
+
+function useLive(refresh) {
+  useEffect(() => {
+    let timer = 0;
+    const stop = onChange(() => {
+      timer ||= setTimeout(() => {
+        timer = 0;
+        refresh();
+      }, SETTLING);
+    });
+    return () => (clearTimeout(timer), stop());
+  }, []);
+}
+
+export function Studies({ query }) {
+  const [words, type] = useTyped(query, "q");
+  const room = useRoom();
+  const { list, fresh, refresh } = useList(query);
+  useLive(refresh);
+  list?.version.value;
+  const total = list?.total.value ?? null;
+  const chosen = list ? list.indexOf(query.get("study")) : -1;
+  const study = chosen >= 0 ? list.row(chosen) : undefined;
+  const choose = (index) => list.row(index) && adjust({ study: uidOf(list.row(index)) });
+  const open = (index) => list.row(index) && openStudy(list.row(index));
+  const filtered = FILTERS.some((name) => query.get(name));
+  const table = useMemo(() => columns(room), [room, t("col.patient")]);
+
+  useEffect(() => {
+    if (list && total && document.activeElement === document.body) document.querySelector("[role=grid]")?.focus();
+  }, [list]);
+  useEffect(() => void (document.title = `${t("studies.title")} · ${t("app")}`));
+  useKeys([
+    { key: "ArrowDown", also: ["j"], label: t("key.move"), run: () => intoTable(list, choose, Math.max(chosen, 0)) },
+    { key: "ArrowUp", also: ["k"], run: () => intoTable(list, choose, Math.max(chosen, 0)) },
+    { key: "Enter", label: t("key.open"), run: () => (study ? openStudy(study) : false) },
+    { key: "p", label: t("key.details"), run: () => (study ? adjust({ study: "" }) : total && choose(0)) },
+    { key: "r", label: t("key.refresh"), run: refresh },
+    { key: "Escape", run: () => adjust({ study: "" }) },
+  ]);
+
+  const actions = study ? [{ label: `${t("studies.open")}: ${personName(first(study, "PatientName"))}`, icon: "images", keys: "Enter", run: () => openStudy(study) }] : [];
+  const side = study && html`<${Details} key=${uidOf(study)} study=${study} onClose=${() => adjust({ study: "" })} />`;
+  return html`<${Frame} query=${words} onQuery=${type} actions=${actions}>
+    <h1 class="unseen">${t("studies.title")}</h1>
+    <${Filters} query=${query} list=${list} total=${total} onRefresh=${refresh} />
+    ${list?.problem.value && html`<${Failure} problem=${list.problem.value} onRetry=${refresh} />`}
+    <${SplitPane} name="studies" side=${side}>
+      ${total === null && !list?.problem.value && html`<${Skeleton} rows=${16} />`}
+      ${total === 0 && (filtered ? html`<${NoMatch} />` : html`<${FirstImage} />`)}
+      ${total > 0 &&
+      html`<${Table}
+        label=${t("studies.list")}
+        columns=${table}
+        total=${total}
+        row=${list.row}
+        chosen=${chosen}
+        onChoose=${choose}
+        onOpen=${open}
+        onNeed=${list.need}
+        rowClass=${(row) => (fresh.has(uidOf(row)) ? "fresh" : "")}
+      />`}
+    <//>
+  <//>`;
+}
+
+function intoTable(list, choose, index) {
+  document.querySelector("[role=grid]")?.focus();
+  if (list?.total.value) choose(index);
+}
+
+function Filters({ query, list, total, onRefresh }) {
+  const [description, typeDescription] = useTyped(query, "description");
+  const [accession, typeAccession] = useTyped(query, "accession");
+  const pick = (name) => (value) => adjust({ [name]: value, study: "" });
+  const dates = [["", t("filter.any")], ...["today", "week", "month", "year"].map((id) => [id, t(`filter.${id}`)])];
+  const modalities = [["", t("filter.all")], ...MODALITIES.map((each) => [each, each])];
+  const filtered = FILTERS.some((name) => query.get(name));
+  return html`<div class="filters">
+    <${Field} id="filter-date" label=${t("filter.date")} value=${query.get("date") ?? ""} onInput=${pick("date")} options=${dates} />
+    <${Field} id="filter-modality" label=${t("filter.modality")} value=${query.get("modality") ?? ""} onInput=${pick("modality")} options=${modalities} />
+    <div class="wide-only">
+      <${Field} id="filter-description" label=${t("filter.description")} value=${description} onInput=${typeDescription} />
+      <${Field} id="filter-accession" label=${t("filter.accession")} value=${accession} onInput=${typeAccession} />
+    </div>
+    ${filtered &&
+    html`<${Button} icon="x-lg" label=${t("studies.clear")} onClick=${() => adjust(Object.fromEntries([...FILTERS, "study"].map((name) => [name, ""])))} />`}
+    <span class="count" role="status">
+      ${total !== null && t(list.more.value ? "studies.found.more" : "studies.found", { count: total })}
+    </span>
+    <${Button} bare icon="arrow-clockwise" label=${t("studies.refresh")} keys="r" onClick=${onRefresh} />
+  </div>`;
+}
+
+const NoMatch = () => html`<${EmptyState} icon="search" title=${t("studies.none")}><p>${t("studies.none.hint")}</p><//>`;
+
+/** What to do with a new archive, and a light that turns on when it was done. */
+function FirstImage() {
+  const line = `storescu -aec PACS +sd +r ${location.hostname} 11112 path/to/images`;
+  return html`<${EmptyState} icon="hdd-network" title=${t("studies.first")}>
+    <p>${t("studies.first.hint")}</p>
+    <div class="shell"><code>${line}</code><${Button} bare icon="copy" label=${t("copy")} onClick=${() => copy(line)} /></div>
+    <p>${t("studies.first.or")}</p>
+    <p class="pulse">${t("studies.first.waiting")}</p>
+  <//>`;
+}
