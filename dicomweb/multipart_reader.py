@@ -84,7 +84,7 @@ class MultipartReader:
             before = self._state, len(self._buffer)
             if self._state is _State.HEADER:
                 yield from self._header()
-            elif self._state is not _State.EPILOGUE:
+            else:
                 yield from self._text()
             if before == (self._state, len(self._buffer)):
                 return

@@ -7,7 +7,8 @@ then nothing is visible, and leaving the context without it leaves nothing behin
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import chain
@@ -18,15 +19,15 @@ import structlog
 from pacs import ingest
 from pacs.actor import Actor
 from pacs.dicom.frames import frame_index
-from pacs.dicom.part10 import part10_prefix, read_part10
+from pacs.dicom.part10 import Part10, part10_prefix, read_part10
 from pacs.dicom.reader import Limits, read_header
 from pacs.dicom.source import BytesSource
-from pacs.errors import BlobVanishing, InvalidDataSet, NotFound
+from pacs.errors import BlobVanishing, DataSetMismatch, InvalidDataSet, NotFound
 from pacs.metrics import RECEIVED_BYTES
-from pacs.model import AuditRecord, Received, Stored, StoredInstance, Values
+from pacs.model import AuditRecord, Identity, Received, Stored, StoredInstance, Values
 from pacs.ports import AuditTrail, BlobReader, Blobs, Index, SpooledFile
 from pacs.prepared import MOST_ELEMENTS, prepared
-from pacs.query import Query
+from pacs.query import Found, Query
 
 log = structlog.get_logger(__name__)
 
@@ -59,21 +60,15 @@ class Archive:
         announced = _Announced(transfer_syntax, sop_class_uid, sop_instance_uid)
         return Receiving(self, actor, announced, prefix)
 
-    def store_file(self, actor: Actor, chunks: Iterator[bytes]) -> Stored:
-        """Take in a whole file, kept byte for byte (PS3.10; missing preamble or meta tolerated)."""
-        head = bytearray()
-        for chunk in chunks:
-            head += chunk
-            if len(head) >= HEAD:
-                break
-        part10 = read_part10(BytesSource(bytes(head)), self.limits)
-        if part10.media_storage_sop_class == ingest.MEDIA_STORAGE_DIRECTORY:
-            raise InvalidDataSet("a DICOMDIR is a table of contents, not an instance")
-        offset = part10.dataset_offset
-        announced = _Announced(part10.transfer_syntax)
-        with Receiving(self, actor, announced, bytes(head[:offset])) as receiving:
-            for piece in chain((bytes(head[offset:]),), chunks):
-                receiving.write(piece)
+    def receive_file(self, actor: Actor, study_instance_uid: str = "") -> ReceivingFile:
+        """Take in a whole file, kept byte for byte; refused when it belongs to another study than named."""
+        return ReceivingFile(self, actor, study_instance_uid)
+
+    def store_file(self, actor: Actor, chunks: Iterable[bytes]) -> Stored:
+        """Take in a whole file that is at hand, as `receive_file` does."""
+        with self.receive_file(actor) as receiving:
+            for chunk in chunks:
+                receiving.write(chunk)
             return receiving.commit()
 
     def find(self, actor: Actor, query: Query) -> Iterator[Values]:
@@ -83,8 +78,17 @@ class Archive:
                 matches += 1
                 yield values
         finally:
-            keys = sorted(condition.attribute.keyword for condition in query.conditions)
-            self.record(actor, "query", level=str(query.level), keys=keys, matches=matches)
+            self._record_query(actor, query, matches)
+
+    def page(self, actor: Actor, query: Query) -> Found:
+        """The query's `limit` answers behind its `offset`."""
+        found = self.index.page(actor.organization, query)
+        self._record_query(actor, query, len(found.answers))
+        return found
+
+    def _record_query(self, actor: Actor, query: Query, matches: int) -> None:
+        keys = sorted(condition.attribute.keyword for condition in query.conditions)
+        self.record(actor, "query", level=str(query.level), keys=keys, matches=matches)
 
     def count(self, actor: Actor, query: Query) -> int:
         return self.index.count(actor.organization, query)
@@ -120,6 +124,7 @@ class _Announced:
     transfer_syntax: str
     sop_class_uid: str = ""
     sop_instance_uid: str = ""
+    study_instance_uid: str = ""
 
 
 class Receiving:
@@ -129,6 +134,8 @@ class Receiving:
         self._archive = archive
         self._actor = actor
         self._announced = announced
+        self.identity: Identity | None = None
+        """What the data set says it is, once it has been read."""
         self._spool: SpooledFile = archive.blobs.spool()
         self._spool.write(prefix)
         self._spool.mark_dataset()
@@ -157,6 +164,9 @@ class Receiving:
             spool, announced.transfer_syntax, start=spool.dataset_offset, limits=self._archive.limits
         )
         identity = ingest.identity(header, announced.sop_class_uid, announced.sop_instance_uid)
+        self.identity = identity
+        if announced.study_instance_uid not in ("", identity.study_instance_uid):
+            raise DataSetMismatch("the data set belongs to another study")
         if header.truncated:
             log.warning("data set ends early, kept as sent", sop_instance_uid=identity.sop_instance_uid)
         values = ingest.values(header)
@@ -181,3 +191,58 @@ class Receiving:
 
     def __exit__(self, *exc: object) -> None:
         self._spool.__exit__(*exc)
+
+
+class ReceivingFile:
+    """A file on its way in, in pieces (PS3.10 §7; missing preamble or meta information is tolerated).
+
+    As with `Receiving`, leaving without `commit` leaves nothing.
+    """
+
+    def __init__(self, archive: Archive, actor: Actor, study_instance_uid: str) -> None:
+        self._archive = archive
+        self._actor = actor
+        self._study_instance_uid = study_instance_uid
+        self._head = bytearray()
+        self._part10: Part10 | None = None
+        self._receiving: Receiving | None = None
+        self._undo = ExitStack()
+
+    @property
+    def sop_uids(self) -> tuple[str, str]:
+        """SOP Class and SOP Instance UID as far as the bytes have told them, else empty."""
+        if self._receiving is not None and (identity := self._receiving.identity):
+            return identity.sop_class_uid, identity.sop_instance_uid
+        if self._part10 is None:
+            return "", ""
+        return self._part10.media_storage_sop_class, self._part10.media_storage_sop_instance
+
+    def write(self, data: bytes) -> None:
+        if self._receiving is not None:
+            self._receiving.write(data)
+            return
+        self._head += data
+        if len(self._head) >= HEAD:
+            self._begin()
+
+    def commit(self) -> Stored:
+        """As `Receiving.commit`."""
+        return (self._receiving or self._begin()).commit()
+
+    def _begin(self) -> Receiving:
+        head, self._head = bytes(self._head), bytearray()
+        self._part10 = part10 = read_part10(BytesSource(head), self._archive.limits)
+        if part10.is_dicomdir:
+            raise InvalidDataSet("a DICOMDIR is a table of contents, not an instance")
+        announced = _Announced(part10.transfer_syntax, study_instance_uid=self._study_instance_uid)
+        prefix = head[: part10.dataset_offset]
+        receiving = Receiving(self._archive, self._actor, announced, prefix)
+        self._receiving = self._undo.enter_context(receiving)
+        receiving.write(memoryview(head)[part10.dataset_offset :])
+        return receiving
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._undo.close()

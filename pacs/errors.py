@@ -85,6 +85,20 @@ class QueryTooCostly(BadInput):
     code = "QUERY_TOO_COSTLY"
 
 
+class UnsupportedMediaType(BadInput):
+    """That media type cannot be taken in here."""
+
+    http_status = 415
+    code = "UNSUPPORTED_MEDIA_TYPE"
+
+
+class Stalled(BadInput):
+    """The rest of the request did not come in time."""
+
+    http_status = 408
+    code = "REQUEST_TIMEOUT"
+
+
 class Forbidden(PacsError):
     """Not allowed."""
 
@@ -168,6 +182,18 @@ class NotAcceptable(PacsError):
 
     http_status = 406
     code = "NOT_ACCEPTABLE"
+
+
+class RangeNotSatisfiable(PacsError):
+    """Nothing lies in that range."""
+
+    http_status = 416
+    code = "RANGE_NOT_SATISFIABLE"
+
+    def __init__(self, size: int) -> None:
+        """`size`: bytes there are."""
+        super().__init__()
+        self.size = size
 
 
 class Unauthenticated(PacsError):

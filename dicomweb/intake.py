@@ -1,0 +1,150 @@
+"""From the event loop into threads: a request's body on its way into the archive.
+
+The loop waits for the peer, threads wait for the disk and the database. Data crosses in batches,
+one batch ahead of the disk, so a slow disk slows the peer down and neither holds a thread while it
+waits for the other. The parts of a request are finished side by side, so that they share
+transactions (group commit); what is under way at a time is bounded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from typing import Any, Protocol, TypeVar
+
+from starlette.requests import Request
+
+from pacs.errors import Stalled
+
+T = TypeVar("T")
+
+BATCH = 1 << 20
+"""Bytes that cross at a time."""
+FINISHING = 8
+"""Parts of one request that are being finished at a time."""
+STALL_TIMEOUT = 60.0  # seconds
+
+
+class Sink(Protocol):
+    """Where one part goes. Called from one thread at a time; must not raise `PacsError`."""
+
+    def write(self, data: bytes) -> None: ...
+
+    def finish(self) -> Any:
+        """The part is whole: what became of it."""
+
+    def abandon(self) -> None:
+        """The part will never be whole: nothing of it is kept."""
+
+
+class Threads:
+    """The threads that all requests of a process share for taking in."""
+
+    def __init__(self, count: int = 16) -> None:
+        self._pool = ThreadPoolExecutor(count, thread_name_prefix="intake")
+
+    def run(self, function: Callable[..., T], *arguments: object) -> asyncio.Future[T]:
+        """Begins at once when a thread is free; the log's context goes along."""
+        loop = asyncio.get_running_loop()
+        return loop.run_in_executor(self._pool, copy_context().run, function, *arguments)
+
+
+class Intake:
+    """One request's parts, one after the other: `begin`, `data`…, `end`.
+
+    Leaving the context abandons a part that has not ended and waits for those that have.
+    """
+
+    def __init__(self, threads: Threads) -> None:
+        self._threads = threads
+        self._sink: Sink | None = None
+        self._gathered: list[bytes] = []
+        self._size = 0
+        self._crossing: asyncio.Future[None] | None = None
+        self._finished: list[asyncio.Future[Any]] = []
+        self._finishing: set[asyncio.Future[Any]] = set()
+
+    def begin(self, sink: Sink) -> None:
+        assert self._sink is None, "the part before has not ended"
+        self._sink = sink
+
+    async def data(self, data: bytes) -> None:
+        self._gathered.append(data)
+        self._size += len(data)
+        if self._size >= BATCH:
+            assert self._sink is not None
+            await self._crossed()
+            self._crossing = self._threads.run(_write, self._sink, self._take())
+
+    async def end(self) -> None:
+        assert self._sink is not None
+        await self._crossed()
+        future = self._threads.run(_finish, self._sink, self._take())
+        self._sink = None
+        self._finished.append(future)
+        self._finishing.add(future)
+        if len(self._finishing) >= FINISHING:
+            _, self._finishing = await asyncio.wait(self._finishing, return_when=asyncio.FIRST_COMPLETED)
+
+    async def results(self) -> list[Any]:
+        """What became of the parts that have ended, in their order."""
+        return [await future for future in self._finished]
+
+    async def abandon(self) -> bool:
+        """Drop the part that has not ended; whether there was one."""
+        sink, self._sink = self._sink, None
+        if sink is None:
+            return False
+        self._take()
+        if self._crossing is not None:
+            await asyncio.wait([self._crossing])
+            self._crossing = None
+        await self._threads.run(sink.abandon)
+        return True
+
+    def _take(self) -> list[bytes]:
+        gathered, self._gathered, self._size = self._gathered, [], 0
+        return gathered
+
+    async def _crossed(self) -> None:
+        if self._crossing is not None:
+            crossing, self._crossing = self._crossing, None
+            await crossing
+
+    async def __aenter__(self) -> Intake:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.abandon()
+        if self._finishing:
+            await asyncio.wait(self._finishing)
+
+
+def _write(sink: Sink, pieces: list[bytes]) -> None:
+    for piece in pieces:
+        sink.write(piece)
+
+
+def _finish(sink: Sink, pieces: list[bytes]) -> Any:
+    _write(sink, pieces)
+    return sink.finish()
+
+
+async def chunks(request: Request, patience: float = STALL_TIMEOUT) -> AsyncIterator[bytes]:
+    """The body as it comes. `Stalled` when nothing comes for `patience` seconds.
+
+    Starlette's `ClientDisconnect` when the client is gone.
+    """
+    stream = request.stream()
+    while True:
+        try:
+            async with asyncio.timeout(patience):
+                chunk = await anext(stream, None)
+        except TimeoutError:
+            raise Stalled from None
+        if chunk is None:
+            return
+        if chunk:
+            yield chunk

@@ -1,0 +1,102 @@
+"""What became of the instances of a store request (PS3.18 §10.5.3 and Annex I.2).
+
+The reasons are the statuses that PS3.4 Table B.2-1 gives to C-STORE, which every error carries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pacs.errors import PacsError
+from pacs.model import Identity
+
+COERCED = 0xB000
+"""Warning: another data set is current under this SOP Instance UID, and this one kept beside it."""
+
+_RETRIEVE_URL, _FAILED, _REFERENCED, _OTHER = "00081190", "00081198", "00081199", "0008119A"
+_SOP_CLASS, _SOP_INSTANCE = "00081150", "00081155"
+_FAILURE_REASON, _WARNING_REASON, _ERROR_COMMENT = "00081197", "00081196", "00000902"
+_MAX_COMMENT = 64  # LO
+
+_OF_ALL = (507, 503, 413)
+"""Statuses that say of a whole request what one of its failures has said of an instance."""
+
+DataSet = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    identity: Identity
+    warning: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """An empty UID is not known."""
+
+    error: PacsError
+    sop_class_uid: str = ""
+    sop_instance_uid: str = ""
+
+
+Result = Kept | Refused
+
+
+def http_status(results: Sequence[Result]) -> int:
+    """200 all kept, 202 with warnings or failures, 409 nothing kept, or why when all failed so."""
+    refused = [result for result in results if isinstance(result, Refused)]
+    if len(refused) < len(results):
+        warned = any(isinstance(result, Kept) and result.warning for result in results)
+        return 202 if refused or warned else 200
+    statuses = {result.error.http_status for result in refused}
+    return next((status for status in _OF_ALL if statuses == {status}), 409)
+
+
+def data_set(results: Iterable[Result], root: str) -> DataSet:
+    """The response in the DICOM JSON Model. `root`: the address of DICOMweb as the caller sees it."""
+    kept, failed, other, studies = [], [], [], {}
+    for result in results:
+        if isinstance(result, Kept):
+            kept.append(_kept(result, root))
+            studies[result.identity.study_instance_uid] = True
+        elif result.sop_class_uid and result.sop_instance_uid:
+            failed.append(_named(result.sop_class_uid, result.sop_instance_uid) | _reason(result.error))
+        else:
+            other.append(_reason(result.error))
+    report: DataSet = {}
+    if len(studies) == 1:
+        report[_RETRIEVE_URL] = _value("UR", f"{root}/studies/{next(iter(studies))}")
+    for tag, items in ((_FAILED, failed), (_REFERENCED, kept), (_OTHER, other)):
+        if items:
+            report[tag] = {"vr": "SQ", "Value": items}
+    return report
+
+
+def _kept(result: Kept, root: str) -> DataSet:
+    named = result.identity
+    url = (
+        f"{root}/studies/{named.study_instance_uid}/series/{named.series_instance_uid}"
+        f"/instances/{named.sop_instance_uid}"
+    )
+    item = _named(named.sop_class_uid, named.sop_instance_uid) | {_RETRIEVE_URL: _value("UR", url)}
+    if result.warning:
+        item[_WARNING_REASON] = _value("US", COERCED)
+        item[_ERROR_COMMENT] = _value("LO", result.warning)
+    return item
+
+
+def _named(sop_class_uid: str, sop_instance_uid: str) -> DataSet:
+    return {_SOP_CLASS: _value("UI", sop_class_uid), _SOP_INSTANCE: _value("UI", sop_instance_uid)}
+
+
+def _reason(error: PacsError) -> DataSet:
+    return {
+        _FAILURE_REASON: _value("US", error.dimse_status),
+        _ERROR_COMMENT: _value("LO", str(error)[:_MAX_COMMENT].strip()),
+    }
+
+
+def _value(vr: str, value: str | int) -> DataSet:
+    return {"vr": vr, "Value": [value]}

@@ -1,0 +1,191 @@
+"""STOW-RS: the Store transaction (PS3.18 §10.5).
+
+Each instance is kept or refused for itself, and the answer says which. What was answered as stored
+is durable; of a part that does not arrive whole, nothing stays.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import orjson
+import structlog
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from dicomweb import accept
+from dicomweb.intake import Intake, Threads, chunks
+from dicomweb.media_type import MediaType, media_type
+from dicomweb.multipart_reader import MalformedMultipart, MultipartReader, PartBegins, PartData
+from dicomweb.store_report import Kept, Refused, Result, data_set, http_status
+from pacs.actor import Actor
+from pacs.archive import Archive
+from pacs.errors import BadInput, PacsError, UnsupportedMediaType
+from pacs.http.origin import origin
+from pacs.http.resource import Resource, actor
+from pacs.ingest import is_uid
+from pacs.model import Outcome
+from pacs.rights import Right
+
+log = structlog.get_logger(__name__)
+
+DICOM = "application/dicom"
+JSON = accept.Offer("application/dicom+json")
+OFFERS = (JSON, accept.Offer("application/json"))
+_DICOM_NAMES = frozenset({DICOM, "application/octet-stream", "application/x-dicom", ""})
+"""What senders call a PS3.10 file."""
+OTHER_VERSION = "Another data set of this UID is current; kept as a version"
+
+
+def resources(archive: Archive, root: str) -> list[Resource]:
+    store = _Store(archive, root, Threads())
+    return [
+        Resource("/studies", store.instances, Right.STORE, ("POST",)),
+        Resource("/studies/{study}", store.instances, Right.STORE, ("POST",)),
+    ]
+
+
+class FileSink:
+    """A PS3.10 file on its way in. What goes wrong is the result; what still comes then is let pass."""
+
+    def __init__(self, archive: Archive, sender: Actor, study: str) -> None:
+        self._receiving = archive.receive_file(sender, study)
+        self._undo = ExitStack()
+        self._undo.enter_context(self._receiving)
+        self._refused: Refused | None = None
+
+    def write(self, data: bytes) -> None:
+        if self._refused is None:
+            try:
+                self._receiving.write(data)
+            except PacsError as error:
+                self._refuse(error)
+
+    def finish(self) -> Result:
+        with self._undo:
+            if self._refused is None:
+                try:
+                    stored = self._receiving.commit()
+                except PacsError as error:
+                    self._refuse(error)
+                else:
+                    warning = OTHER_VERSION if stored.outcome is Outcome.VERSION else ""
+                    return Kept(stored.identity, warning)
+        assert self._refused is not None
+        return self._refused
+
+    def abandon(self) -> None:
+        self._undo.close()
+
+    def _refuse(self, error: PacsError) -> None:
+        self._refused = Refused(error, *self._receiving.sop_uids)
+        self._undo.close()
+
+
+class RefusingSink:
+    """A part that is not taken, whatever is in it."""
+
+    def __init__(self, error: PacsError) -> None:
+        self._error = error
+
+    def write(self, data: bytes) -> None:
+        pass
+
+    def finish(self) -> Result:
+        return Refused(self._error)
+
+    def abandon(self) -> None:
+        pass
+
+
+@dataclass(frozen=True, slots=True)
+class _Store:
+    archive: Archive
+    root: str
+    threads: Threads
+
+    async def instances(self, request: Request) -> Response:
+        study = request.path_params.get("study", "")
+        if study and not is_uid(study):
+            raise BadInput("the Study Instance UID in the address is malformed")
+        answer = accept.choose(accept.acceptable(request), OFFERS)
+        try:
+            results = await self._take_in(request, study)
+        except ClientDisconnect:
+            log.info("the client went away while it was storing")
+            return Response(status_code=400)  # nobody hears it
+        if not results:
+            raise BadInput("the request has no instances")
+        await self.threads.run(self._record_refused, actor(request), study, results)
+        report = data_set(results, origin(request) + self.root)
+        return Response(orjson.dumps(report), http_status(results), media_type=answer.media_type)
+
+    async def _take_in(self, request: Request, study: str) -> list[Result]:
+        sender, kind = actor(request), media_type(request.headers.get("content-type", ""))
+        async with Intake(self.threads) as intake:
+            if kind.name == DICOM:
+                return await _single(request, intake, FileSink(self.archive, sender, study))
+            root_type = _root_type(kind)
+            reader = MultipartReader(kind.parameters.get("boundary", ""))
+            try:
+                async for chunk in chunks(request):
+                    for event in reader.feed(chunk):
+                        if isinstance(event, PartData):
+                            await intake.data(event.data)
+                        elif isinstance(event, PartBegins):
+                            intake.begin(self._sink(event, root_type, sender, study))
+                        else:
+                            await intake.end()
+                reader.close()
+            except MalformedMultipart as error:
+                return await _broken_off(intake, error)
+            return await intake.results()
+
+    def _sink(self, part: PartBegins, root_type: str, sender: Actor, study: str) -> FileSink | RefusingSink:
+        name = media_type(part.headers.get("content-type", root_type)).name
+        if name in _DICOM_NAMES:
+            return FileSink(self.archive, sender, study)
+        return RefusingSink(UnsupportedMediaType(f"a part of type {name} is no instance"))
+
+    def _record_refused(self, sender: Actor, study: str, results: list[Result]) -> None:
+        """What was kept has been audited where it was stored."""
+        refused = [result for result in results if isinstance(result, Refused)]
+        if refused:
+            uids = [result.sop_instance_uid for result in refused if is_uid(result.sop_instance_uid)]
+            codes = sorted({result.error.code for result in refused})
+            self.archive.record(
+                sender, "store", "failure", study, instances=uids, refused=len(refused), codes=codes
+            )
+
+
+async def _single(request: Request, intake: Intake, sink: FileSink) -> list[Result]:
+    """The whole body is one instance (PS3.18 §8.6.1.1)."""
+    intake.begin(sink)
+    empty = True
+    async for chunk in chunks(request):
+        empty = False
+        await intake.data(chunk)
+    if empty:
+        return []
+    await intake.end()
+    return await intake.results()
+
+
+async def _broken_off(intake: Intake, error: MalformedMultipart) -> list[Result]:
+    """A body that is malformed from somewhere on: what was whole before that has its result."""
+    await intake.abandon()
+    results: list[Result] = await intake.results()
+    if not results:
+        raise error
+    return [*results, Refused(error)]
+
+
+def _root_type(kind: MediaType) -> str:
+    """The type of parts that name none (RFC 2387 §3.1). `UnsupportedMediaType` for other bodies."""
+    if kind.name != accept.MULTIPART:
+        raise UnsupportedMediaType("a store request is multipart/related or application/dicom")
+    root_type = media_type(kind.parameters.get("type", DICOM)).name
+    if root_type not in _DICOM_NAMES:
+        raise UnsupportedMediaType(f"instances as {root_type} cannot be taken in")
+    return root_type

@@ -1,0 +1,82 @@
+"""An archive of its own behind the store resources, and bodies to send to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from pydicom.dataset import Dataset
+from starlette.routing import Mount
+from starlette.testclient import TestClient
+
+from dicomweb import stow
+from dicomweb.app import ROOT
+from pacs.archive import Archive
+from pacs.http.app import App, create_app
+from storage.blobs import BlobStore, SpoolLimits, open_blobs
+from storage.database import Database
+from storage.index import SqlAuditTrail, SqlIndex
+from tests.conformance.senders import small_ct
+from tests.storage.world import opened, rows
+
+STUDIES = f"{ROOT}/studies"
+RETRIEVE_URL, FAILED, REFERENCED, OTHER = "00081190", "00081198", "00081199", "0008119A"
+
+
+@dataclass
+class Storing:
+    archive: Archive
+    database: Database
+    app: App
+    client: TestClient
+    folder: Path
+
+    def sql(self, statement: str) -> list[tuple[Any, ...]]:
+        return [tuple(row.values()) for row in rows(self.database, statement)]
+
+    def instances(self) -> int:
+        return int(self.sql("SELECT count(*) FROM instances")[0][0])
+
+    def spooled(self) -> int:
+        """Files that lie in the spool."""
+        return sum(1 for path in (self.folder / "spool").rglob("*") if path.is_file())
+
+    def post(self, body: bytes, boundary: str = "b", path: str = "", **headers: str) -> Any:
+        kind = f'multipart/related; type="application/dicom"; boundary={boundary}'
+        return self.client.post(STUDIES + path, content=body, headers={"Content-Type": kind, **headers})
+
+
+@contextmanager
+def storing(database: Database, folder: Path, max_object: int = 1 << 30) -> Iterator[Storing]:
+    blobs: BlobStore = open_blobs(None, folder, None, SpoolLimits(reserve=0, max_object=max_object))
+    try:
+        with opened(database) as entries:
+            archive = Archive(blobs, SqlIndex(database, entries), SqlAuditTrail(entries))
+            app = create_app({}, {}, [Mount(ROOT, routes=stow.resources(archive, ROOT))])
+            with TestClient(app, base_url="http://testserver") as client:
+                yield Storing(archive, database, app, client, folder)
+    finally:
+        blobs.close()
+
+
+def part10(ds: Dataset) -> bytes:
+    buffer = BytesIO()
+    ds.save_as(buffer, enforce_file_format=True)
+    return buffer.getvalue()
+
+
+def ct(study: str = "1.2.3", change: Callable[[Dataset], None] = lambda ds: None, **kw: Any) -> Dataset:
+    ds = small_ct(study, f"{study}.1", **kw)
+    change(ds)
+    return ds
+
+
+def multipart(
+    parts: Sequence[bytes], kind: str | None = "application/dicom", newline: bytes = b"\r\n"
+) -> bytes:
+    head = b"--b" + newline + (f"Content-Type: {kind}".encode() + newline if kind else b"") + newline
+    return b"".join(head + part + newline for part in parts) + b"--b--" + newline
