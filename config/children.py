@@ -21,7 +21,11 @@ import uvicorn
 from config.compose import Installation, compose, dimse_edge, http_app, open_blobs, prepare, sweep, worker
 from config.settings import Settings
 from dimse.server import DimseServer
+from pacs import passwords
+from pacs.accounts import FIRST_ADMINISTRATOR
+from pacs.actor import DEFAULT_ORGANIZATION, system_actor
 from pacs.errors import Unavailable
+from storage.accounts import NewUser, SqlAccounts
 from storage.database import Database
 from storage.reconcile import reconcile
 
@@ -52,6 +56,18 @@ def prepare_node(settings: Settings) -> None:
     finally:
         blobs.close()
         database.close()
+
+
+def first_administrator(settings: Settings) -> str:
+    """Make one when there are no users. The password, to be changed at the first sign-in; else empty."""
+    password = passwords.one_time()
+    new = NewUser(DEFAULT_ORGANIZATION, FIRST_ADMINISTRATOR, "admin", passwords.hashed(password), True)
+    database = Database(settings.resolved_database_url)
+    try:
+        made = SqlAccounts(database).add_first(system_actor("first start"), new)
+    finally:
+        database.close()
+    return password if made else ""
 
 
 def dimse(settings: Settings, listener: socket.socket, stop: threading.Event) -> None:

@@ -26,10 +26,16 @@ from pacs.access import Admission
 from pacs.archive import Archive
 from pacs.dicom.limits import Limits
 from pacs.http import rest
-from pacs.http.app import App, create_app
+from pacs.http.app import Access, App, create_app
+from pacs.http.loopback import OpenOnLoopback
+from pacs.http.sessions import Sessions
+from pacs.http.sign_in import AuthResources
+from pacs.http.tokens import Tokens
+from pacs.metadata import Metadata
 from pacs.metrics import Aged
 from pacs.model import Blob
 from pacs.pixels.decode import DECODABLE, decode
+from pacs.sign_in import SignIn
 from pacs.transcoding import Codecs, Transcoder
 from pacs.worker import Worker
 from storage import figures, settle
@@ -42,6 +48,7 @@ from storage.database import Database
 from storage.entities import SqlApplicationEntities
 from storage.index import SqlAuditTrail, SqlIndex, open_entries
 from storage.jobs import SqlJobQueue
+from storage.prepared import SqlVersions
 from storage.sweep import Sweep
 from worklist.http import pages
 
@@ -170,7 +177,9 @@ def sweep(installation: Installation) -> Sweep:
 
 def http_app(installation: Installation, stopping: Callable[[], bool]) -> App:
     """`stopping`: whether this process is about to end."""
-    database, blobs = installation.database, installation.blobs
+    database, blobs, settings = installation.database, installation.blobs, installation.settings
+    sessions = None if settings.open else Sessions(installation.accounts, Tokens(secret_key(settings)))
+    origins = frozenset(settings.cors_origins)
     return create_app(
         checks={
             "database": partial(figures.answers, database),
@@ -181,12 +190,29 @@ def http_app(installation: Installation, stopping: Callable[[], bool]) -> App:
             "pacs_stored_bytes": ("Bytes of all objects kept", Aged(partial(figures.stored_bytes, database))),
         },
         routes=[
-            *dicomweb.routes(dicomweb.Web(installation.archive, transcoder(installation.settings))),
+            *dicomweb.routes(web(installation)),
             *rest.routes(rest.Rest(installation.archive, SqlChangeFeed(database), stopping)),
+            *AuthResources(sign_in(installation), sessions).routes(),
             *pages.routes(),
         ],
+        access=Access(
+            sessions or OpenOnLoopback(origins),
+            installation.archive.audit.record,
+            origins,
+        ),
         base_url=installation.settings.base_url,
     )
+
+
+def web(installation: Installation) -> dicomweb.Web:
+    archive = installation.archive
+    metadata = Metadata(archive, SqlVersions(installation.database))
+    return dicomweb.Web(archive, transcoder(installation.settings), metadata)
+
+
+def sign_in(installation: Installation) -> SignIn:
+    lasts = timedelta(seconds=installation.settings.session_lifetime)
+    return SignIn(installation.accounts, installation.archive.audit, lasts)
 
 
 def store_is_ready(blobs: BlobStore) -> None:

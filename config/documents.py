@@ -27,6 +27,8 @@ def shown(field: str, value: Any) -> str:
         return ""
     if isinstance(value, bool):
         return str(int(value))
+    if isinstance(value, tuple):
+        return ",".join(value)
     if isinstance(value, ByteSize):
         return value.human_readable(separator=" ").replace(".0 ", " ") if value else "0"
     if isinstance(value, float) and value.is_integer():

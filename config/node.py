@@ -18,6 +18,7 @@ from config.address import Address
 from config.settings import Settings
 from config.sockets import bound, listen
 from config.supervisor import Role, Supervisor, run_apart
+from pacs.accounts import FIRST_ADMINISTRATOR
 from pacs.errors import PacsError
 
 log = structlog.get_logger(__name__)
@@ -41,7 +42,7 @@ def run(settings: Settings, only: str | None = None) -> int:
         sockets["dimse"] = listen(settings.dimse, "PACS_DIMSE")
     if only in (None, "http"):
         sockets["http"] = listen(settings.http, "PACS_HTTP")
-    run_apart(lambda: _prepare(settings))
+    password = _prepare(settings, with_users="http" in sockets and not settings.open)
     roles = [
         Role(
             "dimse", lambda stop: children.dimse(settings, sockets["dimse"], stop), settings.processes_dimse
@@ -61,17 +62,32 @@ def run(settings: Settings, only: str | None = None) -> int:
         on_death=process_ended,
     )
     _announce(settings, {name: bound(each, getattr(settings, name)) for name, each in sockets.items()})
+    if password:
+        click.echo(
+            f"First sign-in: {FIRST_ADMINISTRATOR} with the one-time password {password} (not shown again)"
+        )
     try:
         return supervisor.run()
     finally:
         shutil.rmtree(metrics, ignore_errors=True)
 
 
-def _prepare(settings: Settings) -> None:
+def _prepare(settings: Settings, with_users: bool) -> str:
+    """In a child. The one-time password of the first administrator, when it was made now; else empty."""
+    heard, told = os.pipe()
+    run_apart(lambda: _prepare_here(settings, with_users, told))
+    os.close(told)
+    with os.fdopen(heard) as pipe:
+        return pipe.read()
+
+
+def _prepare_here(settings: Settings, with_users: bool, told: int) -> None:
     from config import children
 
     try:
         children.prepare_node(settings)
+        if with_users:
+            os.write(told, children.first_administrator(settings).encode())
     except PacsError as error:
         click.echo(f"Error: {error} `pacs doctor` says what is wrong and what to do.", err=True)
         raise SystemExit(1) from None
@@ -118,6 +134,7 @@ def _announce(settings: Settings, listening: dict[str, Address]) -> None:
         lines.append(f"  Try     storescu -aec {settings.ae_title} +sd +r {host} {port} FOLDER")
     if "http" in listening:
         address = listening["http"]
-        lines.append(f"  HTTP    http://{address.reachable_host}:{address.port}/health")
+        web = settings.base_url or f"http://{address.reachable_host}:{address.port}"
+        lines.append(f"  Web     {web.rstrip('/')}/" + ("  (open: nobody signs in)" if settings.open else ""))
     lines += [f"  Data    {settings.data_dir}", "  Stop    Ctrl-C", ""]
     click.echo("\n".join(lines))

@@ -35,6 +35,13 @@ def _address(value: Any) -> Any:
     return Address.parse(value) if isinstance(value, str) else value
 
 
+def _origins(value: Any) -> Any:
+    return (
+        tuple(each.strip() for each in value.split(",") if each.strip()) if isinstance(value, str) else value
+    )
+
+
+Origins = Annotated[tuple[str, ...], BeforeValidator(_origins)]
 Listen = Annotated[Address, BeforeValidator(_address)]
 Processes = Annotated[int, Field(ge=1, le=64)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
@@ -71,6 +78,14 @@ class Settings(BaseModel):
     base_url: str | None = Field(None, description="Address that users see, when behind a proxy")
     open: bool = Field(
         False, description="No authentication at all; only when everything listens on loopback"
+    )
+    cors_origins: Origins = Field(
+        (),
+        description="Origins of other sites whose pages may call, such as `https://viewer.example`, "
+        "between commas",
+    )
+    session_lifetime: Annotated[float, Field(ge=60, le=31_536_000)] = Field(
+        43_200, description="Seconds that signing in with a password lasts"
     )
     processes_dimse: Processes = Field(
         min(2, os.cpu_count() or 1), description="DICOM processes; at most 2 by default, one a core"
@@ -141,6 +156,13 @@ class Settings(BaseModel):
     def _check_web_url(cls, value: str | None) -> str | None:
         if value is not None and not re.match(r"https?://[^/\s]+", value):
             raise ValueError("must begin with http:// or https://")
+        return value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _check_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(re.fullmatch(r"https?://[a-z0-9.-]+(:[0-9]+)?", each) for each in value):
+            raise ValueError("must be origins such as https://viewer.example, in lower case, without a path")
         return value
 
     @field_validator("s3_secret_key")

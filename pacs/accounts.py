@@ -15,6 +15,8 @@ from math import ceil
 from pacs.errors import BadInput
 from pacs.rights import ROLES, Right
 
+FIRST_ADMINISTRATOR = "admin@localhost"
+MAX_EMAIL = 254  # characters (RFC 5321)
 SESSION_ID_BYTES = 16
 MAX_SESSION = timedelta(days=3650)
 

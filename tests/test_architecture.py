@@ -33,6 +33,7 @@ HOMES = {
     "libjpeg": "pacs/pixels",
     "openjpeg": "pacs/pixels",
     "jwt": "pacs/http",
+    "anyio": "pacs/http",
     "argon2": "pacs/passwords.py",
     "prometheus_client": "pacs/metrics.py",
     "sqlalchemy": "storage",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -11,25 +12,43 @@ from starlette.routing import BaseRoute
 from pacs.http import health, metrics
 from pacs.http.authentication import Authenticate, AuthenticationMiddleware, everyone
 from pacs.http.correlation import CorrelationMiddleware
+from pacs.http.cors import CorsMiddleware
 from pacs.http.headers import SecurityHeadersMiddleware
 from pacs.http.metrics import TimingMiddleware
 from pacs.http.problems import HANDLERS, UnexpectedMiddleware
+from pacs.http.refusals import Refusals
 from pacs.metrics import Sample
+from pacs.model import AuditRecord
 
 App = Starlette
+
+
+def _unrecorded(record: AuditRecord) -> None:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """`record` audits refusals; `origins` are those of other sites whose pages may call (CORS)."""
+
+    authenticate: Authenticate = everyone
+    record: Callable[[AuditRecord], None] = _unrecorded
+    origins: frozenset[str] = frozenset()
 
 
 def create_app(
     checks: Mapping[str, health.Check],
     samples: Mapping[str, tuple[str, Sample]],
     routes: Iterable[BaseRoute] = (),
-    authenticate: Authenticate = everyone,
+    access: Access | None = None,
     base_url: str | None = None,
 ) -> App:
     """`checks` decide readiness, `samples` are read for each `/metrics`; `routes` are the edges'.
 
+    `access`: whom it lets in; everybody when absent, for tests of what comes behind.
     `base_url`: where callers see this server, when a proxy does not say.
     """
+    access = access or Access()
     table = [*health.routes(health.Readiness(checks)), metrics.route(samples), *routes]
     app = Starlette(
         routes=table,
@@ -38,7 +57,13 @@ def create_app(
             Middleware(SecurityHeadersMiddleware),
             Middleware(TimingMiddleware, patterns=dict(metrics.patterns(table))),
             Middleware(UnexpectedMiddleware),
-            Middleware(AuthenticationMiddleware, authenticate=authenticate),
+            Middleware(CorsMiddleware, origins=access.origins),
+            Middleware(
+                AuthenticationMiddleware,
+                authenticate=access.authenticate,
+                routes=table,
+                refusals=Refusals(access.record),
+            ),
         ],
         exception_handlers=HANDLERS,
     )

@@ -1,41 +1,144 @@
-"""Who calls: checked once, here, for every route that is not public."""
+"""Who calls: checked once, here, for every route that is not public.
+
+Whoever has no valid credentials gets the same 401 whatever the path is, so that nothing can be
+learned about what exists. Refusals are audited, within bounds (`pacs.http.refusals`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
+from inspect import isawaitable
 
-from starlette.requests import HTTPConnection
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette._utils import get_route_path
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import HTTPConnection, Request
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from pacs.accounts import Session
 from pacs.actor import DEFAULT_ORGANIZATION, Actor
+from pacs.errors import PacsError, Unauthenticated, Unavailable
+from pacs.http.problems import pacs_error
+from pacs.http.refusals import Refusals
+from pacs.http.resource import Public
 from pacs.rights import Right
+
+ASK_AGAIN = 1.0  # seconds, after which the next event of a stream waits for its caller to be known still
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
     actor: Actor
     rights: frozenset[Right]
+    session: Session | None = None
+    """None: nobody needs one."""
 
 
-Authenticate = Callable[[HTTPConnection], Caller]
+Authenticate = Callable[[HTTPConnection], Caller | Awaitable[Caller]]
+"""`Unauthenticated`, or `Forbidden`, for who may not in. What must wait for the database is awaited."""
+
+
+def peer_address(connection: HTTPConnection) -> str:
+    return connection.client.host if connection.client else ""
+
+
+def anonymous(connection: HTTPConnection) -> Actor:
+    """Somebody, of whom only the address is known; what is audited of them is the installation's."""
+    number = connection.scope["state"]["correlation_id"]
+    return Actor(DEFAULT_ORGANIZATION, "user", "", peer_address(connection), number)
 
 
 def everyone(connection: HTTPConnection) -> Caller:
     """`--open`: whoever reaches this loopback address may do everything."""
-    address = connection.client.host if connection.client else ""
-    name = "open"
-    correlation_id = connection.scope["state"]["correlation_id"]
-    return Caller(Actor(DEFAULT_ORGANIZATION, "user", name, address, correlation_id), frozenset(Right))
+    number = connection.scope["state"]["correlation_id"]
+    who = Actor(DEFAULT_ORGANIZATION, "user", "open", peer_address(connection), number)
+    return Caller(who, frozenset(Right))
 
 
 class AuthenticationMiddleware:
-    def __init__(self, app: ASGIApp, authenticate: Authenticate) -> None:
+    """`routes`: where the public ones among them are, at the top level only."""
+
+    def __init__(
+        self, app: ASGIApp, authenticate: Authenticate, routes: Iterable[BaseRoute], refusals: Refusals
+    ) -> None:
         self.app = app
         self.authenticate = authenticate
+        self._refusals = refusals
+        public = [route for route in routes if isinstance(route, Public)]
+        self._fixed = {route.path: route for route in public if not route.param_convertors}
+        self._patterns = [route for route in public if route.param_convertors]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            caller = self.authenticate(HTTPConnection(scope))
-            scope["state"]["actor"], scope["state"]["rights"] = caller.actor, caller.rights
-        await self.app(scope, receive, send)
+        if scope["type"] != "http" or self._open(scope):
+            await self.app(scope, receive, send)
+            return
+        request = Request(scope)
+        try:
+            found = self.authenticate(request)
+            caller = await found if isawaitable(found) else found
+        except PacsError as error:
+            await pacs_error(request, error)(scope, receive, send)
+            if isinstance(error, Unauthenticated):
+                await self._refused(anonymous(request), 401)
+            return
+        scope["state"]["caller"] = caller
+        scope["state"]["actor"], scope["state"]["rights"] = caller.actor, caller.rights
+        answer = _Answer(send, partial(self._again, request))
+        with suppress(_Ended):
+            await self.app(scope, receive, answer.send)
+        if answer.status == 403:
+            await self._refused(caller.actor, 403)
+
+    async def _again(self, request: Request) -> None:
+        found = self.authenticate(request)
+        if isawaitable(found):
+            await found
+
+    def _open(self, scope: Scope) -> bool:
+        path = get_route_path(scope)
+        route = self._fixed.get(path)
+        if route is None:
+            route = next((each for each in self._patterns if each.path_regex.match(path)), None)
+        return route is not None and route.is_open_to(scope)
+
+    async def _refused(self, actor: Actor, status: int) -> None:
+        record = self._refusals.note(actor, status)
+        if record is not None:
+            await run_in_threadpool(self._refusals.write, record)
+
+
+class _Ended(Exception):
+    """The caller's session has ended, and with it the answer that was under way."""
+
+
+class _Answer:
+    """Notes the status; ends an event stream whose caller may in no longer."""
+
+    def __init__(self, send: Send, still_allowed: Callable[[], Awaitable[None]]) -> None:
+        self.status = 0
+        self._send = send
+        self._still_allowed = still_allowed
+        self._endless = False
+        self._asked = time.monotonic()
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            self._endless = (b"content-type", b"text/event-stream; charset=utf-8") in message["headers"]
+        elif self._endless and time.monotonic() - self._asked > ASK_AGAIN:
+            await self._ask_again()
+        await self._send(message)
+
+    async def _ask_again(self) -> None:
+        self._asked = time.monotonic()
+        try:
+            await self._still_allowed()
+        except Unavailable:
+            return
+        except PacsError:
+            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+            raise _Ended from None

@@ -15,9 +15,9 @@ import structlog
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
 import pacs
+from pacs.http.resource import Public
 
 log = structlog.get_logger(__name__)
 
@@ -78,7 +78,7 @@ class Readiness:
         return {name: run.finding(max(0.0, end - time.monotonic())) for name, run in runs.items()}
 
 
-def routes(readiness: Readiness) -> list[Route]:
+def routes(readiness: Readiness) -> list[Public]:
     async def live(request: Request) -> Response:
         return JSONResponse({"status": "healthy"})
 
@@ -98,9 +98,9 @@ def routes(readiness: Readiness) -> list[Route]:
         return JSONResponse(body, 200 if healthy else 503)
 
     return [
-        Route("/api/v1/health/liveness", live),
-        Route("/api/v1/health/readiness", ready),
-        Route("/health", ready),
-        Route("/health/live", live),
-        Route("/health/ready", ready),
+        Public("/api/v1/health/liveness", live),
+        Public("/api/v1/health/readiness", ready),
+        Public("/health", ready),
+        Public("/health/live", live),
+        Public("/health/ready", ready),
     ]

@@ -11,6 +11,8 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from pacs.http.loopback import is_loopback
+from pacs.http.resource import Public
 from pacs.metrics import HTTP_SECONDS, Sample, exposition
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
@@ -52,8 +54,16 @@ def patterns(routes: Iterable[BaseRoute], prefix: str = "") -> Iterator[tuple[An
             yield each.endpoint, prefix + each.path
 
 
+class _Metrics(Public):
+    """For this machine's own callers, such as a Prometheus beside the server; others need a token."""
+
+    def is_open_to(self, scope: Scope) -> bool:
+        client = scope.get("client")
+        return client is not None and is_loopback(client[0])
+
+
 def route(samples: Mapping[str, tuple[str, Sample]]) -> Route:
     def metrics(request: Request) -> Response:
         return Response(exposition(samples), media_type=TEXT)
 
-    return Route("/metrics", metrics)
+    return _Metrics("/metrics", metrics)

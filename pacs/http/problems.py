@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pacs.errors import PacsError, Unavailable
+from pacs.errors import PacsError, RangeNotSatisfiable, TooManyAttempts, Unauthenticated, Unavailable
 
 log = structlog.get_logger(__name__)
 
@@ -35,10 +35,22 @@ def problem(
 
 def pacs_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, PacsError)
-    headers = {"Retry-After": str(RETRY_AFTER)} if isinstance(error, Unavailable) else None
+    headers = _headers(error)
     if error.http_status >= 500:
         log.error("request failed", code=error.code, exc_info=error)
     return problem(request, error.http_status, error.code, str(error), headers)
+
+
+def _headers(error: PacsError) -> dict[str, str] | None:
+    if isinstance(error, Unavailable):
+        return {"Retry-After": str(RETRY_AFTER)}
+    if isinstance(error, TooManyAttempts):
+        return {"Retry-After": str(error.retry_after)}
+    if isinstance(error, Unauthenticated):
+        return {"WWW-Authenticate": "Bearer"}
+    if isinstance(error, RangeNotSatisfiable):
+        return {"Content-Range": f"bytes */{error.size}"}
+    return None
 
 
 def http_error(request: Request, error: Exception) -> Response:

@@ -1,0 +1,57 @@
+"""`--open`: no authentication, so this machine's own callers only, and no other site's pages.
+
+A page from elsewhere can have a browser on this machine send requests here: under a name that it
+lets point here (then `Host` is that name), or across origins (then `Origin` is its own).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from urllib.parse import urlsplit
+
+from starlette.requests import HTTPConnection
+
+from pacs.errors import Forbidden
+from pacs.http.authentication import Caller, everyone
+
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+def is_loopback(host: str | None) -> bool:
+    """Whether a name or IP address is this machine's own."""
+    if not host:
+        return False
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class OpenOnLoopback:
+    """An `Authenticate`. `origins`: the sites that may call although they are not this one."""
+
+    def __init__(self, origins: frozenset[str] = frozenset()) -> None:
+        self._origins = origins
+
+    def __call__(self, connection: HTTPConnection) -> Caller:
+        host = connection.headers.get("host", "")
+        if not is_loopback(_hostname(f"http://{host}")):
+            raise Forbidden("without authentication this server answers to localhost only")
+        if connection.scope["method"] not in _SAFE and self._from_elsewhere(connection, host):
+            raise Forbidden("another site's page may not change anything here")
+        return everyone(connection)
+
+    def _from_elsewhere(self, connection: HTTPConnection, host: str) -> bool:
+        origin = connection.headers.get("origin")
+        if origin is None:
+            return connection.headers.get("sec-fetch-site") in ("cross-site", "same-site")
+        return origin not in self._origins and urlsplit(origin).netloc.lower() != host.lower()
+
+
+def _hostname(url: str) -> str | None:
+    try:
+        return urlsplit(url).hostname
+    except ValueError:
+        return None

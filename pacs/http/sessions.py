@@ -1,0 +1,94 @@
+"""Callers by their token: a bearer's, or that of a browser's session in a cookie.
+
+A session is asked of the database once a second at most, so that frames come fast, and whatever
+ends it (logout, `pacs user disable`) works at once in this process and within a second in others.
+"""
+
+from __future__ import annotations
+
+import hmac
+import time
+from collections.abc import Awaitable
+from datetime import UTC, datetime
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import HTTPConnection
+
+from pacs.accounts import Session
+from pacs.actor import Actor
+from pacs.errors import CsrfMissing, TokenExpired, Unauthenticated
+from pacs.http.authentication import Caller, peer_address
+from pacs.http.tokens import Tokens
+from pacs.ports import Accounts
+from pacs.rights import Right
+
+COOKIE = "pacs_session"
+CSRF_HEADER = "X-CSRF-Token"
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+CACHE_SECONDS = 1.0
+_CACHED = 1000
+
+
+class Sessions:
+    """An `Authenticate`."""
+
+    def __init__(self, accounts: Accounts, tokens: Tokens) -> None:
+        self.accounts = accounts
+        self.tokens = tokens
+        self._cache: dict[str, tuple[float, Session]] = {}
+        """By token; only what was found valid, so that strangers cannot fill it."""
+
+    def __call__(self, connection: HTTPConnection) -> Caller | Awaitable[Caller]:
+        token, by_cookie = _token(connection)
+        until, session = self._cache.get(token, (0.0, None))
+        if session is None or until <= time.monotonic():
+            return self._looked_up(connection, token, by_cookie)
+        return self._caller(connection, session, by_cookie)
+
+    def forget(self, session: Session) -> None:
+        """It was ended: no second more."""
+        self._cache = {
+            token: each for token, each in self._cache.items() if each[1].user.id != session.user.id
+        }
+
+    async def _looked_up(self, connection: HTTPConnection, token: str, by_cookie: bool) -> Caller:
+        number = self.tokens.session_number(token)
+        asked = time.monotonic()
+        session = await run_in_threadpool(self.accounts.session, number)
+        if session is None:
+            self._cache.pop(token, None)
+            raise Unauthenticated
+        if len(self._cache) >= _CACHED:
+            self._cache = {}
+        self._cache[token] = (asked + CACHE_SECONDS, session)
+        return self._caller(connection, session, by_cookie)
+
+    def _caller(self, connection: HTTPConnection, session: Session, by_cookie: bool) -> Caller:
+        if session.expires_at <= datetime.now(UTC):
+            raise TokenExpired
+        if by_cookie and connection.scope["method"] not in SAFE_METHODS:
+            self._check_csrf(connection, session)
+        user = session.user
+        number = connection.scope["state"]["correlation_id"]
+        actor = Actor(user.organization, "user", user.email, peer_address(connection), number)
+        rights = frozenset[Right]() if user.must_change_password else session.rights
+        return Caller(actor, rights, session)
+
+    def _check_csrf(self, connection: HTTPConnection, session: Session) -> None:
+        given = connection.headers.get(CSRF_HEADER, "").encode()
+        if not hmac.compare_digest(given, self.tokens.csrf(session.id).encode()):
+            raise CsrfMissing
+
+
+def _token(connection: HTTPConnection) -> tuple[str, bool]:
+    """The token, and whether a browser sent it by itself. `Unauthenticated` when there is none."""
+    given = connection.headers.get("authorization")
+    if given is not None:
+        scheme, _, token = given.partition(" ")
+        if scheme.lower() != "bearer" or not token.strip():
+            raise Unauthenticated
+        return token.strip(), False
+    token = connection.cookies.get(COOKIE, "")
+    if not token:
+        raise Unauthenticated
+    return token, True

@@ -1,0 +1,178 @@
+"""`/api/v1/auth`: signing in and out, who one is, one's own password; `/api/v1/roles`.
+
+A browser gets its token as a cookie that scripts cannot read, and changes things with the CSRF token
+that these resources tell; a script takes `access_token` and sends it as a bearer's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import orjson
+from anyio import CapacityLimiter, to_thread
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from pacs import passwords
+from pacs.accounts import Session, User
+from pacs.errors import BadInput, Forbidden, LimitExceeded, UnsupportedMediaType
+from pacs.http.authentication import Caller, anonymous
+from pacs.http.headers import over_tls
+from pacs.http.resource import Public, Resource, actor
+from pacs.http.sessions import COOKIE, Sessions
+from pacs.rights import ROLES, Right
+from pacs.sign_in import SignIn
+
+ROOT = "/api/v1"
+MAX_BODY = 16 << 10
+HASHING_AT_ONCE = 2
+"""Passwords take time and 19 MiB each; whoever guesses shall not take all threads with that."""
+
+T = TypeVar("T")
+
+
+class AuthResources:
+    """`sessions` None: nobody signs in, as nobody needs to."""
+
+    def __init__(self, sign_in: SignIn, sessions: Sessions | None) -> None:
+        self._sign_in = sign_in
+        self._sessions = sessions
+        self._limiter: CapacityLimiter | None = None
+
+    def routes(self) -> list[Route]:
+        auth = f"{ROOT}/auth"
+        return [
+            Public(f"{auth}/login", self.login, methods=["POST"]),
+            Resource(f"{auth}/logout", self.logout, None, ["POST"]),
+            Resource(f"{auth}/me", self.me, None),
+            Resource(f"{auth}/password", self.password, None, ["POST"]),
+            Resource(f"{ROOT}/roles", self.roles, None),
+        ]
+
+    async def login(self, request: Request) -> Response:
+        """Sign in with e-mail address and password."""
+        sessions = self._needed()
+        given = await _fields(request, "email", "password")
+        somebody = anonymous(request)
+        session = await self._apart(lambda: self._sign_in.begin(somebody, given["email"], given["password"]))
+        lasts = int((session.expires_at - datetime.now(UTC)).total_seconds())
+        token = sessions.tokens.issue(session)
+        csrf = sessions.tokens.csrf(session.id)
+        answer = JSONResponse(
+            {
+                "access_token": token,
+                "token_type": "bearer",
+                "expires_in": lasts,
+                "csrf_token": csrf,
+                "user": _user(session.user, session.organization_code),
+                "rights": [] if session.user.must_change_password else sorted(session.rights),
+            }
+        )
+        secure = over_tls(request.scope)
+        answer.set_cookie(
+            COOKIE, token, max_age=lasts, path="/", httponly=True, samesite="lax", secure=secure
+        )
+        return answer
+
+    async def logout(self, request: Request) -> Response:
+        """End this session, and with it its token."""
+        sessions, session = self._needed(), _session(request)
+        who = actor(request)
+        await self._apart(lambda: self._sign_in.end(who, session))
+        sessions.forget(session)
+        answer = Response(status_code=204)
+        answer.delete_cookie(COOKIE, path="/")
+        return answer
+
+    def me(self, request: Request) -> Response:
+        """Who is signed in, and what they may do."""
+        caller: Caller = request.state.caller
+        rights = sorted(caller.rights)
+        if caller.session is None or self._sessions is None:
+            return JSONResponse({"open": True, "name": "", "rights": rights, "permissions": rights})
+        session = caller.session
+        return JSONResponse(
+            {
+                **_user(session.user, session.organization_code),
+                "role": session.role,
+                "mfa_enabled": False,
+                "rights": rights,
+                "permissions": rights,
+                "expires_at": session.expires_at.isoformat(timespec="seconds").replace("+00:00", "Z"),
+                "csrf_token": self._sessions.tokens.csrf(session.id),
+                "open": False,
+            }
+        )
+
+    async def password(self, request: Request) -> Response:
+        """Change one's own password; all other sessions end."""
+        sessions, session = self._needed(), _session(request)
+        given = await _fields(request, "old_password", "new_password")
+        who, old, new = actor(request), given["old_password"], given["new_password"]
+        await self._apart(lambda: self._sign_in.change_password(who, session, old, new))
+        sessions.forget(session)
+        return Response(status_code=204)
+
+    def roles(self, request: Request) -> Response:
+        """Which role has which rights."""
+        return JSONResponse(
+            {
+                "rights": [str(right) for right in Right],
+                "roles": {role: sorted(rights) for role, rights in ROLES.items()},
+            }
+        )
+
+    def _needed(self) -> Sessions:
+        if self._sessions is None:
+            raise Forbidden("this server runs without authentication: nobody signs in")
+        return self._sessions
+
+    async def _apart(self, work: Callable[[], T]) -> T:
+        if self._limiter is None:
+            self._limiter = CapacityLimiter(HASHING_AT_ONCE)
+        return await to_thread.run_sync(work, limiter=self._limiter)
+
+
+def _session(request: Request) -> Session:
+    caller: Caller = request.state.caller
+    if caller.session is None:
+        raise Forbidden("nobody is signed in")
+    return caller.session
+
+
+def _user(user: User, organization: str) -> dict[str, Any]:
+    return {
+        "id": user.id,
+        "email": user.email,
+        "first_name": user.first_name,
+        "last_name": user.last_name,
+        "name": f"{user.first_name} {user.last_name}".strip() or user.email,
+        "role": user.role,
+        "organization": organization,
+        "must_change_password": user.must_change_password,
+    }
+
+
+async def _fields(request: Request, *names: str) -> dict[str, str]:
+    """The texts of a JSON object. Other media types are refused: another site's form can send those."""
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "application/json":
+        raise UnsupportedMediaType("the body must be application/json")
+    body = b""
+    async for piece in request.stream():
+        body += piece
+        if len(body) > MAX_BODY:
+            raise LimitExceeded("the body is too long")
+    try:
+        found = orjson.loads(body)
+    except ValueError:
+        raise BadInput("the body is not JSON") from None
+    if not isinstance(found, dict):
+        raise BadInput("the body must be a JSON object")
+    for name in names:
+        if not isinstance(found.get(name), str) or len(found[name]) > passwords.MAX_LENGTH:
+            raise BadInput(f"{name} must be a text of at most {passwords.MAX_LENGTH} characters")
+    return {name: found[name] for name in names}
