@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from starlette.routing import BaseRoute, Mount
 
+from dicomweb import frames, metadata, retrieve, search, stow
+from dicomweb.search import SearchSettings
 from pacs.archive import Archive
+from pacs.metadata import Metadata
+from pacs.transcoding import Transcoder
 
 ROOT = "/dicom-web"
 
@@ -16,7 +20,21 @@ class Web:
     """What the resources work on."""
 
     archive: Archive
+    transcoder: Transcoder
+    metadata: Metadata
+    search: SearchSettings = field(default_factory=SearchSettings)
 
 
 def routes(web: Web) -> list[BaseRoute]:
-    return [Mount(ROOT, routes=[])]
+    return [
+        Mount(
+            ROOT,
+            routes=[
+                *search.resources(web.archive, web.search, ROOT),
+                *retrieve.resources(web.archive, web.transcoder),
+                *frames.resources(web.archive, web.transcoder),
+                *metadata.resources(web.metadata, ROOT),
+                *stow.resources(web.archive, ROOT),
+            ],
+        )
+    ]

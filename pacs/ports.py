@@ -10,6 +10,7 @@ from pacs.accounts import Attempts, Credentials, Session
 from pacs.actor import Actor
 from pacs.feed import Change
 from pacs.jobs import ClaimedJob
+from pacs.keeping import Amendment, Deletion, Expected
 from pacs.model import (
     ApplicationEntity,
     AuditRecord,
@@ -159,6 +160,19 @@ class ChangeFeed(Protocol):
 
     def heads(self, organizations: Iterable[int]) -> dict[int, int]:
         """The number of the newest change of each of them that there is."""
+
+
+class Keeping(Protocol):
+    """What people do to studies; each in one transaction with its audit record and its event."""
+
+    def expect(self, actor: Actor, expected: Expected) -> None:
+        """`Conflict` when the study is there already."""
+
+    def amend(self, actor: Actor, study: str, amendment: Amendment) -> None:
+        """`NotFound`; `Conflict` when its images say otherwise, `IllegalTransition`."""
+
+    def delete(self, actor: Actor, study: str, sop: str | None, reason: str) -> Deletion:
+        """A study, or an instance of it; with the last instance its series, study and patient go."""
 
 
 class ApplicationEntities(Protocol):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from pacs.attributes import Attribute, Level
+from pacs.model import Values
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,3 +102,12 @@ class Query:
     limit: int | None = None
     offset: int = 0
     options: frozenset[str] = field(default_factory=frozenset)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One page of answers. `total`: of all pages; None when counting them would cost too much."""
+
+    answers: list[Values]
+    more: bool
+    total: int | None

@@ -25,7 +25,7 @@ MAX_WORDS = 16
 EMPTY = '""'
 """Asks for absent or empty values (PS3.4 §C.2.2.2.8)."""
 
-_WILDCARD_VRS = frozenset({"AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"})
+WILDCARD_VRS = frozenset({"AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"})
 _UID = re.compile(r"[0-9.]{1,64}")
 
 
@@ -70,7 +70,7 @@ def parse_items(attribute: Attribute, items: list[Mapping[int, str]]) -> Items |
 
 
 def _item_test(keyword: str, tag: int, value: str) -> OneOf | Wildcard:
-    if str(dictionary_VR(tag)) in _WILDCARD_VRS and has_wildcards(value):
+    if str(dictionary_VR(tag)) in WILDCARD_VRS and has_wildcards(value):
         return Wildcard(_pattern(keyword, value))
     return OneOf((value,))
 
@@ -118,7 +118,7 @@ def _text(attribute: Attribute, value: str, zone: str) -> Simple:
 
 def _literal(attribute: Attribute, value: str) -> Simple:
     pattern = _pattern(attribute.keyword, value)
-    if attribute.vr in _WILDCARD_VRS and has_wildcards(value):
+    if attribute.vr in WILDCARD_VRS and has_wildcards(value):
         return Wildcard(pattern)
     return OneOf((value,))
 

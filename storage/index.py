@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from pacs.model import AuditRecord, Received, Stored, StoredInstance, Values
-from pacs.query import Query
+from pacs.query import Found, Query
 from pacs.studies import QUIET_PERIOD
 from storage import retrieval, search
 from storage.commits import CommitLimits, Committer
@@ -53,6 +53,9 @@ class SqlIndex:
 
     def find(self, organization: int, query: Query) -> Iterator[Values]:
         return search.find(self.database, organization, query)
+
+    def page(self, organization: int, query: Query) -> Found:
+        return search.page(self.database, organization, query)
 
     def count(self, organization: int, query: Query) -> int:
         return search.count(self.database, organization, query)

@@ -83,8 +83,12 @@ class Page:
         page = page.order_by(*(self._sorted(term) for term in terms)).limit(size)
         return page.offset(offset) if offset else page
 
-    def count(self) -> Select[Any]:
+    def count(self, at_most: int | None = None) -> Select[Any]:
+        """All matches, or of these no more than one above `at_most`."""
         owner = self.table.c.org_id
+        if at_most is not None:
+            met = self._hinted(self._matching(select(literal_column("1")), self._owned()))
+            return select(func.count()).select_from(met.limit(at_most + 1).subquery())
         owned = (unindexed(owner) if self.query.conditions else owner) == self.organization
         return self._matching(select(func.count()), owned)
 

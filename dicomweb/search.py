@@ -1,0 +1,134 @@
+"""QIDO-RS: searching for studies, series and instances (PS3.18 §10.6).
+
+The same `Query` and SQL as C-FIND. A page is at most `max_answers` long, whatever `limit` asks for,
+and says when there is more. Studies come newest first, series and instances by number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from uuid import uuid4
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from dicomweb.accept import MULTIPART, Offer, acceptable, choose
+from dicomweb.native_model import to_xml
+from dicomweb.search_answers import DataSet, Encoder
+from dicomweb.search_url import Search, parse_search
+from dicomweb.warning import warning
+from pacs.archive import Archive
+from pacs.attributes import Level
+from pacs.errors import NotAcceptable
+from pacs.http.origin import origin
+from pacs.http.resource import Resource, actor
+from pacs.query import Found
+from pacs.rights import Right
+
+JSON, PLAIN_JSON, XML = "application/dicom+json", "application/json", "application/dicom+xml"
+_OFFERS = (Offer(JSON), Offer(PLAIN_JSON), Offer(XML, multipart=True), Offer(XML))
+
+_STUDY, _SERIES = "{StudyInstanceUID}", "{SeriesInstanceUID}"
+PATHS = {
+    "/studies": Level.STUDY,
+    "/series": Level.SERIES,
+    "/instances": Level.IMAGE,
+    f"/studies/{_STUDY}/series": Level.SERIES,
+    f"/studies/{_STUDY}/instances": Level.IMAGE,
+    f"/studies/{_STUDY}/series/{_SERIES}/instances": Level.IMAGE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SearchSettings:
+    """`max_answers`: in one page. `no_content`: an empty result is 204 rather than `[]`."""
+
+    max_answers: int = 10_000
+    no_content: bool = False
+
+
+def resources(archive: Archive, settings: SearchSettings, root: str) -> list[Resource]:
+    """`root`: where they are mounted."""
+    return [
+        Resource(path, _endpoint(_Searching(archive, settings, root, level)), Right.READ)
+        for path, level in PATHS.items()
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Searching:
+    archive: Archive
+    settings: SearchSettings
+    root: str
+    level: Level
+
+    def answer(self, request: Request) -> Response:
+        offer = _wanted(request)
+        service = origin(request) + self.root
+        search = parse_search(self.level, request.path_params, request.query_params.multi_items())
+        limit = self._limit(search)
+        found = self._found(request, search, limit)
+        encoder = Encoder(service, self.level, search.query.include)
+        response = self._response(offer, [encoder.encode(values) for values in found.answers])
+        for text in self._remarks(search, found, limit):
+            response.headers.append(*warning(service, text))
+        if found.total is not None:
+            response.headers["X-Total-Count"] = str(found.total)
+        return response
+
+    def _limit(self, search: Search) -> int:
+        most = self.settings.max_answers
+        return most if search.limit is None else min(search.limit, most)
+
+    def _found(self, request: Request, search: Search, limit: int) -> Found:
+        if search.contradiction:
+            return Found([], more=False, total=0)
+        return self.archive.page(actor(request), replace(search.query, limit=limit))
+
+    def _remarks(self, search: Search, found: Found, limit: int) -> list[str]:
+        remarks = []
+        if found.more and (search.limit is None or search.limit > limit):
+            remarks.append(
+                "The number of results exceeded the maximum supported by the server. "
+                "Additional results can be requested."
+            )
+        elif found.more:
+            left = "" if found.total is None else f"{found.total - search.query.offset - limit} "
+            remarks.append(f"There are {left}additional results that can be requested.")
+        if search.ignored:
+            remarks.append(f"Not supported here and ignored: {', '.join(search.ignored[:20])}")
+        return remarks
+
+    def _response(self, offer: Offer, answers: list[DataSet]) -> Response:
+        if not answers and (self.settings.no_content or offer.media_type == XML):
+            return Response(status_code=204)
+        if offer.media_type == XML:
+            return _multipart(answers)
+        return Response(orjson.dumps(answers), media_type=offer.media_type)
+
+
+def _endpoint(searching: _Searching) -> Callable[[Request], Response]:
+    return partial(_Searching.answer, searching)
+
+
+def _wanted(request: Request) -> Offer:
+    """Viewers send the Accept of their frames with everything; they can read JSON all the same."""
+    ranges = acceptable(request)
+    try:
+        return choose(ranges, _OFFERS)
+    except NotAcceptable:
+        if any(one.multipart for one in ranges):
+            return _OFFERS[0]
+        raise
+
+
+def _multipart(answers: list[DataSet]) -> Response:
+    """One part for each answer (PS3.18 §10.6.3.3.1)."""
+    boundary = uuid4().hex
+    head = f"--{boundary}\r\nContent-Type: {XML}\r\n\r\n".encode()
+    parts = b"".join(head + to_xml(answer) + b"\r\n" for answer in answers)
+    body = parts + f"--{boundary}--\r\n".encode()
+    return Response(body, media_type=f'{MULTIPART}; type="{XML}"; boundary={boundary}')

@@ -1,0 +1,79 @@
+"""Answers to a search in the DICOM JSON Model (PS3.18 Annex F), straight from the archive's values.
+
+One `Encoder` serves one request: what all its answers share is worked out once. Attributes that every
+answer has to have are there without Value when they are unknown; those that only some objects have
+are left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from pacs.attributes import BY_KEYWORD, UNIQUE_KEY, Attribute, Level, Matching
+from pacs.dicom.charset import UTF_8
+from pacs.dicom.values import PARSERS
+from pacs.model import Values
+
+DataSet = dict[str, Any]
+
+_CONDITIONAL = frozenset(
+    BY_KEYWORD[keyword]
+    for keyword in (
+        "TimezoneOffsetFromUTC", "SeriesDescription", "PerformedProcedureStepStartDate",
+        "PerformedProcedureStepStartTime", "RequestAttributesSequence", "Rows", "Columns", "BitsAllocated",
+        "NumberOfFrames", "AvailableTransferSyntaxUID",
+    )
+)  # fmt: skip
+_RESOURCES = {Level.STUDY: "studies", Level.SERIES: "series", Level.IMAGE: "instances"}
+_GROUPS = ("Alphabetic", "Ideographic", "Phonetic")
+_ONE_VALUE = frozenset({"ST", "LT", "UT", "UR"})
+_INTEGERS = frozenset({"US", "UL", "SS", "SL", "UV", "SV"})
+
+
+class Encoder:
+    """`service`: the address of `/dicom-web` as the caller sees it."""
+
+    def __init__(self, service: str, level: Level, include: Iterable[Attribute]) -> None:
+        self._fixed: DataSet = {
+            "00080005": {"vr": "CS", "Value": [UTF_8]},
+            "00080056": {"vr": "CS", "Value": ["ONLINE"]},
+        }
+        self._entries = [(a.keyword, f"{a.tag:08X}", a.vr, _converter(a), a in _CONDITIONAL) for a in include]
+        self._service = service
+        self._path = [(name, UNIQUE_KEY[one]) for one, name in _RESOURCES.items() if one.depth <= level.depth]
+
+    def encode(self, values: Values) -> DataSet:
+        answer = dict(self._fixed)
+        answer["00081190"] = {"vr": "UR", "Value": [self._retrieve_url(values)]}
+        for keyword, tag, vr, convert, conditional in self._entries:
+            value = values.get(keyword)
+            if value is not None and (converted := convert(value)):
+                answer[tag] = {"vr": vr, "Value": converted}
+            elif not conditional:
+                answer[tag] = {"vr": vr}
+        return dict(sorted(answer.items()))
+
+    def _retrieve_url(self, values: Values) -> str:
+        parts = [part for name, keyword in self._path for part in (name, values[keyword])]
+        return "/".join((self._service, *parts))
+
+
+def _converter(attribute: Attribute) -> Callable[[Any], list[Any]]:
+    vr = attribute.vr
+    if attribute.matching is Matching.SEQUENCE:
+        return list
+    if vr == "PN":
+        return lambda text: [_person_name(value) for value in text.split("\\")]
+    if vr in _INTEGERS:
+        return lambda value: [int(part) for part in str(value).split("\\")]
+    if parse := PARSERS.get(vr):
+        return lambda value: [parse(part.strip()) if part else None for part in str(value).split("\\")]
+    if vr in _ONE_VALUE:
+        return lambda text: [text]
+    return lambda text: [value or None for value in text.split("\\")]
+
+
+def _person_name(text: str) -> Mapping[str, str] | None:
+    groups = text.split("=", 2)
+    return {name: group for name, group in zip(_GROUPS, groups, strict=False) if group} or None

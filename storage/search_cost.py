@@ -1,0 +1,52 @@
+"""What one search may cost: a time, after which it is given up rather than walked to its end.
+
+A rare value of an attribute without an index is sought row by row; nobody waits for that for long,
+and a few such questions must not hold every connection.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from pacs.errors import QueryTooCostly
+
+PATIENCE = 10.0
+"""Seconds; at a million studies the worst takes 3."""
+_STEPS = 20_000
+"""Of SQLite's virtual machine between two looks at the clock: about a millisecond."""
+_QUERY_CANCELED = "57014"  # PostgreSQL Appendix A, class 57
+
+STATEMENT_TIMEOUT = {"statement_timeout": str(int(PATIENCE * 1000))}
+"""PostgreSQL's own, in milliseconds."""
+
+
+@contextmanager
+def bounded(connection: Connection, patience: float = PATIENCE) -> Iterator[None]:
+    """`QueryTooCostly` when the statements inside take longer; in PostgreSQL when one of them does."""
+    driver: Any = connection.connection.dbapi_connection
+    embedded = isinstance(driver, sqlite3.Connection)
+    if embedded:
+        end = time.monotonic() + patience
+        driver.set_progress_handler(lambda: time.monotonic() > end, _STEPS)
+    try:
+        yield
+    except DBAPIError as error:
+        if _given_up(error):
+            raise QueryTooCostly from error
+        raise
+    finally:
+        if embedded:
+            driver.set_progress_handler(None, 0)
+
+
+def _given_up(error: DBAPIError) -> bool:
+    if getattr(error.orig, "sqlstate", None) == _QUERY_CANCELED:
+        return True
+    return getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT
