@@ -91,10 +91,12 @@ VersionKey = tuple[int, int]
 class HeldVersions:
     """Versions of instances in the order in which they are shown.
 
-    `state` is the same as long as these are the same objects with the same bytes.
+    `sizes`: bytes of what is prepared of each, 0 where nothing is. `state` is the same as long as
+    these are the same objects with the same bytes.
     """
 
     keys: Sequence[VersionKey]
+    sizes: Sequence[int]
     state: str
 
 

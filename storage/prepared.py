@@ -8,7 +8,7 @@ from functools import cache
 from hashlib import blake2b
 from typing import Any
 
-from sqlalchemy import bindparam, insert, select
+from sqlalchemy import bindparam, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from pacs.model import HeldVersion, HeldVersions, VersionKey
@@ -23,7 +23,13 @@ from storage.upsert import INSERT
 INSERT_METADATA = insert(prepared_metadata)
 
 _KEY = (versions.c.instance_pk, versions.c.n)
-_CURRENT = CurrentVersions((*_KEY, versions.c.blob))
+_OF_VERSION = (
+    (prepared_metadata.c.instance_pk == versions.c.instance_pk)
+    & (prepared_metadata.c.n == versions.c.n)
+    & (prepared_metadata.c.format == FORMAT)
+)
+_SIZE = select(func.length(prepared_metadata.c.content)).where(_OF_VERSION).scalar_subquery()
+_CURRENT = CurrentVersions((*_KEY, versions.c.blob, _SIZE.label("size")))
 _READ = (
     select(*_KEY, prepared_metadata.c.content, *COLUMNS)
     .select_from(versions)
@@ -31,12 +37,7 @@ _READ = (
     .join(series, series.c.pk == instances.c.series_pk)
     .join(studies, studies.c.pk == series.c.study_pk)
     .join(blobs, blobs.c.address == versions.c.blob)
-    .outerjoin(
-        prepared_metadata,
-        (prepared_metadata.c.instance_pk == versions.c.instance_pk)
-        & (prepared_metadata.c.n == versions.c.n)
-        & (prepared_metadata.c.format == FORMAT),
-    )
+    .outerjoin(prepared_metadata, _OF_VERSION)
     .where(
         versions.c.org_id == bindparam("org"), versions.c.instance_pk.in_(bindparam("pks", expanding=True))
     )
@@ -77,8 +78,9 @@ class SqlVersions:
             found = _CURRENT.rows(connection, organization, study, series, sop)
         if not found:
             return None
-        state = blake2b("".join(blob for _, _, blob in found).encode(), digest_size=16)
-        return HeldVersions([(pk, n) for pk, n, _ in found], state.hexdigest())
+        keys = [(pk, n) for pk, n, _, _ in found]
+        state = blake2b("".join(blob for _, _, blob, _ in found).encode(), digest_size=16)
+        return HeldVersions(keys, [size or 0 for *_, size in found], state.hexdigest())
 
     def read(self, organization: int, keys: Sequence[VersionKey]) -> list[HeldVersion]:
         wanted = {"org": organization, "pks": [pk for pk, _ in keys]}

@@ -1,0 +1,144 @@
+"""Retrieve the metadata of a study, a series or an instance (PS3.18 §10.4.1.1.2), as JSON or XML.
+
+An answer that the caller has already is not sent again: its entity tag follows from the objects that
+lie there, whatever was done to them, so nothing has to be told to forget it.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from hashlib import blake2b
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from dicomweb import multipart
+from dicomweb.accept import Offer, acceptable, choose
+from dicomweb.multipart import Part, PartHead
+from dicomweb.native_model import to_xml
+from dicomweb.paths import Path, path_of
+from pacs.http.origin import origin
+from pacs.http.resource import Resource, actor
+from pacs.http.streaming import Pieces, Streamed
+from pacs.metadata import Metadata
+from pacs.model import HeldVersions, Identity
+from pacs.prepared import FORMAT
+from pacs.rights import Right
+
+JSON, PLAIN_JSON, XML = "application/dicom+json", "application/json", "application/dicom+xml"
+_OFFERS = (Offer(JSON), Offer(PLAIN_JSON), Offer(XML, multipart=True))
+
+_STUDY = "/studies/{study}"
+_SERIES = f"{_STUDY}/series/{{series}}"
+_PATHS = (_STUDY, _SERIES, f"{_SERIES}/instances/{{sop}}", f"{_STUDY}/instances/{{sop}}")
+
+_ENTITY_TAG = re.compile(r'(?:W/)?("[^"]*")')
+_GZIP = 16 + zlib.MAX_WBITS
+_FAST = 1  # its text repeats itself so much that a higher level only takes longer
+
+
+def resources(metadata: Metadata, root: str) -> list[Resource]:
+    """`root`: where they are mounted."""
+    endpoint = RetrieveMetadata(metadata, root)
+    return [Resource(f"{path}/metadata", endpoint.answer, Right.READ) for path in _PATHS]
+
+
+@dataclass(frozen=True, slots=True)
+class RetrieveMetadata:
+    """All three levels."""
+
+    metadata: Metadata
+    root: str
+
+    def answer(self, request: Request) -> Response:
+        path, offer = path_of(request), choose(acceptable(request), _OFFERS)
+        who, service = actor(request), origin(request) + self.root
+        held = self.metadata.held(who, path.study, path.series, path.sop)
+        gzip = takes_gzip(request)
+        headers = {
+            "ETag": _entity_tag(held, service, offer, gzip),
+            "Cache-Control": "private, no-cache",
+            "Vary": "Accept, Accept-Encoding",
+        }
+        self._record(request, path, held)
+        if is_known(request, headers["ETag"]):
+            return Response(status_code=304, headers=headers)
+        texts = self.metadata.read(who, held, _uri(service))
+        boundary = multipart.new_boundary()
+        media_type = multipart.content_type(XML, boundary) if offer.multipart else offer.media_type
+        body = _in_parts(texts, boundary) if offer.multipart else _array(texts)
+        if gzip:
+            body, headers["Content-Encoding"] = gzipped(body), "gzip"
+        if len(held.keys) == 1:
+            return Response(b"".join(body), headers=headers, media_type=media_type)
+        return Streamed(body, media_type, headers=headers)
+
+    def _record(self, request: Request, path: Path, held: HeldVersions) -> None:
+        self.metadata.archive.record(
+            actor(request),
+            "retrieve",
+            resource=path.study,
+            level=path.level,
+            form="metadata",
+            completed=len(held.keys),
+            remaining=0,
+        )
+
+
+def _uri(service: str) -> Callable[[Identity], str]:
+    def uri(of: Identity) -> str:
+        study, series = of.study_instance_uid, of.series_instance_uid
+        return f"{service}/studies/{study}/series/{series}/instances/{of.sop_instance_uid}"
+
+    return uri
+
+
+def _entity_tag(held: HeldVersions, service: str, offer: Offer, gzip: bool) -> str:
+    """Of all that the bytes of the answer follow from."""
+    what = f"{FORMAT} {held.state} {service} {offer} {gzip}"
+    return f'"{blake2b(what.encode(), digest_size=16).hexdigest()}"'
+
+
+def is_known(request: Request, entity_tag: str) -> bool:
+    """Whether `If-None-Match` names it (RFC 9110 §13.1.2)."""
+    given = request.headers.get("if-none-match", "")
+    return given.strip() == "*" or entity_tag in _ENTITY_TAG.findall(given)
+
+
+def takes_gzip(request: Request) -> bool:
+    """Whether `Accept-Encoding` asks for gzip (RFC 9110 §12.5.3)."""
+    weights = {}
+    for coding in request.headers.get("accept-encoding", "").lower().split(","):
+        name, _, weight = coding.partition(";")
+        weights[name.strip()] = weight.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
+    return weights.get("gzip", weights.get("*", False))
+
+
+def _array(texts: Iterable[bytes]) -> Pieces:
+    yield b"["
+    for position, text in enumerate(texts):
+        if position:
+            yield b","
+        yield text
+    yield b"]"
+
+
+def _in_parts(texts: Iterable[bytes], boundary: str) -> Pieces:
+    yield from multipart.encoded(map(_part, texts), boundary)
+
+
+def _part(text: bytes) -> Part:
+    xml = to_xml(orjson.loads(text))
+    return PartHead(XML, len(xml)), (xml,)
+
+
+def gzipped(pieces: Iterable[bytes]) -> Pieces:
+    deflater = zlib.compressobj(_FAST, wbits=_GZIP)
+    for piece in pieces:
+        if deflated := deflater.compress(piece):
+            yield deflated
+    yield deflater.flush()
