@@ -1,7 +1,8 @@
-"""Group commit: many threads wait, one commits.
+"""Group commit: many threads wait, one of them commits for all.
 
-Making a transaction durable costs a wait for the disk, whatever is in it. So one thread takes all
-entries that wait and commits them together; a lone entry is never made to wait for company.
+Making a transaction durable costs a wait for the disk, whatever is in it. So the first that comes
+takes all entries that wait and commits them together, while those that come meanwhile gather behind
+it. A lone entry neither waits for company nor is handed to another thread.
 `submit` returns when the entry's transaction is durable (law 1).
 """
 
@@ -12,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -56,15 +58,14 @@ class Committer(Generic[E, R]):
         self._database = database
         self._enter = enter
         self._limits = limits or CommitLimits()
-        self._queue: queue.Queue[_Waiting[E, R] | None] = queue.Queue(self._limits.waiting)
-        self._closing = threading.Lock()
+        self._queue: queue.Queue[_Waiting[E, R]] = queue.Queue(self._limits.waiting)
+        self._leading = threading.Lock()  # what its holder takes from the queue, it answers
+        self._closing = False
         self._closed = False
-        self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
-        self._thread.start()
 
     def submit(self, entry: E) -> R:
         """`DatabaseUnavailable` when the database stays away, `StorageFull` when its disk is full."""
-        if self._closed:
+        if self._closing:
             raise DatabaseUnavailable("shutting down")
         patience = self._limits.patience
         waiting: _Waiting[E, R] = _Waiting(entry, time.monotonic() + patience)
@@ -72,45 +73,33 @@ class Committer(Generic[E, R]):
             self._queue.put(waiting, timeout=patience)
         except queue.Full:
             raise DatabaseUnavailable from None
-        if not self._thread.is_alive():  # closed since we looked
-            self._refuse_the_rest()
+        with self._leading:
+            while not waiting.answer.done():
+                if self._closed:
+                    raise DatabaseUnavailable("shutting down")
+                self._lead(self._take())
         return waiting.answer.result()
 
     def close(self) -> None:
-        """Commit what waits, then stop. Entries that come after are refused."""
-        with self._closing:
-            if self._closed:
-                return
+        """Commit what waits. Entries that come after are refused."""
+        self._closing = True
+        with self._leading:
+            while batch := self._take():
+                self._lead(batch)
             self._closed = True
-        self._queue.put(None)
-        self._thread.join()
-        self._refuse_the_rest()
 
-    def _refuse_the_rest(self) -> None:
-        while (left := self._next(wait=False)) is not None:
-            left.answer.set_exception(DatabaseUnavailable("shutting down"))
+    def _take(self) -> list[_Waiting[E, R]]:
+        batch: list[_Waiting[E, R]] = []
+        with suppress(queue.Empty):
+            while len(batch) < self._limits.batch:
+                batch.append(self._queue.get_nowait())
+        return batch
 
-    def _next(self, *, wait: bool) -> _Waiting[E, R] | None:
+    def _lead(self, batch: list[_Waiting[E, R]]) -> None:
         try:
-            return self._queue.get(block=wait)
-        except queue.Empty:
-            return None
-
-    def _run(self) -> None:
-        while (first := self._next(wait=True)) is not None:
-            batch, last = [first], False
-            while len(batch) < self._limits.batch and not last:
-                try:
-                    following = self._queue.get_nowait()
-                except queue.Empty:
-                    break
-                if following is None:
-                    last = True
-                else:
-                    batch.append(following)
             self._commit(batch)
-            if last:
-                return
+        finally:  # whatever ends this thread, nobody waits for it for ever
+            _fail([waiting for waiting in batch if not waiting.answer.done()], DatabaseUnavailable())
 
     def _commit(self, batch: list[_Waiting[E, R]]) -> None:
         pause = FIRST_PAUSE

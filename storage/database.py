@@ -52,6 +52,7 @@ class Database:
         parsed = make_url(url)
         self.dialect = parsed.get_backend_name()
         self._queue: _WriterQueue | None = None
+        self._kept: Connection | None = None
         if self.dialect == "sqlite":
             path = parsed.database or ":memory:"
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, _FILE_MODE))  # before SQLite, which asks umask
@@ -74,8 +75,24 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """One transaction, committed when the block ends and rolled back when it raises."""
-        with self._turn(), database_faults(), self._writer.begin() as connection:
+        with self._turn(), database_faults(), self._writing() as connection, connection.begin():
             yield connection
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        """SQLite's one writer keeps its connection: taking it from the pool costs more than a row."""
+        if self._queue is None:
+            with self._writer.connect() as connection:
+                yield connection
+            return
+        if self._kept is None:
+            self._kept = self._writer.connect()
+        try:
+            yield self._kept
+        except BaseException:
+            kept, self._kept = self._kept, None
+            kept.close()
+            raise
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
@@ -86,6 +103,8 @@ class Database:
                 yield
 
     def close(self) -> None:
+        if self._kept is not None:
+            self._kept.close()
         self._reader.dispose()
         self._writer.dispose()
         if self._queue is not None:

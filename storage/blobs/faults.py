@@ -27,7 +27,7 @@ def disk_faults() -> Iterator[None]:
         raise Unavailable(f"storage: {error.strerror}") from error
 
 
-def sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path | str) -> None:
     """Wait until the names in a folder are on stable storage."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
