@@ -9,9 +9,10 @@ from sqlalchemy import insert, text
 from bench.data import Study, uid
 from pacs.attributes import Level
 from pacs.studies import State
+from storage.columns import EPOCH
 from storage.database import Database
 from storage.rows import attribute_row, patient_identity
-from storage.tables import EPOCH, patients, series, studies
+from storage.tables import patients, series, studies
 
 ORGANIZATION = 1
 BATCH = 10_000

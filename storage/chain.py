@@ -13,7 +13,7 @@ import orjson
 from blake3 import blake3
 
 from pacs.model import AuditRecord
-from storage.tables import micros
+from storage.columns import micros
 
 Row = dict[str, Any]
 

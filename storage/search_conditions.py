@@ -32,6 +32,7 @@ from pacs.attributes import Attribute, Level, Matching
 from pacs.query import AnyOf, Condition, DateTimeRange, Empty, FuzzyName, Items, OneOf, Range, Test, Wildcard
 from pacs.text import sound
 from storage import tables
+from storage.columns import BLANK
 from storage.search_index import bounds, delimited
 
 Clause = ColumnElement[bool]
@@ -54,7 +55,7 @@ def key(attribute: Attribute) -> ColumnElement[Any]:
 
 def blank_or_key(attribute: Attribute) -> ColumnElement[Any]:
     """As in the page order's index."""
-    return func.coalesce(key(attribute), tables.BLANK)
+    return func.coalesce(key(attribute), BLANK)
 
 
 def unindexed(number: ColumnElement[int]) -> ColumnElement[int]:

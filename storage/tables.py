@@ -1,8 +1,8 @@
 """The tables. The columns of what is searched derive from `pacs.attributes.TABLE`.
 
 Every row belongs to an organisation (`org_id`). The exceptions are `blobs`: bytes are shared by
-content between organisations, and what refers to them, a row of `versions` or `kept_blobs`, carries `org_id`; and
-`sign_in_attempts`, made before anybody knows whose they are.
+content between organisations, and what refers to them, a row of `versions` or `kept_blobs`, carries
+`org_id`; and `sign_in_attempts`, made before anybody knows whose they are.
 
 Whoever changes what lies in a study holds its row; rows are locked in the order patient, study,
 blob, job, organisation's head, and within a table in the order of their keys.
@@ -10,132 +10,42 @@ blob, job, organisation's head, and within a table in the order of their keys.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from typing import Any
-
 from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
-    Dialect,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     PrimaryKeyConstraint,
     Table,
     Text,
-    TypeDecorator,
     UniqueConstraint,
     func,
-    literal_column,
     text,
 )
 
-from pacs.attributes import KEYED, Attribute, Level, Matching, at_level
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-
-
-def micros(at: datetime) -> int:
-    """Microseconds since 1970 (UTC): how every time is kept, the same in both databases."""
-    return (at - EPOCH) // _MICROSECOND
-
-
-def moment(value: int) -> datetime:
-    return EPOCH + timedelta(microseconds=value)
-
-
-class Instant(TypeDecorator[datetime]):
-    """An aware datetime, kept as `micros`."""
-
-    impl = BigInteger
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
-        return None if value is None else micros(value)
-
-    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
-        return None if value is None else moment(value)
-
-
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
-
-BLANK = literal_column("''", Text)
-"""Part of an index's expression, so never a parameter."""
-
-Serial = BigInteger().with_variant(Integer, "sqlite")
-"""SQLite counts rows up by itself only when the key is called INTEGER."""
-
-
-Key = Text().with_variant(Text(collation="C"), "postgresql")
-"""Compared byte by byte, as SQLite does, so that both databases order alike and an index serves
-`LIKE 'begin%'` whatever language the PostgreSQL cluster was made for."""
-
-
-def _pk() -> Column[int]:
-    return Column("pk", Serial, primary_key=True, autoincrement=True)
-
-
-def _org() -> Column[int]:
-    return Column("org_id", Integer, ForeignKey("organizations.id"), nullable=False)
-
-
-def _of(table: str, name: str) -> Column[int]:
-    return Column(name, BigInteger, ForeignKey(f"{table}.pk"), nullable=False)
-
-
-def _instant(name: str, *, nullable: bool = False) -> Column[datetime]:
-    return Column(name, Instant, nullable=nullable)
-
-
-def _text(name: str, *, nullable: bool = False) -> Column[str]:
-    return Column(name, Text, nullable=nullable)
-
-
-def _count(name: str) -> Column[int]:
-    return Column(name, BigInteger, nullable=False, server_default="0")
-
-
-def _columns(attribute: Attribute) -> list[Column[Any]]:
-    number = attribute.matching is Matching.NUMBER
-    if attribute.computed and number:
-        return [_count(attribute.column)]
-    columns: list[Column[Any]] = [Column(attribute.column, Key)]
-    if attribute.matching in KEYED:
-        columns.append(Column(attribute.key_column, BigInteger() if number else Key))
-    return columns
-
-
-def _attributes(level: Level) -> list[Column[Any]]:
-    return [column for attribute in at_level(level) for column in _columns(attribute)]
-
+from pacs.attributes import Level
+from storage.columns import BLANK, Key, attributes, count, instant, of, org, pk, words
+from storage.columns import metadata as metadata
 
 organizations = Table(
     "organizations",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=True),
     Column("code", Text, nullable=False, unique=True),
-    _text("name"),
+    words("name"),
 )
 
 patients = Table(
     "patients",
     metadata,
-    _pk(),
-    _org(),
+    pk(),
+    org(),
     Column("identity", Text, nullable=False),  # see storage.rows.patient_identity
-    *_attributes(Level.PATIENT),
+    *attributes(Level.PATIENT),
     UniqueConstraint("org_id", "identity"),
     Index(None, "org_id", "patient_id"),
     Index(None, "org_id", "patient_birth_date_key"),
@@ -144,17 +54,17 @@ patients = Table(
 studies = Table(
     "studies",
     metadata,
-    _pk(),
-    _org(),
-    _of("patients", "patient_pk"),
-    *_attributes(Level.STUDY),
+    pk(),
+    org(),
+    of("patients", "patient_pk"),
+    *attributes(Level.STUDY),
     Column("state", Text, nullable=False),  # see pacs.studies
     Column("flags", Text, nullable=False, server_default=text("''")),  # words joined by a backslash
     Column("priority", Text, nullable=False, server_default=text("'normal'")),  # see pacs.keeping
-    _text("clinical_notes", nullable=True),
-    _count("size_bytes"),
-    _instant("first_received_at"),
-    _instant("last_received_at"),
+    words("clinical_notes", nullable=True),
+    count("size_bytes"),
+    instant("first_received_at"),
+    instant("last_received_at"),
     Column("version", Integer, nullable=False, server_default="1"),
     UniqueConstraint("org_id", "study_instance_uid"),
     Index(None, "patient_pk"),
@@ -180,11 +90,11 @@ Index(
 series = Table(
     "series",
     metadata,
-    _pk(),
-    _org(),
-    _of("studies", "study_pk"),
-    *_attributes(Level.SERIES),
-    _count("size_bytes"),
+    pk(),
+    org(),
+    of("studies", "study_pk"),
+    *attributes(Level.SERIES),
+    count("size_bytes"),
     UniqueConstraint("study_pk", "series_instance_uid"),
     Index(None, "org_id", "series_instance_uid"),
     Index(None, "org_id", "modality"),
@@ -193,10 +103,10 @@ series = Table(
 instances = Table(
     "instances",
     metadata,
-    _pk(),
-    _org(),
-    _of("series", "series_pk"),
-    *_attributes(Level.IMAGE),
+    pk(),
+    org(),
+    of("series", "series_pk"),
+    *attributes(Level.IMAGE),
     Column("current_version", Integer, nullable=False),
     UniqueConstraint("series_pk", "sop_instance_uid"),
     Index(None, "org_id", "sop_instance_uid"),
@@ -209,25 +119,25 @@ blobs = Table(
     Column("size", BigInteger, nullable=False),
     Column("refcount", Integer, nullable=False),  # rows of versions and kept_blobs that name it
     Column("state", Text, nullable=False),  # live, or deleting: the sweep has it
-    _instant("unreferenced_since", nullable=True),
+    instant("unreferenced_since", nullable=True),
     Index(None, "unreferenced_since"),
 )
 
 versions = Table(
     "versions",
     metadata,
-    _of("instances", "instance_pk"),
+    of("instances", "instance_pk"),
     Column("n", Integer, nullable=False, autoincrement=False),
-    _org(),
+    org(),
     Column("blob", Text, ForeignKey("blobs.address"), nullable=False),
-    _text("dataset_digest"),
+    words("dataset_digest"),
     Column("dataset_offset", Integer, nullable=False),
-    _text("transfer_syntax"),
+    words("transfer_syntax"),
     Column("frames", LargeBinary),
-    _instant("received_at"),
-    _text("source_kind"),
-    _text("source_name"),
-    _text("correlation_id"),
+    instant("received_at"),
+    words("source_kind"),
+    words("source_name"),
+    words("correlation_id"),
     PrimaryKeyConstraint("instance_pk", "n"),
     Index(None, "blob"),
 )
@@ -238,7 +148,7 @@ prepared_metadata = Table(
     metadata,
     Column("instance_pk", BigInteger, nullable=False),
     Column("n", Integer, nullable=False, autoincrement=False),
-    _org(),
+    org(),
     Column("format", Integer, nullable=False),  # pacs.prepared.FORMAT of the code that made it
     Column("content", LargeBinary, nullable=False),
     PrimaryKeyConstraint("instance_pk", "n"),
@@ -251,9 +161,9 @@ kept_blobs = Table(
     metadata,
     Column("owner", Text, nullable=False),  # id of a deletion or of a task
     Column("position", Integer, nullable=False, autoincrement=False),
-    _org(),
+    org(),
     Column("blob", Text, ForeignKey("blobs.address"), nullable=False),
-    _text("name"),
+    words("name"),
     PrimaryKeyConstraint("owner", "position"),
     Index(None, "blob"),
 )
@@ -262,21 +172,21 @@ deletions = Table(
     "deletions",
     metadata,
     Column("id", Text, primary_key=True),
-    _org(),
-    _text("study_instance_uid"),
-    _text("sop_instance_uid", nullable=True),
+    org(),
+    words("study_instance_uid"),
+    words("sop_instance_uid", nullable=True),
     Column("instances", Integer, nullable=False),
-    _text("reason"),
-    _text("actor_name"),
-    _instant("deleted_at"),
-    _instant("purge_at"),
+    words("reason"),
+    words("actor_name"),
+    instant("deleted_at"),
+    instant("purge_at"),
     Index(None, "org_id", "deleted_at"),
 )
 
 sequence_values = Table(
     "sequence_values",
     metadata,
-    _org(),
+    org(),
     Column("level", Text, nullable=False),
     Column("owner", BigInteger, nullable=False),  # pk in the level's table
     Column("sequence", Text, nullable=False),
@@ -290,10 +200,10 @@ sequence_values = Table(
 application_entities = Table(
     "application_entities",
     metadata,
-    _pk(),
-    _org(),
+    pk(),
+    org(),
     Column("title", Text, nullable=False, unique=True),
-    _text("host", nullable=True),
+    words("host", nullable=True),
     Column("port", Integer),
     Column("rights", Text, nullable=False),  # of pacs.access.RIGHTS, joined by commas
     Column("tls", Boolean, nullable=False),
@@ -302,16 +212,16 @@ application_entities = Table(
 users = Table(
     "users",
     metadata,
-    _pk(),
-    _org(),
+    pk(),
+    org(),
     Column("email", Text, nullable=False, unique=True),  # lower case
     Column("role", Text, nullable=False),  # of pacs.rights.ROLES
-    _text("first_name"),
-    _text("last_name"),
-    _text("password_hash", nullable=True),
+    words("first_name"),
+    words("last_name"),
+    words("password_hash", nullable=True),
     Column("must_change_password", Boolean, nullable=False),
     Column("active", Boolean, nullable=False),
-    _instant("created_at"),
+    instant("created_at"),
     Index(None, "org_id"),
 )
 
@@ -319,14 +229,14 @@ sessions = Table(
     "sessions",
     metadata,
     Column("id", Text, primary_key=True),
-    _org(),
-    _of("users", "user_pk"),
+    org(),
+    of("users", "user_pk"),
     Column("kind", Text, nullable=False),  # of pacs.accounts.SessionKind
     Column("role", Text, nullable=False),
-    _text("address"),
-    _instant("created_at"),
-    _instant("expires_at"),
-    _instant("revoked_at", nullable=True),
+    words("address"),
+    instant("created_at"),
+    instant("expires_at"),
+    instant("revoked_at", nullable=True),
     Index(None, "user_pk"),
 )
 
@@ -337,7 +247,7 @@ sign_in_attempts = Table(
     Column("email", Text, nullable=False),
     Column("address", Text, nullable=False),
     Column("tries", Integer, nullable=False),
-    _instant("since"),
+    instant("since"),
     PrimaryKeyConstraint("email", "address"),
     Index(None, "since"),
 )
@@ -345,21 +255,21 @@ sign_in_attempts = Table(
 jobs = Table(
     "jobs",
     metadata,
-    _pk(),
-    _org(),
-    _text("kind"),
-    _text("key", nullable=True),
-    _text("payload"),
+    pk(),
+    org(),
+    words("kind"),
+    words("key", nullable=True),
+    words("payload"),
     Column("state", Text, nullable=False),  # waiting, running, failed; a finished job has no row
-    _instant("run_at"),
+    instant("run_at"),
     Column("attempt", Integer, nullable=False),
     Column("max_attempts", Integer, nullable=False),
-    _text("worker", nullable=True),
-    _text("token", nullable=True),
-    _instant("lease_until", nullable=True),
-    _text("last_error", nullable=True),
-    _text("correlation_id"),
-    _instant("created_at"),
+    words("worker", nullable=True),
+    words("token", nullable=True),
+    instant("lease_until", nullable=True),
+    words("last_error", nullable=True),
+    words("correlation_id"),
+    instant("created_at"),
     Index(None, "state", "run_at"),
     Index(None, "state", "lease_until"),
 )
@@ -377,52 +287,52 @@ tasks = Table(
     "tasks",
     metadata,
     Column("id", Text, primary_key=True),
-    _org(),
-    _text("kind"),
+    org(),
+    words("kind"),
     Column("status", Text, nullable=False),  # see pacs.tasks
-    _text("study_instance_uid", nullable=True),
-    _text("message"),
+    words("study_instance_uid", nullable=True),
+    words("message"),
     Column("total_items", Integer, nullable=False),
     Column("processed_items", Integer, nullable=False),
     Column("failed_items", Integer, nullable=False),
     Column("skipped_items", Integer, nullable=False),
-    _text("errors"),
-    _text("actor_name"),
-    _text("actor_address"),
-    _text("correlation_id"),
-    _instant("created_at"),
-    _instant("updated_at"),
+    words("errors"),
+    words("actor_name"),
+    words("actor_address"),
+    words("correlation_id"),
+    instant("created_at"),
+    instant("updated_at"),
     Index(None, "org_id", "created_at"),
 )
 
 changes = Table(
     "changes",
     metadata,
-    _org(),
+    org(),
     Column("seq", BigInteger, nullable=False, autoincrement=False),
-    _instant("at"),
-    _text("kind"),
-    _text("resource"),
-    _text("payload"),
-    _text("correlation_id"),
+    instant("at"),
+    words("kind"),
+    words("resource"),
+    words("payload"),
+    words("correlation_id"),
     PrimaryKeyConstraint("org_id", "seq"),
 )
 
 audit = Table(
     "audit",
     metadata,
-    _org(),
+    org(),
     Column("seq", BigInteger, nullable=False, autoincrement=False),
-    _instant("at"),
-    _text("actor_kind"),
-    _text("actor_name"),
-    _text("actor_address"),
-    _text("correlation_id"),
-    _text("action"),
-    _text("outcome"),
-    _text("resource"),
-    _text("details"),
-    _text("hash"),
+    instant("at"),
+    words("actor_kind"),
+    words("actor_name"),
+    words("actor_address"),
+    words("correlation_id"),
+    words("action"),
+    words("outcome"),
+    words("resource"),
+    words("details"),
+    words("hash"),
     PrimaryKeyConstraint("org_id", "seq"),
     Index(None, "org_id", "resource"),
     Index(None, "org_id", "at"),
@@ -433,7 +343,7 @@ org_heads = Table(
     "org_heads",
     metadata,
     Column("org_id", Integer, ForeignKey("organizations.id"), primary_key=True, autoincrement=False),
-    _count("audit_seq"),
+    count("audit_seq"),
     Column("audit_hash", Text, nullable=False, server_default=text("''")),
-    _count("change_seq"),
+    count("change_seq"),
 )

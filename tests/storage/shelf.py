@@ -13,10 +13,10 @@ from sqlalchemy import text
 from pacs.errors import BlobVanishing
 from pacs.model import Blob, Received
 from storage.blobs import BlobStore
+from storage.columns import micros
 from storage.database import Database
 from storage.index import Entries, open_entries
 from storage.sweep import GRACE, Sweep
-from storage.tables import micros
 from tests.storage.received import received
 from tests.storage.world import LIMITS
 from tests.storage.world import store as enter

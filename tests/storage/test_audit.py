@@ -74,7 +74,7 @@ def test_a_forged_last_row_does_not_fit_the_head(trail: Database) -> None:
 
     with trail.read() as connection:
         last_two = connection.execute(text("SELECT * FROM audit ORDER BY seq DESC LIMIT 2")).mappings().all()
-    from storage.tables import moment
+    from storage.columns import moment
 
     forged = {**last_two[0], "at": moment(last_two[0]["at"]), "action": "nothing"}
     digest = link(forged, last_two[1]["hash"])
