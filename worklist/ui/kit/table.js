@@ -30,7 +30,7 @@ function useWindow(total, onNeed) {
 }
 
 /** `columns`: {id, title, width, cell(row), end, hide}; `row(index)` is undefined while it is on its way. */
-export function Table({ label, columns, total, row, chosen, onChoose, onOpen, onNeed, sort, onSort, rowClass }) {
+export function Table({ label, columns, total, row, chosen, onChoose, onOpen, onNeed, rowClass }) {
   const { box, look, first, last } = useWindow(total, onNeed);
   const height = rowHeight();
   const template = { gridTemplateColumns: columns.map((column) => column.width).join(" ") };
@@ -82,21 +82,11 @@ export function Table({ label, columns, total, row, chosen, onChoose, onOpen, on
     onKeyDown=${move}
   >
     <div class="head" role="row" aria-rowindex="1" style=${template}>
-      ${columns.map((column) => html`<${Heading} key=${column.id} ...${{ column, sort, onSort }} />`)}
+      ${columns.map(
+        ({ id, title, end }) => html`<div key=${id} role="columnheader" class=${end ? "end" : ""}>${title}</div>`,
+      )}
     </div>
     <div class="rows" role="rowgroup" style=${{ blockSize: `${total * height}px` }}>${rows}</div>
-  </div>`;
-}
-
-function Heading({ column, sort, onSort }) {
-  const way = sort?.replace("-", "") === column.sort ? (sort.startsWith("-") ? "descending" : "ascending") : undefined;
-  const text = column.title;
-  return html`<div role="columnheader" class=${column.end ? "end" : ""} aria-sort=${column.sort ? (way ?? "none") : undefined}>
-    ${column.sort && onSort
-      ? html`<button type="button" tabindex="-1" onClick=${() => onSort(way === "descending" ? column.sort : `-${column.sort}`)}>
-          ${text}<span aria-hidden="true">${way ? (way === "descending" ? " ↓" : " ↑") : ""}</span>
-        </button>`
-      : text}
   </div>`;
 }
 
