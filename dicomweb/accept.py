@@ -105,14 +105,14 @@ def parse(fields: Iterable[str]) -> list[MediaRange]:
 
 
 def _media_range(text: str) -> MediaRange | None:
-    name, *parameters = (part.strip() for part in _PARAMETER.findall(text))
-    name = name.lower()
+    name, _, rest = text.partition(";")
+    name = name.strip().lower()
     if name == "*":  # as some Java clients say it
         name = "*/*"
     if not _TYPE.fullmatch(name):
         return None
     kind, syntaxes, q = "*/*", list[str](), 1.0
-    for parameter in parameters:
+    for parameter in _PARAMETER.findall(rest):
         key, _, value = parameter.partition("=")
         key, value = key.strip().lower(), _unquoted(value.strip())
         if key == "type":

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import deque
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pacs.dicom.convert import Decode, convert
@@ -23,7 +23,7 @@ from pacs.ports import BlobReader
 class Codecs:
     """Which compressed transfer syntaxes are decoded here, and by what."""
 
-    decodable: Collection[str]
+    decodable: frozenset[str]
     decode: Decode
 
 

@@ -1,0 +1,61 @@
+"""Which media type and transfer syntax a frame can have (PS3.18 §8.7.3.3, Tables 8.7.3-4 and 8.7.3-5)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+from dicomweb.accept import OCTETS, MediaRange, Offer, choose
+from pacs.dicom.dictionary import VIDEO
+from pacs.dicom.part10 import EXPLICIT_LITTLE
+from pacs.framing import NATIVE
+
+_JPEG = "1.2.840.10008.1.2.4."
+
+
+def _compressed() -> dict[str, str]:
+    found = {"1.2.840.10008.1.2.5": "image/dicom-rle"}
+    images: tuple[tuple[str, tuple[int, ...]], ...] = (
+        ("image/jpeg", (50, 51, 53, 55, 57, 70)),
+        ("image/jls", (80, 81)),
+        ("image/jp2", (90, 91)),
+        ("image/jpx", (92, 93)),
+        ("image/jphc", (201, 202, 203)),
+        ("image/jxl", (110, 111, 112)),
+    )
+    for media_type, numbers in images:
+        found |= {f"{_JPEG}{number}": media_type for number in numbers}
+    for syntax in VIDEO:
+        mpeg2 = syntax.startswith((f"{_JPEG}100", f"{_JPEG}101"))
+        found[syntax] = "video/mpeg" if mpeg2 else "video/mp4"
+    return found
+
+
+COMPRESSED = _compressed()
+"""Transfer syntax → media type of a frame as it is stored."""
+
+
+def offers(stored: str, single: bool, decodable: frozenset[str]) -> list[Offer]:
+    """What a frame stored in this syntax can be had as, the default of PS3.18 §10.4.1.3 first.
+
+    `single`: one frame was asked for, which can be an answer without parts.
+    """
+    found = list[Offer]()
+    for multipart in (True, False) if single else (True,):
+        if stored in NATIVE:
+            found.append(Offer(OCTETS, multipart, EXPLICIT_LITTLE, stored=True))
+            continue
+        if stored in decodable:
+            found.append(Offer(OCTETS, multipart, EXPLICIT_LITTLE))
+        if stored in COMPRESSED:
+            found.append(Offer(COMPRESSED[stored], multipart, stored, stored=True))
+        found.append(Offer(OCTETS, multipart, stored, stored=True, default=False))
+    return found
+
+
+@lru_cache(maxsize=256)
+def chosen(ranges: Sequence[MediaRange], stored: str, single: bool, decodable: frozenset[str]) -> Offer:
+    """`NotAcceptable` names what there is. All arguments are immutable: a viewer asks the same
+    thousands of times.
+    """
+    return choose(ranges, offers(stored, single, decodable))

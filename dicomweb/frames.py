@@ -1,0 +1,112 @@
+"""Retrieve Frames (PS3.18 §10.4.1.3): one lookup, one range read, and only what was asked for decoded."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from dicomweb import multipart
+from dicomweb.accept import Offer, acceptable
+from dicomweb.frame_types import chosen
+from dicomweb.multipart import Part, PartHead
+from dicomweb.paths import path_of
+from pacs.archive import Archive
+from pacs.dicom.frames import FrameIndex
+from pacs.dicom.part10 import EXPLICIT_LITTLE
+from pacs.errors import BadInput, LimitExceeded, NotFound
+from pacs.framing import NATIVE, Frames, frame_index_of, frame_size
+from pacs.http.origin import origin
+from pacs.http.resource import Resource, actor
+from pacs.http.streaming import answer
+from pacs.model import StoredInstance
+from pacs.rights import Right
+from pacs.transcoding import Transcoder
+
+PATH = "/studies/{study}/series/{series}/instances/{sop}/frames/{frames}"
+
+MAX_FRAMES = 100_000
+"""Frames of one request."""
+_NUMBERS = re.compile(r"([0-9]{1,9})(?:-([0-9]{1,9}))?")
+
+
+def resources(archive: Archive, transcoder: Transcoder) -> list[Resource]:
+    return [Resource(PATH, RetrieveFrames(archive, transcoder).answer, Right.READ)]
+
+
+def frame_list(text: str) -> list[int]:
+    """Numbers from 1, and ranges of them, in the caller's order."""
+    found = list[int]()
+    for item in text.split(","):
+        numbers = _NUMBERS.fullmatch(item.strip())
+        if numbers is None:
+            raise BadInput("frames are asked for by numbers, with commas between")
+        first = int(numbers[1])
+        last = int(numbers[2] or first)
+        if not 1 <= first <= last:
+            raise BadInput("frames are counted from 1")
+        if len(found) + last - first >= MAX_FRAMES:
+            raise LimitExceeded(f"one request gets at most {MAX_FRAMES} frames")
+        found.extend(range(first, last + 1))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class RetrieveFrames:
+    archive: Archive
+    transcoder: Transcoder
+
+    def answer(self, request: Request) -> Response:
+        path, numbers = path_of(request), frame_list(request.path_params["frames"])
+        caller = actor(request)
+        instance = next(self.archive.retrieve(caller, path.study, path.series, path.sop))
+        index = frame_index_of(instance)
+        if max(numbers) > len(index):
+            raise NotFound(f"this instance has {len(index)} frames")
+        ranges = tuple(acceptable(request))
+        decodable = self.transcoder.codecs.decodable
+        offer = chosen(ranges, instance.transfer_syntax, len(numbers) == 1, decodable)
+        self.archive.record(caller, "retrieve", resource=path.study, level="FRAME", frames=len(numbers))
+        asked = _Asked(instance, index, numbers, offer)
+        if not offer.multipart:
+            alone = (piece for _, pieces in self._parts(asked, "") for piece in pieces)
+            return answer(alone, _named(offer), asked.size(numbers[0]))
+        here = f"{origin(request)}{request.url.path.rpartition('/')[0]}/"
+        boundary = multipart.new_boundary()
+        size = multipart.length((asked.head(number, here) for number in numbers), boundary)
+        body = multipart.encoded(self._parts(asked, here), boundary)
+        return answer(body, multipart.content_type(offer.media_type, boundary), size)
+
+    def _parts(self, asked: _Asked, here: str) -> Iterator[Part]:
+        with self.archive.open(asked.instance) as reader:
+            frames = Frames(asked.instance, reader, self.transcoder)
+            take = frames.uncompressed if asked.uncompressed else frames.stored
+            for number in asked.numbers:
+                yield asked.head(number, here), take(number - 1)
+
+
+def _named(offer: Offer) -> str:
+    return f"{offer.media_type}; transfer-syntax={offer.syntax}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    instance: StoredInstance
+    index: FrameIndex
+    numbers: Sequence[int]
+    offer: Offer
+
+    @property
+    def uncompressed(self) -> bool:
+        return self.offer.syntax == EXPLICIT_LITTLE
+
+    def size(self, number: int) -> int | None:
+        """Bytes of the frame; unknown before it is decoded."""
+        decoding = self.uncompressed and self.instance.transfer_syntax not in NATIVE
+        return None if decoding else frame_size(self.index, number - 1)
+
+    def head(self, number: int, here: str) -> PartHead:
+        return PartHead(_named(self.offer), self.size(number), f"{here}{number}")

@@ -1,0 +1,202 @@
+"""Which instances go out, in which transfer syntax, and what the audit trail says of it.
+
+The caller's ranges are weighed anew for each instance, since each lies here in its own syntax:
+as stored where that is acceptable, else converted without loss (PS3.18 §8.7.3.4, §8.7.8.2). When the
+caller names no transfer syntax it is Explicit VR Little Endian, or the stored one where that cannot be.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import zlib
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import IO, TypeVar
+
+from dicomweb.accept import AS_STORED, MediaRange
+from dicomweb.zipped import Member
+from pacs.actor import Actor
+from pacs.archive import Archive
+from pacs.dicom.choice import AsStored, Convert, Impossible, choose
+from pacs.dicom.part10 import EXPLICIT_LITTLE, part10_prefix
+from pacs.dicom.source import CHUNK, IN_MEMORY
+from pacs.errors import NotAcceptable, NotConvertible
+from pacs.http.streaming import Pieces, resumed
+from pacs.model import StoredInstance
+from pacs.transcoding import Transcoder
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One instance and how it goes out. `fallback`: as stored, should converting it fail."""
+
+    instance: StoredInstance
+    choice: AsStored | Convert
+    fallback: bool = False
+
+    @property
+    def size(self) -> int | None:
+        """Bytes of the file, when that is known before it is made."""
+        return self.instance.blob.size if isinstance(self.choice, AsStored) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Transfer syntaxes that are equally welcome. `fallback`: as stored when none can be made."""
+
+    syntaxes: frozenset[str]
+    fallback: bool = False
+
+
+DEFAULT = Wish(frozenset({EXPLICIT_LITTLE}), fallback=True)
+
+
+def wishes(ranges: Iterable[MediaRange]) -> list[Wish]:
+    """What the ranges say of transfer syntaxes, the most wanted first."""
+    by_weight = defaultdict[float, set[str]](set)
+    unnamed = set[float]()
+    for each in ranges:
+        if each.q and each.syntaxes:
+            by_weight[each.q].update(each.syntaxes)
+        elif each.q:
+            by_weight[each.q].add(EXPLICIT_LITTLE)
+            unnamed.add(each.q)
+    return [Wish(frozenset(by_weight[q]), q in unnamed) for q in sorted(by_weight, reverse=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`left_out`: how many instances cannot be had as asked, and why the first of them cannot."""
+
+    instances: Sequence[Planned]
+    left_out: int = 0
+    reason: str = ""
+
+
+def plan(found: Iterable[StoredInstance], wanted: Sequence[Wish], decodable: Collection[str]) -> Plan:
+    """`NotAcceptable` when not one of them can be had as asked."""
+    instances, reasons = list[Planned](), list[str]()
+    for instance in found:
+        planned = _planned(instance, wanted, decodable)
+        if isinstance(planned, Impossible):
+            reasons.append(planned.reason)
+        else:
+            instances.append(planned)
+    if not instances:
+        raise NotAcceptable(f"{reasons[0]}; available: as stored, transfer-syntax=*")
+    return Plan(instances, len(reasons), reasons[0] if reasons else "")
+
+
+def _planned(
+    instance: StoredInstance, wanted: Sequence[Wish], decodable: Collection[str]
+) -> Planned | Impossible:
+    stored = instance.transfer_syntax
+    refused = Impossible("no transfer syntax is acceptable")
+    for wish in wanted:
+        accepted = {stored} if AS_STORED in wish.syntaxes else wish.syntaxes
+        choice = choose(stored, accepted, decodable)
+        if not isinstance(choice, Impossible):
+            return Planned(instance, choice, wish.fallback)
+        if wish.fallback:
+            return Planned(instance, AsStored(stored))
+        refused = choice
+    return refused
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieval:
+    """One caller's retrieval under way."""
+
+    archive: Archive
+    transcoder: Transcoder
+    actor: Actor
+
+    def opened(self, planned: Planned) -> tuple[str, Pieces]:
+        """One instance as a PS3.10 file, and its transfer syntax: the very bytes, or a new file header
+        and what was converted, of which the first piece is made at once.
+        """
+        instance, choice = planned.instance, planned.choice
+        if isinstance(choice, Convert):
+            pieces = self._converted(instance, choice.transfer_syntax)
+            try:
+                return choice.transfer_syntax, resumed(next(pieces), pieces)
+            except NotConvertible:
+                if not planned.fallback:
+                    raise
+        return instance.transfer_syntax, self._as_stored(instance)
+
+    def _as_stored(self, instance: StoredInstance) -> Pieces:
+        with self.archive.open(instance) as reader:
+            yield from reader.verified()
+
+    def _converted(self, instance: StoredInstance, target: str) -> Pieces:
+        uids = instance.identity
+        with self.archive.open(instance) as reader:
+            data_set = self.transcoder.data_set(instance, reader, target)
+            yield part10_prefix(uids.sop_class_uid, uids.sop_instance_uid, target) + next(data_set)
+            yield from data_set
+
+    def member(self, name: str, planned: Planned) -> Iterator[Member]:
+        """One instance for a ZIP, read twice: for its checksum, then to be sent."""
+        instance, choice = planned.instance, planned.choice
+        if isinstance(choice, AsStored):
+            with self.archive.open(instance) as reader:
+                crc = _checksum(reader.verified())
+                yield Member(name, reader.size, crc, reader.chunks())
+            return
+        with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY) as file:
+            for piece in self.opened(planned)[1]:
+                file.write(piece)
+            size = file.tell()
+            yield Member(name, size, _checksum(_read(file)), _read(file))
+
+    def recorded(self, pieces: Iterator[bytes], progress: Progress) -> Pieces:
+        """`pieces`, and the audit record of the retrieval however it ends."""
+        try:
+            yield from pieces
+            progress.finished = True
+        finally:
+            self.archive.record(
+                self.actor,
+                "retrieve",
+                "success" if progress.finished else "failure",
+                progress.study,
+                level=progress.level,
+                form=progress.form,
+                completed=progress.completed,
+                remaining=progress.total - progress.completed,
+            )
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a retrieval got. `form`: the media type it is sent as."""
+
+    study: str
+    level: str
+    form: str
+    total: int
+    completed: int = 0
+    finished: bool = False
+
+    def counted(self, planned: Iterable[T]) -> Iterator[T]:
+        """The same ones; each counts when the next is asked for."""
+        for each in planned:
+            yield each
+            self.completed += 1
+
+
+def _checksum(pieces: Iterable[bytes]) -> int:
+    crc = 0
+    for piece in pieces:
+        crc = zlib.crc32(piece, crc)
+    return crc
+
+
+def _read(file: IO[bytes]) -> Iterator[bytes]:
+    file.seek(0)
+    while chunk := file.read(CHUNK):
+        yield chunk

@@ -1,0 +1,137 @@
+"""Retrieve a study, a series or an instance as DICOM files (PS3.18 §10.4): in parts, alone, or zipped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from itertools import chain
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from dicomweb import multipart, zipped
+from dicomweb.accept import AS_STORED, DICOM, ZIP, MediaRange, Offer, acceptable, choose, takes
+from dicomweb.multipart import Part, PartHead
+from dicomweb.paths import path_of
+from dicomweb.retrieval import DEFAULT, Plan, Progress, Retrieval, Wish, plan, wishes
+from dicomweb.warning import warning
+from pacs.archive import Archive
+from pacs.http.byte_range import byte_range
+from pacs.http.origin import origin
+from pacs.http.resource import Resource, actor
+from pacs.http.streaming import answer, sliced
+from pacs.rights import Right
+from pacs.transcoding import Transcoder
+
+IN_PARTS, ALONE, ZIPPED = Offer(DICOM, multipart=True), Offer(DICOM), Offer(ZIP)
+
+_STUDY = "/studies/{study}"
+_SERIES = f"{_STUDY}/series/{{series}}"
+_PATHS = (_STUDY, _SERIES, f"{_SERIES}/instances/{{sop}}")
+
+
+def resources(archive: Archive, transcoder: Transcoder) -> list[Resource]:
+    endpoint = RetrieveDicom(archive, transcoder)
+    return [Resource(path, endpoint.answer, Right.READ) for path in _PATHS]
+
+
+@dataclass(frozen=True, slots=True)
+class RetrieveDicom:
+    """All three levels."""
+
+    archive: Archive
+    transcoder: Transcoder
+
+    def answer(self, request: Request) -> Response:
+        path, ranges = path_of(request), acceptable(request)
+        offer = choose(ranges, (IN_PARTS, ALONE, ZIPPED) if path.sop else (IN_PARTS, ZIPPED))
+        found = self.archive.retrieve(actor(request), path.study, path.series, path.sop)
+        planned = plan(found, _wanted(ranges, offer), self.transcoder.codecs.decodable)
+        retrieval = Retrieval(self.archive, self.transcoder, actor(request))
+        progress = Progress(path.study, path.level, str(offer), len(planned.instances))
+        return _ANSWERS[offer](_Asked(request, retrieval, planned, progress))
+
+
+def _wanted(ranges: list[MediaRange], offer: Offer) -> list[Wish]:
+    """A ZIP is for keeping: as stored, unless something else is asked for."""
+    taking = [each for each in ranges if takes(each, offer)]
+    if offer is ZIPPED and not any(each.syntaxes for each in taking):
+        return [Wish(frozenset({AS_STORED}))]
+    return wishes(taking) or [DEFAULT]
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    request: Request
+    retrieval: Retrieval
+    plan: Plan
+    progress: Progress
+
+    @property
+    def status(self) -> int:
+        """206 when some of what was asked for cannot be had in that form (PS3.18 §10.4.3.1)."""
+        return 206 if self.plan.left_out else 200
+
+    @property
+    def headers(self) -> dict[str, str]:
+        if not self.plan.left_out:
+            return {}
+        text = f"{self.plan.left_out} instances are left out: {self.plan.reason}"
+        return dict([warning(origin(self.request), text)])
+
+
+def _in_parts(asked: _Asked) -> Response:
+    boundary = multipart.new_boundary()
+    known = [PartHead(_named(each.choice.transfer_syntax), each.size) for each in asked.plan.instances]
+    body = asked.retrieval.recorded(multipart.encoded(_parts(asked), boundary), asked.progress)
+    return answer(
+        body,
+        multipart.content_type(DICOM, boundary),
+        multipart.length(known, boundary),
+        asked.status,
+        asked.headers,
+    )
+
+
+def _parts(asked: _Asked) -> Iterator[Part]:
+    for planned in asked.progress.counted(asked.plan.instances):
+        syntax, pieces = asked.retrieval.opened(planned)
+        yield PartHead(_named(syntax), planned.size), pieces
+
+
+def _named(syntax: str) -> str:
+    return f"{DICOM}; transfer-syntax={syntax}"
+
+
+def _alone(asked: _Asked) -> Response:
+    (planned,) = asked.progress.counted(asked.plan.instances)
+    syntax, pieces = asked.retrieval.opened(planned)
+    body = asked.retrieval.recorded(pieces, asked.progress)
+    return answer(body, _named(syntax), planned.size)
+
+
+def _zipped(asked: _Asked) -> Response:
+    """Of stored files alone every byte's place is known: then a part of it can be asked for again."""
+    instances = asked.plan.instances
+    named = list(zip(_names(len(instances)), instances, strict=True))
+    members = chain.from_iterable(
+        asked.retrieval.member(name, each) for name, each in asked.progress.counted(named)
+    )
+    archive = zipped.zipped(members)
+    headers = {"Content-Disposition": 'attachment; filename="dicom.zip"', **asked.headers}
+    size = zipped.length((name, each.size) for name, each in named)
+    if size is None:
+        return answer(asked.retrieval.recorded(archive, asked.progress), ZIP, None, asked.status, headers)
+    blobs = "".join(each.instance.blob.address for each in instances)
+    part = byte_range(asked.request, size, f'"{sha256(blobs.encode()).hexdigest()}"')
+    body = asked.retrieval.recorded(sliced(archive, part.start, part.stop), asked.progress)
+    return answer(body, ZIP, part.length, part.status, {**headers, **part.headers})
+
+
+def _names(count: int) -> Iterator[str]:
+    """Ours alone: what a sender calls its objects names no file."""
+    return (f"dicom/{number:06d}.dcm" for number in range(1, count + 1))
+
+
+_ANSWERS = {IN_PARTS: _in_parts, ALONE: _alone, ZIPPED: _zipped}

@@ -1,0 +1,62 @@
+"""A part of a body by `Range` (RFC 9110 §14): how a download that broke off goes on, and video is sought."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from starlette.requests import Request
+
+from pacs.errors import RangeNotSatisfiable
+
+_ONE = re.compile(r"bytes\s*=\s*([0-9]{0,18})\s*-\s*([0-9]{0,18})\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class ByteRange:
+    """The bytes from `start` up to `stop` of `size`; all of them when the caller asked for no part."""
+
+    start: int
+    stop: int
+    size: int
+    partial: bool
+    etag: str
+
+    @property
+    def length(self) -> int:
+        return self.stop - self.start
+
+    @property
+    def status(self) -> int:
+        return 206 if self.partial else 200
+
+    @property
+    def headers(self) -> dict[str, str]:
+        found = {"Accept-Ranges": "bytes", "ETag": self.etag}
+        if self.partial:
+            found["Content-Range"] = f"bytes {self.start}-{self.stop - 1}/{self.size}"
+        return found
+
+
+def byte_range(request: Request, size: int, etag: str) -> ByteRange:
+    """What `request` asks of a body of `size` bytes known as `etag` (with its quotes).
+
+    Several ranges at once, another unit or an outdated `If-Range` get the whole body, as a server may
+    answer. `RangeNotSatisfiable` when nothing lies there.
+    """
+    whole = ByteRange(0, size, size, False, etag)
+    found = _ONE.fullmatch(request.headers.get("range", ""))
+    if found is None or request.headers.get("if-range", etag) != etag:
+        return whole
+    first, last = found.groups()
+    if not first and not last:
+        return whole
+    if not first:  # the last so many
+        start, stop = max(size - int(last), 0), size
+    else:
+        start, stop = int(first), min(int(last) + 1 if last else size, size)
+        if last and int(last) < int(first):
+            return whole
+    if start >= stop:
+        raise RangeNotSatisfiable(size)
+    return ByteRange(start, stop, size, True, etag)

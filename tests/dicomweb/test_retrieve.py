@@ -1,0 +1,219 @@
+"""Studies, series and instances as files (PS3.18 §10.4), at the app's level."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from pydicom import dcmread
+from pydicom.uid import (
+    MPEG4HP41,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEGBaseline8Bit,
+    RLELossless,
+)
+
+from pacs.dicom.image import ImagePixel
+from pacs.pixels.transcode import encode_frame
+from storage.database import Database
+from tests.dicomweb.retrieving import World, image, parts, path_to, retrieving
+
+STUDY = "/studies/1.2.3.1"
+ALONE = f"application/dicom; transfer-syntax={ExplicitVRLittleEndian}"
+MULTIPART = 'multipart/related; type="application/dicom"'
+
+
+@pytest.fixture
+def world(sqlite_url: str, tmp_path: Path) -> Iterator[World]:
+    database = Database(sqlite_url)
+    with retrieving(database, tmp_path / "blobs") as opened:
+        yield opened
+    database.close()
+
+
+def test_a_study_in_parts_each_as_it_was_sent(world: World) -> None:
+    files = [image(n) for n in (1, 2, 3)]
+    for file in files:
+        world.store(file)
+    answer = world.get(STUDY, MULTIPART)
+    assert answer.status_code == 200
+    assert int(answer.headers["content-length"]) == len(answer.content)
+    found = parts(answer)
+    assert [body for _, body in found] == files
+    assert {head["content-type"] for head, _ in found} == {
+        f"application/dicom; transfer-syntax={ExplicitVRLittleEndian}"
+    }
+    assert [int(head["content-length"]) for head, _ in found] == [len(file) for file in files]
+
+
+@pytest.mark.parametrize("level", [1, 2, 3])
+def test_every_level(world: World, level: int) -> None:
+    stored = world.store(image())
+    for accept in (None, "*/*", MULTIPART):
+        ((_, body),) = parts(world.get(path_to(stored.identity, level), accept))
+        assert body == image()
+
+
+def test_one_instance_alone(world: World) -> None:
+    stored = world.store(image())
+    answer = world.get(path_to(stored.identity), "application/dicom")
+    assert answer.content == image()
+    assert answer.headers["content-type"] == f"application/dicom; transfer-syntax={ExplicitVRLittleEndian}"
+    assert world.get(STUDY, "application/dicom").status_code == 406
+
+
+@pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRBigEndian])
+def test_explicit_little_endian_unless_another_is_asked_for(world: World, syntax: str) -> None:
+    """Case A21."""
+    file = image(syntax=syntax, frames=[bytes(range(24))])
+    path = path_to(world.store(file).identity)
+    for accept in (None, "application/dicom", f"application/dicom; transfer-syntax={ExplicitVRLittleEndian}"):
+        answer = world.get(path, accept)
+        body = parts(answer)[0][1] if accept is None else answer.content
+        ds = dcmread(BytesIO(body))
+        assert ds.file_meta.TransferSyntaxUID == ExplicitVRLittleEndian
+        assert ds.PixelData == bytes(range(24))
+    for accept in (
+        "application/dicom; transfer-syntax=*",
+        f"application/dicom; transfer-syntax={syntax}",
+        f"application/dicom; transfer-syntax={JPEGBaseline8Bit}, application/dicom; transfer-syntax={syntax}",
+        f"application/dicom; transfer-syntax=*, {ALONE}; q=0.9",
+    ):
+        assert world.get(path, accept).content == file
+    weighed = f"application/dicom; transfer-syntax=*;q=0.2, {ALONE}"
+    assert (
+        dcmread(BytesIO(world.get(path, weighed).content)).file_meta.TransferSyntaxUID
+        == ExplicitVRLittleEndian
+    )
+
+
+def _jpeg(number: int = 1) -> bytes:
+    frame = encode_frame(JPEGBaseline8Bit, ImagePixel(8, 8, 8, 8), bytes(range(64)))
+    return image(number, JPEGBaseline8Bit, [frame], Rows=8, Columns=8)
+
+
+def test_a_compressed_one_is_decoded_for_who_says_nothing(world: World) -> None:
+    path = path_to(world.store(_jpeg()).identity)
+    ds = dcmread(BytesIO(world.get(path, "application/dicom").content))
+    assert (ds.file_meta.TransferSyntaxUID, len(ds.PixelData)) == (ExplicitVRLittleEndian, 64)
+    assert world.get(path, "application/dicom; transfer-syntax=*").content == _jpeg()
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_what_cannot_be_decoded_goes_as_stored_only_where_that_is_acceptable(
+    world: World, broken: bool
+) -> None:
+    """PS3.18 §8.7.3.4 lets the default be the stored syntax where there is no other."""
+    syntax = RLELossless if broken else MPEG4HP41
+    file = image(syntax=syntax, frames=[b"damaged!"])
+    path = path_to(world.store(file).identity)
+    answer = world.get(path, "application/dicom")
+    assert answer.content == file
+    assert answer.headers["content-type"] == f"application/dicom; transfer-syntax={syntax}"
+    refused = world.get(path, f"application/dicom; transfer-syntax={ExplicitVRLittleEndian}")
+    assert refused.status_code == 406
+    assert refused.json()["code"] == ("NOT_CONVERTIBLE" if broken else "NOT_ACCEPTABLE")
+
+
+def test_part_of_a_study_is_206_and_says_so(world: World) -> None:
+    world.store(image(1))
+    world.store(image(2, MPEG4HP41, [b"video"]))
+    answer = world.get(STUDY, f"{MULTIPART}; transfer-syntax={ExplicitVRLittleEndian}")
+    assert answer.status_code == 206
+    assert [body for _, body in parts(answer)] == [image(1)]
+    assert answer.headers["warning"].startswith("299 http://testserver")
+    assert "1 instances are left out" in answer.headers["warning"]
+
+
+def test_a_zip_holds_the_very_bytes_under_our_own_names(world: World) -> None:
+    files = [image(1), image(2, ImplicitVRLittleEndian), _jpeg(3)]
+    for file in files:
+        world.store(file)
+    answer = world.get(STUDY, "application/zip")
+    assert answer.status_code == 200
+    assert int(answer.headers["content-length"]) == len(answer.content)
+    with zipfile.ZipFile(BytesIO(answer.content)) as archive:
+        assert archive.testzip() is None
+        assert archive.namelist() == [f"dicom/{n:06d}.dcm" for n in (1, 2, 3)]
+        assert [archive.read(name) for name in archive.namelist()] == files
+        assert {each.compress_type for each in archive.infolist()} == {zipfile.ZIP_STORED}
+
+
+def test_a_zip_in_another_syntax(world: World) -> None:
+    world.store(image(1, ImplicitVRLittleEndian))
+    answer = world.get(STUDY, f"application/zip; transfer-syntax={ExplicitVRLittleEndian}")
+    with zipfile.ZipFile(BytesIO(answer.content)) as archive:
+        ds = dcmread(BytesIO(archive.read("dicom/000001.dcm")))
+    assert ds.file_meta.TransferSyntaxUID == ExplicitVRLittleEndian
+
+
+def test_a_zip_that_broke_off_is_resumed(world: World) -> None:
+    """Case A24."""
+    for n in (1, 2):
+        world.store(image(n))
+    whole = world.get(STUDY, "application/zip")
+    size, etag = len(whole.content), whole.headers["etag"]
+    rest = world.get(STUDY, "application/zip", Range="bytes=500-", **{"If-Range": etag})
+    assert (rest.status_code, rest.content) == (206, whole.content[500:])
+    assert rest.headers["content-range"] == f"bytes 500-{size - 1}/{size}"
+    middle = world.get(STUDY, "application/zip", Range="bytes=10-19")
+    assert middle.content == whole.content[10:20]
+    assert world.get(STUDY, "application/zip", Range="bytes=-7").content == whole.content[-7:]
+    beyond = world.get(STUDY, "application/zip", Range=f"bytes={size}-")
+    assert (beyond.status_code, beyond.headers["content-range"]) == (416, f"bytes */{size}")
+    world.store(image(3))
+    anew = world.get(STUDY, "application/zip", Range="bytes=500-", **{"If-Range": etag})
+    assert (anew.status_code, anew.headers["etag"] == etag) == (200, False)
+
+
+def test_nothing_there_and_another_organisations_are_the_same_404(world: World) -> None:
+    identity = world.store(image()).identity
+    for level in (1, 2, 3):
+        path = path_to(identity, level)
+        theirs = world.get(path, "*/*", **{"X-Theirs": "1"})
+        nothing = world.get(path.replace("1.2.3.1", "1.2.3.9"), "*/*")
+        assert (theirs.status_code, nothing.status_code) == (404, 404)
+        assert theirs.json()["message"] == nothing.json()["message"]
+
+
+def test_the_same_study_of_two_organisations(world: World) -> None:
+    ours, theirs = image(PatientID="OURS"), image(PatientID="THEIRS")
+    world.store(ours)
+    world.store(theirs, world.theirs)
+    assert parts(world.get(STUDY))[0][1] == ours
+    assert parts(world.get(STUDY, **{"X-Theirs": "1"}))[0][1] == theirs
+
+
+@pytest.mark.parametrize("uid", ["1.2.x", "%00", "..", "1" * 65, "%F0%9F%A6%84"])
+def test_what_is_no_uid(world: World, uid: str) -> None:
+    assert world.get(f"/studies/{uid}").status_code in (400, 404)
+
+
+def test_each_retrieval_is_audited_once(world: World) -> None:
+    for n in (1, 2):
+        world.store(image(n))
+    world.get(STUDY, MULTIPART, **{"X-Correlation-ID": "abc"})
+    (record,) = world.audited()
+    assert (record["outcome"], record["resource"]) == ("success", "1.2.3.1")
+    assert '"completed":2' in record["details"].replace(" ", "")
+
+
+def test_damage_is_an_error_not_wrong_pixels(world: World) -> None:
+    stored = world.store(image())
+    (blob,) = (path for path in world.folder.rglob("*") if path.is_file() and path.stat().st_size > 300)
+    blob.write_bytes(blob.read_bytes()[:-1] + b"x")
+    answer = world.get(path_to(stored.identity))
+    assert (answer.status_code, answer.json()["code"]) == (500, "INTEGRITY")
+    (record,) = world.audited()
+    assert record["outcome"] == "failure"
+
+
+def test_head_sends_no_body(world: World) -> None:
+    identity = world.store(image()).identity
+    answer = world.client.head(f"/dicom-web{path_to(identity)}", headers={"Accept": "application/dicom"})
+    assert (answer.status_code, answer.content) == (200, b"")
