@@ -6,13 +6,14 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from bench import find, idle, memory, million, retrieve, store
+from bench import find, idle, memory, million, retrieve, store, web
 from bench.peers import nodelay_library
 from bench.setting import Setting
 
 BENCHES = {
     "store": store.run,
     "retrieve": retrieve.run,
+    "web": web.run,
     "find": find.run,
     "idle": idle.run,
     "memory": memory.run,

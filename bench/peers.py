@@ -20,6 +20,7 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from urllib.parse import urlsplit, urlunsplit
+from urllib.request import Request, urlopen
 
 import psutil  # type: ignore[import-untyped]
 import psycopg
@@ -59,6 +60,7 @@ class Peer:
         self.room, self.library = room, library
         self.port = free_port()
         self.sink_port = free_port()
+        self.web_port = free_port()
 
     def command(self, store: Path) -> list[str]:
         raise NotImplementedError
@@ -71,6 +73,18 @@ class Peer:
 
     def learn_sink(self) -> None:
         """Registers the AE `SINK_AET` at `sink_port`, where that was not part of `prepare`."""
+
+    def credentials(self) -> dict[str, str]:
+        """Headers that let a request in."""
+        return {}
+
+    def archive_path(self, study: str) -> str:
+        """Where a study is to be had as ZIP."""
+        raise NotImplementedError
+
+    def deletion(self, study: str) -> tuple[str, str, dict[str, str], bytes | None]:
+        """Method, path, headers and body of the request that deletes a study."""
+        raise NotImplementedError
 
     def discard(self, store: Path) -> None:
         """Throws away what `prepare` made outside `store`."""
@@ -156,6 +170,7 @@ class Ours(Peer):
     def __init__(self, room: Path, postgres: str | None = None) -> None:
         super().__init__(room, None)  # the server sees to TCP_NODELAY itself
         self.postgres = postgres
+        self._token: tuple[Path, str] | None = None
 
     def database_url(self, store: Path) -> str:
         if self.postgres:
@@ -174,12 +189,26 @@ class Ours(Peer):
         where = ["--host", "127.0.0.1", "--port", str(self.sink_port)]
         self.run("ae", "add", SINK_AET, *where, "--may", "store")
 
-    def run(self, *arguments: str) -> None:
+    def credentials(self) -> dict[str, str]:
+        if self._token is None or self._token[0] != self.store:
+            make = ["token", "create", "--email", "bench@localhost", "--role", "admin", "--create"]
+            self._token = self.store, self.run(*make, "--expires", "12h").strip()
+        return {"Authorization": f"Bearer {self._token[1]}"}
+
+    def archive_path(self, study: str) -> str:
+        return f"/dicom-web/studies/{study}"
+
+    def deletion(self, study: str) -> tuple[str, str, dict[str, str], bytes | None]:
+        path = f"/api/v1/studies/{study}"
+        return "DELETE", path, {"Content-Type": "application/json"}, b'{"reason": "bench"}'
+
+    def run(self, *arguments: str) -> str:
         environment = self.environment(self.store)
-        subprocess.run([self.executable, *arguments], env=environment, check=True, stdout=subprocess.DEVNULL)
+        command = [self.executable, *arguments]
+        return subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout
 
     def command(self, store: Path) -> list[str]:
-        http, dimse = f"127.0.0.1:{free_port()}", f"127.0.0.1:{self.port}"
+        http, dimse = f"127.0.0.1:{self.web_port}", f"127.0.0.1:{self.port}"
         return [self.executable, "serve", "--data", str(store / "data"), "--http", http, "--dimse", dimse]
 
     def discard(self, store: Path) -> None:
@@ -218,7 +247,7 @@ class Orthanc(Peer):
             "Name": "peer",
             "StorageDirectory": self.inside(store / "db"),
             "IndexDirectory": self.inside(store / "db"),
-            "HttpPort": free_port(),
+            "HttpPort": self.web_port,
             "DicomPort": self.port,
             "DicomAet": self.aet,
             "RemoteAccessAllowed": False,
@@ -238,6 +267,18 @@ class Orthanc(Peer):
 
     def environment(self, store: Path) -> dict[str, str]:
         return dict(os.environ)
+
+    def archive_path(self, study: str) -> str:
+        return f"/studies/{self._identifier(study)}/archive"
+
+    def deletion(self, study: str) -> tuple[str, str, dict[str, str], bytes | None]:
+        return "DELETE", f"/studies/{self._identifier(study)}", {}, None
+
+    def _identifier(self, study: str) -> str:
+        address = f"http://127.0.0.1:{self.web_port}/tools/lookup"
+        with urlopen(Request(address, data=study.encode())) as answer:
+            found: str = json.load(answer)[0]["ID"]
+        return found
 
     def command(self, store: Path) -> list[str]:
         chroot = ["chroot", str(self.root)] if self.root != Path("/") else []
