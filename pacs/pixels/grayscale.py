@@ -21,18 +21,18 @@ from pacs.pixels.samples import Grey, Values, grey
 Stage = Callable[[Values], Values]
 Unit = NDArray[np.float64]
 """Brightness from 0 to 1."""
+Voi = Callable[[Values], Unit]
 
 
 def render_grey(header: Header, frame: DecodedFrame, number: int, wanted: Window | None) -> Octets:
     stored = grey(header, frame)
     modality = modality_lut(header, number)
-    voi = windowed(wanted) if wanted else voi_lut(header, number)
-    if voi is None:
-        voi = windowed(_natural_window(header, stored, frame.image, modality))
+    voi = wanted or voi_lut(header, number) or _natural_window(header, stored, frame.image, modality)
+    brightness_of = windowed(voi, stored.is_float) if isinstance(voi, Window) else voi
     inverse = is_inverse(header, frame.image)
 
     def stage(values: Values) -> Octets:
-        brightness = voi(modality(values))
+        brightness = brightness_of(modality(values))
         return octets(1 - brightness if inverse else brightness)
 
     return stored.mapped(stage)
@@ -63,17 +63,17 @@ def modality_lut(header: Header, number: int) -> Stage:
     return Rescale()
 
 
-def voi_lut(header: Header, number: int) -> Callable[[Values], Unit] | None:
+def voi_lut(header: Header, number: int) -> Window | Voi | None:
     """§C.11.2: the first table, else the first window that lets anything be seen."""
     for holder in holders(header, number, "FrameVOILUTSequence"):
         if (item := holder.item("VOILUTSequence", 0)) and (table := lut(item)):
             return _scaled(table)
         if window := _window(holder):
-            return windowed(window)
+            return window
     return None
 
 
-def _scaled(table: Lut) -> Callable[[Values], Unit]:
+def _scaled(table: Lut) -> Voi:
     bits = table.descriptor.bits
     top = (1 << bits) - 1 if 8 <= bits <= 16 else max(int(table.data.max()), 1)
     return lambda values: np.minimum(table(values) / top, 1.0)
@@ -87,10 +87,13 @@ def _window(holder: Header) -> Window | None:
     return Window(center, width, Function(said) if said in set(Function) else Function.LINEAR)
 
 
-def windowed(window: Window) -> Callable[[Values], Unit]:
-    """§C.11.2.1.2 and §C.11.2.1.3; without width, a threshold."""
+def windowed(window: Window, is_float: bool = False) -> Voi:
+    """§C.11.2.1.2 and §C.11.2.1.3; without width, a threshold.
+
+    LINEAR counts whole steps, which floating point does not have: there it is taken exactly.
+    """
     center, width = window.center, window.width
-    if window.function is Function.LINEAR:
+    if window.function is Function.LINEAR and not is_float:
         center, width = center - 0.5, width - 1
     if width <= 0:
         return lambda values: (values > center).astype(np.float64)

@@ -35,6 +35,10 @@ class Grey:
     values: Values
     codes: Values | None = None
 
+    @property
+    def is_float(self) -> bool:
+        return self.values.dtype.kind == "f"
+
     def mapped(self, stage: Callable[[Values], Octets]) -> Octets:
         """Each pixel after `stage`, which works on values one by one."""
         if self.codes is None:
