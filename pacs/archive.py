@@ -26,7 +26,7 @@ from pacs.errors import BlobVanishing, DataSetMismatch, InvalidDataSet, NotFound
 from pacs.metrics import RECEIVED_BYTES
 from pacs.model import AuditRecord, Identity, Received, Stored, StoredInstance, Values
 from pacs.ports import AuditTrail, BlobReader, Blobs, Index, SpooledFile
-from pacs.prepared import MOST_ELEMENTS, prepared
+from pacs.prepared import prepared_in_time
 from pacs.query import Found, Query
 
 log = structlog.get_logger(__name__)
@@ -182,7 +182,7 @@ class Receiving:
             frames=frames.to_bytes() if frames else None,
             actor=self._actor,
             received_at=datetime.now(UTC),
-            metadata=prepared(header) if header.elements <= MOST_ELEMENTS else None,
+            metadata=prepared_in_time(header),
         )
 
     def __enter__(self) -> Self:

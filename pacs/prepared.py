@@ -19,7 +19,7 @@ from pacs.errors import NotFound
 FORMAT = 1
 """Raised whenever other text is made of the same object: what older code kept is then made anew."""
 
-MOST_ELEMENTS = 5000
+MOST_ELEMENTS, MOST_BYTES = 5000, 256 * 1024
 """Of a header that is prepared while its sender waits: some milliseconds."""
 
 _URI = b"\0"
@@ -30,6 +30,12 @@ _FAST = 1  # level of compression: what a higher one saves is not worth a sender
 
 def prepared(header: Header) -> bytes:
     return zlib.compress(json_text(header, _placed), _FAST)
+
+
+def prepared_in_time(header: Header) -> bytes | None:
+    """None for a header so long that it is prepared only when somebody asks for it."""
+    elements, size = header.extent
+    return prepared(header) if elements <= MOST_ELEMENTS and size <= MOST_BYTES else None
 
 
 def text(kept: bytes, uri: str) -> bytes:

@@ -64,9 +64,9 @@ class Header:
         return self._listing.truncated
 
     @property
-    def elements(self) -> int:
-        """Of the whole data set, items and what is in them included."""
-        return len(self._listing.keys)
+    def extent(self) -> tuple[int, int]:
+        """How many elements and items the whole data set has, and its bytes without long values."""
+        return len(self._listing.keys), self._listing.walked
 
     @property
     def charsets(self) -> tuple[str, ...]:

@@ -35,13 +35,11 @@ BulkText = Callable[[Path, Element], bytes | None]
 """The same, already as a JSON string with its quotes."""
 
 BULK_THRESHOLD = 1024
-"""Bytes of a value above which `Bulk` is asked."""
-_MAY_BE_BULK = BINARY_VRS | frozenset(
-    {"DS", "FD", "FL", "IS", "LT", "SL", "SS", "ST", "SV", "UC", "UL", "US", "UT", "UV"}
-)
-"""PS3.18 §F.2.6."""
-_MALFORMED = 1 << 16
-"""Bytes above which any other value is treated as bulk too, since no explicit VR could hold it."""
+"""Bytes of a binary value above which `Bulk` is asked."""
+_LONG = 1 << 16
+"""The same for text, numbers and lookup tables, which viewers expect in their place: a report's
+text, a contour, what the pixels are shown by. No other VR can be so long in explicit VR."""
+_LOOKUP_TABLES = frozenset({0x00283006, *range(0x00281201, 0x00281205), *range(0x00281221, 0x00281224)})
 _REMEMBERED = 64
 """Bytes of a value that is remembered at most."""
 _GROUPS = ("Alphabetic", "Ideographic", "Phonetic")
@@ -53,7 +51,9 @@ def no_bulk(path: Path, element: Element) -> None:
 
 
 def to_json(header: Header, bulk: Bulk = no_bulk, bulk_threshold: int = BULK_THRESHOLD) -> dict[str, Any]:
-    """`bulk` is asked for each value longer than `bulk_threshold` bytes, and for pixel data of any length."""
+    """`bulk` is asked for binary values longer than `bulk_threshold` bytes, for pixel data of any length,
+    and for other values longer than 64 KiB and that.
+    """
 
     def text(path: Path, element: Element) -> bytes | None:
         uri = bulk(path, element)
@@ -98,10 +98,14 @@ class _Writing:
                 self.data_set(item, (*path, number)) for number, item in enumerate(header.each_item(tag))
             ]
             return _attribute(tag, vr, b',"Value":[%b]' % b",".join(items) if items else b"")
-        if length and (tag in PIXEL_DATA or length > (self._threshold if vr in _MAY_BE_BULK else _MALFORMED)):
+        if length and (tag in PIXEL_DATA or length > self._most(tag, vr)):
             uri = self._bulk(path, element)
             return _attribute(tag, vr, b"" if uri is None else b',"BulkDataURI":%b' % uri)
         return _short(tag, vr, header.raw(tag) or b"", header.charsets, header.big_endian)
+
+    def _most(self, tag: int, vr: str) -> int:
+        inline = vr not in BINARY_VRS or tag in _LOOKUP_TABLES
+        return max(self._threshold, _LONG) if inline else self._threshold
 
 
 def _attribute(tag: int, vr: str, value: bytes) -> bytes:

@@ -105,6 +105,11 @@ class Listing:
             return entry + 1
         return bisect_right(self.offsets, self.offsets[entry] + self.lengths[entry], entry + 1)
 
+    @property
+    def walked(self) -> int:
+        """Bytes of the data set without values longer than a window."""
+        return self._pos - self._start - self._jumped
+
     def fill(self, implicit: bool, big: bool) -> None:
         """List everything from the start to the end of the source."""
         self._stack = [_Frame(-1, self._end, self._end, implicit, big)]
@@ -123,7 +128,7 @@ class Listing:
             raise LimitExceeded(f"the data set has more than {limits.elements} elements")
         if sum(len(frame.creators) for frame in self._stack) > limits.width:
             raise LimitExceeded(f"the data set has more than {limits.width} private creators")
-        if self._pos - self._start - self._jumped > limits.header_bytes:
+        if self.walked > limits.header_bytes:
             raise LimitExceeded(f"the data set's header is longer than {limits.header_bytes} bytes")
         self._base = self._pos
         data = self.source.read_at(self._pos, WINDOW)

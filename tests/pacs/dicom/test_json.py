@@ -63,7 +63,7 @@ def test_bulk_data_by_length_and_pixels_always() -> None:
 
     waveform = bare(ITEM) + bare(ITEM, long(0x54001010, "OW", bytes(100)))
     data = (
-        CLASS + long(0x0040A160, "UT", b"x" * 100) + long(0x54000100, "SQ", waveform)
+        CLASS + long(0x0040A160, "UT", b"x" * 100_000) + long(0x54000100, "SQ", waveform)
         + long(0x00420011, "OB", bytes(10)) + long(0x7FE00010, "OW", b"12")
     )  # fmt: skip
     json = to_json(read_header(BytesSource(data), EXPLICIT), bulk, 10)
