@@ -6,8 +6,8 @@
 - Counts, modalities, SOP classes and sizes of the rows above are moved by what is entered, never
   counted again. A size is the bytes of all versions kept.
 - The first instance describes its patient, study and series; later ones fill in what is blank.
-- A study belongs to the patient of its first instance. An instance that names another is kept in
-  the study, which is flagged; it describes neither.
+- A study belongs to the patient of its first instance, or to the one it was expected for. An
+  instance that names another is kept in the study, which is flagged; it describes neither.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ from pacs.jobs import NewJob
 from pacs.model import AuditRecord, Blob, Outcome, Received, Stored
 from pacs.studies import NEW_IMAGES, PATIENT_CONFLICT, State, is_late, on_arrival
 from storage.feeds import BeginAgain, Transaction
-from storage.held import Held, hold_or_insert, insert_items
+from storage.held import Held, hold, hold_or_insert, insert_items
 from storage.jobs import enqueue
 from storage.prepared import INSERT_METADATA, prepared_row
 from storage.references import Missing, References
 from storage.rows import Row, attribute_row, item_rows, patient_identity
 from storage.settle import settle_job
-from storage.statements import rows, run, scalar
+from storage.statements import first, rows, run, scalar
 from storage.tables import blobs, instances, patients, studies, versions
 
 StudyKey = tuple[int, str]
 """Organisation and Study Instance UID."""
 
-_IDENTITY_OF_STUDY = (
-    select(patients.c.identity)
+_OWNER_OF_STUDY = (
+    select(patients.c.identity, studies.c.state)
     .join(studies, studies.c.patient_pk == patients.c.pk)
     .where(studies.c.org_id == bindparam("org"), studies.c.study_instance_uid == bindparam("uid"))
 )
@@ -75,6 +75,8 @@ class _Study:
     series: dict[str, Held] = field(default_factory=dict)
     settle: NewJob | None = None
     correlation_id: str = ""
+    nobody: Held | None = None
+    """The patient without a name whose study this was as long as it was expected."""
 
 
 def _key(item: Received) -> StudyKey:
@@ -87,6 +89,7 @@ class _Batch:
         self._connection = transaction.connection
         self._quiet_period = quiet_period
         self._studies: dict[StudyKey, _Study] = {}
+        self._unnamed: set[StudyKey] = set()
         self._versions: list[Row] = []
         self._metadata: list[Row] = []
         self._histories: dict[int, list[tuple[str, Blob]]] = {}
@@ -100,20 +103,36 @@ class _Batch:
             firsts.setdefault(_key(item), item)
         owners = {key: self._identity(key, item) for key, item in firsts.items()}
         named = {(key[0], owners[key]): item for key, item in reversed(firsts.items())}
-        held: dict[tuple[int, str], Held] = {}
-        for organization, identity in sorted(named):
-            row = {"org_id": organization, "identity": identity, **_NO_STUDIES}
-            values = named[organization, identity].values
-            held[organization, identity], _ = hold_or_insert(self._connection, Level.PATIENT, row, values)
+        nameless = {(key[0], patient_identity({}, key[1])) for key in self._unnamed}
+        held: dict[tuple[int, str], Held | None] = {}
+        for organization, identity in sorted(named.keys() | nameless):
+            unique = {"org_id": organization, "identity": identity}
+            if of := named.get((organization, identity)):
+                patient, _ = hold_or_insert(
+                    self._connection, Level.PATIENT, {**unique, **NO_STUDIES}, of.values
+                )
+                held[organization, identity] = patient
+            else:
+                held[organization, identity] = hold(self._connection, Level.PATIENT, unique)
         for key in sorted(firsts):
-            self._studies[key] = self._study(held[key[0], owners[key]], firsts[key])
+            owner = held[key[0], owners[key]]
+            assert owner is not None
+            nobody = held.get((key[0], patient_identity({}, key[1]))) if key in self._unnamed else None
+            self._studies[key] = self._study(owner, firsts[key], nobody)
 
     def _identity(self, key: StudyKey, item: Received) -> str:
         organization, uid = key
-        known = scalar(self._connection, _IDENTITY_OF_STUDY, {"org": organization, "uid": uid})
-        return known or patient_identity(item.values, uid)
+        named = patient_identity(item.values, uid)
+        owner = first(self._connection, _OWNER_OF_STUDY, {"org": organization, "uid": uid})
+        if owner is None:
+            return named
+        known: str = owner["identity"]
+        if owner["state"] == State.EXPECTED and known == patient_identity({}, uid) != named:
+            self._unnamed.add(key)
+            return named
+        return known
 
-    def _study(self, patient: Held, first: Received) -> _Study:
+    def _study(self, patient: Held, first: Received, nobody: Held | None) -> _Study:
         organization, uid = _key(first)
         row = {
             "org_id": organization,
@@ -124,16 +143,27 @@ class _Batch:
             "first_received_at": first.received_at,
             "last_received_at": first.received_at,
             "version": 0,
-            **_NO_SERIES,
+            **NO_SERIES,
         }
         study, new = hold_or_insert(self._connection, Level.STUDY, row, first.values)
-        if study["patient_pk"] != patient.pk:
-            raise BeginAgain  # somebody made the study meanwhile, for another patient
         entry = _Study(study, patient, new)
         if new:
+            if patient["identity"] != patient_identity(first.values, uid):
+                raise BeginAgain  # somebody deleted the study meanwhile, and with it what we knew of it
             patient["number_of_patient_related_studies"] += 1
             self._begin(entry, first)
+        elif study["patient_pk"] != patient.pk:
+            self._take_over(entry, nobody)
         return entry
+
+    def _take_over(self, entry: _Study, nobody: Held | None) -> None:
+        """The patient of an expected study, who had no name, turns out to be this one."""
+        study = entry.study
+        if nobody is None or study["patient_pk"] != nobody.pk or study["state"] != State.EXPECTED:
+            raise BeginAgain  # somebody made the study meanwhile, for another patient
+        study["patient_pk"] = entry.patient.pk
+        entry.patient["number_of_patient_related_studies"] += 1
+        entry.nobody = nobody
 
     def _begin(self, entry: _Study, item: Received) -> None:
         self._transaction.announce(item.actor, "study.received", item.identity.study_instance_uid)
@@ -276,18 +306,20 @@ class _Batch:
                 entry.study["version"] += 1
             for held in (*entry.series.values(), entry.study, entry.patient):
                 held.flush(self._connection)
+            if entry.nobody:
+                entry.nobody.remove(self._connection)
             if entry.settle:
                 enqueue(self._connection, entry.settle, organization, entry.correlation_id)
         for (actor, action, study), uids in self._audit.items():
             self._transaction.audit(AuditRecord(actor, action, "success", study, {"instances": uids}))
 
 
-_NO_STUDIES = {
+NO_STUDIES = {
     "number_of_patient_related_studies": 0,
     "number_of_patient_related_series": 0,
     "number_of_patient_related_instances": 0,
 }
-_NO_SERIES: dict[str, Any] = {
+NO_SERIES: dict[str, Any] = {
     "number_of_study_related_series": 0,
     "number_of_study_related_instances": 0,
     "modalities_in_study": None,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Table, bindparam, insert, select, update
+from sqlalchemy import Connection, Table, bindparam, delete, insert, select, update
 
 from pacs.attributes import Level
 from pacs.model import Values
@@ -32,6 +32,10 @@ _LOCK = {
     for level, names in UNIQUE.items()
 }
 _INSERT_ITEMS = insert(sequence_values)
+_REMOVE = {table: delete(table).where(table.c.pk == bindparam("held")) for table in TABLES.values()}
+_REMOVE_ITEMS = delete(sequence_values).where(
+    sequence_values.c.level == bindparam("level"), sequence_values.c.owner == bindparam("owner")
+)
 
 
 class Held:
@@ -72,6 +76,11 @@ class Held:
         if self._changed:
             run(connection, _UPDATE[self._table], [{**self._changed, "held": self.pk}])
             self._changed = {}
+
+    def remove(self, connection: Connection) -> None:
+        """With what is kept of its sequences; nothing may lie below it any more."""
+        run(connection, _REMOVE_ITEMS, [_owner(self.level, self.pk)])
+        run(connection, _REMOVE[self._table], [{"held": self.pk}])
 
 
 _ITEMS = (

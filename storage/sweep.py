@@ -19,12 +19,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import structlog
-from sqlalchemy import Connection, Select, delete, exists, select, update
+from sqlalchemy import Connection, Select, delete, exists, or_, select, update
 
 from pacs.model import Blob
 from storage.blobs import BlobStore
 from storage.database import Database
-from storage.tables import blobs, versions
+from storage.tables import blobs, kept_blobs, versions
 from storage.upsert import INSERT
 
 log = structlog.get_logger(__name__)
@@ -74,7 +74,10 @@ class Sweep:
 
     def claim(self, before: datetime) -> int:
         """Step 1, for blobs unreferenced since `before`. A reference outweighs a count of zero."""
-        referred = exists().where(versions.c.blob == blobs.c.address)
+        referred = or_(
+            exists().where(versions.c.blob == blobs.c.address),
+            exists().where(kept_blobs.c.blob == blobs.c.address),
+        )
         idle = select(blobs.c.address).where(
             blobs.c.unreferenced_since < before, blobs.c.state == "live", blobs.c.refcount == 0, ~referred
         )

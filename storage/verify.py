@@ -21,7 +21,7 @@ from storage.blobs import BlobStore
 from storage.counts import miscounts
 from storage.database import Database
 from storage.sweep import GRACE, unknown_blobs
-from storage.tables import blobs, instances, versions
+from storage.tables import blobs, instances, kept_blobs, versions
 
 _PAGE = 256
 _AFFECTED = 1000  # instances named per blob
@@ -145,7 +145,10 @@ class Verification:
             return connection.execute(select(func.count()).select_from(blobs)).scalar_one()
 
 
-_REFERRED = select(func.count()).where(versions.c.blob == blobs.c.address).scalar_subquery()
+_REFERRED = (
+    select(func.count()).where(versions.c.blob == blobs.c.address).scalar_subquery()
+    + select(func.count()).where(kept_blobs.c.blob == blobs.c.address).scalar_subquery()
+)
 _LIVE: Select[Any] = select(
     blobs.c.address, blobs.c.size, blobs.c.refcount, _REFERRED.label("referred")
 ).where(blobs.c.state == "live")

@@ -34,7 +34,8 @@ RECOUNTS = (
          (SELECT count(*) FROM series r JOIN studies s ON s.pk = r.study_pk WHERE s.patient_pk = p.pk),
          (SELECT count(*) FROM instances i JOIN series r ON r.pk = i.series_pk
             JOIN studies s ON s.pk = r.study_pk WHERE s.patient_pk = p.pk) FROM patients p""",
-    "SELECT b.address, b.refcount, (SELECT count(*) FROM versions v WHERE v.blob = b.address) FROM blobs b",
+    """SELECT b.address, b.refcount, (SELECT count(*) FROM versions v WHERE v.blob = b.address)
+         + (SELECT count(*) FROM kept_blobs k WHERE k.blob = b.address) FROM blobs b""",
 )
 """Rows of a name, what the archive says, and what counting again says."""
 

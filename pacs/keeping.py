@@ -1,0 +1,80 @@
+"""What people do to studies that are here, or are about to come: expect, amend, delete.
+
+What is deleted vanishes at once and everywhere; its bytes stay for the retention period.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from pacs.attributes import Attribute, Level, Matching
+from pacs.model import Values
+from pacs.studies import State
+
+RETENTION = timedelta(days=30)
+"""How long the bytes of what was deleted are kept."""
+
+
+class Priority(StrEnum):
+    STAT = "stat"
+    URGENT = "urgent"
+    NORMAL = "normal"
+    LOW = "low"
+
+
+def new_uid() -> str:
+    """A UID that nobody else has (PS3.5 §B.2)."""
+    return f"2.25.{uuid.uuid4().int}"
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """A study that is announced before its images. `values`: what is known of it and its patient."""
+
+    study_instance_uid: str
+    values: Values
+    priority: Priority = Priority.NORMAL
+    clinical_notes: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Amendment:
+    """What changes of a study; None leaves it. `values` only until its images say what they are."""
+
+    priority: Priority | None = None
+    clinical_notes: str | None = None
+    state: State | None = None
+    values: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """`sop_instance_uid` None: the whole study."""
+
+    id: str
+    study_instance_uid: str
+    sop_instance_uid: str | None
+    instances: int
+    purge_at: datetime
+
+
+class Own(Attribute):
+    """What the archive itself knows of a study: an attribute like any other, but in no data set."""
+
+    tag = 0
+    vr = ""
+    multiple = False
+
+
+STATE = Own("State", Level.STUDY, Matching.EXACT)
+PRIORITY = Own("Priority", Level.STUDY, Matching.EXACT)
+FLAGS = Own("Flags", Level.STUDY, Matching.EXACT)
+CLINICAL_NOTES = Own("ClinicalNotes", Level.STUDY, Matching.EXACT)
+SIZE = Own("SizeBytes", Level.STUDY, Matching.NUMBER, computed=True)
+FIRST_RECEIVED = Own("FirstReceivedAt", Level.STUDY, Matching.NUMBER, computed=True)
+LAST_RECEIVED = Own("LastReceivedAt", Level.STUDY, Matching.NUMBER, computed=True)
+OWN = (STATE, PRIORITY, FLAGS, CLINICAL_NOTES, SIZE, FIRST_RECEIVED, LAST_RECEIVED)

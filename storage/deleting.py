@@ -1,0 +1,228 @@
+"""Deleting: rows go at once, in one transaction; bytes when the retention period is over.
+
+Who deletes holds patient and study, as who enters does (`storage.entering`), so neither waits for
+the other in a circle. Every reference to a blob moves from its version to the deletion: no blob's
+row is touched, and whoever is just reading reads on. What a row says is in its blob, so what was
+deleted can be stored again from there.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import Select, delete, func, insert, literal, select
+
+from pacs.actor import Actor
+from pacs.attributes import Level
+from pacs.errors import Conflict, NotFound
+from pacs.jobs import ClaimedJob, NewJob
+from pacs.keeping import RETENTION, Deletion
+from pacs.model import AuditRecord
+from storage.database import Database
+from storage.feeds import BeginAgain, Transaction, transaction
+from storage.held import TABLES, Held, hold
+from storage.jobs import enqueue
+from storage.kept import release
+from storage.tables import (
+    blobs,
+    deletions,
+    instances,
+    kept_blobs,
+    patients,
+    sequence_values,
+    series,
+    studies,
+    versions,
+)
+
+PURGE = "deletion.purge"
+_TRIES = 10  # a study that keeps changing its patient under our eyes
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """`sop` None: the whole study."""
+
+    actor: Actor
+    study: str
+    sop: str | None
+    reason: str
+
+
+def delete_what_is_asked(database: Database, asked: Asked, retention: timedelta = RETENTION) -> Deletion:
+    """`NotFound` when it is not there (any more)."""
+    for _ in range(_TRIES):
+        try:
+            with transaction(database) as under_way:
+                return _Deleting(under_way, asked, retention).run()
+        except BeginAgain:
+            continue
+    raise Conflict("the study is just being changed by somebody else")
+
+
+class _Deleting:
+    def __init__(self, under_way: Transaction, asked: Asked, retention: timedelta) -> None:
+        self._transaction = under_way
+        self._connection = under_way.connection
+        self._asked = asked
+        self._retention = retention
+        self._id = uuid.uuid4().hex
+        self._patient, self._study = self._hold()
+
+    def run(self) -> Deletion:
+        asked, study = self._asked, self._study
+        chosen = self._chosen()
+        count, size = map(int, self._connection.execute(_measure(chosen)).one())
+        if asked.sop is not None and not count:
+            raise NotFound
+        touched = self._series_touched(chosen) if asked.sop is not None else []
+        self._move_references(chosen)
+        self._remove(Level.IMAGE, chosen)
+        if asked.sop is None:
+            self._remove(Level.SERIES, select(series.c.pk).where(series.c.study_pk == study.pk))
+            self._patient["number_of_patient_related_series"] -= study["number_of_study_related_series"]
+            self._patient["number_of_patient_related_instances"] -= count
+        else:
+            self._lessen(touched, count, size)
+        if asked.sop is None or not study["number_of_study_related_instances"]:
+            study.remove(self._connection)
+            self._patient["number_of_patient_related_studies"] -= 1
+        else:
+            study["version"] += 1
+            study.flush(self._connection)
+        self._finish_patient()
+        return self._record(count)
+
+    def _hold(self) -> tuple[Held, Held]:
+        organization, uid = self._asked.actor.organization, self._asked.study
+        owner = (
+            select(patients.c.identity)
+            .join(studies, studies.c.patient_pk == patients.c.pk)
+            .where(studies.c.org_id == organization, studies.c.study_instance_uid == uid)
+        )
+        identity = self._connection.execute(owner).scalar()
+        if identity is None:
+            raise NotFound
+        patient = hold(self._connection, Level.PATIENT, {"org_id": organization, "identity": identity})
+        study = hold(self._connection, Level.STUDY, {"org_id": organization, "study_instance_uid": uid})
+        if study is None:
+            raise NotFound  # somebody else deleted it while we waited
+        if patient is None or study["patient_pk"] != patient.pk:
+            raise BeginAgain
+        return patient, study
+
+    def _chosen(self) -> Select[Any]:
+        mine = select(instances.c.pk).join(series, series.c.pk == instances.c.series_pk)
+        mine = mine.where(series.c.study_pk == self._study.pk)
+        return (
+            mine if self._asked.sop is None else mine.where(instances.c.sop_instance_uid == self._asked.sop)
+        )
+
+    def _move_references(self, chosen: Select[Any]) -> None:
+        number = func.row_number().over(order_by=(versions.c.instance_pk, versions.c.n))
+        old = select(literal(self._id), number, versions.c.org_id, versions.c.blob, literal(""))
+        moved = old.where(versions.c.instance_pk.in_(chosen))
+        names = ["owner", "position", "org_id", "blob", "name"]
+        self._connection.execute(insert(kept_blobs).from_select(names, moved))
+        self._connection.execute(delete(versions).where(versions.c.instance_pk.in_(chosen)))
+
+    def _remove(self, level: Level, chosen: Select[Any]) -> None:
+        table = TABLES[level]
+        items = sequence_values.c.level == level.value, sequence_values.c.owner.in_(chosen)
+        self._connection.execute(delete(sequence_values).where(*items))
+        self._connection.execute(delete(table).where(table.c.pk.in_(chosen)))
+
+    def _series_touched(self, chosen: Select[Any]) -> list[Any]:
+        """Primary key, instances and bytes that go, by series: a faulty maker may use a UID in several."""
+        touched = (
+            select(instances.c.series_pk, func.count(instances.c.pk.distinct()), func.sum(blobs.c.size))
+            .join(versions, versions.c.instance_pk == instances.c.pk)
+            .join(blobs, blobs.c.address == versions.c.blob)
+            .where(instances.c.pk.in_(chosen))
+            .group_by(instances.c.series_pk)
+        )
+        return list(self._connection.execute(touched))
+
+    def _lessen(self, touched: list[Any], count: int, size: int) -> None:
+        study, patient = self._study, self._patient
+        for pk, gone, gone_bytes in touched:
+            row = self._connection.execute(select(series).where(series.c.pk == pk)).mappings().one()
+            held = Held(Level.SERIES, dict(row))
+            held["number_of_series_related_instances"] -= gone
+            held["size_bytes"] -= int(gone_bytes)
+            held.flush(self._connection)
+            if not held["number_of_series_related_instances"]:
+                held.remove(self._connection)
+                study["number_of_study_related_series"] -= 1
+                patient["number_of_patient_related_series"] -= 1
+        study["number_of_study_related_instances"] -= count
+        study["size_bytes"] -= size
+        patient["number_of_patient_related_instances"] -= count
+        study["modalities_in_study"] = self._words(series.c.modality, series)
+        of_study = instances.join(series, series.c.pk == instances.c.series_pk)
+        study["sop_classes_in_study"] = self._words(instances.c.sop_class_uid, of_study)
+
+    def _words(self, column: Any, source: Any) -> str | None:
+        found = select(column).select_from(source).where(series.c.study_pk == self._study.pk).distinct()
+        words = sorted(word for word in self._connection.execute(found).scalars() if word)
+        return "\\".join(words) or None
+
+    def _finish_patient(self) -> None:
+        self._patient.flush(self._connection)
+        if not self._patient["number_of_patient_related_studies"]:
+            self._patient.remove(self._connection)
+
+    def _record(self, count: int) -> Deletion:
+        asked, now = self._asked, self._transaction.now
+        made = Deletion(self._id, asked.study, asked.sop, count, now + self._retention)
+        row = {
+            "id": made.id,
+            "org_id": asked.actor.organization,
+            "study_instance_uid": asked.study,
+            "sop_instance_uid": asked.sop,
+            "instances": count,
+            "reason": asked.reason,
+            "actor_name": asked.actor.name,
+            "deleted_at": now,
+            "purge_at": made.purge_at,
+        }
+        self._connection.execute(insert(deletions), row)
+        job = NewJob(PURGE, {"deletion": made.id}, made.purge_at)
+        enqueue(self._connection, job, asked.actor.organization, asked.actor.correlation_id)
+        what = "study" if asked.sop is None else "instance"
+        details = {"deletion": made.id, "instances": count, "sop_instance_uid": asked.sop}
+        self._transaction.audit(AuditRecord(asked.actor, f"{what}.delete", "success", asked.study, details))
+        self._transaction.announce(asked.actor, f"{what}.deleted", asked.study, sop_instance_uid=asked.sop)
+        return made
+
+
+def _measure(chosen: Select[Any]) -> Select[Any]:
+    """Instances and the bytes of all their versions."""
+    return (
+        select(func.count(versions.c.instance_pk.distinct()), func.coalesce(func.sum(blobs.c.size), 0))
+        .select_from(versions)
+        .join(blobs, blobs.c.address == versions.c.blob)
+        .where(versions.c.instance_pk.in_(chosen))
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class PurgeDeletion:
+    """Handler of `deletion.purge`: the sweep then removes what nothing else refers to."""
+
+    database: Database
+
+    def __call__(self, job: ClaimedJob) -> None:
+        deletion = job.payload["deletion"]
+        actor = Actor(job.organization, "system", PURGE, "", job.correlation_id)
+        while self._some(job.organization, deletion):
+            pass
+        with transaction(self.database) as under_way:
+            under_way.audit(AuditRecord(actor, PURGE, "success", deletion))
+
+    def _some(self, organization: int, deletion: str) -> bool:
+        with transaction(self.database) as under_way:
+            return release(under_way.connection, organization, deletion, under_way.now)

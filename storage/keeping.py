@@ -1,0 +1,103 @@
+"""Studies as people keep them: expected before their images, amended, deleted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import Connection
+
+from pacs.actor import Actor
+from pacs.attributes import Level
+from pacs.errors import Conflict, NotFound
+from pacs.keeping import RETENTION, Amendment, Deletion, Expected
+from pacs.model import AuditRecord
+from pacs.studies import State, move
+from storage.database import Database
+from storage.deleting import Asked, delete_what_is_asked
+from storage.entering import NO_SERIES, NO_STUDIES
+from storage.feeds import Transaction, transaction
+from storage.held import Held, hold, hold_or_insert
+from storage.rows import Row, attribute_row, patient_identity
+
+
+@dataclass(frozen=True, slots=True)
+class SqlKeeping:
+    """Implements `pacs.ports.Keeping`."""
+
+    database: Database
+    retention: timedelta = RETENTION
+
+    def expect(self, actor: Actor, expected: Expected) -> None:
+        with transaction(self.database) as under_way:
+            _expect(under_way, actor, expected)
+            study = expected.study_instance_uid
+            under_way.audit(AuditRecord(actor, "study.create", "success", study))
+            under_way.announce(actor, "study.expected", study)
+
+    def amend(self, actor: Actor, study: str, amendment: Amendment) -> None:
+        with transaction(self.database) as under_way:
+            held = hold(
+                under_way.connection,
+                Level.STUDY,
+                {"org_id": actor.organization, "study_instance_uid": study},
+            )
+            if held is None:
+                raise NotFound
+            changed = _amend(under_way.connection, held, amendment)
+            under_way.audit(AuditRecord(actor, "study.update", "success", study, {"changed": changed}))
+            under_way.announce(actor, "study.updated", study, state=held["state"])
+
+    def delete(self, actor: Actor, study: str, sop: str | None, reason: str) -> Deletion:
+        return delete_what_is_asked(self.database, Asked(actor, study, sop, reason), self.retention)
+
+
+def _expect(under_way: Transaction, actor: Actor, expected: Expected) -> None:
+    connection, uid, values = under_way.connection, expected.study_instance_uid, expected.values
+    organization = actor.organization
+    row: Row = {"org_id": organization, "identity": patient_identity(values, uid), **NO_STUDIES}
+    patient, _ = hold_or_insert(connection, Level.PATIENT, row, values)
+    row = {
+        "org_id": organization,
+        "study_instance_uid": uid,
+        "patient_pk": patient.pk,
+        "state": State.EXPECTED.value,
+        "flags": "",
+        "priority": expected.priority.value,
+        "clinical_notes": expected.clinical_notes,
+        "first_received_at": under_way.now,
+        "last_received_at": under_way.now,
+        "version": 1,
+        **NO_SERIES,
+    }
+    _, new = hold_or_insert(connection, Level.STUDY, row, values)
+    if not new:
+        raise Conflict("there is a study with this UID already")
+    patient["number_of_patient_related_studies"] += 1
+    patient.flush(connection)
+
+
+def _amend(connection: Connection, held: Held, amendment: Amendment) -> list[str]:
+    """The columns that changed."""
+    wanted: dict[str, Any] = {
+        "priority": amendment.priority and amendment.priority.value,
+        "clinical_notes": amendment.clinical_notes,
+    }
+    state = State(held["state"])
+    if amendment.state is not None and amendment.state is not state:
+        wanted["state"] = move(state, amendment.state).value
+    if amendment.values:
+        if state is not State.EXPECTED:
+            raise Conflict("what its images say of a study is corrected, not overwritten")
+        said = attribute_row(Level.STUDY, amendment.values)
+        wanted |= {column: value for column, value in said.items() if value is not None}
+    before = {column: held[column] for column in wanted}
+    for column, value in wanted.items():
+        if value is not None:
+            held[column] = value
+    changed = sorted(column for column, value in before.items() if held[column] != value)
+    if changed:
+        held["version"] += 1
+    held.flush(connection)
+    return changed

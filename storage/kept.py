@@ -1,0 +1,70 @@
+"""Blobs that are kept for another reason than being a version of an instance.
+
+A row counts as one reference, so the sweep spares what it names. Moving a reference from a version
+to such a row, as deleting does, leaves the blob's own row alone.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, case, delete, insert, literal, select, update
+
+from pacs.errors import BlobVanishing
+from pacs.model import Blob
+from storage.feeds import Transaction
+from storage.references import Missing, References
+from storage.tables import blobs, kept_blobs
+
+_BATCH = 500  # rows that one transaction gives up
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """`name` is what a peer called it: shown, never a path."""
+
+    blob: Blob
+    name: str = ""
+
+
+def keep(
+    under_way: Transaction, owner: str, organization: int, files: Sequence[Kept], missing: Missing
+) -> None:
+    """`BlobVanishing` when the sweep is just removing one of them: publish it again."""
+    references = References(missing)
+    for each in files:
+        references.add(each.blob)
+    if references.write(under_way.connection, under_way.now):
+        raise BlobVanishing
+    rows = [
+        {"owner": owner, "position": n, "org_id": organization, "blob": each.blob.address, "name": each.name}
+        for n, each in enumerate(files)
+    ]
+    under_way.connection.execute(insert(kept_blobs), rows)
+
+
+def kept(connection: Connection, organization: int, owner: str) -> list[Kept]:
+    mine = select(blobs.c.address, blobs.c.size, kept_blobs.c.name).join(kept_blobs)
+    found = mine.where(kept_blobs.c.owner == owner, kept_blobs.c.org_id == organization)
+    rows: Any = connection.execute(found.order_by(kept_blobs.c.position))
+    return [Kept(Blob(row.address, row.size), row.name) for row in rows]
+
+
+def release(connection: Connection, organization: int, owner: str, now: datetime) -> bool:
+    """Give up a batch of them; whether there are more."""
+    mine = kept_blobs.c.owner == owner, kept_blobs.c.org_id == organization
+    batch = select(kept_blobs.c.position, kept_blobs.c.blob).where(*mine)
+    found = connection.execute(batch.order_by(kept_blobs.c.position).limit(_BATCH)).all()
+    if not found:
+        return False
+    for address, count in sorted(Counter(row.blob for row in found).items()):
+        left = blobs.c.refcount - count
+        given_up = update(blobs).where(blobs.c.address == address)
+        since = case((left == 0, literal(now, blobs.c.unreferenced_since.type)), else_=None)
+        connection.execute(given_up.values(refcount=left, unreferenced_since=since))
+    connection.execute(delete(kept_blobs).where(*mine, kept_blobs.c.position <= found[-1].position))
+    return len(found) == _BATCH
