@@ -21,7 +21,7 @@ from pacs.errors import BadInput, LimitExceeded, NotFound
 from pacs.framing import NATIVE, Frames, frame_index_of, frame_size
 from pacs.http.origin import origin
 from pacs.http.resource import Resource, actor
-from pacs.http.streaming import answer
+from pacs.http.streaming import Pieces, answer
 from pacs.model import StoredInstance
 from pacs.rights import Right
 from pacs.transcoding import Transcoder
@@ -72,13 +72,16 @@ class RetrieveFrames:
         self.archive.record(caller, "retrieve", resource=path.study, level="FRAME", frames=len(numbers))
         asked = _Asked(instance, index, numbers, offer)
         if not offer.multipart:
-            alone = (piece for _, pieces in self._parts(asked, "") for piece in pieces)
-            return answer(alone, _named(offer), asked.size(numbers[0]))
+            return answer(self._alone(asked), _named(offer), asked.size(numbers[0]))
         here = f"{origin(request)}{request.url.path.rpartition('/')[0]}/"
         boundary = multipart.new_boundary()
         size = multipart.length((asked.head(number, here) for number in numbers), boundary)
         body = multipart.encoded(self._parts(asked, here), boundary)
         return answer(body, multipart.content_type(offer.media_type, boundary), size)
+
+    def _alone(self, asked: _Asked) -> Pieces:
+        for _, pieces in self._parts(asked, ""):
+            yield from pieces
 
     def _parts(self, asked: _Asked, here: str) -> Iterator[Part]:
         with self.archive.open(asked.instance) as reader:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from dicomweb.accept import MULTIPART
+from pacs.http.streaming import Pieces
 
 CLOSING = 2 + 2 + 2  # bytes around the last boundary
 
@@ -40,7 +41,7 @@ def content_type(media_type: str, boundary: str) -> str:
     return f'{MULTIPART}; type="{media_type}"; boundary={boundary}'
 
 
-def encoded(parts: Iterable[Part], boundary: str) -> Iterator[bytes]:
+def encoded(parts: Iterable[Part], boundary: str) -> Pieces:
     """The body. A part's pieces are asked for when its head has been taken."""
     for head, body in parts:
         yield head.encoded(boundary)

@@ -56,7 +56,8 @@ class World:
         del request.headers["accept"]
         if accept is not None:
             request.headers["accept"] = accept
-        return self.client.send(request)
+        answer: httpx.Response = self.client.send(request)
+        return answer
 
     def audited(self) -> list[dict[str, Any]]:
         return rows(self.database, "SELECT * FROM audit WHERE action = 'retrieve' ORDER BY seq")
@@ -90,7 +91,7 @@ def path_to(identity: Identity, level: int = 3) -> str:
 def image(
     number: int = 1, syntax: str = ExplicitVRLittleEndian, frames: Sequence[bytes] = (), **changes: Any
 ) -> bytes:
-    """A file of eight-bit frames of 4 by 6 pixels, as one that a scanner sends."""
+    """A file of eight-bit frames of 4 by 6 pixels; `words`: its pixel data is OW."""
     given = frames or [bytes(range(24))]
     ds = Dataset()
     ds.SOPClassUID, ds.SOPInstanceUID = UID(SECONDARY_CAPTURE), UID(f"1.2.3.1.1.{number}")
@@ -99,6 +100,7 @@ def image(
     ds.Rows, ds.Columns, ds.SamplesPerPixel, ds.PhotometricInterpretation = 4, 6, 1, "MONOCHROME2"
     ds.BitsAllocated = ds.BitsStored = 8
     ds.HighBit, ds.PixelRepresentation, ds.NumberOfFrames = 7, 0, len(given)
+    words = changes.pop("words", changes.get("BitsAllocated", 8) > 8)
     for keyword, value in changes.items():
         setattr(ds, keyword, value)
     if UID(syntax).is_compressed and not UID(syntax).is_deflated:
@@ -106,7 +108,7 @@ def image(
         ds["PixelData"].VR = "OB"
     else:
         ds.PixelData = b"".join(given)
-        ds["PixelData"].VR = "OW" if ds.BitsAllocated > 8 else "OB"
+        ds["PixelData"].VR = "OW" if words else "OB"
     return written(ds, syntax)
 
 
