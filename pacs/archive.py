@@ -114,7 +114,7 @@ class Archive:
         self, actor: Actor, action: str, outcome: str = "success", resource: str = "", **details: Any
     ) -> None:
         """Audit what left the archive or was refused; what comes in is audited where it is stored."""
-        self.audit.record(AuditRecord(actor, action, outcome, resource, details))
+        self.audit.note(AuditRecord(actor, action, outcome, resource, details))
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,7 +149,13 @@ class Versions(Protocol):
 
 class AuditTrail(Protocol):
     def record(self, record: AuditRecord) -> None:
-        """Append to the organisation's hash chain in a transaction of its own."""
+        """Append to the organisation's hash chain; durable when this returns."""
+
+    def note(self, record: AuditRecord) -> None:
+        """The same soon, without waiting: who reads an image waits for no disk.
+
+        A clean end loses nothing; a crash may lose the last moment.
+        """
 
 
 class ChangeFeed(Protocol):

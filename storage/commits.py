@@ -3,7 +3,8 @@
 Making a transaction durable costs a wait for the disk, whatever is in it. So the first that comes
 takes all entries that wait and commits them together, while those that come meanwhile gather behind
 it. A lone entry neither waits for company nor is handed to another thread.
-`submit` returns when the entry's transaction is durable (law 1).
+`submit` returns when the entry's transaction is durable (law 1); `defer` is for what nobody waits
+for: it goes with the next transaction, at the latest with one of its own.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ Enter = Callable[[Transaction, Sequence[E]], Sequence[R]]
 """Puts entries into a transaction. `BeginAgain` undoes it, and fails those it names. Entries of a
 transaction whose commit's answer was lost come again: they must not count twice."""
 
+GATHERING = 0.05  # seconds in which deferred entries come together
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0  # seconds between attempts at a database that is away
 
 
@@ -48,6 +50,7 @@ class CommitLimits:
 class _Waiting(Generic[E, R]):
     entry: E
     deadline: float
+    deferred: bool = False
     answer: Future[R] = field(default_factory=Future)
 
 
@@ -60,25 +63,53 @@ class Committer(Generic[E, R]):
         self._limits = limits or CommitLimits()
         self._queue: queue.Queue[_Waiting[E, R]] = queue.Queue(self._limits.waiting)
         self._leading = threading.Lock()  # what its holder takes from the queue, it answers
+        self._deferred = threading.Event()
+        self._behind: threading.Thread | None = None
         self._closing = False
         self._closed = False
 
     def submit(self, entry: E) -> R:
         """`DatabaseUnavailable` when the database stays away, `StorageFull` when its disk is full."""
-        if self._closing:
-            raise DatabaseUnavailable("shutting down")
-        patience = self._limits.patience
-        waiting: _Waiting[E, R] = _Waiting(entry, time.monotonic() + patience)
-        try:
-            self._queue.put(waiting, timeout=patience)
-        except queue.Full:
-            raise DatabaseUnavailable from None
+        waiting = self._put(entry)
         with self._leading:
             while not waiting.answer.done():
                 if self._closed:
                     raise DatabaseUnavailable("shutting down")
                 self._lead(self._take())
         return waiting.answer.result()
+
+    def defer(self, entry: E) -> None:
+        """Committed soon, with what others submit or by itself; a clean end waits for it, a crash may not.
+
+        `DatabaseUnavailable` when too much waits already.
+        """
+        self._put(entry, deferred=True)
+        if self._behind is None:
+            with self._leading:
+                if self._behind is None:
+                    self._behind = threading.Thread(target=self._follow, name="deferred", daemon=True)
+                    self._behind.start()
+        self._deferred.set()
+
+    def _follow(self) -> None:
+        while not self._closed:
+            self._deferred.wait()
+            time.sleep(GATHERING)
+            self._deferred.clear()
+            while not self._queue.empty():
+                with self._leading:
+                    self._lead(self._take())
+
+    def _put(self, entry: E, *, deferred: bool = False) -> _Waiting[E, R]:
+        if self._closing:
+            raise DatabaseUnavailable("shutting down")
+        patience = self._limits.patience
+        waiting: _Waiting[E, R] = _Waiting(entry, time.monotonic() + patience, deferred)
+        try:
+            self._queue.put(waiting, timeout=patience)
+        except queue.Full:
+            raise DatabaseUnavailable from None
+        return waiting
 
     def close(self) -> None:
         """Commit what waits. Entries that come after are refused."""
@@ -87,6 +118,7 @@ class Committer(Generic[E, R]):
             while batch := self._take():
                 self._lead(batch)
             self._closed = True
+        self._deferred.set()
 
     def _take(self) -> list[_Waiting[E, R]]:
         batch: list[_Waiting[E, R]] = []
@@ -137,10 +169,12 @@ class Committer(Generic[E, R]):
 def _failed(waiting: _Waiting[E, R], again: BeginAgain) -> bool:
     error = again.failed.get(id(waiting.entry))
     if error is not None:
-        waiting.answer.set_exception(error)
+        _fail([waiting], error)
     return error is not None
 
 
 def _fail(batch: list[_Waiting[E, R]], error: BaseException) -> None:
     for waiting in batch:
         waiting.answer.set_exception(error)
+        if waiting.deferred:  # nobody will ask
+            log.error("a deferred entry is lost", reason=type(error).__name__)

@@ -77,3 +77,6 @@ class SqlAuditTrail:
 
     def record(self, record: AuditRecord) -> None:
         self.entries.submit(record)
+
+    def note(self, record: AuditRecord) -> None:
+        self.entries.defer(record)

@@ -205,3 +205,27 @@ def test_errors_name_no_values(database: Database) -> None:
     with pytest.raises(Exception) as caught, database.write() as connection:
         connection.execute(text("INSERT INTO patients (nonsense) VALUES (:v)"), {"v": "Doe^Jane"})
     assert "Doe" not in str(caught.value)
+
+
+def test_what_is_deferred_is_committed_soon_and_before_the_end(sqlite: Database) -> None:
+    recorder = Recorder()
+    committer = Committer(sqlite, recorder)
+    committer.defer(1)
+    deadline = time.monotonic() + 30
+    while not recorder.batches and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert recorder.batches == [[1]]
+    committer.defer(2)
+    committer.close()
+    assert sorted(entry for batch in recorder.batches for entry in batch) == [1, 2]
+    with pytest.raises(DatabaseUnavailable):
+        committer.defer(3)
+
+
+def test_what_is_deferred_goes_with_what_is_submitted(sqlite: Database) -> None:
+    recorder = Recorder()
+    committer = Committer(sqlite, recorder)
+    committer.defer(1)
+    committer.submit(2)
+    assert [entry for batch in recorder.batches for entry in batch] == [1, 2]
+    committer.close()
