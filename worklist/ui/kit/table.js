@@ -14,6 +14,7 @@ function useWindow(total, onNeed) {
   const box = useRef(null);
   const [sight, setSight] = useState({ first: 0, last: 40 });
   const look = () => {
+    if (!box.current) return;
     const height = rowHeight();
     const first = Math.max(0, Math.floor(box.current.scrollTop / height) - AHEAD);
     const last = Math.min(total, Math.ceil((box.current.scrollTop + box.current.clientHeight) / height) + AHEAD);

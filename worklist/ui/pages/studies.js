@@ -24,7 +24,10 @@ const MODALITIES = ["CR", "CT", "DX", "MG", "MR", "NM", "OT", "PT", "RF", "SR", 
 const FILTERS = ["q", "date", "modality", "description", "accession"];
 
 const uidOf = (study) => text(study, "StudyInstanceUID");
-const openStudy = (study) => go("/view", { StudyInstanceUIDs: uidOf(study) });
+const openStudy = (study) => {
+  sessionStorage.setItem("list", location.search);
+  go("/view", { StudyInstanceUIDs: uidOf(study) });
+};
 
 function columns(narrow) {
   const all = [

@@ -118,7 +118,7 @@ export default {
   "viewer.noPixels": "This object has no image.",
   "viewer.cannot": "This image cannot be shown here.",
   "viewer.image": "Image of {series}",
-  "viewer.prior": "Priors",
+  "viewer.prior": "Prior",
   "viewer.current": "Current",
   "viewer.document": "Document",
   "viewer.openDocument": "Open the document",

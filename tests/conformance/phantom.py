@@ -1,0 +1,173 @@
+"""Studies that show something and are nobody's: drawn by formula, for tests of what is on the screen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from io import BytesIO
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import (
+    BasicTextSRStorage,
+    CTImageStorage,
+    EncapsulatedPDFStorage,
+    ExplicitVRLittleEndian,
+    SecondaryCaptureImageStorage,
+    UltrasoundMultiFrameImageStorage,
+    generate_uid,
+)
+
+# value, centre x y z, half axes x y z, in the unit ball: a head in the manner of Shepp and Logan
+ELLIPSOIDS = (
+    (1000, 0.0, 0.0, 0.0, 0.70, 0.92, 0.90),
+    (-960, 0.0, -0.01, 0.0, 0.655, 0.865, 0.86),
+    (-25, 0.22, 0.0, 0.0, 0.11, 0.31, 0.35),
+    (-25, -0.22, 0.0, 0.0, 0.14, 0.38, 0.40),
+    (15, 0.0, 0.35, -0.10, 0.21, 0.25, 0.35),
+    (25, 0.0, 0.10, 0.15, 0.05, 0.05, 0.10),
+    (30, -0.08, -0.60, 0.0, 0.05, 0.03, 0.08),
+    (40, 0.30, -0.45, 0.25, 0.09, 0.07, 0.12),
+)
+
+
+def head(side: int, slices: int) -> Iterator[NDArray[np.int16]]:
+    """Hounsfield units, a slice at a time from below to above."""
+    axis = np.linspace(-1, 1, side, dtype=np.float32)
+    x, y = np.meshgrid(axis, axis)
+    noise = np.random.default_rng(7)
+    for z in np.linspace(-0.95, 0.95, slices):
+        plane = np.full((side, side), -1000.0, np.float32)
+        for value, cx, cy, cz, ax, ay, az in ELLIPSOIDS:
+            inside = ((x - cx) / ax) ** 2 + ((y - cy) / ay) ** 2 + ((z - cz) / az) ** 2 <= 1
+            plane[inside] += value + (1000 if value == 1000 else 0)
+        plane += noise.normal(0, 6, plane.shape).astype(np.float32) * (plane > -900)
+        yield plane.astype(np.int16)
+
+
+def data_set(sop_class: str, study: Dataset, series: str, number: int, **attributes: object) -> Dataset:
+    ds = Dataset()
+    ds.update(study)
+    ds.file_meta = FileMetaDataset()
+    ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    ds.file_meta.MediaStorageSOPClassUID = ds.SOPClassUID = sop_class
+    ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID = generate_uid()
+    ds.SeriesInstanceUID, ds.InstanceNumber = series, number
+    for name, value in attributes.items():
+        setattr(ds, name, value)
+    return ds
+
+
+def patient(name: str, number: str, birth: str, sex: str) -> Dataset:
+    ds = Dataset()
+    ds.SpecificCharacterSet = "ISO_IR 192"
+    ds.PatientName, ds.PatientID, ds.PatientBirthDate, ds.PatientSex = name, number, birth, sex
+    return ds
+
+
+def study(of: Dataset, date: str, description: str, accession: str) -> Dataset:
+    ds = Dataset()
+    ds.update(of)
+    ds.StudyInstanceUID = generate_uid()
+    ds.StudyDate, ds.StudyTime, ds.StudyDescription = date, "091500", description
+    ds.AccessionNumber, ds.ReferringPhysicianName = accession, "Referrer^Rita"
+    return ds
+
+
+def _pixels(ds: Dataset, pixels: NDArray[np.generic], photometric: str = "MONOCHROME2") -> Dataset:
+    colour = photometric == "RGB"
+    ds.SamplesPerPixel, ds.PhotometricInterpretation = 3 if colour else 1, photometric
+    if colour:
+        ds.PlanarConfiguration = 0
+    ds.Rows, ds.Columns = pixels.shape[-3:-1] if colour else pixels.shape[-2:]
+    ds.BitsAllocated = ds.BitsStored = pixels.dtype.itemsize * 8
+    ds.HighBit, ds.PixelRepresentation = ds.BitsStored - 1, int(pixels.dtype.kind == "i")
+    ds.PixelData = pixels.tobytes()
+    return ds
+
+
+def ct(
+    of: Dataset, slices: int, side: int = 256, description: str = "Axial 2 mm", series: int = 1
+) -> Iterator[Dataset]:
+    """From the feet up, sent in no order in particular."""
+    uid, frame, spacing = generate_uid(), generate_uid(), 250 / side
+    for number, plane in enumerate(head(side, slices), 1):
+        yield _pixels(
+            data_set(
+                CTImageStorage,
+                of,
+                uid,
+                number,
+                Modality="CT",
+                SeriesNumber=series,
+                SeriesDescription=description,
+                FrameOfReferenceUID=frame,
+                ImageType=["ORIGINAL", "PRIMARY", "AXIAL"],
+                SliceThickness=2,
+                ImagePositionPatient=[-125, -125, 2 * number],
+                ImageOrientationPatient=[1, 0, 0, 0, 1, 0],
+                PixelSpacing=[spacing, spacing],
+                RescaleIntercept=-1024,
+                RescaleSlope=1,
+                WindowCenter=[40, 500],
+                WindowWidth=[120, 2000],
+            ),
+            (plane + 1024).astype(np.uint16),
+        )
+
+
+def ultrasound(of: Dataset, frames: int, side: int = 128) -> Dataset:
+    """A disc that beats, in colour."""
+    axis = np.linspace(-1, 1, side)
+    x, y = np.meshgrid(axis, axis)
+    moving = np.zeros((frames, side, side, 3), np.uint8)
+    for number in range(frames):
+        disc = np.hypot(x, y) < 0.5 + 0.2 * np.sin(2 * np.pi * number / frames)
+        moving[number, disc] = (200, 60, 40)
+        moving[number, ~disc] = (20, 24, 32)
+    ds = data_set(UltrasoundMultiFrameImageStorage, of, generate_uid(), 1, Modality="US", SeriesNumber=3)
+    ds.SeriesDescription, ds.NumberOfFrames, ds.FrameTime = "Cine", frames, 40
+    return _pixels(ds, moving, "RGB")
+
+
+def inverted(of: Dataset, side: int = 64) -> Dataset:
+    """MONOCHROME1, signed, a ramp from left to right: white where the value is least."""
+    ramp = np.tile(np.linspace(-500, 500, side), (side, 1)).astype(np.int16)
+    ds = data_set(SecondaryCaptureImageStorage, of, generate_uid(), 1, Modality="OT", SeriesNumber=4)
+    ds.SeriesDescription = "Ramp"
+    return _pixels(ds, ramp, "MONOCHROME1")
+
+
+def report(of: Dataset) -> Dataset:
+    ds = data_set(BasicTextSRStorage, of, generate_uid(), 1, Modality="SR", SeriesNumber=5)
+    ds.SeriesDescription, ds.ValueType, ds.ContinuityOfContent = "Report", "CONTAINER", "SEPARATE"
+    ds.CompletionFlag, ds.VerificationFlag = "COMPLETE", "UNVERIFIED"
+    ds.ConceptNameCodeSequence = [_code("18748-4", "LN", "Diagnostic imaging report")]
+    finding = Dataset()
+    finding.RelationshipType, finding.ValueType = "CONTAINS", "TEXT"
+    finding.ConceptNameCodeSequence = [_code("121071", "DCM", "Finding")]
+    finding.TextValue = "No haemorrhage. <b>This is text</b>, never markup."
+    ds.ContentSequence = [finding]
+    return ds
+
+
+def document(of: Dataset) -> Dataset:
+    ds = data_set(EncapsulatedPDFStorage, of, generate_uid(), 1, Modality="DOC", SeriesNumber=6)
+    ds.SeriesDescription, ds.DocumentTitle = "Letter", "Letter"
+    ds.MIMETypeOfEncapsulatedDocument = "application/pdf"
+    ds.EncapsulatedDocument = (
+        b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj "
+        b"2 0 obj<</Type/Pages/Count 0/Kids[]>>endobj\n%%EOF\n"
+    )
+
+
+def _code(value: str, scheme: str, meaning: str) -> Dataset:
+    ds = Dataset()
+    ds.CodeValue, ds.CodingSchemeDesignator, ds.CodeMeaning = value, scheme, meaning
+    return ds
+
+
+def file_bytes(ds: Dataset) -> bytes:
+    buffer = BytesIO()
+    ds.save_as(buffer, enforce_file_format=True)
+    return buffer.getvalue()

@@ -1,0 +1,98 @@
+/** What has no pixels of its own: reports as a tree of text, documents and films as the browser shows them. */
+import { html, useEffect, useState } from "../core/html.js";
+import { request } from "../core/api.js";
+import { day, personName } from "../core/format.js";
+import { t } from "../core/strings.js";
+import { bulk, first, text, values } from "../dicom/dataset.js";
+import { Failure, Skeleton } from "../kit/states.js";
+import { instancePath } from "./image.js";
+
+const DEEPEST = 32;
+const SAFE = /^(application\/pdf|video\/(mp4|mpeg|webm))\b/;
+
+export function DocumentView({ series }) {
+  const dataset = series.datasets[0];
+  if (series.kind === "report") return html`<div class="document"><${Report} dataset=${dataset} /></div>`;
+  if (series.kind === "document" || series.kind === "video") return html`<${Embedded} key=${series.uid} dataset=${dataset} kind=${series.kind} />`;
+  return html`<div class="message"><p>${t("viewer.noPixels")}</p><small>${series.modality}</small></div>`;
+}
+
+/** A blob's type is ours to say: whatever was stored, it never becomes a page of this origin. */
+function useBlob(dataset, kind) {
+  const [state, setState] = useState({});
+  useEffect(() => {
+    let url = "";
+    const fetched =
+      kind === "document"
+        ? bulk(dataset, "EncapsulatedDocument", text(dataset, "MIMETypeOfEncapsulatedDocument") || "application/pdf")
+        : request(`${instancePath(dataset)}/rendered`, { headers: { Accept: "video/mp4, video/*, */*;q=0.1" } });
+    fetched
+      .then(async (response) => {
+        const said = kind === "document" ? text(dataset, "MIMETypeOfEncapsulatedDocument") : response.headers.get("Content-Type");
+        const type = SAFE.exec(said ?? "")?.[1] ?? "application/octet-stream";
+        url = URL.createObjectURL(new Blob([await response.arrayBuffer()], { type }));
+        setState({ url, type });
+      })
+      .catch((problem) => setState({ problem }));
+    return () => url && URL.revokeObjectURL(url);
+  }, []);
+  return state;
+}
+
+function Embedded({ dataset, kind }) {
+  const { url, type, problem } = useBlob(dataset, kind);
+  const title = text(dataset, "DocumentTitle") || text(dataset, "SeriesDescription") || t("viewer.document");
+  if (problem) return html`<div class="document"><${Failure} problem=${problem} /></div>`;
+  if (!url) return html`<div class="document"><${Skeleton} /></div>`;
+  const shown = type.startsWith("video/") ? html`<video src=${url} controls></video>` : type === "application/pdf" && html`<iframe src=${url} title=${title}></iframe>`;
+  return html`<div class="document">
+    <h1>${title}</h1>
+    ${shown}
+    <p><a href=${url} download=${type === "application/pdf" ? "document.pdf" : "document"}>${t("viewer.openDocument")}</a></p>
+  </div>`;
+}
+
+const meaning = (dataset, sequence) => text(first(dataset, sequence), "CodeMeaning");
+
+/** PS3.3 §C.17.3: what an item says, by its value type. */
+function said(item) {
+  switch (text(item, "ValueType")) {
+    case "TEXT":
+      return text(item, "TextValue");
+    case "CODE":
+      return meaning(item, "ConceptCodeSequence");
+    case "NUM": {
+      const measured = first(item, "MeasuredValueSequence");
+      return [text(measured, "NumericValue"), meaning(measured, "MeasurementUnitsCodeSequence")].filter(Boolean).join(" ");
+    }
+    case "PNAME":
+      return personName(first(item, "PersonNameValue"));
+    case "DATE":
+      return day(text(item, "DateValue"));
+    case "TIME":
+      return text(item, "TimeValue");
+    case "DATETIME":
+      return text(item, "DateTimeValue");
+    case "UIDREF":
+      return text(item, "UIDValue");
+    default:
+      return "";
+  }
+}
+
+function Report({ dataset }) {
+  return html`<h1>${meaning(dataset, "ConceptNameCodeSequence") || t("viewer.report")}</h1>
+    <${Items} items=${values(dataset, "ContentSequence")} depth=${0} />`;
+}
+
+function Items({ items, depth }) {
+  if (!items.length || depth > DEEPEST) return null;
+  return html`<ul>
+    ${items.filter(Boolean).map(
+      (item, index) => html`<li key=${index}>
+        <span class="name">${meaning(item, "ConceptNameCodeSequence")}</span>${said(item)}
+        <${Items} items=${values(item, "ContentSequence")} depth=${depth + 1} />
+      </li>`,
+    )}
+  </ul>`;
+}

@@ -1,0 +1,33 @@
+/** The series to choose from: those of the open studies, then the priors'. */
+import { html } from "../core/html.js";
+import { day } from "../core/format.js";
+import { t } from "../core/strings.js";
+import { text } from "../dicom/dataset.js";
+import { Thumbnail } from "../pages/thumbnail.js";
+
+export function Strip({ desk }) {
+  const shown = new Set(desk.shown.map((pane) => pane.series.value?.uid));
+  const several = desk.studies.value.length > 1;
+  return html`<nav class="strip" aria-label=${t("viewer.series")}>
+    ${desk.studies.value.map((study) => html`<${Group} key=${study.uid} ...${{ study, shown, desk }} title=${several && heading(study)} />`)}
+    ${desk.priors.value.map((study) => html`<${Group} key=${study.uid} ...${{ study, shown, desk }} title=${`${t("viewer.prior")} · ${heading(study)}`} />`)}
+  </nav>`;
+}
+
+const heading = ({ dataset }) => day(text(dataset, "StudyDate")) || text(dataset, "StudyDescription");
+
+const Group = ({ study, title, shown, desk }) => html`
+  ${title && html`<h2>${title}</h2>`}
+  ${study.series.map(
+    (series) => html`<button
+      key=${series.uid}
+      type="button"
+      aria-current=${String(shown.has(series.uid))}
+      title=${series.description || series.modality}
+      onClick=${() => desk.choose(series)}
+    >
+      <${Thumbnail} study=${series.study} series=${series.uid} modality=${series.modality} />
+      <span class="caption"><span>${series.description || series.modality}</span><span class="n">${series.count}</span></span>
+    </button>`,
+  )}
+`;

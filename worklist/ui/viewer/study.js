@@ -1,0 +1,64 @@
+/** The series of the studies that are open, and the priors beside them; each series is read when it is shown. */
+import { metadata, search } from "../core/api.js";
+import { first, number, text } from "../dicom/dataset.js";
+import { SERIES_FIELDS } from "../pages/details.js";
+import { sorted } from "./geometry.js";
+import { imagesOf, kindOf } from "./image.js";
+
+const PRIORS = 10;
+
+const STUDY_FIELDS = "StudyDescription,PatientBirthDate,PatientSex,NumberOfStudyRelatedInstances,ModalitiesInStudy";
+
+/** Modalities without a picture come last. */
+const WITHOUT = new Set(["SR", "PR", "KO", "DOC", "AU", "ECG"]);
+
+export async function openStudy(uid, signal) {
+  const [{ items: studies }, { items: found }] = await Promise.all([
+    search("studies", { StudyInstanceUID: uid, includefield: STUDY_FIELDS }, { signal }),
+    search(`studies/${uid}/series`, { includefield: SERIES_FIELDS }, { signal }),
+  ]);
+  if (!studies.length) return undefined;
+  const series = found.map((each) => describe(uid, each));
+  const rank = (each) => (WITHOUT.has(each.modality) ? 1 : 0);
+  series.sort((a, b) => rank(a) - rank(b) || a.number - b.number);
+  return { uid, dataset: studies[0], series };
+}
+
+const describe = (study, dataset) => ({
+  study,
+  uid: text(dataset, "SeriesInstanceUID"),
+  modality: text(dataset, "Modality"),
+  description: text(dataset, "SeriesDescription"),
+  number: number(dataset, "SeriesNumber", 0),
+  count: number(dataset, "NumberOfSeriesRelatedInstances", 0),
+});
+
+/** Everything of a series: its images in the order of a stack, or what else it is. */
+export async function readSeries(series, signal) {
+  const datasets = await metadata(series.study, series.uid, { signal });
+  const numberOf = (image) => number(image.dataset, "InstanceNumber", 0);
+  const images = sorted(datasets.flatMap(imagesOf), numberOf);
+  const cine = datasets.length === 1 && images.length > 1 && Boolean(number(datasets[0], "FrameTime") || number(datasets[0], "CineRate"));
+  const rest = [...datasets].sort((a, b) => number(a, "InstanceNumber", 0) - number(b, "InstanceNumber", 0));
+  return { ...series, datasets: rest, images, cine, kind: images.length ? "image" : kindOf(rest[0]) };
+}
+
+/** Frames a second as the instance says, within what a screen can show. */
+export function speedOf(image) {
+  const rate = number(image?.dataset, "CineRate");
+  const time = number(image?.dataset, "FrameTime");
+  return Math.max(1, Math.min(60, rate || (time ? 1000 / time : 0) || 15));
+}
+
+/** Other studies of the same patient: same ID, and no other birth date. */
+export async function priorsOf(study, signal) {
+  const patient = text(study.dataset, "PatientID");
+  if (!patient || /[*?\\]/.test(patient)) return [];
+  const { items } = await search("studies", { PatientID: patient, limit: PRIORS + 1, includefield: STUDY_FIELDS }, { signal });
+  const born = (dataset) => first(dataset, "PatientBirthDate");
+  const date = text(study.dataset, "StudyDate");
+  return items
+    .filter((each) => text(each, "StudyInstanceUID") !== study.uid && born(each) === born(study.dataset))
+    .filter((each) => text(each, "StudyDate") <= date)
+    .slice(0, PRIORS);
+}

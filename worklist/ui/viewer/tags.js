@@ -1,0 +1,50 @@
+/** All attributes of the instance in sight, as text. */
+import { html, useState } from "../core/html.js";
+import { t } from "../core/strings.js";
+import { Dialog } from "../kit/dialog.js";
+import { Field } from "../kit/field.js";
+import { TAG } from "../dicom/dataset.js";
+
+const NAMES = Object.fromEntries(Object.entries(TAG).map(([name, tag]) => [tag, name]));
+const MOST = 2000;
+const spaced = (name) => name.replace(/([a-z])([A-Z])/g, "$1 $2");
+
+function shown(attribute) {
+  if (attribute.BulkDataURI) return "…";
+  if (attribute.InlineBinary) return `${Math.floor((attribute.InlineBinary.length * 3) / 4)} bytes`;
+  return (attribute.Value ?? []).map((value) => (value && typeof value === "object" ? Object.values(value).join("=") : value)).join("\\");
+}
+
+function* rows(dataset, depth = 0) {
+  for (const [tag, attribute] of Object.entries(dataset)) {
+    const sequence = attribute.vr === "SQ";
+    yield { depth, tag, vr: attribute.vr, name: spaced(NAMES[tag] ?? ""), value: sequence ? `${attribute.Value?.length ?? 0} ×` : shown(attribute) };
+    if (!sequence) continue;
+    for (const item of attribute.Value ?? []) yield* rows(item, depth + 1);
+  }
+}
+
+export function Tags({ dataset, onClose }) {
+  const [wanted, setWanted] = useState("");
+  const words = wanted.toLowerCase();
+  const found = [];
+  for (const row of rows(dataset)) {
+    if (found.length >= MOST) break;
+    if (!words || `${row.tag} ${row.name} ${row.value}`.toLowerCase().includes(words)) found.push(row);
+  }
+  return html`<${Dialog} title=${t("viewer.tags")} wide onClose=${onClose}>
+    <${Field} label=${t("viewer.tags.find")} hideLabel icon="search" placeholder=${t("viewer.tags.find")} value=${wanted} onInput=${setWanted} autofocus />
+    <table class="tags">
+      <tbody>
+        ${found.map(
+          ({ depth, tag, vr, name, value }, index) => html`<tr key=${index}>
+            <td>${"› ".repeat(depth)}${tag.slice(0, 4)},${tag.slice(4)}</td>
+            <td>${vr}</td>
+            <td>${name}</td>
+            <td>${value}</td>
+          </tr>`,
+        )}
+      </tbody>
+    </table>
+  <//>`;
+}

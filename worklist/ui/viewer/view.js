@@ -1,0 +1,175 @@
+/** A pane as it is seen: the canvas, what stands in its corners, and what the pointer does. */
+import { html, useEffect, useRef } from "../core/html.js";
+import { clock, day } from "../core/format.js";
+import { number as shown, t } from "../core/strings.js";
+import { text } from "../dicom/dataset.js";
+import { explain } from "../kit/states.js";
+import { DocumentView } from "./document.js";
+import { letters, opposite } from "./geometry.js";
+import { POINTS, grab } from "./measure.js";
+
+const WHEEL_STEP = 40; // of a wheel's or touchpad's travel for one image
+
+export function PaneView({ pane, active, tool, onActivate, onScroll, title }) {
+  const canvas = useRef(null);
+  const series = pane.series.value;
+  useEffect(() => pane.attach(canvas.current), [pane]);
+  useEffect(() => pane.draw());
+  useEffect(() => handlers(canvas.current, pane, tool, onScroll), [pane, tool.value, onScroll]);
+  const label = series ? t("viewer.image", { series: series.description || series.modality }) : t("viewer.empty");
+  return html`<section
+    class="pane"
+    data-active=${String(active)}
+    data-pane=${pane.id}
+    tabindex="0"
+    aria-label=${label}
+    onPointerDown=${onActivate}
+    onFocus=${onActivate}
+  >
+    <canvas ref=${canvas} role="img" aria-label=${label}></canvas>
+    ${!series && html`<div class="message"><p>${t("viewer.empty")}</p></div>`}
+    ${series && series.kind !== "image" && html`<${DocumentView} key=${series.uid} series=${series} />`}
+    ${series?.kind === "image" && html`<${Marks} pane=${pane} title=${title} />`}
+  </section>`;
+}
+
+function Marks({ pane, title }) {
+  const series = pane.series.value;
+  const index = pane.index.value;
+  pane.loaded.value;
+  pane.invert.value;
+  pane.window.value;
+  const { image } = pane;
+  const frame = pane.frames.get(image);
+  const problem = pane.frames.problem(image);
+  const count = series.images.length;
+  const { width, center } = pane.shownWindow;
+  const window = frame?.samples ? t("viewer.window", { width: rounded(width), center: rounded(center) }) : "";
+  const depth = image.depth === undefined ? "" : `${rounded(image.depth)} mm`;
+  const frames = new Set(series.images.map((each) => each.dataset)).size === 1 ? "" : text(image.dataset, "InstanceNumber");
+  return html`
+    <div class="corner tl">${[series.description || series.modality, `${series.modality} ${series.number || ""}`].join("\n")}</div>
+    <div class="corner tr">${[title, [day(text(image.dataset, "StudyDate")), clock(text(image.dataset, "StudyTime"))].join(" ")].filter(Boolean).join("\n")}</div>
+    <div class="corner bl">${[window, t("viewer.zoom", { percent: Math.round(pane.zoom.value * 100) }), image.spacing ? "" : t("viewer.unscaled")].filter(Boolean).join("\n")}</div>
+    <div class="corner br" data-position>${[frames && `# ${frames}`, depth, `${index + 1} / ${count}`].filter(Boolean).join("\n")}</div>
+    <${Orientation} image=${image} />
+    ${count > 1 && html`<${Progress} pane=${pane} count=${count} index=${index} />`}
+    ${problem &&
+    html`<div class="message" role="alert">
+      <p>${t("viewer.cannot")}</p>
+      <p>${explain(problem)}</p>
+      ${problem.correlationId && html`<small>${t("problem.id", { id: problem.correlationId })}</small>`}
+    </div>`}
+  `;
+}
+
+const rounded = (value) => shown(Math.abs(value) < 10 ? Math.round(value * 100) / 100 : Math.round(value));
+
+function Orientation({ image }) {
+  const { axes } = image;
+  const given = text({ "00200020": image.dataset["00200020"] }, "PatientOrientation") && image.dataset["00200020"].Value;
+  const right = axes ? letters(axes.row) : (given?.[0] ?? "");
+  const bottom = axes ? letters(axes.column) : (given?.[1] ?? "");
+  if (!right && !bottom) return null;
+  return html`<span class="side left">${opposite(right)}</span><span class="side right">${right}</span>
+    <span class="side top">${opposite(bottom)}</span><span class="side bottom">${bottom}</span>`;
+}
+
+/** How much of the stack is here, and where in it we are. */
+function Progress({ pane, count, index }) {
+  const here = pane.images.reduce((sum, image) => sum + (pane.frames.has(image) ? 1 : 0), 0);
+  return html`<div class="thumbbar" aria-hidden="true">
+    <i style=${{ blockSize: `${(here / count) * 100}%` }}></i>
+    <b style=${{ insetBlockStart: `${(index / Math.max(1, count - 1)) * 100}%` }}></b>
+  </div>`;
+}
+
+/** Wheel and pointer: right drag is the window, middle drag moves, left drag is the tool that was chosen. */
+function handlers(canvas, pane, tool, onScroll) {
+  const abort = new AbortController();
+  const on = (name, run) => canvas.addEventListener(name, run, { signal: abort.signal, passive: false });
+  const pointers = new Map();
+  let travel = 0;
+  let held = null; // a measurement's point
+  let using = "";
+
+  on("contextmenu", (event) => event.preventDefault());
+  on("wheel", (event) => {
+    event.preventDefault();
+    if (event.ctrlKey || event.metaKey) return pane.zoomBy(Math.exp(-event.deltaY / 300), event.offsetX, event.offsetY);
+    travel += event.deltaMode ? event.deltaY * WHEEL_STEP : event.deltaY;
+    const step = Math.trunc(travel / WHEEL_STEP);
+    travel -= step * WHEEL_STEP;
+    if (step) onScroll(Math.sign(step) * Math.max(1, Math.abs(step) > 3 ? Math.round(Math.abs(step) / 2) : 1));
+  });
+  on("pointerdown", (event) => {
+    canvas.setPointerCapture(event.pointerId);
+    canvas.parentElement.focus({ preventScroll: true });
+    pointers.set(event.pointerId, [event.clientX, event.clientY]);
+    travel = 0;
+    using = { 1: "pan", 2: "window" }[event.button] ?? tool.value;
+    if (event.button === 0 && pane.image) held = measuring(pane, tool.value, event);
+    if (held) using = "measure";
+  });
+  on("pointermove", (event) => {
+    const last = pointers.get(event.pointerId);
+    if (!last) return;
+    const [dx, dy] = [event.clientX - last[0], event.clientY - last[1]];
+    if (pointers.size === 2) pinch(pane, pointers, event);
+    pointers.set(event.pointerId, [event.clientX, event.clientY]);
+    if (pointers.size > 1) return;
+    if (using === "measure") {
+      held.measure.points[held.index] = pane.toImage(event.offsetX, event.offsetY);
+      pane.redraw();
+    } else if (using === "window") pane.adjustWindow(dx, dy);
+    else if (using === "pan") pane.panBy(dx, dy);
+    else if (using === "zoom") pane.zoomBy(Math.exp(-dy / 150));
+    else if (using === "scroll") {
+      travel += dy;
+      const step = Math.trunc(travel / 8);
+      travel -= step * 8;
+      if (step) onScroll(step);
+    }
+  });
+  const release = (event) => {
+    pointers.delete(event.pointerId);
+    if (held) finish(pane, held);
+    held = null;
+  };
+  on("pointerup", release);
+  on("pointercancel", release);
+  on("dblclick", () => pane.reset());
+  return () => abort.abort();
+}
+
+function pinch(pane, pointers, event) {
+  const others = [...pointers].filter(([id]) => id !== event.pointerId).map(([, at]) => at);
+  const before = pointers.get(event.pointerId);
+  const distance = ([x, y]) => Math.hypot(x - others[0][0], y - others[0][1]);
+  const factor = distance([event.clientX, event.clientY]) / Math.max(1, distance(before));
+  pane.zoomBy(factor);
+}
+
+/** The point that is taken hold of, or a new measurement's. */
+function measuring(pane, tool, event) {
+  const list = pane.measures.get(pane.image.key) ?? [];
+  const open = list.find((each) => each.kind === "angle" && each.points.length < POINTS.angle);
+  const point = pane.toImage(event.offsetX, event.offsetY);
+  if (open) {
+    open.points.push(point);
+    return { measure: open, index: open.points.length - 1 };
+  }
+  const found = grab(list, pane.toScreen, event.offsetX, event.offsetY);
+  if (found || !(tool in POINTS)) return found ?? null;
+  const measure = { kind: tool, points: [point, [...point]] };
+  pane.measures.set(pane.image.key, [...list, measure]);
+  return { measure, index: 1 };
+}
+
+/** A click without a drag measures nothing. */
+function finish(pane, { measure }) {
+  const [a, b] = measure.points;
+  const list = pane.measures.get(pane.image.key) ?? [];
+  if (a[0] === b[0] && a[1] === b[1]) pane.measures.set(pane.image.key, list.filter((each) => each !== measure));
+  pane.redraw();
+}
