@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from starlette.routing import BaseRoute, Mount
 
-from dicomweb import frames, metadata, retrieve, search, stow
+from dicomweb import bulkdata, frames, metadata, retrieve, search, stow
 from dicomweb.search import SearchSettings
 from pacs.archive import Archive
 from pacs.metadata import Metadata
@@ -34,6 +34,7 @@ def routes(web: Web) -> list[BaseRoute]:
                 *retrieve.resources(web.archive, web.transcoder),
                 *frames.resources(web.archive, web.transcoder),
                 *metadata.resources(web.metadata, ROOT),
+                *bulkdata.resources(web.archive, web.transcoder, ROOT),
                 *stow.resources(web.archive, ROOT),
             ],
         )

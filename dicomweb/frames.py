@@ -61,19 +61,25 @@ class RetrieveFrames:
 
     def answer(self, request: Request) -> Response:
         path, numbers = path_of(request), frame_list(request.path_params["frames"])
-        caller = actor(request)
-        instance = next(self.archive.retrieve(caller, path.study, path.series, path.sop))
+        instance = next(self.archive.retrieve(actor(request), path.study, path.series, path.sop))
+        here = f"{origin(request)}{request.url.path.rpartition('/')[0]}/"
+        return self.frames(request, instance, numbers, here)
+
+    def frames(
+        self, request: Request, instance: StoredInstance, numbers: Sequence[int], here: str
+    ) -> Response:
+        """`here`: the address of its frames, before the number of each."""
         index = frame_index_of(instance)
         if max(numbers) > len(index):
             raise NotFound(f"this instance has {len(index)} frames")
         ranges = tuple(acceptable(request))
         decodable = self.transcoder.codecs.decodable
         offer = chosen(ranges, instance.transfer_syntax, len(numbers) == 1, decodable)
-        self.archive.record(caller, "retrieve", resource=path.study, level="FRAME", frames=len(numbers))
+        study = instance.identity.study_instance_uid
+        self.archive.record(actor(request), "retrieve", resource=study, level="FRAME", frames=len(numbers))
         asked = _Asked(instance, index, numbers, offer)
         if not offer.multipart:
             return answer(self._alone(asked), _named(offer), asked.size(numbers[0]))
-        here = f"{origin(request)}{request.url.path.rpartition('/')[0]}/"
         boundary = multipart.new_boundary()
         size = multipart.length((asked.head(number, here) for number in numbers), boundary)
         body = multipart.encoded(self._parts(asked, here), boundary)

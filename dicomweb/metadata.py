@@ -6,7 +6,6 @@ lie there, whatever was done to them, so nothing has to be told to forget it.
 
 from __future__ import annotations
 
-import re
 import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from starlette.responses import Response
 
 from dicomweb import multipart
 from dicomweb.accept import Offer, acceptable, choose
+from dicomweb.conditional import is_known
 from dicomweb.multipart import Part, PartHead
 from dicomweb.native_model import to_xml
 from dicomweb.paths import Path, path_of
@@ -36,7 +36,6 @@ _STUDY = "/studies/{study}"
 _SERIES = f"{_STUDY}/series/{{series}}"
 _PATHS = (_STUDY, _SERIES, f"{_SERIES}/instances/{{sop}}", f"{_STUDY}/instances/{{sop}}")
 
-_ENTITY_TAG = re.compile(r'(?:W/)?("[^"]*")')
 _GZIP = 16 + zlib.MAX_WBITS
 _FAST = 1  # its text repeats itself so much that a higher level only takes longer
 
@@ -101,12 +100,6 @@ def _entity_tag(held: HeldVersions, service: str, offer: Offer, gzip: bool) -> s
     """Of all that the bytes of the answer follow from."""
     what = f"{FORMAT} {held.state} {service} {offer} {gzip}"
     return f'"{blake2b(what.encode(), digest_size=16).hexdigest()}"'
-
-
-def is_known(request: Request, entity_tag: str) -> bool:
-    """Whether `If-None-Match` names it (RFC 9110 §13.1.2)."""
-    given = request.headers.get("if-none-match", "")
-    return given.strip() == "*" or entity_tag in _ENTITY_TAG.findall(given)
 
 
 def takes_gzip(request: Request) -> bool:

@@ -1,0 +1,157 @@
+"""Retrieve Bulkdata (PS3.18 §10.4.1.1.5): one value that the metadata names instead of holding it.
+
+Alone it can be had in parts (`Range`), so video is sought and a download goes on where it broke off.
+Compressed images are frames, and answered as such.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from hashlib import blake2b
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from dicomweb import multipart
+from dicomweb.accept import OCTETS, Offer, acceptable, choose
+from dicomweb.conditional import is_known
+from dicomweb.frame_types import COMPRESSED
+from dicomweb.frames import RetrieveFrames
+from dicomweb.multipart import PartHead
+from dicomweb.paths import path_of
+from pacs.archive import Archive
+from pacs.bulk import BulkValue, bulk_value
+from pacs.dicom.dictionary import PIXEL_DATA, VIDEO
+from pacs.dicom.frames import FrameIndex
+from pacs.dicom.json import Path
+from pacs.dicom.reader import read_header
+from pacs.dicom.source import ReadAhead
+from pacs.framing import frame_index_of
+from pacs.http.byte_range import byte_range
+from pacs.http.origin import origin
+from pacs.http.resource import Resource, actor
+from pacs.http.streaming import Pieces, answer
+from pacs.model import StoredInstance
+from pacs.prepared import bulk_path, parse_bulk_path
+from pacs.rights import Right
+from pacs.transcoding import Transcoder
+
+_STUDY = "/studies/{study}"
+_SERIES = f"{_STUDY}/series/{{series}}"
+_PATHS = (f"{_SERIES}/instances/{{sop}}", f"{_STUDY}/instances/{{sop}}")
+
+_DOCUMENTS = frozenset(
+    {
+        "application/pdf", "text/xml", "application/xml", "text/plain",
+        "model/stl", "application/sla", "model/obj", "model/mtl", "model/gltf-binary",
+    }
+)  # fmt: skip
+"""What a sender may say of a document; anything else is octets to us, and so to a browser."""
+_SHOWN = {
+    "X-Frame-Options": "SAMEORIGIN",
+    "Content-Security-Policy": "default-src 'none'; object-src 'self'; media-src 'self'; "
+    "style-src 'unsafe-inline'; frame-ancestors 'self'",
+}
+"""For what the browser's own viewer shows inside our pages."""
+
+
+def resources(archive: Archive, transcoder: Transcoder, root: str) -> list[Resource]:
+    """`root`: where they are mounted."""
+    endpoint = RetrieveBulkdata(archive, RetrieveFrames(archive, transcoder), root)
+    return [Resource(f"{path}/bulkdata/{{value:path}}", endpoint.answer, Right.READ) for path in _PATHS]
+
+
+@dataclass(frozen=True, slots=True)
+class RetrieveBulkdata:
+    archive: Archive
+    frames: RetrieveFrames
+    root: str
+
+    def answer(self, request: Request) -> Response:
+        path, value = path_of(request), parse_bulk_path(request.path_params["value"])
+        instance = next(self.archive.retrieve(actor(request), path.study, path.series, path.sop))
+        if index := _images(instance, value):
+            return self.frames.frames(
+                request, instance, range(1, len(index) + 1), f"{self._address(request, instance)}/frames/"
+            )
+        with ExitStack() as opened:
+            reader = opened.enter_context(self.archive.open(instance))
+            limits = self.archive.limits
+            header = read_header(ReadAhead(reader), instance.transfer_syntax, instance.dataset_offset, limits)
+            found = bulk_value(header, value)
+            offer = choose(acceptable(request), _offers(instance, found))
+            address = f"{self._address(request, instance)}/bulkdata/{bulk_path(value)}"
+            return self._send(request, _Asked(instance, found, value, offer, address), opened)
+
+    def _address(self, request: Request, instance: StoredInstance) -> str:
+        uids = instance.identity
+        series = f"studies/{uids.study_instance_uid}/series/{uids.series_instance_uid}"
+        return f"{origin(request)}{self.root}/{series}/instances/{uids.sop_instance_uid}"
+
+    def _send(self, request: Request, asked: _Asked, opened: ExitStack) -> Response:
+        value, headers = asked.value, asked.headers
+        self._record(request, asked)
+        if is_known(request, headers["ETag"]):
+            return Response(status_code=304, headers=headers)
+        if asked.offer.multipart:
+            head, boundary = (
+                PartHead(asked.offer.media_type, value.size, asked.address),
+                multipart.new_boundary(),
+            )
+            body = multipart.encoded([(head, value.pieces(0, value.size))], boundary)
+            kind = multipart.content_type(asked.offer.media_type, boundary)
+            size = multipart.length([head], boundary)
+            return answer(_closing(opened.pop_all(), body), kind, size, headers=headers)
+        part = byte_range(request, value.size, headers["ETag"])
+        body = _closing(opened.pop_all(), value.pieces(part.start, part.stop))
+        return answer(body, asked.offer.media_type, part.length, part.status, {**headers, **part.headers})
+
+    def _record(self, request: Request, asked: _Asked) -> None:
+        study, element = asked.instance.identity.study_instance_uid, bulk_path(asked.path)
+        self.archive.record(actor(request), "retrieve", resource=study, level="BULKDATA", element=element)
+
+
+def _images(instance: StoredInstance, value: Path) -> FrameIndex | None:
+    """The frames, when `value` is compressed pixel data that is not one stream."""
+    if len(value) > 1 or value[0] not in PIXEL_DATA or instance.transfer_syntax in VIDEO:
+        return None
+    if instance.frames is None:
+        return None
+    index = frame_index_of(instance)
+    return index if index.encapsulated else None
+
+
+def _offers(instance: StoredInstance, value: BulkValue) -> list[Offer]:
+    """What it is, then plain octets; alone before in parts."""
+    known = value.media_type if value.media_type in _DOCUMENTS else ""
+    if value.encapsulated:
+        known = COMPRESSED.get(instance.transfer_syntax, "")
+    kinds = [kind for kind in (known, OCTETS) if kind]
+    return [Offer(kind, multipart) for multipart in (False, True) for kind in kinds]
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    instance: StoredInstance
+    value: BulkValue
+    path: Path
+    offer: Offer
+    address: str
+
+    @property
+    def headers(self) -> dict[str, str]:
+        what = f"{self.instance.blob.address} {self.path} {self.offer}"
+        shown = self.offer.media_type == "application/pdf" or self.offer.media_type.startswith("video/")
+        return {
+            "ETag": f'"{blake2b(what.encode(), digest_size=16).hexdigest()}"',
+            "Cache-Control": "private, no-cache",
+            "Vary": "Accept",
+            **(_SHOWN if shown else {}),
+        }
+
+
+def _closing(opened: ExitStack, pieces: Iterator[bytes]) -> Pieces:
+    with opened:
+        yield from pieces

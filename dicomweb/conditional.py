@@ -1,0 +1,15 @@
+"""Requests that depend on what the caller has already (RFC 9110 §13)."""
+
+from __future__ import annotations
+
+import re
+
+from starlette.requests import Request
+
+_ENTITY_TAG = re.compile(r'(?:W/)?("[^"]*")')
+
+
+def is_known(request: Request, entity_tag: str) -> bool:
+    """Whether `If-None-Match` names it (§13.1.2)."""
+    given = request.headers.get("if-none-match", "")
+    return given.strip() == "*" or entity_tag in _ENTITY_TAG.findall(given)
