@@ -107,11 +107,12 @@ class Server:
         self._process = None
         self._close_output()
 
-    def command(self, *arguments: str, code: int = 0) -> str:
-        """What `pacs …` prints, beside the server; it must exit with `code`."""
+    def command(self, *arguments: str, code: int = 0, typed: str = "") -> str:
+        """What `pacs …` prints, beside the server; it must exit with `code`. `typed`: its standard input."""
         done = subprocess.run(
             [*PACS, *arguments],
             env=self.environment,
+            input=typed,
             capture_output=True,
             text=True,
             timeout=300,
