@@ -207,7 +207,9 @@ def http_app(installation: Installation, stopping: Callable[[], bool]) -> App:
 def web(installation: Installation) -> dicomweb.Web:
     archive = installation.archive
     metadata = Metadata(archive, SqlVersions(installation.database))
-    return dicomweb.Web(archive, transcoder(installation.settings), metadata)
+    settings = installation.settings
+    search = dicomweb.SearchSettings(settings.max_qido_answers, no_content=settings.qido_empty == "204")
+    return dicomweb.Web(archive, transcoder(settings), metadata, search)
 
 
 def sign_in(installation: Installation) -> SignIn:

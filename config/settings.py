@@ -112,6 +112,12 @@ class Settings(BaseModel):
         500, ge=1, le=10_000, description="Associations at a time in one DICOM process"
     )
     max_find_answers: int = Field(10_000, ge=1, description="Answers to one C-FIND, after which it says so")
+    max_qido_answers: int = Field(
+        10_000, ge=1, le=100_000, description="Answers in one page of QIDO-RS, after which it says so"
+    )
+    qido_empty: Literal["list", "204"] = Field(
+        "list", description="What QIDO-RS answers when nothing matches: an empty list or 204 No Content"
+    )
     artim_timeout: Seconds = Field(30, description="Seconds that a peer gets to associate or hang up")
     idle_timeout: Seconds = Field(600, description="Seconds an association may be silent between messages")
     message_timeout: Seconds = Field(60, description="Seconds a peer may pause within a message")

@@ -25,7 +25,15 @@ _CONDITIONAL = frozenset(
         "NumberOfFrames", "AvailableTransferSyntaxUID",
     )
 )  # fmt: skip
+_RETRIEVE_URL = "00081190"
+_CONSTANT: Mapping[str, DataSet] = {
+    "00080005": {"vr": "CS", "Value": [UTF_8]},
+    "00080056": {"vr": "CS", "Value": ["ONLINE"]},
+    _RETRIEVE_URL: {},
+}
 _RESOURCES = {Level.STUDY: "studies", Level.SERIES: "series", Level.IMAGE: "instances"}
+_Entry = tuple[str, str, str, Callable[[Any], list[Any]], DataSet | None]
+"""Tag, keyword, VR, what makes values of the text, and what stands for no value."""
 _GROUPS = ("Alphabetic", "Ideographic", "Phonetic")
 _ONE_VALUE = frozenset({"ST", "LT", "UT", "UR"})
 _INTEGERS = frozenset({"US", "UL", "SS", "SL", "UV", "SV"})
@@ -35,24 +43,25 @@ class Encoder:
     """`service`: the address of `/dicom-web` as the caller sees it."""
 
     def __init__(self, service: str, level: Level, include: Iterable[Attribute]) -> None:
-        self._fixed: DataSet = {
-            "00080005": {"vr": "CS", "Value": [UTF_8]},
-            "00080056": {"vr": "CS", "Value": ["ONLINE"]},
-        }
-        self._entries = [(a.keyword, f"{a.tag:08X}", a.vr, _converter(a), a in _CONDITIONAL) for a in include]
+        entries: list[_Entry] = [
+            (f"{a.tag:08X}", a.keyword, a.vr, _converter(a), None if a in _CONDITIONAL else {"vr": a.vr})
+            for a in include
+        ]
+        entries += [(tag, "", "", list, constant) for tag, constant in _CONSTANT.items()]
+        self._entries = sorted(entries, key=lambda entry: entry[0])
         self._service = service
         self._path = [(name, UNIQUE_KEY[one]) for one, name in _RESOURCES.items() if one.depth <= level.depth]
 
     def encode(self, values: Values) -> DataSet:
-        answer = dict(self._fixed)
-        answer["00081190"] = {"vr": "UR", "Value": [self._retrieve_url(values)]}
-        for keyword, tag, vr, convert, conditional in self._entries:
+        answer: DataSet = {}
+        for tag, keyword, vr, convert, otherwise in self._entries:
             value = values.get(keyword)
             if value is not None and (converted := convert(value)):
                 answer[tag] = {"vr": vr, "Value": converted}
-            elif not conditional:
-                answer[tag] = {"vr": vr}
-        return dict(sorted(answer.items()))
+            elif otherwise is not None:
+                answer[tag] = otherwise
+        answer[_RETRIEVE_URL] = {"vr": "UR", "Value": [self._retrieve_url(values)]}
+        return answer
 
     def _retrieve_url(self, values: Values) -> str:
         parts = [part for name, keyword in self._path for part in (name, values[keyword])]
@@ -64,16 +73,32 @@ def _converter(attribute: Attribute) -> Callable[[Any], list[Any]]:
     if attribute.matching is Matching.SEQUENCE:
         return list
     if vr == "PN":
-        return lambda text: [_person_name(value) for value in text.split("\\")]
+        return _person_names
     if vr in _INTEGERS:
-        return lambda value: [int(part) for part in str(value).split("\\")]
+        return _integers
     if parse := PARSERS.get(vr):
         return lambda value: [parse(part.strip()) if part else None for part in str(value).split("\\")]
-    if vr in _ONE_VALUE:
-        return lambda text: [text]
-    return lambda text: [value or None for value in text.split("\\")]
+    return _whole if vr in _ONE_VALUE else _strings
+
+
+def _whole(text: str) -> list[Any]:
+    return [text]
+
+
+def _strings(text: str) -> list[Any]:
+    return [value or None for value in text.split("\\")] if "\\" in text else [text]
+
+
+def _integers(value: str | int) -> list[Any]:
+    return [int(part) for part in str(value).split("\\")]
+
+
+def _person_names(text: str) -> list[Any]:
+    return [_person_name(value) for value in text.split("\\")]
 
 
 def _person_name(text: str) -> Mapping[str, str] | None:
+    if "=" not in text:
+        return {"Alphabetic": text} if text else None
     groups = text.split("=", 2)
     return {name: group for name, group in zip(_GROUPS, groups, strict=False) if group} or None

@@ -119,8 +119,8 @@ def _path(name: str) -> Path:
 
 def _cleaned(tag: int, value: str) -> str:
     """What clients write a little differently: commas between UIDs, `*` after everything, an offset's
-    plus sign that the URL made a space."""
-    vr = _vr(tag)
+    plus sign that the URL made a space. NUL is padding, which no stored value has."""
+    vr, value = _vr(tag), value.replace("\0", " ")
     if vr in _LISTED:
         value = value.replace(",", "\\")
     if vr in _ZONED and (vr == "DT" or tag == BY_KEYWORD["TimezoneOffsetFromUTC"].tag):

@@ -7,7 +7,7 @@ answers, no page costs more than the first, and no cursor stays open while a pee
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import (
@@ -85,12 +85,13 @@ class Page:
 
     def count(self, at_most: int | None = None) -> Select[Any]:
         """All matches, or of these no more than one above `at_most`."""
-        owner = self.table.c.org_id
+        bare = replace(self, query=replace(self.query, include=()))
         if at_most is not None:
-            met = self._hinted(self._matching(select(literal_column("1")), self._owned()))
+            met = bare._hinted(bare._matching(select(literal_column("1")), self._owned()))
             return select(func.count()).select_from(met.limit(at_most + 1).subquery())
+        owner = self.table.c.org_id
         owned = (unindexed(owner) if self.query.conditions else owner) == self.organization
-        return self._matching(select(func.count()), owned)
+        return bare._matching(select(func.count()), owned)
 
     def _matching(self, selected: Select[Any], owned: ColumnElement[bool]) -> Select[Any]:
         table = self.table
