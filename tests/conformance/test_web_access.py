@@ -86,7 +86,7 @@ def test_the_roles_are_told(server: Server) -> None:
 
 def _user(server: Server, role: str = "radiologist", password: str = "correct horse battery") -> str:
     email = f"u{generate_uid()[-12:]}@example.test"
-    server.command("user", "add", email, "--role", role, "--password-stdin", typed=password + "\n")
+    server.quick_command("user", "add", email, "--role", role, "--password-stdin", typed=password + "\n")
     return email
 
 
@@ -183,7 +183,7 @@ def test_one_changes_ones_own_password(server: Server) -> None:
 
 def test_a_one_time_password_is_changed_first(server: Server) -> None:
     email = f"u{generate_uid()[-12:]}@example.test"
-    said = server.command("user", "add", email, "--role", "admin")
+    said = server.quick_command("user", "add", email, "--role", "admin")
     once = re.search(r"One-time password, not shown again: (\S+)", said)
     assert once
     signed_in = _sign_in(server, email, once[1]).json()
@@ -201,17 +201,17 @@ def test_who_is_disabled_is_out_at_once(server: Server) -> None:
     email = _user(server)
     tokens = [
         _sign_in(server, email).json()["access_token"],
-        server.command("token", "create", "--email", email).strip(),
+        server.quick_command("token", "create", "--email", email).strip(),
     ]
     clients = [{"Authorization": f"Bearer {token}"} for token in tokens]
     me = server.url + "/api/v1/auth/me"
     assert [httpx.get(me, headers=each).status_code for each in clients] == [200, 200]
-    server.command("user", "disable", email)
+    server.quick_command("user", "disable", email)
     time.sleep(NOTICED)
     assert [httpx.get(me, headers=each).status_code for each in clients] == [401, 401]
     assert _sign_in(server, email).status_code == 401
-    assert "disabled" in server.command("token", "create", "--email", email, code=1)
-    assert re.search(rf"^{email} +radiologist +default +disabled$", server.command("user", "list"), re.M)
+    assert "disabled" in server.quick_command("token", "create", "--email", email, code=1)
+    assert re.search(rf"^{email} +radiologist +default +disabled$", server.quick_command("user", "list"), re.M)
 
 
 def test_an_event_stream_ends_with_its_session(server: Server) -> None:
@@ -219,14 +219,14 @@ def test_an_event_stream_ends_with_its_session(server: Server) -> None:
     bearer = {"Authorization": f"Bearer {_sign_in(server, email).json()['access_token']}"}
     with httpx.stream("GET", server.url + "/api/v1/events", headers=bearer, timeout=60) as events:
         assert events.status_code == 200
-        server.command("user", "disable", email)
+        server.quick_command("user", "disable", email)
         for _ in events.iter_raw():
             pass
 
 
 def test_a_token_expires(server: Server) -> None:
     email = _user(server)
-    token = server.command("token", "create", "--email", email, "--expires", "1s").strip()
+    token = server.quick_command("token", "create", "--email", email, "--expires", "1s").strip()
     time.sleep(3.5)
     answer = httpx.get(server.url + "/api/v1/auth/me", headers={"Authorization": f"Bearer {token}"})
     assert (answer.status_code, answer.json()["code"]) == (401, "TOKEN_EXPIRED")
@@ -234,10 +234,10 @@ def test_a_token_expires(server: Server) -> None:
 
 def test_a_token_may_no_more_than_its_user(server: Server) -> None:
     email = _user(server, "viewer")
-    assert "may not do" in server.command("token", "create", "--email", email, "--role", "admin", code=1)
-    assert "--create" in server.command("token", "create", "--email", "new@example.test", code=1)
+    assert "may not do" in server.quick_command("token", "create", "--email", email, "--role", "admin", code=1)
+    assert "--create" in server.quick_command("token", "create", "--email", "new@example.test", code=1)
     radiologist = _user(server)
-    token = server.command("token", "create", "--email", radiologist, "--role", "viewer").strip()
+    token = server.quick_command("token", "create", "--email", radiologist, "--role", "viewer").strip()
     me = httpx.get(server.url + "/api/v1/auth/me", headers={"Authorization": f"Bearer {token}"})
     assert me.json()["rights"] == ["read"]
 
@@ -257,13 +257,13 @@ def test_a_token_may_no_more_than_its_user(server: Server) -> None:
 def test_what_makes_no_sense_is_refused(
     server: Server, arguments: tuple[str, ...], typed: str, code: int
 ) -> None:
-    server.command(*arguments, typed=typed, code=code)
+    server.quick_command(*arguments, typed=typed, code=code)
 
 
 def test_a_user_is_added_once(server: Server) -> None:
     email = _user(server)
     again = ("user", "add", email, "--role", "admin", "--password-stdin")
-    assert "already" in server.command(*again, typed="good enough one\n", code=1)
+    assert "already" in server.quick_command(*again, typed="good enough one\n", code=1)
 
 
 def test_refusals_are_audited_and_no_flood(server: Server) -> None:
