@@ -31,7 +31,7 @@ class Lut:
 
     def __call__(self, values: NDArray[Any]) -> NDArray[np.uint16]:
         """Inputs outside get the first or the last entry."""
-        place = np.clip(values - self.descriptor.first, 0, len(self.data) - 1)
+        place = np.nan_to_num(np.clip(values - self.descriptor.first, 0, len(self.data) - 1))
         found: NDArray[np.uint16] = self.data[place.astype(np.intp)]
         return found
 

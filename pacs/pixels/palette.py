@@ -62,7 +62,7 @@ def _octets(table: Lut) -> Callable[[Values], Octets]:
     data = (table.data >> 8 if wide else table.data).astype(np.uint8)
 
     def colour(values: Values) -> Octets:
-        place = np.clip(values - table.descriptor.first, 0, len(data) - 1)
+        place = np.nan_to_num(np.clip(values - table.descriptor.first, 0, len(data) - 1))
         result: Octets = data[place.astype(np.intp)]
         return result
 

@@ -17,6 +17,8 @@ from pacs.pixels.picture import Octets, Picture
 from pacs.pixels.presentation import Presentation
 from pacs.pixels.samples import grey
 
+MOST_PIXELS = 128 << 20
+"""Of a frame that is rendered; the largest real ones, single-frame slides, have about 100 million."""
 _GREY = ("MONOCHROME1", "MONOCHROME2", "")
 
 
@@ -26,6 +28,8 @@ def render(header: Header, frame: DecodedFrame, number: int, how: Presentation) 
     `NotConvertible` when what the data set says about its pixels cannot be shown,
     `BadInput` when `how` cannot be fulfilled for this image.
     """
+    if frame.image.rows * frame.image.columns > MOST_PIXELS:
+        raise NotConvertible("a frame is larger than what is rendered here")
     with np.errstate(all="ignore"):
         pixels, icc = _pixels(header, frame, number, how)
     if how.overlays:

@@ -24,6 +24,8 @@ Floats = NDArray[np.float64]
 
 _FLOATS = {FLOAT_PIXEL_DATA: "<f4", DOUBLE_FLOAT_PIXEL_DATA: "<f8"}
 _UNSIGNED = {8: "u1", 16: "<u2", 32: "<u4", 64: "<u8"}
+_JPEG_FAMILY = "1.2.840.10008.1.2.4."
+"""Codestreams that hold the stored bits only, so that nothing is beside them."""
 _BLOCK = 1 << 20
 """Pixels transformed at a time: what is allocated on the way stays small, whatever the frame."""
 
@@ -90,7 +92,7 @@ def unsigned(header: Header, frame: DecodedFrame) -> Values:
     if image.samples_per_pixel == 1:
         raw = _array(image, frame.data, _UNSIGNED[allocated])
     unused = number(header, "HighBit", stored - 1) + 1 - stored
-    if 0 < unused <= allocated - stored:
+    if 0 < unused <= allocated - stored and not header.transfer_syntax.startswith(_JPEG_FAMILY):
         raw = raw >> unused
     return raw if stored == allocated else raw & raw.dtype.type((1 << stored) - 1)
 
