@@ -53,12 +53,15 @@ class SqlAccounts(sessions.SqlSessions):
         )
 
     def add_first(self, actor: Actor, new: NewUser) -> bool:
-        """Only when there is no user at all; False: there is one."""
-        with transaction(self.database) as under_way:
-            if under_way.connection.execute(select(users.c.pk).limit(1)).first() is not None:
-                return False
-            _insert(under_way.connection, new)
-            under_way.audit(AuditRecord(actor, "user.add", "success", new.email, {"role": new.role}))
+        """Only when there is no user at all; False: there is one, made by another node just now perhaps."""
+        try:
+            with transaction(self.database) as under_way:
+                if under_way.connection.execute(select(users.c.pk).limit(1)).first() is not None:
+                    return False
+                _insert(under_way.connection, new)
+                under_way.audit(AuditRecord(actor, "user.add", "success", new.email, {"role": new.role}))
+        except IntegrityError:
+            return False
         return True
 
     def all(self) -> list[User]:

@@ -1,0 +1,98 @@
+"""Users, sessions and counted sign-ins, on both databases."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import update
+
+from pacs.accounts import FAILURE_WINDOW, MAX_FAILURES, Session, SessionKind, User, new_session
+from pacs.actor import DEFAULT_ORGANIZATION, system_actor
+from pacs.errors import Conflict, NotFound
+from storage.accounts import NewUser, SqlAccounts
+from storage.database import Database
+from storage.tables import sign_in_attempts
+
+WHO = system_actor("tests")
+ANN = NewUser(DEFAULT_ORGANIZATION, "ann@example.test", "viewer", "hash")
+
+
+@pytest.fixture
+def accounts(database: Database) -> SqlAccounts:
+    return SqlAccounts(database)
+
+
+def opened(accounts: SqlAccounts, user: User) -> Session:
+    session = new_session(user, SessionKind.LOGIN, timedelta(hours=1))
+    accounts.open_session(WHO, session)
+    return session
+
+
+def test_a_user_is_added_found_and_unique(accounts: SqlAccounts) -> None:
+    user = accounts.add(WHO, ANN)
+    found = accounts.credentials("ann@example.test")
+    assert found is not None and (found.user, found.password_hash) == (user, "hash")
+    assert accounts.credentials("bob@example.test") is None
+    with pytest.raises(Conflict):
+        accounts.add(WHO, replace(ANN, role="admin"))
+    assert accounts.all() == [user]
+
+
+def test_there_is_one_first_user(accounts: SqlAccounts) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        made = list(pool.map(lambda _: accounts.add_first(WHO, ANN), range(4)))
+    assert sorted(made) == [False, False, False, True]
+
+
+def test_a_session_lives_until_it_is_ended(accounts: SqlAccounts) -> None:
+    user = accounts.add(WHO, ANN)
+    one, two = opened(accounts, user), opened(accounts, user)
+    found = accounts.session(one.id)
+    assert found == replace(one, organization_code="default")
+    accounts.end_session(WHO, one.id)
+    assert accounts.session(one.id) is None
+    assert accounts.session(two.id) is not None
+    assert accounts.session("unknown") is None
+
+
+def test_a_new_password_ends_the_other_sessions(accounts: SqlAccounts) -> None:
+    user = accounts.add(WHO, replace(ANN, must_change_password=True))
+    kept, other = opened(accounts, user), opened(accounts, user)
+    accounts.set_password(WHO, user.id, "new", kept.id)
+    found = accounts.session(kept.id)
+    assert found is not None and not found.user.must_change_password
+    assert accounts.session(other.id) is None
+
+
+def test_disabling_ends_all_and_needs_somebody(accounts: SqlAccounts) -> None:
+    session = opened(accounts, accounts.add(WHO, ANN))
+    accounts.disable(WHO, ANN.email)
+    assert accounts.session(session.id) is None
+    found = accounts.credentials(ANN.email)
+    assert found is not None and not found.user.active
+    with pytest.raises(NotFound):
+        accounts.disable(WHO, "bob@example.test")
+
+
+def test_many_attempts_at_once_are_all_counted(accounts: SqlAccounts) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        counts = list(pool.map(lambda _: accounts.attempt("a@b.c", "192.0.2.1").count, range(20)))
+    assert sorted(counts)[:MAX_FAILURES] == list(range(1, MAX_FAILURES + 1))
+    assert sum(1 for count in counts if count <= MAX_FAILURES) == MAX_FAILURES
+    assert accounts.attempt("a@b.c", "192.0.2.2").count == 1
+    accounts.forgive("a@b.c", "192.0.2.1")
+    assert accounts.attempt("a@b.c", "192.0.2.1").count == 1
+
+
+def test_attempts_are_forgotten_after_a_while(accounts: SqlAccounts, database: Database) -> None:
+    for _ in range(MAX_FAILURES):
+        last = accounts.attempt("a@b.c", "192.0.2.1")
+    assert last.retry_after(datetime.now(UTC)) == 0
+    refused = accounts.attempt("a@b.c", "192.0.2.1").retry_after(datetime.now(UTC))
+    assert 0 < refused <= FAILURE_WINDOW.total_seconds()
+    with database.write() as connection:
+        connection.execute(update(sign_in_attempts).values(since=datetime.now(UTC) - FAILURE_WINDOW))
+    assert accounts.attempt("a@b.c", "192.0.2.1").count == 1
