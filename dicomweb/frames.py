@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -14,6 +15,7 @@ from dicomweb.accept import Offer, acceptable
 from dicomweb.frame_types import chosen
 from dicomweb.multipart import Part, PartHead
 from dicomweb.paths import path_of
+from dicomweb.viewings import Viewings
 from pacs.archive import Archive
 from pacs.dicom.frames import FrameIndex
 from pacs.dicom.part10 import EXPLICIT_LITTLE
@@ -58,6 +60,7 @@ def frame_list(text: str) -> list[int]:
 class RetrieveFrames:
     archive: Archive
     transcoder: Transcoder
+    viewings: Viewings = field(default_factory=Viewings)
 
     def answer(self, request: Request) -> Response:
         path, numbers = path_of(request), frame_list(request.path_params["frames"])
@@ -76,7 +79,8 @@ class RetrieveFrames:
         decodable = self.transcoder.codecs.decodable
         offer = chosen(ranges, instance.transfer_syntax, len(numbers) == 1, decodable)
         study = instance.identity.study_instance_uid
-        self.archive.record(actor(request), "retrieve", resource=study, level="FRAME", frames=len(numbers))
+        record = partial(self.archive.record, actor(request), "retrieve", resource=study, level="FRAME")
+        self.viewings.note(request, study, record)
         asked = _Asked(instance, index, numbers, offer)
         if not offer.multipart:
             return answer(self._alone(asked), _named(offer), asked.size(numbers[0]))

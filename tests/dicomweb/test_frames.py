@@ -245,3 +245,14 @@ def test_many_frames_in_one_request(world: World) -> None:
     many = [n.to_bytes(2, "little") * 12 for n in range(2000)]
     path = frames_of(world, frames=many)
     assert [body for _, body in parts(world.get(f"{path}/1-2000", OCTETS))] == many
+
+
+def test_looking_at_a_study_is_audited_once_a_minute(world: World) -> None:
+    path = frames_of(world)
+    for asked in ("1", "2", "1,2"):
+        world.get(f"{path}/{asked}")
+    (record,) = world.audited()
+    assert (record["actor_name"], record["resource"]) == ("reader", "1.2.3.1")
+    for number in ("a", "b", "b"):
+        world.get(f"{path}/1", **{"X-Correlation-ID": number})
+    assert len(world.audited()) == 3

@@ -1,0 +1,50 @@
+"""Looking at a study is audited once a minute for each caller, not once for each of its thousand frames.
+
+As PS3.15 §A.5.3.6 means it (DICOM Instances Accessed): the first frame leaves only when its record is
+durable; those that follow within the minute belong to the same access. Who names each of his requests
+by a correlation id of his own gets a record for each.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from starlette.requests import Request
+
+from pacs.http.correlation import HEADER
+from pacs.http.resource import actor
+
+WINDOW = 60.0  # seconds
+MAX_REMEMBERED = 10_000
+"""Accesses of one minute that are known again; any further one is recorded each time."""
+
+_Key = tuple[int, str, str, str, str]
+
+
+class Viewings:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._ends = 0.0
+        self._seen: set[_Key] = set()
+
+    def note(self, request: Request, study: str, record: Callable[[], None]) -> None:
+        """Calls `record` unless this access has been recorded."""
+        who = actor(request)
+        key = who.organization, who.name, who.address, request.headers.get(HEADER, ""), study
+        if self._known(key):
+            return
+        record()
+        with self._lock:
+            if len(self._seen) < MAX_REMEMBERED:
+                self._seen.add(key)
+
+    def _known(self, key: _Key) -> bool:
+        with self._lock:
+            now = self._clock()
+            if now >= self._ends:
+                self._seen.clear()
+                self._ends = now + WINDOW
+            return key in self._seen
