@@ -1,6 +1,6 @@
 """What is written from the code, so that it cannot differ: `make docs`, compared by a test.
 
-README's settings table, `.env.example` and the conformance statement.
+README's tables of settings and roles, `.env.example` and the conformance statement.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from pydantic import ByteSize
 
 import pacs
 from config.settings import Settings, environment_name, is_secret
+from pacs.rights import ROLES, Right
 
 ROOT = Path(__file__).resolve().parents[1]
-BEGIN, END = "<!-- settings: begin -->", "<!-- settings: end -->"
+_BEGIN, _END = "<!-- {}: begin -->", "<!-- {}: end -->"
 
 _BY_MACHINE = {"processes_dimse": "2"}
 """Defaults that depend on where this runs."""
@@ -71,9 +72,19 @@ def env_example() -> str:
     return "\n".join(lines) + "\n"
 
 
+def roles_table() -> str:
+    rows = ["| role | " + " | ".join(Right) + " |", "|---" * (len(Right) + 1) + "|"]
+    for role, rights in ROLES.items():
+        rows.append(f"| {role} | " + " | ".join("✓" if right in rights else "" for right in Right) + " |")
+    return "\n".join(rows)
+
+
 def readme(text: str) -> str:
-    head, rest = text.split(BEGIN)
-    return f"{head}{BEGIN}\n{settings_table()}\n{END}{rest.split(END)[1]}"
+    for name, table in (("settings", settings_table()), ("roles", roles_table())):
+        begin, end = _BEGIN.format(name), _END.format(name)
+        head, rest = text.split(begin)
+        text = f"{head}{begin}\n{table}\n{end}{rest.split(end)[1]}"
+    return text
 
 
 def conformance_statement(settings: Settings | None = None) -> str:
