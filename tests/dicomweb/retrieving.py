@@ -17,11 +17,12 @@ from starlette.requests import HTTPConnection
 from starlette.routing import Mount
 from starlette.testclient import TestClient
 
-from dicomweb import frames, retrieve
+from dicomweb import bulkdata, frames, metadata, retrieve
 from pacs.actor import Actor
 from pacs.archive import Archive
 from pacs.http.app import Access, create_app
 from pacs.http.authentication import Caller
+from pacs.metadata import Metadata
 from pacs.model import Identity, Stored
 from pacs.pixels.decode import DECODABLE, decode
 from pacs.rights import Right
@@ -30,6 +31,7 @@ from storage.blobs import SpoolLimits, open_blobs
 from storage.database import Database
 from storage.index import SqlAuditTrail, SqlIndex
 from storage.organizations import add
+from storage.prepared import SqlVersions
 from tests.storage.world import opened, rows
 
 OURS = Actor(1, "user", "reader", "127.0.0.1", "0123456789abcdef")
@@ -73,7 +75,13 @@ def retrieving(database: Database, folder: Path) -> Iterator[World]:
 
     with opened(database) as entries:
         archive = Archive(blobs, SqlIndex(database, entries), SqlAuditTrail(entries))
-        resources = [*retrieve.resources(archive, TRANSCODER), *frames.resources(archive, TRANSCODER)]
+        prepared = Metadata(archive, SqlVersions(database))
+        resources = [
+            *retrieve.resources(archive, TRANSCODER),
+            *frames.resources(archive, TRANSCODER),
+            *metadata.resources(prepared, "/dicom-web"),
+            *bulkdata.resources(archive, TRANSCODER, "/dicom-web"),
+        ]
         app = create_app({}, {}, [Mount("/dicom-web", routes=resources)], Access(caller))
         yield World(database, archive, TestClient(app, raise_server_exceptions=False), theirs, folder)
     blobs.close()
