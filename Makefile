@@ -5,7 +5,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 TESTS ?= tests
 
-.PHONY: run test lint soak bench docs lock
+.PHONY: run viewer test lint soak bench docs lock
 
 run: .venv/.installed
 	@exec $(BIN)/pacs serve $(ARGS)
@@ -17,6 +17,10 @@ test: lint
 lint: .venv/.developing
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+# OHIF, the large viewer; without it the built-in one opens.
+viewer:
+	@sh .ci/ohif ohif
 
 soak: .venv/.developing
 	@sh .ci/tools

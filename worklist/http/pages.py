@@ -20,8 +20,10 @@ from starlette.routing import BaseRoute
 from pacs.http.origin import origin
 from pacs.http.resource import Public
 from worklist.http.assets import ASKED_AGAIN, KEPT_FOR_EVER, Assets, answer, asset, read
+from worklist.http.ohif import Ohif, installed
 
 PAGES = ("/", "/signin", "/view")
+VIEWER = "/viewer"
 ASSETS = "/assets"
 
 CONTENT_SECURITY_POLICY = "; ".join(
@@ -40,13 +42,14 @@ CONTENT_SECURITY_POLICY = "; ".join(
     )
 )
 _ENTRY = "app.js"
-_NOT_AT_ONCE = ("strings/", "viewer/worker.js")
+_NOT_AT_ONCE = ("strings/", "viewer/worker.js", "ohif-config.js")
 """Modules that are fetched when they are needed, if ever."""
 
 
 class Pages:
-    def __init__(self, assets: Assets) -> None:
+    def __init__(self, assets: Assets, viewer: str) -> None:
         self._assets = assets
+        self._viewer = viewer
         self._document = Template(assets.files["index.html"].body.decode())
         self._modules = [
             name
@@ -58,7 +61,9 @@ class Pages:
         root = urlsplit(origin(request)).path.rstrip("/")
         base = f"{root}{ASSETS}/{self._assets.digest}"
         preloads = "\n".join(f'<link rel="modulepreload" href="{base}/{name}">' for name in self._modules)
-        text = self._document.substitute(root=escape(root), base=escape(base), preloads=preloads)
+        text = self._document.substitute(
+            root=escape(root), base=escape(base), preloads=preloads, viewer=self._viewer
+        )
         response = answer(request, asset("index.html", text.encode()), ASKED_AGAIN)
         response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
         return response
@@ -73,9 +78,12 @@ class Pages:
         return response
 
 
-def routes() -> list[BaseRoute]:
-    pages = Pages(read(Path(str(resources.files("worklist") / "ui"))))
+def routes(ohif: Path | None = None) -> list[BaseRoute]:
+    """`ohif`: the folder of its static build, whether it is there or not."""
+    built_in = ohif is None or not installed(ohif)
+    pages = Pages(read(Path(str(resources.files("worklist") / "ui"))), "built-in" if built_in else "ohif")
     return [
         *(Public(path, pages.document) for path in PAGES),
         Public(ASSETS + "/{digest}/{name:path}", pages.file),
+        *([Public(VIEWER, pages.document)] if ohif is None or built_in else Ohif(ohif).routes()),
     ]

@@ -77,6 +77,7 @@ function Orientation({ image }) {
 
 /** How much of the stack is here, and where in it we are. */
 function Progress({ pane, count, index }) {
+  pane.loaded.value;
   const here = pane.images.reduce((sum, image) => sum + (pane.frames.has(image) ? 1 : 0), 0);
   return html`<div class="thumbbar" aria-hidden="true">
     <i style=${{ blockSize: `${(here / count) * 100}%` }}></i>
