@@ -16,6 +16,7 @@ from typing import Any, Protocol, TypeVar
 
 from starlette.requests import Request
 
+from dicomweb.multipart_reader import MultipartReader, PartBegins, PartData
 from pacs.errors import Stalled
 
 T = TypeVar("T")
@@ -57,8 +58,10 @@ class Intake:
     Leaving the context abandons a part that has not ended and waits for those that have.
     """
 
-    def __init__(self, threads: Threads) -> None:
+    def __init__(self, threads: Threads, finishing: int = FINISHING) -> None:
+        """`finishing`: 1 when a part must be finished before the next one begins."""
         self._threads = threads
+        self._limit = finishing
         self._sink: Sink | None = None
         self._gathered: list[bytes] = []
         self._size = 0
@@ -85,7 +88,7 @@ class Intake:
         self._sink = None
         self._finished.append(future)
         self._finishing.add(future)
-        if len(self._finishing) >= FINISHING:
+        if len(self._finishing) >= self._limit:
             _, self._finishing = await asyncio.wait(self._finishing, return_when=asyncio.FIRST_COMPLETED)
 
     async def results(self) -> list[Any]:
@@ -148,3 +151,18 @@ async def chunks(request: Request, patience: float = STALL_TIMEOUT) -> AsyncIter
             return
         if chunk:
             yield chunk
+
+
+async def feed(
+    request: Request, reader: MultipartReader, intake: Intake, sink: Callable[[PartBegins], Sink]
+) -> None:
+    """All parts of a multipart body, each into the sink that is made for its header."""
+    async for chunk in chunks(request):
+        for event in reader.feed(chunk):
+            if isinstance(event, PartData):
+                await intake.data(event.data)
+            elif isinstance(event, PartBegins):
+                intake.begin(sink(event))
+            else:
+                await intake.end()
+    reader.close()

@@ -6,7 +6,6 @@ is durable; of a part that does not arrive whole, nothing stays.
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from dataclasses import dataclass
 
 import orjson
@@ -15,27 +14,28 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from dicomweb import accept
-from dicomweb.intake import Intake, Threads, chunks
+from dicomweb.file_sink import FileSink, RefusingSink
+from dicomweb.intake import Intake, Threads, chunks, feed
 from dicomweb.media_type import MediaType, media_type
-from dicomweb.multipart_reader import MalformedMultipart, MultipartReader, PartBegins, PartData
-from dicomweb.store_report import Kept, Refused, Result, data_set, http_status
+from dicomweb.multipart_reader import MalformedMultipart, MultipartReader, PartBegins
+from dicomweb.native_model import to_xml
+from dicomweb.store_report import Refused, Result, data_set, http_status
+from dicomweb.stow_metadata import READERS, Task, take_in
 from pacs.actor import Actor
 from pacs.archive import Archive
-from pacs.errors import BadInput, PacsError, UnsupportedMediaType
+from pacs.errors import BadInput, UnsupportedMediaType
 from pacs.http.origin import origin
 from pacs.http.resource import Resource, actor
 from pacs.ingest import is_uid
-from pacs.model import Outcome
 from pacs.rights import Right
 
 log = structlog.get_logger(__name__)
 
 DICOM = "application/dicom"
-JSON = accept.Offer("application/dicom+json")
-OFFERS = (JSON, accept.Offer("application/json"))
+XML = accept.Offer("application/dicom+xml")
+OFFERS = (accept.Offer("application/dicom+json"), XML, accept.Offer("application/json"))
 _DICOM_NAMES = frozenset({DICOM, "application/octet-stream", "application/x-dicom", ""})
 """What senders call a PS3.10 file."""
-OTHER_VERSION = "Another data set of this UID is current; kept as a version"
 
 
 def resources(archive: Archive, root: str) -> list[Resource]:
@@ -44,59 +44,6 @@ def resources(archive: Archive, root: str) -> list[Resource]:
         Resource("/studies", store.instances, Right.STORE, ("POST",)),
         Resource("/studies/{study}", store.instances, Right.STORE, ("POST",)),
     ]
-
-
-class FileSink:
-    """A PS3.10 file on its way in. What goes wrong is the result; what still comes then is let pass."""
-
-    def __init__(self, archive: Archive, sender: Actor, study: str) -> None:
-        self._receiving = archive.receive_file(sender, study)
-        self._undo = ExitStack()
-        self._undo.enter_context(self._receiving)
-        self._refused: Refused | None = None
-
-    def write(self, data: bytes) -> None:
-        if self._refused is None:
-            try:
-                self._receiving.write(data)
-            except PacsError as error:
-                self._refuse(error)
-
-    def finish(self) -> Result:
-        with self._undo:
-            if self._refused is None:
-                try:
-                    stored = self._receiving.commit()
-                except PacsError as error:
-                    self._refuse(error)
-                else:
-                    warning = OTHER_VERSION if stored.outcome is Outcome.VERSION else ""
-                    return Kept(stored.identity, warning)
-        assert self._refused is not None
-        return self._refused
-
-    def abandon(self) -> None:
-        self._undo.close()
-
-    def _refuse(self, error: PacsError) -> None:
-        self._refused = Refused(error, *self._receiving.sop_uids)
-        self._undo.close()
-
-
-class RefusingSink:
-    """A part that is not taken, whatever is in it."""
-
-    def __init__(self, error: PacsError) -> None:
-        self._error = error
-
-    def write(self, data: bytes) -> None:
-        pass
-
-    def finish(self) -> Result:
-        return Refused(self._error)
-
-    def abandon(self) -> None:
-        pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +66,8 @@ class _Store:
             raise BadInput("the request has no instances")
         await self.threads.run(self._record_refused, actor(request), study, results)
         report = data_set(results, origin(request) + self.root)
-        return Response(orjson.dumps(report), http_status(results), media_type=answer.media_type)
+        body = to_xml(report) if answer is XML else orjson.dumps(report)
+        return Response(body, http_status(results), media_type=answer.media_type)
 
     async def _take_in(self, request: Request, study: str) -> list[Result]:
         sender, kind = actor(request), media_type(request.headers.get("content-type", ""))
@@ -128,16 +76,11 @@ class _Store:
                 return await _single(request, intake, FileSink(self.archive, sender, study))
             root_type = _root_type(kind)
             reader = MultipartReader(kind.parameters.get("boundary", ""))
+            if root_type in READERS:
+                task = Task(self.archive, sender, study, root_type)
+                return await take_in(request, reader, task, self.threads)
             try:
-                async for chunk in chunks(request):
-                    for event in reader.feed(chunk):
-                        if isinstance(event, PartData):
-                            await intake.data(event.data)
-                        elif isinstance(event, PartBegins):
-                            intake.begin(self._sink(event, root_type, sender, study))
-                        else:
-                            await intake.end()
-                reader.close()
+                await feed(request, reader, intake, lambda part: self._sink(part, root_type, sender, study))
             except MalformedMultipart as error:
                 return await _broken_off(intake, error)
             return await intake.results()
@@ -186,6 +129,6 @@ def _root_type(kind: MediaType) -> str:
     if kind.name != accept.MULTIPART:
         raise UnsupportedMediaType("a store request is multipart/related or application/dicom")
     root_type = media_type(kind.parameters.get("type", DICOM)).name
-    if root_type not in _DICOM_NAMES:
+    if root_type not in _DICOM_NAMES and root_type not in READERS:
         raise UnsupportedMediaType(f"instances as {root_type} cannot be taken in")
     return root_type

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -40,6 +41,15 @@ class Storing:
 
     def instances(self) -> int:
         return int(self.sql("SELECT count(*) FROM instances")[0][0])
+
+    def audited(self, count: int) -> list[tuple[Any, ...]]:
+        """Action, outcome, correlation id and details of so many records, which come behind the answer."""
+        deadline = time.monotonic() + 10
+        while True:
+            found = self.sql("SELECT action, outcome, correlation_id, details FROM audit ORDER BY seq")
+            if len(found) >= count or time.monotonic() > deadline:
+                return found
+            time.sleep(0.01)
 
     def spooled(self) -> int:
         """Files that lie in the spool."""

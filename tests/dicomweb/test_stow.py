@@ -193,7 +193,7 @@ def test_refusals_are_audited_with_the_correlation_id(world: Storing) -> None:
         multipart([part10(wrong), part10(ct())]), path="/1.2.3", **{"X-Correlation-ID": "abc-1"}
     )
     assert answer.headers["X-Correlation-ID"] == "abc-1"
-    found = world.sql("SELECT action, outcome, correlation_id, details FROM audit ORDER BY seq")
+    found = world.audited(2)
     assert [row[:3] for row in found] == [("store", "success", "abc-1"), ("store", "failure", "abc-1")]
     assert wrong.SOPInstanceUID in str(found[1][3]) and "DATA_SET_MISMATCH" in str(found[1][3])
 

@@ -1,0 +1,146 @@
+"""What the metadata of a store request leaves to its bulk data (PS3.18 §10.5.2): how pixels are encoded.
+
+Compressed images and video are kept as they came, encapsulated; PNG, which DICOM does not have, is
+decoded. Attributes that the sender gave stay as they are, what is missing is filled in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dicomweb.shelf import Bulk, Held
+from pacs.dicom.from_json import PIXEL_DATA, Payload
+from pacs.dicom.image import ImagePixel
+from pacs.dicom.part10 import EXPLICIT_LITTLE, IMPLICIT_LITTLE
+from pacs.errors import InvalidDataSet, LimitExceeded
+from pacs.ingest import is_uid
+from pacs.pixels.codestream import HEAD, read_codestream
+from pacs.pixels.mp4 import Video, read_mp4
+from pacs.pixels.png import decode_png
+
+DataSet = dict[str, Any]
+
+OCTETS = "application/octet-stream"
+_DOCUMENT, _DOCUMENT_TYPE, _DOCUMENT_LENGTH = "00420011", "00420012", "00420015"
+_NUMBER_OF_FRAMES, _FRAME_TIME, _LOSSY = "00280008", "00181063", "00282110"
+_MAX_PNG = 256 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Complete:
+    """`frames`: what Pixel Data is encapsulated from; `pixels`: the value that stands for its bulk data."""
+
+    data_set: Mapping[str, Any]
+    transfer_syntax: str = EXPLICIT_LITTLE
+    frames: Sequence[Payload] | None = None
+    pixels: Payload | None = None
+
+
+def complete(data_set: Mapping[str, Any], bulk: Mapping[str, Sequence[Bulk]]) -> Complete:
+    """`bulk`: the parts of each Content-Location, several of them being frames."""
+    document = _parts(data_set, _DOCUMENT, bulk)
+    if document:
+        size = sum(part.size for part in document)
+        data_set = _filled(
+            data_set,
+            {_DOCUMENT_TYPE: _value("LO", document[0].kind.name), _DOCUMENT_LENGTH: _value("UL", size)},
+        )
+    parts = _parts(data_set, PIXEL_DATA, bulk)
+    if not parts:
+        return Complete(data_set)
+    kind = parts[0].kind
+    named = kind.parameters.get("transfer-syntax", "")
+    if named and not is_uid(named):
+        raise InvalidDataSet("a part's transfer syntax is no UID")
+    if kind.name == "image/png":
+        return _decoded(data_set, parts)
+    if kind.name.startswith("image/"):
+        return _image(data_set, parts, named)
+    if kind.name.startswith("video/"):
+        return _video(data_set, parts, named)
+    if named in ("", EXPLICIT_LITTLE, IMPLICIT_LITTLE):
+        return Complete(data_set)
+    return Complete(data_set, named, parts)
+
+
+def _parts(data_set: Mapping[str, Any], tag: str, bulk: Mapping[str, Sequence[Bulk]]) -> Sequence[Bulk]:
+    attribute = data_set.get(tag)
+    uri = attribute.get("BulkDataURI") if isinstance(attribute, Mapping) else None
+    return bulk.get(uri, ()) if isinstance(uri, str) else ()
+
+
+def _decoded(data_set: Mapping[str, Any], parts: Sequence[Bulk]) -> Complete:
+    if sum(part.size for part in parts) > _MAX_PNG:
+        raise LimitExceeded(f"PNG files come to more than {_MAX_PNG} bytes")
+    frames = [decode_png(part.read_at(0, part.size)) for part in parts]
+    if len({frame.image for frame in frames}) > 1:
+        raise InvalidDataSet("the frames differ in size or depth")
+    derived = _image_attributes(frames[0].image, len(frames))
+    # what the decoder yields is what is written, whatever the metadata had thought of it
+    data_set = {**data_set, **derived}
+    return Complete(data_set, pixels=Held(b"".join(frame.data for frame in frames)))
+
+
+def _image(data_set: Mapping[str, Any], parts: Sequence[Bulk], named: str) -> Complete:
+    found = [read_codestream(part.read_at(0, HEAD)) for part in parts]
+    first = found[0]
+    frames = [part.part(one.offset, one.length) for part, one in zip(parts, found, strict=True)]
+    derived = _image_attributes(first.image, len(parts))
+    if first.lossy:
+        derived[_LOSSY] = _value("CS", "01")
+    return Complete(_filled(data_set, derived), named or first.transfer_syntax, frames)
+
+
+def _video(data_set: Mapping[str, Any], parts: Sequence[Bulk], named: str) -> Complete:
+    """One fragment holds the whole stream (PS3.5 §8.2.7)."""
+    if len(parts) > 1:
+        raise InvalidDataSet("a video comes in one part")
+    if parts[0].kind.name != "video/mp4":
+        if not named:
+            raise InvalidDataSet("the video's transfer syntax is not named")
+        return Complete(data_set, named, parts)
+    video = read_mp4(parts[0])
+    return Complete(_filled(data_set, _video_attributes(video)), named or video.transfer_syntax, parts)
+
+
+def _video_attributes(video: Video) -> DataSet:
+    image = ImagePixel(video.rows, video.columns, 8, 8, 3, 0, 0, "YBR_PARTIAL_420")
+    derived = _image_attributes(image, video.frames)
+    derived[_LOSSY] = _value("CS", "01")
+    if video.frame_time:
+        derived[_FRAME_TIME] = _value("DS", round(video.frame_time, 6))
+    return derived
+
+
+def _image_attributes(image: ImagePixel, frames: int) -> DataSet:
+    attributes = {
+        "00280002": _value("US", image.samples_per_pixel),
+        "00280004": _value("CS", image.photometric_interpretation),
+        "00280010": _value("US", image.rows),
+        "00280011": _value("US", image.columns),
+        "00280100": _value("US", image.bits_allocated),
+        "00280101": _value("US", image.bits_stored),
+        "00280102": _value("US", image.bits_stored - 1),
+        "00280103": _value("US", image.pixel_representation),
+    }
+    if image.samples_per_pixel > 1:
+        attributes["00280006"] = _value("US", image.planar_configuration)
+    if frames > 1:
+        attributes[_NUMBER_OF_FRAMES] = _value("IS", frames)
+    return attributes
+
+
+def _filled(data_set: Mapping[str, Any], derived: DataSet) -> DataSet:
+    """The data set, with what is derived where it has no value of its own."""
+    known = {
+        tag
+        for tag, attribute in data_set.items()
+        if isinstance(attribute, Mapping) and attribute.get("Value")
+    }
+    return {**data_set, **{tag: value for tag, value in derived.items() if tag not in known}}
+
+
+def _value(vr: str, value: str | float) -> DataSet:
+    return {"vr": vr, "Value": [value]}

@@ -1,0 +1,173 @@
+"""Store requests whose instances come as metadata and bulk data (PS3.18 §10.5.2, §8.6.1.2).
+
+Nothing is stored before the whole request has come, since bulk data follows what refers to it. Bulk
+data waits on disk; the metadata, which is bounded, in memory. Each instance then is written as a
+PS3.10 file straight into the archive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from starlette.requests import Request
+
+from dicomweb.completion import complete
+from dicomweb.file_sink import FileSink
+from dicomweb.intake import Intake, Sink, Threads, feed
+from dicomweb.media_type import MediaType, media_type
+from dicomweb.multipart_reader import MultipartReader, PartBegins
+from dicomweb.native_model_reader import from_xml
+from dicomweb.shelf import Shelf
+from dicomweb.store_report import Refused, Result
+from pacs.actor import Actor
+from pacs.archive import Archive
+from pacs.dicom.from_json import PIXEL_DATA, Payload, encode_json
+from pacs.dicom.part10 import part10_prefix
+from pacs.errors import BadInput, InvalidDataSet, LimitExceeded, MissingIdentity, PacsError
+from pacs.ingest import is_uid
+
+DataSet = dict[str, Any]
+
+MAX_METADATA = 64 << 20
+"""Bytes of the metadata of one request."""
+_SOP_CLASS, _SOP_INSTANCE = "00080016", "00080018"
+
+
+def _from_json(data: bytes) -> list[DataSet]:
+    try:
+        found = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise InvalidDataSet("the metadata is not well-formed JSON") from error
+    return found if isinstance(found, list) else [found]
+
+
+READERS: dict[str, Callable[[bytes], list[DataSet]]] = {
+    "application/dicom+json": _from_json,
+    "application/json": _from_json,
+    "application/dicom+xml": lambda data: [from_xml(data)],
+}
+"""The media types of metadata."""
+
+
+class _MetadataSink:
+    """Gathers one part of metadata. Its result: the data sets, or the error."""
+
+    def __init__(self, kind: str) -> None:
+        self._read = READERS[kind]
+        self._data = bytearray()
+
+    def write(self, data: bytes) -> None:
+        if len(self._data) <= MAX_METADATA:
+            self._data += data
+
+    def finish(self) -> list[DataSet] | PacsError:
+        if len(self._data) > MAX_METADATA:
+            return LimitExceeded(f"the metadata has more than {MAX_METADATA} bytes")
+        try:
+            return self._read(bytes(self._data))
+        except PacsError as error:
+            return error
+
+    def abandon(self) -> None:
+        self._data.clear()
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What one request wants: `kind` of its metadata, `study` when its address names one."""
+
+    archive: Archive
+    sender: Actor
+    study: str
+    kind: str
+
+
+async def take_in(request: Request, reader: MultipartReader, task: Task, threads: Threads) -> list[Result]:
+    """`BadInput` when the metadata of the request cannot be read: then nothing is stored."""
+    with task.archive.blobs.spool() as spool:
+        shelf = Shelf(spool)
+        async with Intake(threads, finishing=1) as arriving:
+            await feed(request, reader, arriving, lambda part: _sink(part, task.kind, shelf))
+            data_sets = list(_read(await arriving.results()))
+        await threads.run(shelf.full)
+        async with Intake(threads) as making:
+            for data_set in data_sets:
+                making.begin(_InstanceSink(data_set, shelf, task))
+                await making.end()
+            return await making.results()
+
+
+def _sink(part: PartBegins, root_type: str, shelf: Shelf) -> Sink:
+    """Metadata is what has its type, or names none and can be referred to by nobody."""
+    location = part.headers.get("content-location", "")
+    kind = media_type(part.headers.get("content-type", ""))
+    if kind.name in READERS and not location:
+        return _MetadataSink(kind.name)
+    if not kind.name and not location:
+        return _MetadataSink(root_type)
+    return shelf.sink(location, kind if kind.name else MediaType("application/octet-stream"))
+
+
+def _read(results: Iterable[Any]) -> Iterator[DataSet]:
+    """The data sets of all metadata parts; raises the first thing that went wrong."""
+    for result in results:
+        if isinstance(result, PacsError):
+            raise result
+        for data_set in result or ():
+            if not isinstance(data_set, Mapping):
+                raise BadInput("the metadata is no list of data sets")
+            yield {tag.upper(): attribute for tag, attribute in data_set.items()}
+
+
+class _InstanceSink:
+    """One instance, made of metadata when it is finished."""
+
+    def __init__(self, data_set: DataSet, shelf: Shelf, task: Task) -> None:
+        self._data_set, self._shelf, self._task = data_set, shelf, task
+
+    def write(self, data: bytes) -> None:
+        raise AssertionError("all of it has come")
+
+    def finish(self) -> Result:
+        sop_class, sop_instance = (_uid(self._data_set, tag) for tag in (_SOP_CLASS, _SOP_INSTANCE))
+        try:
+            if not (sop_class and sop_instance):
+                raise MissingIdentity
+            return self._store(sop_class, sop_instance)
+        except PacsError as error:
+            return Refused(error, sop_class, sop_instance)
+
+    def _store(self, sop_class: str, sop_instance: str) -> Result:
+        found = complete(self._data_set, self._shelf.bulk)
+        pixels = _uri(found.data_set) if found.pixels else None
+
+        def find(uri: str) -> Payload:
+            return found.pixels if found.pixels and uri == pixels else self._shelf.find(uri)
+
+        task = self._task
+        file = FileSink(task.archive, task.sender, task.study)
+        try:
+            file.write(part10_prefix(sop_class, sop_instance, found.transfer_syntax))
+            for piece in encode_json(found.data_set, find, found.frames, task.archive.limits):
+                file.write(piece)
+            return file.finish()
+        finally:
+            file.abandon()
+
+    def abandon(self) -> None:
+        pass
+
+
+def _uid(data_set: DataSet, tag: str) -> str:
+    """Empty when it is none."""
+    match data_set.get(tag):
+        case {"Value": [str(text), *_]} if is_uid(text):
+            return text
+    return ""
+
+
+def _uri(data_set: Mapping[str, Any]) -> str:
+    return str(data_set[PIXEL_DATA]["BulkDataURI"])
