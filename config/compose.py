@@ -17,6 +17,7 @@ from config.observer import Counting
 from config.settings import Settings
 from config.sources import secret_key
 from dicomweb import app as dicomweb
+from dicomweb.search import SearchSettings
 from dimse.association import Edge
 from dimse.models import OPTIONS
 from dimse.sending import Sending
@@ -30,6 +31,7 @@ from pacs.http.app import Access, App, create_app
 from pacs.http.loopback import OpenOnLoopback
 from pacs.http.sessions import Sessions
 from pacs.http.sign_in import AuthResources
+from pacs.http.signed import Signer
 from pacs.http.tokens import Tokens
 from pacs.metadata import Metadata
 from pacs.metrics import Aged
@@ -38,7 +40,7 @@ from pacs.pixels.decode import DECODABLE, decode
 from pacs.sign_in import SignIn
 from pacs.transcoding import Codecs, Transcoder
 from pacs.worker import Worker
-from storage import figures, settle
+from storage import deleting, figures, settle
 from storage.accounts import SqlAccounts
 from storage.blobs import BlobStore, S3Access, SpoolLimits
 from storage.blobs import open_blobs as open_store
@@ -48,6 +50,7 @@ from storage.database import Database
 from storage.entities import SqlApplicationEntities
 from storage.index import SqlAuditTrail, SqlIndex, open_entries
 from storage.jobs import SqlJobQueue
+from storage.keeping import SqlKeeping
 from storage.prepared import SqlVersions
 from storage.sweep import Sweep
 from worklist.http import pages
@@ -164,7 +167,10 @@ def worker(installation: Installation, name: str) -> Worker:
     quiet_period = timedelta(seconds=installation.settings.quiet_period)
     return Worker(
         installation.queue,
-        {settle.KIND: settle.SettleStudy(installation.database, quiet_period)},
+        {
+            settle.KIND: settle.SettleStudy(installation.database, quiet_period),
+            deleting.PURGE: deleting.PurgeDeletion(installation.database),
+        },
         name,
         timedelta(seconds=installation.settings.job_lease),
     )
@@ -191,9 +197,9 @@ def http_app(installation: Installation, stopping: Callable[[], bool]) -> App:
         },
         routes=[
             *dicomweb.routes(web(installation)),
-            *rest.routes(rest.Rest(installation.archive, SqlChangeFeed(database), stopping)),
+            *rest.routes(rest_of(installation, stopping)),
             *AuthResources(sign_in(installation), sessions).routes(),
-            *pages.routes(),
+            *pages.routes(settings.ohif_dir),
         ],
         access=Access(
             sessions or OpenOnLoopback(origins),
@@ -204,11 +210,24 @@ def http_app(installation: Installation, stopping: Callable[[], bool]) -> App:
     )
 
 
+def rest_of(installation: Installation, stopping: Callable[[], bool]) -> rest.Rest:
+    archive, database, settings = installation.archive, installation.database, installation.settings
+    return rest.Rest(
+        archive,
+        SqlChangeFeed(database),
+        SqlKeeping(database, timedelta(days=settings.retention_days)),
+        Metadata(archive, SqlVersions(database)),
+        Signer(secret_key(settings)),
+        dicomweb.ROOT,
+        stopping,
+    )
+
+
 def web(installation: Installation) -> dicomweb.Web:
     archive = installation.archive
     metadata = Metadata(archive, SqlVersions(installation.database))
     settings = installation.settings
-    search = dicomweb.SearchSettings(settings.max_qido_answers, no_content=settings.qido_empty == "204")
+    search = SearchSettings(settings.max_qido_answers, no_content=settings.qido_empty == "204")
     return dicomweb.Web(archive, transcoder(settings), metadata, search)
 
 

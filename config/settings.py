@@ -76,6 +76,10 @@ class Settings(BaseModel):
         "Nodes of one archive share it",
     )
     base_url: str | None = Field(None, description="Address that users see, when behind a proxy")
+    ohif_dir: Path = Field(
+        Path("ohif"),
+        description="Folder of OHIF's static build, which `make viewer` fetches; served when it is there",
+    )
     open: bool = Field(
         False, description="No authentication at all; only when everything listens on loopback"
     )
@@ -130,6 +134,9 @@ class Settings(BaseModel):
     )
     job_lease: Annotated[float, Field(ge=1, le=3600)] = Field(
         60, description="Seconds after which a job of a node that died goes to another"
+    )
+    retention_days: Annotated[float, Field(ge=0, le=36_500)] = Field(
+        30, description="Days for which the bytes of what was deleted are kept"
     )
     sweep_grace: Seconds = Field(3600, description="Seconds that an unreferenced blob is kept")
 

@@ -85,6 +85,13 @@ class QueryTooCostly(BadInput):
     code = "QUERY_TOO_COSTLY"
 
 
+class Unprocessable(BadInput):
+    """The request is well-formed, but something in it is not acceptable."""
+
+    http_status = 422
+    code = "UNPROCESSABLE"
+
+
 class UnsupportedMediaType(BadInput):
     """That media type cannot be taken in here."""
 

@@ -91,7 +91,8 @@ class Query:
     `include`: the attributes to return, of this level and those above. `unsupported`: keys that
     were asked for and that this archive neither matches nor returns.
     Order is by name at patient level, newest first at study level and by number below it, unless
-    `order` says otherwise (attribute, descending). Conditions and order lie at this level or above.
+    `order` says otherwise (attribute, descending). Conditions and order lie at this level or above;
+    a condition also right below: something there fits.
     """
 
     level: Level

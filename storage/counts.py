@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Select, Table, func, select
+from sqlalchemy import Column, ColumnElement, Connection, Select, Table, case, func, select
 from sqlalchemy.sql.selectable import FromClause
 
 from storage.database import Database
@@ -83,7 +83,10 @@ _RULES = (
                 series.c.number_of_series_related_instances, series, _of_study
             ),
             "size_bytes": _sum(series.c.size_bytes, series, _of_study),
-            "modalities_in_study": _set(series.c.modality, series, _of_study),
+            "modalities_in_study": case(
+                (studies.c.state == "expected", studies.c.modalities_in_study),
+                else_=_set(series.c.modality, series, _of_study),
+            ),
             "sop_classes_in_study": _set(
                 instances.c.sop_class_uid, series.join(instances, _of_series), _of_study
             ),

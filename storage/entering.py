@@ -258,6 +258,7 @@ class _Batch:
         state = State(entry.study["state"])
         entry.study["state"] = on_arrival(state).value
         if state is State.EXPECTED:
+            entry.study["modalities_in_study"] = None  # it was a guess
             self._begin(entry, item)
         elif is_late(state):
             first = _add_word(entry.study, "flags", NEW_IMAGES)

@@ -70,6 +70,7 @@ def _expect(under_way: Transaction, actor: Actor, expected: Expected) -> None:
         "last_received_at": under_way.now,
         "version": 1,
         **NO_SERIES,
+        "modalities_in_study": values.get("Modality"),
     }
     _, new = hold_or_insert(connection, Level.STUDY, row, values)
     if not new:

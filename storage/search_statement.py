@@ -16,6 +16,7 @@ from sqlalchemy import (
     Select,
     Table,
     and_,
+    exists,
     func,
     literal_column,
     or_,
@@ -24,7 +25,7 @@ from sqlalchemy import (
 )
 
 from pacs.attributes import BY_KEYWORD, LEVELS, Attribute, Level, Matching
-from pacs.query import Query
+from pacs.query import Condition, Query
 from storage.search_conditions import TABLES, Conditions, blank_or_key, key, unindexed
 from storage.search_plan import Start
 
@@ -100,8 +101,15 @@ class Page:
             below = TABLES[LEVELS[level.depth + 1]]
             parent = below.c[_PARENT[LEVELS[level.depth + 1]]]
             source = source.join(TABLES[level], TABLES[level].c.pk == parent)
-        clauses = [self.conditions.clause(condition) for condition in self.query.conditions]
+        clauses = [self._clause(condition) for condition in self.query.conditions]
         return selected.select_from(source).where(owned, *self._started(), *clauses)
+
+    def _clause(self, condition: Condition) -> ColumnElement[bool]:
+        """Of the level right below: that something there fits."""
+        clause, level = self.conditions.clause(condition), condition.attribute.level
+        if level.depth <= self.query.level.depth:
+            return clause
+        return exists().where(TABLES[level].c[_PARENT[level]] == self.table.c.pk, clause)
 
     def _top(self) -> Level:
         levels = {self.query.level, *(attribute.level for attribute in self.query.include)}

@@ -45,7 +45,7 @@ HOMES = {
     "uvicorn": "config",
     "click": "config",
     "rich": "config",
-    "pydantic": "config",
+    "pydantic": ("config", "pacs/http"),
 }
 """Third-party libraries that live in one place only."""
 

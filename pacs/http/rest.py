@@ -10,7 +10,11 @@ from starlette.routing import BaseRoute
 from pacs.archive import Archive
 from pacs.http import changes, events
 from pacs.http.broadcast import Broadcast
-from pacs.ports import ChangeFeed
+from pacs.http.images import Images
+from pacs.http.signed import Signer
+from pacs.http.studies import Studies
+from pacs.metadata import Metadata
+from pacs.ports import ChangeFeed, Keeping
 
 ROOT = "/api/v1"
 
@@ -21,15 +25,23 @@ def _never() -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """What the resources work on. `stopping`: whether the server is about to end."""
+    """What the resources work on. `web_root`: where DICOMweb is; `stopping`: whether the server is
+    about to end."""
 
     archive: Archive
     changes: ChangeFeed
+    keeping: Keeping
+    metadata: Metadata
+    signer: Signer
+    web_root: str
     stopping: Callable[[], bool] = _never
 
 
 def routes(rest: Rest) -> list[BaseRoute]:
+    images = Images(rest.archive, rest.keeping, rest.metadata, rest.signer, ROOT, rest.web_root)
     return [
+        *Studies(rest.archive, rest.keeping, ROOT).routes(),
+        *images.routes(),
         changes.route(f"{ROOT}/changes", rest.changes),
         events.route(f"{ROOT}/events", Broadcast(rest.changes, rest.stopping)),
     ]

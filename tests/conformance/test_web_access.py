@@ -17,9 +17,9 @@ from tests.conformance.server import Server
 LOGIN, LOGOUT = "/api/v1/auth/login", "/api/v1/auth/logout"
 FOR_EVERYBODY = re.compile(
     r"/health(/live|/ready)?|/api/v1/health/(liveness|readiness)|/metrics|/api/v1/auth/login|"
-    r"/|/signin|/view(er)?(/.*)?|/assets/.*|/docs|/favicon.*|/ohif.*"
+    r"/|/signin|/view(er)?(/.*)?|/assets/.*|/docs|/favicon.*|/ohif.*|/api/v1/signed/.*"
 )
-"""What answers without a token: health, signing in, and pages that hold no data."""
+"""What answers without a token: health, signing in, pages that hold no data, signed addresses."""
 NOTICED = 1.5  # seconds after which what another process ended is ended here
 
 
@@ -211,7 +211,9 @@ def test_who_is_disabled_is_out_at_once(server: Server) -> None:
     assert [httpx.get(me, headers=each).status_code for each in clients] == [401, 401]
     assert _sign_in(server, email).status_code == 401
     assert "disabled" in server.quick_command("token", "create", "--email", email, code=1)
-    assert re.search(rf"^{email} +radiologist +default +disabled$", server.quick_command("user", "list"), re.M)
+    assert re.search(
+        rf"^{email} +radiologist +default +disabled$", server.quick_command("user", "list"), re.M
+    )
 
 
 def test_an_event_stream_ends_with_its_session(server: Server) -> None:
@@ -234,7 +236,9 @@ def test_a_token_expires(server: Server) -> None:
 
 def test_a_token_may_no_more_than_its_user(server: Server) -> None:
     email = _user(server, "viewer")
-    assert "may not do" in server.quick_command("token", "create", "--email", email, "--role", "admin", code=1)
+    assert "may not do" in server.quick_command(
+        "token", "create", "--email", email, "--role", "admin", code=1
+    )
     assert "--create" in server.quick_command("token", "create", "--email", "new@example.test", code=1)
     radiologist = _user(server)
     token = server.quick_command("token", "create", "--email", radiologist, "--role", "viewer").strip()
@@ -345,3 +349,20 @@ def test_listed_origins_may_call_and_no_other(tmp_path: Path) -> None:
                 assert not [name for name in refused.headers if name.startswith("access-control")]
     finally:
         server.stop()
+
+
+def test_behind_tls_the_browser_is_told_to_stay_there(tmp_path: Path) -> None:
+    server = Server(tmp_path / "data", {"PACS_BASE_URL": "https://pacs.example"})
+    server.start()
+    try:
+        answer = _sign_in(server, _user(server))
+        assert "; Secure" in answer.headers["set-cookie"]
+        assert "max-age" in answer.headers["Strict-Transport-Security"]
+    finally:
+        server.stop()
+
+
+def test_without_tls_nothing_is_said_of_it(server: Server) -> None:
+    answer = _sign_in(server, _user(server))
+    assert "Secure" not in answer.headers["set-cookie"]
+    assert "Strict-Transport-Security" not in answer.headers

@@ -1,0 +1,158 @@
+"""`/api/v1/images`: single images by their SOP Instance UID."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from pacs.archive import Archive
+from pacs.attributes import BY_KEYWORD, Level
+from pacs.errors import NotFound
+from pacs.http import shapes
+from pacs.http.answers import answer, listing
+from pacs.http.origin import origin
+from pacs.http.parameters import PAGING, number, paging, parameters
+from pacs.http.resource import Public, Resource, actor
+from pacs.http.signed import LONGEST, Signer
+from pacs.http.streaming import Pieces, Streamed
+from pacs.http.studies import IMAGE, is_called, reason_given, uid_in_path
+from pacs.metadata import Metadata
+from pacs.model import Identity, StoredInstance
+from pacs.ports import Keeping
+from pacs.query import Condition, Query
+from pacs.query_values import parse_value
+from pacs.rights import Right
+
+T = TypeVar("T")
+
+_DETAILS = (
+    *IMAGE,
+    *(
+        BY_KEYWORD[keyword]
+        for keyword in (
+            *("PatientID", "PatientName", "StudyDescription", "SeriesDescription", "BodyPartExamined"),
+            *("ImageType", "SamplesPerPixel", "PhotometricInterpretation", "PixelSpacing"),
+            *("SliceThickness", "SliceLocation", "WindowCenter", "WindowWidth", "Manufacturer"),
+            *("ManufacturerModelName", "StationName", "AcquisitionDate", "AcquisitionTime"),
+        )
+    ),
+)
+_FILTERS = {
+    "modality": "Modality",
+    "patient_id": "PatientID",
+    "study_instance_uid": "StudyInstanceUID",
+    "series_instance_uid": "SeriesInstanceUID",
+    "sop_class_uid": "SOPClassUID",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Images:
+    """`web_root`: where DICOMweb is, to which metadata refers for what is too long for it."""
+
+    archive: Archive
+    keeping: Keeping
+    metadata: Metadata
+    signer: Signer
+    root: str
+    web_root: str
+
+    def routes(self) -> list[Route]:
+        one = f"{self.root}/images/{{sop}}"
+        return [
+            Resource(f"{self.root}/images", self.list_images, Right.READ),
+            Resource(one, self.show_image, Right.READ),
+            Resource(one, self.delete_image, Right.DELETE, ("DELETE",)),
+            Resource(f"{one}/metadata", self.show_metadata, Right.READ),
+            Resource(f"{one}/url", self.sign_url, Right.READ),
+            Public(f"{self.root}/signed/images/{{sop}}", self.fetch_signed),
+        ]
+
+    def list_images(self, request: Request) -> Response:
+        """All images of the organisation, the newest first, or those that the filters select."""
+        given = parameters(request, PAGING | _FILTERS.keys())
+        page = paging(given)
+        tests = ((BY_KEYWORD[_FILTERS[name]], value) for name, value in given.items() if name in _FILTERS)
+        conditions = tuple(Condition(a, test) for a, value in tests if (test := parse_value(a, value)))
+        asked = Query(Level.IMAGE, conditions, IMAGE, limit=page.limit, offset=page.offset)
+        found = self.archive.page(actor(request), asked)
+        root = f"{origin(request)}{self.root}"
+        items = [shapes.image(values, root) for values in found.answers]
+        return listing(items, found.total, page.limit, page.offset)
+
+    def show_image(self, request: Request) -> Response:
+        """One image: what it is, how it was made, how it is to be shown."""
+        asked = Query(Level.IMAGE, (_named(request),), _DETAILS, limit=1)
+        values = _first(self.archive.page(actor(request), asked).answers)
+        return answer(shapes.image_details(values, f"{origin(request)}{self.root}"))
+
+    async def delete_image(self, request: Request) -> Response:
+        """Delete an image for a reason. It is gone at once; its bytes stay for the retention period."""
+        reason = await reason_given(request)
+        await run_in_threadpool(self._delete, request, reason)
+        return Response(status_code=204)
+
+    def _delete(self, request: Request, reason: str) -> None:
+        found = self._instance(request).identity
+        self.keeping.delete(actor(request), found.study_instance_uid, found.sop_instance_uid, reason)
+
+    def show_metadata(self, request: Request) -> Response:
+        """The DICOM JSON of one image, as DICOMweb's `/metadata` has it; bulk data by its address."""
+        who, found = actor(request), self._instance(request).identity
+        study, series = found.study_instance_uid, found.series_instance_uid
+        held = self.metadata.held(who, study, series, found.sop_instance_uid)
+        service = f"{origin(request)}{self.web_root}"
+
+        def uri(of: Identity) -> str:
+            return f"{service}/studies/{study}/series/{series}/instances/{of.sop_instance_uid}"
+
+        body = b",".join(self.metadata.read(who, held, uri))
+        self.archive.record(who, "retrieve", resource=study, level="IMAGE", form="metadata", completed=1)
+        return Response(b"[" + body + b"]", media_type="application/dicom+json")
+
+    def sign_url(self, request: Request) -> Response:
+        """An address that gives out the image as a DICOM file to whoever has it, for `expires` seconds."""
+        seconds = number(parameters(request, ("expires",)), "expires", 300, 1, LONGEST)
+        found, who = self._instance(request).identity, actor(request)
+        path = f"{self.root}/signed/images/{found.sop_instance_uid}"
+        self.archive.record(
+            who, "share", resource=found.study_instance_uid, instance=found.sop_instance_uid, seconds=seconds
+        )
+        url = f"{origin(request)}{path}?{self.signer.sign(path, who, seconds)}"
+        return answer({"url": url, "expires_in": seconds})
+
+    def fetch_signed(self, request: Request) -> Response:
+        """The DICOM file behind a signed address."""
+        uid = uid_in_path(request, "sop")
+        who = self.signer.verified(request, f"{self.root}/signed/images/{uid}")
+        asked = Query(Level.IMAGE, (is_called("SOPInstanceUID", uid),), limit=1)
+        instance = _first(list(self.archive.locate(who, asked)))
+        self.archive.record(
+            who, "retrieve", resource=instance.identity.study_instance_uid, form="signed", instances=[uid]
+        )
+        headers = {"Content-Disposition": f'attachment; filename="{uid}.dcm"'}
+        return Streamed(self._bytes(instance), "application/dicom", instance.blob.size, headers=headers)
+
+    def _bytes(self, instance: StoredInstance) -> Pieces:
+        with self.archive.open(instance) as reader:
+            yield from reader.verified()
+
+    def _instance(self, request: Request) -> StoredInstance:
+        asked = Query(Level.IMAGE, (_named(request),), limit=1)
+        return _first(list(self.archive.locate(actor(request), asked)))
+
+
+def _named(request: Request) -> Condition:
+    return is_called("SOPInstanceUID", uid_in_path(request, "sop"))
+
+
+def _first(found: Sequence[T]) -> T:
+    if not found:
+        raise NotFound
+    return found[0]

@@ -1,0 +1,224 @@
+"""`/api/v1/studies`: the studies of an organisation, what is in them, and what people do to them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Annotated
+
+from pydantic import Field
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+
+from pacs.archive import Archive
+from pacs.attributes import BY_KEYWORD, TABLE, Attribute, Level
+from pacs.errors import BadInput, NotFound
+from pacs.http import shapes
+from pacs.http.answers import answer, listing
+from pacs.http.bodies import Body, read
+from pacs.http.origin import origin
+from pacs.http.parameters import PAGING, Paging, paging, parameters
+from pacs.http.resource import Resource, actor
+from pacs.http.study_filters import INCLUDED, PARAMETERS, study_query
+from pacs.ingest import is_uid
+from pacs.keeping import Amendment, Expected, Priority, new_uid
+from pacs.model import Values
+from pacs.ports import Keeping
+from pacs.query import Condition, Found, OneOf, Query
+from pacs.rights import Right
+from pacs.studies import State
+
+MAX_REASON = 500
+
+Line = Annotated[str, Field(max_length=64, pattern=r"^[^\\\x00-\x1f\x7f]*$")]
+"""A LO value (PS3.5 §6.2)."""
+Name = Annotated[str, Field(max_length=194, pattern=r"^[^\\\x00-\x1f\x7f]*$")]
+Day = Annotated[str, Field(pattern=r"^\d{4}-?\d{2}-?\d{2}$")]
+Uid = Annotated[str, Field(max_length=64, pattern=r"^(0|[1-9]\d*)(\.(0|[1-9]\d*))+$")]
+"""PS3.5 §9.1, strictly: it is us who make it."""
+Notes = Annotated[str, Field(max_length=10_000, pattern=r"^[^\x00]*$")]
+
+
+class NewStudy(Body):
+    """A study that is expected. Without a UID one is made."""
+
+    study_instance_uid: Uid | None = None
+    patient_id: Line | None = None
+    patient_name: Name | None = None
+    patient_birth_date: Day | None = None
+    patient_sex: Annotated[str, Field(pattern="^[MFO]$")] | None = None
+    study_date: Day | None = None
+    study_description: Line | None = None
+    accession_number: Annotated[Line, Field(max_length=16)] | None = None
+    referring_physician: Name | None = None
+    modality: Annotated[str, Field(pattern="^[A-Z0-9_ ]{1,16}$")] | None = None
+    priority: Priority = Priority.NORMAL
+    clinical_notes: Notes | None = None
+
+
+class StudyChanges(Body):
+    """What is left out stays. What images say themselves can only be changed before they come."""
+
+    priority: Priority | None = None
+    clinical_notes: Notes | None = None
+    state: State | None = None
+    study_date: Day | None = None
+    study_description: Line | None = None
+    accession_number: Annotated[Line, Field(max_length=16)] | None = None
+    referring_physician: Name | None = None
+
+
+class Reason(Body):
+    reason: Annotated[str, Field(min_length=3, max_length=MAX_REASON)]
+
+
+_KEYWORDS = {
+    "patient_id": "PatientID",
+    "patient_name": "PatientName",
+    "patient_birth_date": "PatientBirthDate",
+    "patient_sex": "PatientSex",
+    "study_date": "StudyDate",
+    "study_description": "StudyDescription",
+    "accession_number": "AccessionNumber",
+    "referring_physician": "ReferringPhysicianName",
+    "modality": "Modality",
+}
+
+_SERIES = tuple(a for a in TABLE if a.level is Level.SERIES)
+IMAGE = tuple(
+    BY_KEYWORD[keyword]
+    for keyword in (
+        *("StudyInstanceUID", "SeriesInstanceUID", "Modality", "SeriesNumber", "SOPInstanceUID"),
+        *("SOPClassUID", "InstanceNumber", "Rows", "Columns", "NumberOfFrames", "BitsAllocated"),
+        "AvailableTransferSyntaxUID",
+    )
+)
+_IN_ORDER = tuple((BY_KEYWORD[k], False) for k in ("SeriesNumber", "SeriesInstanceUID", "InstanceNumber"))
+
+
+def uid_in_path(request: Request, name: str) -> str:
+    """`NotFound` for what cannot be a UID: nothing is called so."""
+    uid = str(request.path_params[name])
+    if not is_uid(uid):
+        raise NotFound
+    return uid
+
+
+def is_called(keyword: str, uid: str) -> Condition:
+    return Condition(BY_KEYWORD[keyword], OneOf((uid,)))
+
+
+@dataclass(frozen=True, slots=True)
+class Studies:
+    archive: Archive
+    keeping: Keeping
+    root: str
+
+    def routes(self) -> list[Resource]:
+        one = f"{self.root}/studies/{{study}}"
+        return [
+            Resource(f"{self.root}/studies", self.list_studies, Right.READ),
+            Resource(f"{self.root}/studies", self.create_study, Right.EDIT, ("POST",)),
+            Resource(one, self.show_study, Right.READ),
+            Resource(one, self.change_study, Right.EDIT, ("PATCH",)),
+            Resource(one, self.delete_study, Right.DELETE, ("DELETE",)),
+            Resource(f"{one}/series", self.list_series, Right.READ),
+            Resource(f"{one}/instances", self.list_images, Right.READ),
+            Resource(f"{one}/images", self.list_images_of_study, Right.READ),
+        ]
+
+    def list_studies(self, request: Request) -> Response:
+        """The studies that the filters select, newest first unless `sort` says otherwise."""
+        given = parameters(request, PARAMETERS)
+        page = paging(given)
+        who, asked = actor(request), study_query(given, page)
+        found = self.archive.page(who, asked)
+        if found.total is None and not asked.conditions:
+            found = replace(found, total=self.archive.count(who, asked))
+        return _listed([shapes.study(values) for values in found.answers], found, page)
+
+    def show_study(self, request: Request) -> Response:
+        """One study."""
+        return answer(self._shape(request, uid_in_path(request, "study")))
+
+    async def create_study(self, request: Request) -> Response:
+        """Announce a study ahead of its images, which then fill it."""
+        body = await read(request, NewStudy)
+        uid = body.study_instance_uid or new_uid()
+        expected = Expected(uid, _values(body), body.priority, body.clinical_notes)
+        await run_in_threadpool(self.keeping.expect, actor(request), expected)
+        shape = await run_in_threadpool(self._shape, request, uid)
+        return answer(shape, 201, {"Location": f"{origin(request)}{self.root}/studies/{uid}"})
+
+    async def change_study(self, request: Request) -> Response:
+        """Change priority, notes or state; of a study that is still expected, what is known of it."""
+        uid = uid_in_path(request, "study")
+        body = await read(request, StudyChanges)
+        amendment = Amendment(body.priority, body.clinical_notes, body.state, _values(body))
+        await run_in_threadpool(self.keeping.amend, actor(request), uid, amendment)
+        return answer(await run_in_threadpool(self._shape, request, uid))
+
+    async def delete_study(self, request: Request) -> Response:
+        """Delete a study for a reason. It is gone at once; its bytes stay for the retention period."""
+        uid, reason = uid_in_path(request, "study"), await reason_given(request)
+        await run_in_threadpool(self.keeping.delete, actor(request), uid, None, reason)
+        return Response(status_code=204)
+
+    def list_series(self, request: Request) -> Response:
+        """The series of a study, by number."""
+        return self._below(request, Level.SERIES, _SERIES)
+
+    def list_images(self, request: Request) -> Response:
+        """The instances of a study, by series and number."""
+        return self._below(request, Level.IMAGE, IMAGE)
+
+    def list_images_of_study(self, request: Request) -> Response:
+        """The images of a study, by series and number."""
+        return self._below(request, Level.IMAGE, IMAGE)
+
+    def _below(self, request: Request, level: Level, include: tuple[Attribute, ...]) -> Response:
+        uid, page = uid_in_path(request, "study"), paging(parameters(request, PAGING))
+        asked = Query(
+            level, (is_called("StudyInstanceUID", uid),), include, limit=page.limit, offset=page.offset
+        )
+        if level is Level.IMAGE:
+            asked = replace(asked, order=_IN_ORDER)
+        found = self.archive.page(actor(request), asked)
+        if not found.answers:
+            self._values(request, uid)
+        root = f"{origin(request)}{self.root}"
+        if level is Level.IMAGE:
+            return _listed([shapes.image(values, root) for values in found.answers], found, page)
+        return _listed([shapes.series(values) for values in found.answers], found, page)
+
+    def _shape(self, request: Request, uid: str) -> shapes.Shape:
+        return shapes.study(self._values(request, uid))
+
+    def _values(self, request: Request, uid: str) -> Values:
+        asked = Query(Level.STUDY, (is_called("StudyInstanceUID", uid),), INCLUDED, limit=1)
+        found = self.archive.page(actor(request), asked).answers
+        if not found:
+            raise NotFound
+        return found[0]
+
+
+async def reason_given(request: Request) -> str:
+    """In the body, or in the address for clients whose DELETE has none."""
+    given = parameters(request, ("reason",))
+    if "reason" in given:
+        if not 3 <= len(given["reason"].strip()) <= MAX_REASON:
+            raise BadInput(f"reason has 3 to {MAX_REASON} characters")
+        return given["reason"].strip()
+    return (await read(request, Reason)).reason
+
+
+def _values(body: NewStudy | StudyChanges) -> dict[str, str]:
+    given = {_KEYWORDS[name]: value for name, value in body if name in _KEYWORDS and value}
+    for keyword in ("StudyDate", "PatientBirthDate"):
+        if keyword in given:
+            given[keyword] = given[keyword].replace("-", "")
+    return given
+
+
+def _listed(items: list[shapes.Shape], found: Found, page: Paging) -> Response:
+    return listing(items, found.total, page.limit, page.offset)

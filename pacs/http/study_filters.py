@@ -1,0 +1,135 @@
+"""The filters of `GET /api/v1/studies` as conditions of the one `Query` that C-FIND and QIDO-RS use too."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from pacs.attributes import BY_KEYWORD, Attribute, Level
+from pacs.errors import BadInput
+from pacs.http.parameters import PAGING, Paging
+from pacs.keeping import LAST_RECEIVED, OWN, PRIORITY, STATE, Priority
+from pacs.query import Condition, OneOf, Query
+from pacs.query_values import parse_value
+from pacs.studies import State
+
+_PLAIN = {
+    "patient_id": "PatientID",
+    "patient_name": "PatientName",
+    "accession": "AccessionNumber",
+    "accession_number": "AccessionNumber",
+    "study_id": "StudyID",
+    "study_instance_uid": "StudyInstanceUID",
+    "modality": "ModalitiesInStudy",
+    "body_part": "BodyPartExamined",
+    "description": "StudyDescription",
+    "referring_physician": "ReferringPhysicianName",
+}
+"""Parameter → keyword; values as in C-FIND, wildcards included."""
+_CONTAINED = frozenset({"patient_name", "description", "referring_physician"})
+"""Found anywhere in the value, unless the caller says where with a wildcard."""
+_LISTED = frozenset({"modality", "body_part", "study_instance_uid", "accession", "accession_number"})
+_DATES = ("date", "date_from", "date_to")
+_WORDS = {"status": (STATE, State), "state": (STATE, State), "priority": (PRIORITY, Priority)}
+
+SORTS = {
+    "date": ("StudyDate", "StudyTime"),
+    "patient_name": ("PatientName",),
+    "patient_id": ("PatientID",),
+    "accession": ("AccessionNumber",),
+    "description": ("StudyDescription",),
+}
+RECEIVED = "received"
+
+PARAMETERS = PAGING | {*_PLAIN, *_DATES, *_WORDS, "patient", "sort"}
+
+INCLUDED = (
+    *(
+        BY_KEYWORD[keyword]
+        for keyword in (
+            "StudyInstanceUID",
+            "PatientID",
+            "PatientName",
+            "PatientBirthDate",
+            "PatientSex",
+            "StudyDate",
+            "StudyTime",
+            "AccessionNumber",
+            "StudyID",
+            "StudyDescription",
+            "ReferringPhysicianName",
+            "ModalitiesInStudy",
+            "NumberOfStudyRelatedSeries",
+            "NumberOfStudyRelatedInstances",
+        )
+    ),
+    *OWN,
+)
+
+
+def study_query(given: Mapping[str, str], page: Paging) -> Query:
+    """`BadInput` for a value that cannot be understood."""
+    conditions: dict[Attribute, Condition] = {}
+    for name, value in _named(given):
+        if condition := _condition(name, value):
+            conditions[condition.attribute] = condition
+    date = BY_KEYWORD["StudyDate"]
+    if test := parse_value(date, _day(given)):
+        conditions[date] = Condition(date, test)
+    return Query(
+        Level.STUDY,
+        tuple(conditions.values()),
+        INCLUDED,
+        order=_order(given.get("sort", "")),
+        limit=page.limit,
+        offset=page.offset,
+    )
+
+
+def _named(given: Mapping[str, str]) -> list[tuple[str, str]]:
+    """`patient` is an ID when it has a digit, else a name."""
+    known = [(name, value) for name, value in given.items() if name in _PLAIN or name in _WORDS]
+    if patient := given.get("patient"):
+        known.append(("patient_id" if re.search(r"\d", patient) else "patient_name", patient))
+    return known
+
+
+def _condition(name: str, value: str) -> Condition | None:
+    if name in _WORDS:
+        attribute, words = _WORDS[name]
+        chosen = [word.strip().lower() for word in value.split(",") if word.strip()]
+        allowed = {word.value for word in words}
+        if not chosen or not set(chosen) <= allowed:
+            raise BadInput(f"{name} is one of {', '.join(sorted(allowed))}")
+        return Condition(attribute, OneOf(tuple(chosen)))
+    keyword = _PLAIN[name]
+    if name in _LISTED:
+        value = value.replace(",", "\\")
+    if name in ("modality", "body_part"):
+        value = value.upper()
+    if name in _CONTAINED and value.strip() and not re.search(r"[*?]", value):
+        value = f"*{value.strip()}*"
+    test = parse_value(BY_KEYWORD[keyword], value)
+    return Condition(BY_KEYWORD[keyword], test) if test else None
+
+
+def _day(given: Mapping[str, str]) -> str:
+    """As DICOM writes a date or a range; hyphens between year, month and day are left out."""
+    if "date" in given:
+        if "date_from" in given or "date_to" in given:
+            raise BadInput("either date, or date_from and date_to")
+        return re.sub(r"(\d{4})-(\d\d)-(\d\d)", r"\1\2\3", given["date"])
+    low, high = (re.sub("-", "", given.get(name, "")) for name in ("date_from", "date_to"))
+    return f"{low}-{high}" if low or high else ""
+
+
+def _order(sort: str) -> tuple[tuple[Attribute, bool], ...]:
+    """Empty: newest first."""
+    name, descending = sort.removeprefix("-"), sort.startswith("-")
+    if not sort or sort == "-date":
+        return ()
+    if name == RECEIVED:
+        return ((LAST_RECEIVED, descending),)
+    if name not in SORTS:
+        raise BadInput(f"sort is one of {', '.join((*SORTS, RECEIVED))}, with - in front for descending")
+    return tuple((BY_KEYWORD[keyword], descending) for keyword in SORTS[name])

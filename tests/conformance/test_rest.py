@@ -1,0 +1,294 @@
+"""The REST API over studies and images, against a started server."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from io import BytesIO
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+import httpx
+import pytest
+from pydicom.dataset import Dataset
+from pydicom.uid import generate_uid
+
+from tests.conformance.senders import find, small_ct
+from tests.conformance.server import Server
+
+
+def as_file(data_set: Dataset) -> bytes:
+    written = BytesIO()
+    data_set.save_as(written, enforce_file_format=True)
+    return written.getvalue()
+
+
+def store(client: httpx.Client, data_set: Dataset) -> bytes:
+    content = as_file(data_set)
+    answer = client.post("/dicom-web/studies", content=content, headers={"Content-Type": "application/dicom"})
+    assert answer.status_code == 200, answer.text
+    return content
+
+
+@pytest.fixture
+def client(server: Server) -> Iterator[httpx.Client]:
+    with server.web() as made:
+        yield made
+
+
+@pytest.fixture
+def study(client: httpx.Client) -> list[Dataset]:
+    """Two series of two images each, sent in no particular order."""
+    study, second, first = (generate_uid() for _ in range(3))
+    made = []
+    for series, number, instance in ((second, 2, 2), (first, 1, 10), (second, 2, 1), (first, 1, 9)):
+        ct = small_ct(study, series)
+        ct.PatientName = "RESTFUL^ANNA"
+        ct.PatientID, ct.SeriesNumber, ct.InstanceNumber = f"R{study[-9:]}", number, instance
+        ct.AccessionNumber, ct.StudyDescription = study[-12:], "Thorax nativ"
+        ct.BodyPartExamined = "CHEST" if number == 1 else "SHOULDER"
+        ct.PixelSpacing, ct.SliceThickness = [0.5, 0.25], "1.5"
+        ct.WindowCenter, ct.WindowWidth = [40, 300], [400, 2000]
+        ct.Manufacturer, ct.ManufacturerModelName = "ACME", "Ring 5"
+        store(client, ct)
+        made.append(ct)
+    return made
+
+
+def error(answer: httpx.Response) -> tuple[int, str]:
+    body = answer.json()
+    assert set(body) == {"status", "code", "message", "correlation_id"}
+    assert body["correlation_id"] == answer.headers["X-Correlation-ID"]
+    return answer.status_code, body["code"]
+
+
+def test_a_study_and_what_is_in_it(client: httpx.Client, study: list[Dataset]) -> None:
+    uid = study[0].StudyInstanceUID
+    found = client.get(f"/api/v1/studies/{uid}").json()
+    patient = {"id": study[0].PatientID, "name": "RESTFUL^ANNA", "birth_date": None, "sex": None}
+    assert found["patient"] == patient
+    assert (found["series_count"], found["image_count"], found["modalities"]) == (2, 4, ["CT"])
+    assert (found["state"], found["priority"]) == ("receiving", "normal")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", found["last_received_at"])
+    series = client.get(f"/api/v1/studies/{uid}/series").json()
+    assert [(each["number"], each["image_count"]) for each in series["items"]] == [(1, 2), (2, 2)]
+    qido = client.get(f"/dicom-web/studies/{uid}/series").json()
+    assert {each["series_instance_uid"] for each in series["items"]} == {
+        each["0020000E"]["Value"][0] for each in qido
+    }
+    for path in ("images", "instances"):
+        images = client.get(f"/api/v1/studies/{uid}/{path}?limit=3&offset=1").json()
+        assert (images["total"], images["limit"], images["offset"]) == (4, 3, 1)
+        assert [(i["series_number"], i["instance_number"], i["frames"]) for i in images["items"]] == [
+            (1, 10, 1),
+            (2, 1, 1),
+            (2, 2, 1),
+        ]
+
+
+def test_an_image(client: httpx.Client, server: Server, study: list[Dataset]) -> None:
+    ct = study[0]
+    image = client.get(f"/api/v1/images/{ct.SOPInstanceUID}").json()
+    assert (image["rows"], image["columns"], image["frames"]) == (ct.Rows, ct.Columns, 1)
+    assert (image["pixel_spacing"], image["slice_thickness"]) == ([0.5, 0.25], 1.5)
+    assert (image["window_center"], image["window_width"]) == ([40, 300], [400, 2000])
+    assert (image["manufacturer"], image["model"]) == ("ACME", "Ring 5")
+    here = f"{server.url}/api/v1/images/{ct.SOPInstanceUID}"
+    assert (image["url"], image["thumbnail_url"]) == (here, f"{here}/thumbnail")
+    path = f"/dicom-web/studies/{ct.StudyInstanceUID}/series/{ct.SeriesInstanceUID}/instances/"
+    assert (
+        client.get(f"/api/v1/images/{ct.SOPInstanceUID}/metadata").json()
+        == client.get(f"{path}{ct.SOPInstanceUID}/metadata").json()
+    )
+    newest = client.get("/api/v1/images?limit=1").json()["items"][0]
+    assert newest["sop_instance_uid"] == study[-1].SOPInstanceUID
+    mine = client.get("/api/v1/images", params={"patient_id": ct.PatientID}).json()
+    assert mine["total"] == 4
+
+
+@pytest.mark.parametrize(
+    ("query", "fits"),
+    [
+        ("status=receiving", True),
+        ("state=unread", False),
+        ("status=receiving,unread&priority=normal", True),
+        ("priority=urgent", False),
+        ("modality=ct", True),
+        ("modality=MR,CT", True),
+        ("modality=MR", False),
+        ("body_part=shoulder", True),
+        ("body_part=HEAD,CHEST", True),
+        ("body_part=HEAD", False),
+        ("patient_name=restful", True),
+        ("patient=Anna", True),
+        ("description=nativ", True),
+        ("description=nativ*", False),
+        ("date=2026-01-02", True),
+        ("date=20260101-20260131", True),
+        ("date_from=2026-01-03", False),
+        ("date_from=1900-01-01&date_to=1900-12-31", False),
+        ("sort=received", True),
+        ("sort=-patient_name", True),
+    ],
+)
+def test_filters(client: httpx.Client, study: list[Dataset], query: str, fits: bool) -> None:
+    accession = f"accession={study[0].AccessionNumber}"
+    answer = client.get(f"/api/v1/studies?{accession}&{query}")
+    assert answer.status_code == 200
+    assert answer.json()["total"] == len(answer.json()["items"]) == int(fits)
+
+
+def test_patients_are_found_by_number(client: httpx.Client, study: list[Dataset]) -> None:
+    assert client.get("/api/v1/studies", params={"patient": study[0].PatientID}).json()["total"] == 1
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("colour=red", "UNKNOWN_PARAMETER"),
+        ("Modality=CT", "UNKNOWN_PARAMETER"),
+        ("status=lost", "BAD_REQUEST"),
+        ("limit=0", "BAD_REQUEST"),
+        ("limit=1&limit=2", "BAD_REQUEST"),
+        ("sort=mood", "BAD_REQUEST"),
+        ("date=yesterday", "INVALID_QUERY"),
+        ("study_instance_uid=x", "INVALID_QUERY"),
+    ],
+)
+def test_a_filter_that_is_none_is_refused(client: httpx.Client, query: str, code: str) -> None:
+    assert error(client.get(f"/api/v1/studies?{query}")) == (400, code)
+
+
+def test_images_fill_a_study_that_was_expected(client: httpx.Client, server: Server) -> None:
+    body = {
+        "patient_name": "Late^Lara",
+        "study_description": "CT head",
+        "modality": "CT",
+        "priority": "urgent",
+    }
+    made = client.post("/api/v1/studies", json=body)
+    assert made.status_code == 201
+    uid = made.json()["study_instance_uid"]
+    assert uid.startswith("2.25.") and made.json()["state"] == "expected"
+    assert made.headers["Location"].endswith(f"/api/v1/studies/{uid}")
+    again = client.post("/api/v1/studies", json={"study_instance_uid": uid})
+    assert error(again) == (409, "CONFLICT")
+    changed = client.patch(f"/api/v1/studies/{uid}", json={"study_description": "CT brain"})
+    assert changed.json()["description"] == "CT brain"
+    store(client, small_ct(uid, generate_uid(), patient="L1"))
+    found = client.get(f"/api/v1/studies/{uid}").json()
+    assert (found["state"], found["priority"], found["image_count"]) == ("receiving", "urgent", 1)
+    assert found["patient"]["id"] and found["flags"] == []
+    late = client.patch(f"/api/v1/studies/{uid}", json={"study_description": "CT brain"})
+    assert error(late) == (409, "CONFLICT")
+    noted = client.patch(f"/api/v1/studies/{uid}", json={"priority": "stat", "clinical_notes": "fell"})
+    assert (noted.json()["priority"], noted.json()["clinical_notes"]) == ("stat", "fell")
+    jump = client.patch(f"/api/v1/studies/{uid}", json={"state": "final"})
+    assert error(jump) == (409, "ILLEGAL_TRANSITION")
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ('{"study_instance_uid": "1.02"}', 422),
+        ('{"study_instance_uid": "abc"}', 422),
+        ('{"priority": "whenever"}', 422),
+        ('{"patient": "x"}', 422),
+        ('{"study_description": "a\\\\b"}', 422),
+        ("[]", 422),
+        ("{", 400),
+        ("\ud83d".encode("utf-8", "surrogatepass"), 400),
+    ],
+)
+def test_a_body_that_does_not_fit_is_refused(client: httpx.Client, body: str | bytes, status: int) -> None:
+    answer = client.post("/api/v1/studies", content=body, headers={"Content-Type": "application/json"})
+    assert error(answer)[0] == status
+
+
+def left(client: httpx.Client, server: Server, uid: str) -> tuple[int, int, int]:
+    """What QIDO, C-FIND and the REST API say of the images of a study."""
+    qido = client.get("/dicom-web/instances", params={"StudyInstanceUID": uid, "limit": "1000"})
+    identifier = Dataset()
+    identifier.QueryRetrieveLevel, identifier.StudyInstanceUID = "STUDY", uid
+    identifier.NumberOfStudyRelatedInstances = ""
+    found = find(server.dimse_port, identifier)
+    rest = client.get("/api/v1/images", params={"study_instance_uid": uid}).json()["total"]
+    counted = int(found[0].NumberOfStudyRelatedInstances) if found else 0
+    return len(qido.json()) if qido.status_code == 200 else 0, counted, rest
+
+
+def test_what_is_deleted_is_gone_everywhere(
+    client: httpx.Client, server: Server, study: list[Dataset]
+) -> None:
+    ct = study[0]
+    uid, sop = ct.StudyInstanceUID, ct.SOPInstanceUID
+    instance = f"/dicom-web/studies/{uid}/series/{ct.SeriesInstanceUID}/instances/{sop}"
+    assert left(client, server, uid) == (4, 4, 4)
+    assert error(client.delete(f"/api/v1/images/{sop}"))[0] in (400, 422)  # no reason
+    assert client.delete(f"/api/v1/images/{sop}?reason=blurred").status_code == 204
+    assert left(client, server, uid) == (3, 3, 3)
+    for path in (f"/api/v1/images/{sop}", f"/api/v1/images/{sop}/metadata", instance, f"{instance}/metadata"):
+        assert client.get(path).status_code == 404, path
+    assert error(client.delete(f"/api/v1/images/{sop}?reason=again")) == (404, "NOT_FOUND")
+    body = client.request("DELETE", f"/api/v1/studies/{uid}", json={"reason": "wrong patient"})
+    assert body.status_code == 204
+    assert left(client, server, uid) == (0, 0, 0)
+    for path in ("", "/series", "/images"):
+        assert error(client.get(f"/api/v1/studies/{uid}{path}")) == (404, "NOT_FOUND")
+    assert client.get(f"/dicom-web/studies/{uid}").status_code == 404
+    store(client, ct)
+    assert left(client, server, uid) == (1, 1, 1)
+
+
+@pytest.mark.parametrize("role", ["technician", "radiologist", "viewer"])
+def test_deleting_needs_the_right_to(server: Server, study: list[Dataset], role: str) -> None:
+    with server.web(role) as client:
+        answer = client.delete(f"/api/v1/studies/{study[0].StudyInstanceUID}?reason=test")
+        assert error(answer) == (403, "FORBIDDEN")
+        assert client.get(f"/api/v1/studies/{study[0].StudyInstanceUID}").status_code == 200
+
+
+def test_another_organisation_sees_nothing(server: Server, study: list[Dataset]) -> None:
+    uid, sop = study[0].StudyInstanceUID, study[0].SOPInstanceUID
+    with server.web(organization="elsewhere") as client:
+        assert client.get("/api/v1/studies").json()["total"] == 0
+        assert client.get("/api/v1/images").json()["total"] == 0
+        for path in (f"studies/{uid}", f"images/{sop}", f"images/{sop}/metadata", f"images/{sop}/url"):
+            assert client.get(f"/api/v1/{path}").status_code == 404
+        for path in (f"studies/{uid}", f"images/{sop}"):
+            assert client.delete(f"/api/v1/{path}?reason=mischief").status_code == 404
+        assert client.patch(f"/api/v1/studies/{uid}", json={"priority": "low"}).status_code == 404
+        made = client.post("/api/v1/studies", json={"study_instance_uid": uid})
+        assert made.status_code == 201  # whoever else has one of this name is nobody's business
+        assert client.delete(f"/api/v1/studies/{uid}?reason=cleaning").status_code == 204
+    with server.web() as mine:
+        assert mine.get(f"/api/v1/studies/{uid}").status_code == 200
+
+
+def altered(url: str, **changes: str) -> str:
+    parts = urlsplit(url)
+    return parts._replace(query=urlencode(dict(parse_qsl(parts.query)) | changes)).geturl()
+
+
+def test_a_signed_address_opens_one_image_for_a_while(client: httpx.Client, study: list[Dataset]) -> None:
+    sop, other = study[0].SOPInstanceUID, study[1].SOPInstanceUID
+    answer = client.get(f"/api/v1/images/{sop}/url?expires=300").json()
+    assert answer["expires_in"] == 300
+    url = answer["url"]
+    with httpx.Client() as nobody:
+        opened = nobody.get(url)
+        assert opened.status_code == 200 and opened.headers["Content-Type"] == "application/dicom"
+        assert opened.content == as_file(study[0])
+        until = str(int(time.time()) + 9999)
+        for wrong in (
+            url.replace(sop, other),
+            altered(url, expires=until),
+            altered(url, organization="2"),
+            altered(url, by="somebody@else"),
+            altered(url, signature="0" * 64),
+            urlsplit(url)._replace(query="").geturl(),
+        ):
+            assert error(nobody.get(wrong)) == (403, "BAD_SIGNATURE")
+        brief = client.get(f"/api/v1/images/{sop}/url?expires=1").json()["url"]
+        time.sleep(2.1)
+        assert error(nobody.get(brief)) == (403, "BAD_SIGNATURE")
