@@ -35,7 +35,10 @@ def encode_frame(transfer_syntax: str, image: ImagePixel, raw: bytes) -> bytes:
     if image.samples_per_pixel == 3 and image.planar_configuration:
         planes = np.frombuffer(raw, f"V{image.bits_allocated // 8}").reshape(3, -1)
         raw = planes.T.tobytes()
-    return encoder(image, raw)
+    try:
+        return encoder(image, raw)
+    except (OSError, RuntimeError, ValueError) as fault:
+        raise NotConvertible(f"the frame cannot be encoded: {fault}") from fault
 
 
 def _jpeg_baseline(image: ImagePixel, raw: bytes) -> bytes:

@@ -7,7 +7,10 @@ from typing import Any
 
 import numpy as np
 from pydicom import Dataset, dcmwrite
+from pydicom.datadict import tag_for_keyword
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import FileMetaDataset
+from pydicom.tag import BaseTag
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian
 
 from pacs.dicom.frames import FrameIndex, frame_index
@@ -23,7 +26,10 @@ from pacs.pixels.render import render
 def item(**attributes: Any) -> Dataset:
     dataset = Dataset()
     for keyword, value in attributes.items():
-        setattr(dataset, keyword, value)
+        if keyword.endswith("Descriptor"):  # US, whatever Pixel Representation says
+            dataset.add_new(tag_for_keyword(keyword), "US", value)
+        else:
+            setattr(dataset, keyword, value)
     return dataset
 
 
@@ -67,3 +73,9 @@ def opened(dataset: Dataset, big_endian: bool = False) -> tuple[Header, FrameInd
 def shown(dataset: Dataset, how: Presentation = AS_STORED, number: int = 0) -> Octets:
     header, index = opened(dataset)
     return render(header, read_frame(header, index, number), number, how).pixels
+
+
+def raw_decimal(keyword: str, text: str) -> RawDataElement:
+    """A DS as a careless writer writes it."""
+    value = text.encode() + b" " * (len(text) % 2)
+    return RawDataElement(BaseTag(tag_for_keyword(keyword) or 0), "DS", len(value), value, 0, False, True)
