@@ -15,15 +15,15 @@ from starlette.responses import Response
 
 from dicomweb import accept
 from dicomweb.file_sink import FileSink, RefusingSink
-from dicomweb.intake import Intake, Threads, chunks, feed
 from dicomweb.media_type import MediaType, media_type
-from dicomweb.multipart_reader import MalformedMultipart, MultipartReader, PartBegins
 from dicomweb.native_model import to_xml
 from dicomweb.store_report import Refused, Result, data_set, http_status
 from dicomweb.stow_metadata import READERS, Task, take_in
 from pacs.actor import Actor
 from pacs.archive import Archive
 from pacs.errors import BadInput, UnsupportedMediaType
+from pacs.http.intake import Intake, Threads, chunks, feed
+from pacs.http.multipart_reader import MalformedMultipart, MultipartReader, PartBegins
 from pacs.http.origin import origin
 from pacs.http.resource import Resource, actor
 from pacs.ingest import is_uid

@@ -16,9 +16,7 @@ from starlette.requests import Request
 
 from dicomweb.completion import complete
 from dicomweb.file_sink import FileSink
-from dicomweb.intake import Intake, Sink, Threads, feed
 from dicomweb.media_type import MediaType, media_type
-from dicomweb.multipart_reader import MultipartReader, PartBegins
 from dicomweb.native_model_reader import from_xml
 from dicomweb.shelf import Shelf
 from dicomweb.store_report import Refused, Result
@@ -27,6 +25,8 @@ from pacs.archive import Archive
 from pacs.dicom.from_json import PIXEL_DATA, Payload, encode_json
 from pacs.dicom.part10 import part10_prefix
 from pacs.errors import BadInput, InvalidDataSet, LimitExceeded, MissingIdentity, PacsError
+from pacs.http.intake import Intake, Sink, Threads, feed
+from pacs.http.multipart_reader import MultipartReader, PartBegins
 from pacs.ingest import is_uid
 
 DataSet = dict[str, Any]

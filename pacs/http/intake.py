@@ -16,8 +16,8 @@ from typing import Any, Protocol, TypeVar
 
 from starlette.requests import Request
 
-from dicomweb.multipart_reader import MultipartReader, PartBegins, PartData
 from pacs.errors import Stalled
+from pacs.http.multipart_reader import MultipartReader, PartBegins, PartData
 
 T = TypeVar("T")
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from dicomweb.multipart_reader import (
+from pacs.http.multipart_reader import (
     MAX_HEADER,
     MalformedMultipart,
     MultipartReader,
