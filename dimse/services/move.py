@@ -61,7 +61,7 @@ def serve(operation: Operation, sending: Sending, outbound: Outbound) -> None:
     instances = located(operation, sending.archive, selection)
     if instances is None:
         return
-    plan = batches(instances, sending.codecs.decodable)
+    plan = batches(instances, sending.transcoder.codecs.decodable)
     originator = MoveOriginator(operation.peer.title, operation.request.message_id)
     with (
         recorded(operation, sending.archive, selection, destination.called) as progress,
