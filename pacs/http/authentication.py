@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pacs.accounts import Session
 from pacs.actor import DEFAULT_ORGANIZATION, Actor
-from pacs.errors import PacsError, Unauthenticated, Unavailable
+from pacs.errors import Forbidden, PacsError, Unauthenticated, Unavailable
 from pacs.http.problems import pacs_error
 from pacs.http.refusals import Refusals
 from pacs.http.resource import Public
@@ -82,8 +82,8 @@ class AuthenticationMiddleware:
             caller = await found if isawaitable(found) else found
         except PacsError as error:
             await pacs_error(request, error)(scope, receive, send)
-            if isinstance(error, Unauthenticated):
-                await self._refused(anonymous(request), 401)
+            if isinstance(error, Unauthenticated | Forbidden):
+                await self._refused(anonymous(request), 401 if isinstance(error, Unauthenticated) else 403)
             return
         scope["state"]["caller"] = caller
         scope["state"]["actor"], scope["state"]["rights"] = caller.actor, caller.rights

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import orjson
 from anyio import CapacityLimiter, to_thread
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -81,7 +82,7 @@ class AuthResources:
         """End this session, and with it its token."""
         sessions, session = self._needed(), _session(request)
         who = actor(request)
-        await self._apart(lambda: self._sign_in.end(who, session))
+        await run_in_threadpool(self._sign_in.end, who, session)
         sessions.forget(session)
         answer = Response(status_code=204)
         answer.delete_cookie(COOKIE, path="/")
