@@ -15,21 +15,19 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from dicomweb.accept import MULTIPART, Offer, acceptable, choose
+from dicomweb.accept import MULTIPART, Offer
+from dicomweb.data_set_types import XML, wanted
 from dicomweb.native_model import to_xml
 from dicomweb.search_answers import DataSet, Encoder
+from dicomweb.search_horizon import Horizons
 from dicomweb.search_url import Search, parse_search
 from dicomweb.warning import warning
 from pacs.archive import Archive
 from pacs.attributes import Level
-from pacs.errors import NotAcceptable
 from pacs.http.origin import origin
 from pacs.http.resource import Resource, actor
 from pacs.query import Found
 from pacs.rights import Right
-
-JSON, PLAIN_JSON, XML = "application/dicom+json", "application/json", "application/dicom+xml"
-_OFFERS = (Offer(JSON), Offer(PLAIN_JSON), Offer(XML, multipart=True), Offer(XML))
 
 _STUDY, _SERIES = "{StudyInstanceUID}", "{SeriesInstanceUID}"
 PATHS = {
@@ -52,8 +50,9 @@ class SearchSettings:
 
 def resources(archive: Archive, settings: SearchSettings, root: str) -> list[Resource]:
     """`root`: where they are mounted."""
+    horizons = Horizons()
     return [
-        Resource(path, _endpoint(_Searching(archive, settings, root, level)), Right.READ)
+        Resource(path, _endpoint(_Searching(archive, settings, horizons, root, level)), Right.READ)
         for path, level in PATHS.items()
     ]
 
@@ -62,11 +61,12 @@ def resources(archive: Archive, settings: SearchSettings, root: str) -> list[Res
 class _Searching:
     archive: Archive
     settings: SearchSettings
+    horizons: Horizons
     root: str
     level: Level
 
     def answer(self, request: Request) -> Response:
-        offer = _wanted(request)
+        offer = wanted(request)
         service = origin(request) + self.root
         search = parse_search(self.level, request.path_params, request.query_params.multi_items())
         limit = self._limit(search)
@@ -86,7 +86,15 @@ class _Searching:
     def _found(self, request: Request, search: Search, limit: int) -> Found:
         if search.contradiction:
             return Found([], more=False, total=0)
-        return self.archive.page(actor(request), replace(search.query, limit=limit))
+        who = actor(request)
+        query = replace(search.query, limit=limit, offset=0)
+        same = who.organization, who.name, who.address, replace(query, limit=None)
+        if search.query.offset:
+            query = replace(query, offset=search.query.offset, until=self.horizons.of(same))
+        found = self.archive.page(who, query)
+        if found.last is not None and not search.query.offset:
+            self.horizons.note(same, found.last)
+        return found
 
     def _remarks(self, search: Search, found: Found, limit: int) -> list[str]:
         remarks = []
@@ -112,17 +120,6 @@ class _Searching:
 
 def _endpoint(searching: _Searching) -> Callable[[Request], Response]:
     return partial(_Searching.answer, searching)
-
-
-def _wanted(request: Request) -> Offer:
-    """Viewers send the Accept of their frames with everything; they can read JSON all the same."""
-    ranges = acceptable(request)
-    try:
-        return choose(ranges, _OFFERS)
-    except NotAcceptable:
-        if any(one.multipart for one in ranges):
-            return _OFFERS[0]
-        raise
 
 
 def _multipart(answers: list[DataSet]) -> Response:

@@ -91,13 +91,14 @@ def name_key(text: str) -> str | None:
     """`=group=group==~word~word/sound/sound/`: groups of all values, then words for fuzzy matching.
 
     Each group stands between equals signs, so that a pattern for a whole group is a pattern for a
-    piece of the key; words in Latin letters follow `==`, which nothing before it contains.
+    piece of the key; words in Latin letters follow `==`, which nothing before it contains. `O'Brien`
+    has the words `o`, `brien` and `obrien`.
     """
     groups = [name_group(group) for value in text.split("\\") for group in value.split("=")]
     kept = "=".join(dict.fromkeys(filter(None, groups)))[:MAX_GROUPS].rstrip("=")
     if not kept:
         return None
-    found = words(kept)
+    found = tuple(dict.fromkeys((*words(kept), *words(kept.replace("'", "")))))
     heard = dict.fromkeys(filter(None, map(sound, found)))
     spoken = "".join(f"~{word}" for word in found)[:MAX_WORDS]
     sounds = "".join(f"/{code}" for code in heard)[: MAX_WORDS - len(spoken) // 2]

@@ -93,6 +93,7 @@ class Query:
     Order is by name at patient level, newest first at study level and by number below it, unless
     `order` says otherwise (attribute, descending). Conditions and order lie at this level or above;
     a condition also right below: something there fits.
+    `until`: `Found.last` of an earlier page, after which nothing new is seen.
     """
 
     level: Level
@@ -102,13 +103,18 @@ class Query:
     order: tuple[tuple[Attribute, bool], ...] = ()
     limit: int | None = None
     offset: int = 0
+    until: int | None = None
     options: frozenset[str] = field(default_factory=frozenset)
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One page of answers. `total`: of all pages; None when counting them would cost too much."""
+    """One page of answers. `total`: of all pages; None when counting them would cost too much.
+
+    `last`: stands for what was there at that moment; None when there is no further page.
+    """
 
     answers: list[Values]
     more: bool
     total: int | None
+    last: int | None = None

@@ -156,7 +156,7 @@ def _fuzzy(value: str, test: Simple | AnyOf | None) -> Simple | AnyOf | None:
     """What plain matching finds, and what sounds like it."""
     if test is None:
         return None
-    heard = words(re.sub(r"[*?]", "", value))[:MAX_WORDS]
+    heard = words(re.sub(r"[*?'’]", "", value))[:MAX_WORDS]
     plain = list(test.tests) if isinstance(test, AnyOf) else [test]
     return joined([*plain, FuzzyName(heard)] if heard else plain)
 

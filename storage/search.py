@@ -59,7 +59,8 @@ def find(database: Database, organization: int, query: Query) -> Iterator[Values
 
 def page(database: Database, organization: int, query: Query) -> Found:
     """`limit` answers behind `offset` at one moment, and how many there are."""
-    assert query.limit is not None
+    limit = query.limit
+    assert limit is not None
     asked = Page(organization, query, Conditions(database.dialect), None)
     with _reading(database) as connection:
         planned = _planned(connection, asked)
@@ -67,16 +68,21 @@ def page(database: Database, organization: int, query: Query) -> Found:
             return Found([], more=False, total=0)
         _along(connection, planned)
         begin = time.monotonic()
-        rows = connection.execute(planned.statement(query.limit + 1, None, query.offset)).all()
-        answers = [_values(query.include, row) for row in rows[: query.limit]]
-        if len(rows) <= query.limit and (rows or not query.offset):
-            return Found(answers, more=False, total=query.offset + len(rows))
+        with_last = replace(planned, extra=(planned.last(),))
+        rows = connection.execute(with_last.statement(limit + 1, None, query.offset)).all()
+        answers, more = [_values(query.include, row) for row in rows[:limit]], len(rows) > limit
+        if not more and (rows or not query.offset):
+            return Found(answers, more, query.offset + len(rows))
         walking = planned.start is None and bool(query.conditions)
-        if walking and time.monotonic() - begin > SLOW:
-            return Found(answers, len(rows) > query.limit, None)
-        cap = COUNTED_WALKING if walking else COUNTED
-        counted = int(connection.execute(planned.count(cap)).scalar_one())
-        return Found(answers, len(rows) > query.limit, counted if counted <= cap else None)
+        total = None
+        if not walking or time.monotonic() - begin < SLOW:
+            total = _counted(connection, planned, COUNTED_WALKING if walking else COUNTED)
+        return Found(answers, more, total, rows[0][len(query.include)] if more else None)
+
+
+def _counted(connection: Connection, planned: Page, cap: int) -> int | None:
+    found = int(connection.execute(planned.count(cap)).scalar_one())
+    return found if found <= cap else None
 
 
 def count(database: Database, organization: int, query: Query) -> int:

@@ -84,6 +84,10 @@ class Page:
         page = page.order_by(*(self._sorted(term) for term in terms)).limit(size)
         return page.offset(offset) if offset else page
 
+    def last(self) -> ColumnElement[Any]:
+        """The highest key of this level: what comes in later has a higher one."""
+        return select(func.max(self.table.c.pk)).scalar_subquery()
+
     def count(self, at_most: int | None = None) -> Select[Any]:
         """All matches, or of these no more than one above `at_most`."""
         bare = replace(self, query=replace(self.query, include=()))
@@ -102,6 +106,8 @@ class Page:
             parent = below.c[_PARENT[LEVELS[level.depth + 1]]]
             source = source.join(TABLES[level], TABLES[level].c.pk == parent)
         clauses = [self._clause(condition) for condition in self.query.conditions]
+        if self.query.until is not None:
+            clauses.append(unindexed(table.c.pk) <= self.query.until)
         return selected.select_from(source).where(owned, *self._started(), *clauses)
 
     def _clause(self, condition: Condition) -> ColumnElement[bool]:

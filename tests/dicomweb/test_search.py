@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from dicomweb.search import JSON, SearchSettings
+from dicomweb.data_set_types import JSON
+from dicomweb.search import SearchSettings
 from pacs.attributes import Level
 from storage.database import Database
 from tests.dicomweb.searching import BASE, one, searching, values
