@@ -53,9 +53,9 @@ class Rescale:
 
 
 def modality_lut(header: Header, number: int) -> Stage:
-    """§C.11.1; a slope of zero, which would leave nothing to see, is not believed."""
+    """§C.11.1, to floating point; a slope of zero, which would leave nothing to see, is not believed."""
     if (item := header.item("ModalityLUTSequence", 0)) and (table := lut(item)):
-        return table
+        return lambda values: table(values).astype(np.float64)
     for holder in holders(header, number, "PixelValueTransformationSequence"):
         slope, intercept = (numeric(holder, name) for name in ("RescaleSlope", "RescaleIntercept"))
         if slope is not None or intercept is not None:

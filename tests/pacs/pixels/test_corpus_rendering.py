@@ -29,7 +29,7 @@ from pacs.dicom.reader import read_header
 from pacs.dicom.source import BytesSource
 from pacs.errors import InvalidDataSet, NotConvertible
 from pacs.pixels.frame import read_frame
-from pacs.pixels.presentation import AS_STORED
+from pacs.pixels.presentation import AS_STORED, Function, Presentation, Window
 from pacs.pixels.render import render
 from tests.corpus import SHARED_DATA, corpus_files, needs_corpus
 
@@ -144,8 +144,10 @@ class Elsewhere:
         tool, path = self.readable()
         return self.by_dcmtk(path, tool, self.windowing(number), number)
 
-    def by_dcmtk(self, path: Path, tool: str, windowing: list[str], number: int) -> np.ndarray:
-        arguments = [tool, "-O", *windowing, "+F", str(number + 1), "+op", "+Ma", str(path)]
+    def by_dcmtk(
+        self, path: Path, tool: str, windowing: list[str], number: int, overlays: tuple[str, ...] = ("-O",)
+    ) -> np.ndarray:
+        arguments = [tool, *overlays, *windowing, "+F", str(number + 1), "+op", "+Ma", str(path)]
         run = subprocess.run(arguments, capture_output=True, check=False)
         assert run.stdout, run.stderr.decode()
         return np.asarray(Image.open(io.BytesIO(run.stdout)))
@@ -329,3 +331,43 @@ IMAGE_ATTRIBUTES = (
     "SharedFunctionalGroupsSequence",
     "PixelData",
 )
+
+
+@pytest.mark.parametrize("function", Function)
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ct/CT_small.dcm",
+        "mr/MR01.dcm",
+        "xray/OutOfBoundsOverlay.dcm",
+        "pr-lut/mlut_18.dcm",
+        "transfer-syntaxes/wg04/XA1_JPLL",
+    ],
+)
+def test_wanted_windows_as_elsewhere(name: str, function: Function) -> None:
+    """DCMTK knows no LINEAR_EXACT, which is LINEAR with another center and width."""
+    header, index = opened(SHARED_DATA / name)
+    assert index is not None
+    mine = render(header, read_frame(header, index, 0), 0, Presentation(Window(300, 500, function)))
+    exact = function is Function.LINEAR_EXACT
+    arguments = ["+Ww", "300.5" if exact else "300", "501" if exact else "500"]
+    arguments.append("+Wfs" if function is Function.SIGMOID else "+Wfl")
+    elsewhere = Elsewhere(SHARED_DATA / name, header, Path())
+    tool, path = elsewhere.readable()
+    theirs = elsewhere.by_dcmtk(path, tool, arguments, 0)
+    assert abs(mine.pixels.mean() - theirs.mean()) <= 1
+    assert np.abs(mine.pixels.astype(int) - theirs).max() <= 2
+
+
+@pytest.mark.parametrize("name", ["pr-lut/overlay.dcm", "xray/OutOfBoundsOverlay.dcm"])
+def test_overlays_as_elsewhere(name: str) -> None:
+    header, index = opened(SHARED_DATA / name)
+    assert index is not None
+    frame = read_frame(header, index, 0)
+    mine, bare = (render(header, frame, 0, Presentation(overlays=shown)).pixels for shown in (True, False))
+    elsewhere = Elsewhere(SHARED_DATA / name, header, Path())
+    tool, path = elsewhere.readable()
+    windowing = elsewhere.windowing(0)
+    theirs = elsewhere.by_dcmtk(path, tool, windowing, 0, ("+O", "0"))
+    assert (mine != bare).any()
+    assert abs(mine.mean() - theirs.mean()) <= 1

@@ -117,6 +117,12 @@ def test_a_wanted_window_goes_before_all_others() -> None:
     assert shown(dataset, Presentation(Window(4, 1))).tolist() == [[0, 0, 255, 255, 255]]
 
 
+def test_values_below_a_wanted_window_stay_below_it() -> None:
+    """A table's unsigned entries less a whole number would wrap around."""
+    dataset = image(RAMP, ModalityLUTSequence=[lut(0, 16, 0, 1, 2, 3, 4)])
+    assert shown(dataset, Presentation(Window(2, 4, EXACT))).tolist() == [[0, 64, 128, 191, 255]]
+
+
 def enhanced(per_frame: list[Dataset], shared: Dataset | None = None, **root: Any) -> Dataset:
     dataset = image(np.vstack([RAMP, RAMP]), **root)
     dataset.Rows, dataset.NumberOfFrames = 1, 2
