@@ -98,6 +98,7 @@ def http(settings: Settings, listener: socket.socket, stop: threading.Event) -> 
                 access_log=False,
                 lifespan="off",
                 server_header=False,
+                proxy_headers=False,  # `pacs.http.origin` reads them
                 date_header=True,
                 timeout_keep_alive=KEEP_ALIVE,
                 timeout_graceful_shutdown=int(settings.drain_timeout) or None,

@@ -29,6 +29,7 @@ from pacs.dicom.limits import Limits
 from pacs.http import rest
 from pacs.http.app import Access, App, create_app
 from pacs.http.loopback import OpenOnLoopback
+from pacs.http.origin import trusted_networks
 from pacs.http.sessions import Sessions
 from pacs.http.sign_in import AuthResources
 from pacs.http.signed import Signer
@@ -207,6 +208,7 @@ def http_app(installation: Installation, stopping: Callable[[], bool]) -> App:
             origins,
         ),
         base_url=installation.settings.base_url,
+        trusted=trusted_networks(installation.settings.trusted_proxies),
     )
 
 

@@ -6,6 +6,7 @@ The environment's name of a field is `PACS_` and the field's name in capitals.
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 from pathlib import Path
@@ -35,13 +36,13 @@ def _address(value: Any) -> Any:
     return Address.parse(value) if isinstance(value, str) else value
 
 
-def _origins(value: Any) -> Any:
+def _listed(value: Any) -> Any:
     return (
         tuple(each.strip() for each in value.split(",") if each.strip()) if isinstance(value, str) else value
     )
 
 
-Origins = Annotated[tuple[str, ...], BeforeValidator(_origins)]
+Listed = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 Listen = Annotated[Address, BeforeValidator(_address)]
 Processes = Annotated[int, Field(ge=1, le=64)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
@@ -76,6 +77,11 @@ class Settings(BaseModel):
         "Nodes of one archive share it",
     )
     base_url: str | None = Field(None, description="Address that users see, when behind a proxy")
+    trusted_proxies: Listed = Field(
+        ("127.0.0.0/8", "::1/128"),
+        description="Proxies whose `Forwarded` and `X-Forwarded-*` headers are believed: IP addresses or "
+        "networks, between commas",
+    )
     ohif_dir: Path = Field(
         Path("ohif"),
         description="Folder of OHIF's static build, which `make viewer` fetches; served when it is there",
@@ -83,7 +89,7 @@ class Settings(BaseModel):
     open: bool = Field(
         False, description="No authentication at all; only when everything listens on loopback"
     )
-    cors_origins: Origins = Field(
+    cors_origins: Listed = Field(
         (),
         description="Origins of other sites whose pages may call, such as `https://viewer.example`, "
         "between commas",
@@ -176,6 +182,16 @@ class Settings(BaseModel):
     def _check_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if not all(re.fullmatch(r"https?://[a-z0-9.-]+(:[0-9]+)?", each) for each in value):
             raise ValueError("must be origins such as https://viewer.example, in lower case, without a path")
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _check_trusted_proxies(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        try:
+            for network in value:
+                ipaddress.ip_network(network, strict=False)
+        except ValueError:
+            raise ValueError("must be IP addresses or networks such as 10.0.0.0/8") from None
         return value
 
     @field_validator("s3_secret_key")

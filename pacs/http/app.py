@@ -15,6 +15,7 @@ from pacs.http.correlation import CorrelationMiddleware
 from pacs.http.cors import CorsMiddleware
 from pacs.http.headers import SecurityHeadersMiddleware
 from pacs.http.metrics import TimingMiddleware
+from pacs.http.origin import ForwardedMiddleware, Trusted, nobody
 from pacs.http.problems import HANDLERS, UnexpectedMiddleware
 from pacs.http.refusals import Refusals
 from pacs.metrics import Sample
@@ -42,17 +43,19 @@ def create_app(
     routes: Iterable[BaseRoute] = (),
     access: Access | None = None,
     base_url: str | None = None,
+    trusted: Trusted = nobody,
 ) -> App:
     """`checks` decide readiness, `samples` are read for each `/metrics`; `routes` are the edges'.
 
     `access`: whom it lets in; everybody when absent, for tests of what comes behind.
-    `base_url`: where callers see this server, when a proxy does not say.
+    `base_url`: where callers see this server, whatever a proxy says; `trusted`: which proxy may say it.
     """
     access = access or Access()
     table = [*health.routes(health.Readiness(checks)), metrics.route(samples), *routes]
     app = Starlette(
         routes=table,
         middleware=[
+            Middleware(ForwardedMiddleware, trusted=trusted),
             Middleware(CorrelationMiddleware),
             Middleware(SecurityHeadersMiddleware),
             Middleware(TimingMiddleware, patterns=dict(metrics.patterns(table))),

@@ -1,13 +1,144 @@
-"""The address under which the caller sees this server."""
+"""The address under which the caller sees this server, and the address that the caller has.
+
+Both are what the connection says, unless a proxy that is trusted says otherwise: by `Forwarded`
+(RFC 7239), else by `X-Forwarded-*`. From anybody else these headers are ignored, since they would let
+him choose what links in answers point to, and whom the audit trail blames.
+"""
 
 from __future__ import annotations
 
-from starlette.requests import Request
+import ipaddress
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from starlette.datastructures import Headers
+from starlette.requests import HTTPConnection, Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+Trusted = Callable[[str], bool]
+
+_HOST = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
+_PREFIX = re.compile(r"(?:/[A-Za-z0-9._~-]+)*/?")
+_PAIR = re.compile(r'\s*([A-Za-z]+)\s*=\s*(?:"([^"\\]*)"|([^\s",;]*))\s*')
+_DEFAULT_PORTS = {"http": "80", "https": "443"}
+_STATE = "origin"
 
 
-def origin(request: Request) -> str:
+def origin(connection: HTTPConnection) -> str:
     """Scheme, host and path of this server as seen from outside, without a slash at the end."""
-    base: str | None = request.app.state.base_url
+    base: str | None = connection.app.state.base_url
     if base:
         return base.rstrip("/")
-    return str(request.base_url).rstrip("/")
+    found: str | None = connection.scope["state"].get(_STATE)
+    return found or str(connection.base_url).rstrip("/")
+
+
+def nobody(address: str) -> bool:
+    """No proxy is trusted."""
+    return False
+
+
+def trusted_networks(networks: Iterable[str]) -> Trusted:
+    """Whether an address is in one of them. `ValueError` for what is neither address nor network."""
+    known = [ipaddress.ip_network(network, strict=False) for network in networks]
+
+    def trusted(address: str) -> bool:
+        try:
+            ip = ipaddress.ip_address(address.partition("%")[0])
+        except ValueError:
+            return False
+        if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped:
+            ip = ip.ipv4_mapped
+        return any(ip in network for network in known)
+
+    return trusted
+
+
+@dataclass(frozen=True, slots=True)
+class Forwarding:
+    """What proxies said of one request; empty where they said nothing usable.
+
+    `sources`: whom each of them saw, the last one's word last.
+    """
+
+    scheme: str = ""
+    host: str = ""
+    prefix: str = ""
+    sources: tuple[str, ...] = ()
+
+
+def forwarding(headers: Headers) -> Forwarding:
+    """Of the scheme, host and prefix the first word counts: that of the proxy next to the user."""
+    hops = [_hop(text) for field in headers.getlist("forwarded") for text in field.split(",")]
+    if any(hops):
+        first: dict[str, str] = hops[0]
+        scheme, host, port = first.get("proto", ""), first.get("host", ""), ""
+        sources = [_source(hop.get("for", "")) for hop in hops]
+    else:
+        scheme, host, port = (_first(headers, name) for name in ("proto", "host", "port"))
+        sources = [_source(each) for each in _listed(headers, "for")]
+    return _checked(scheme.lower(), host, port, _first(headers, "prefix"), tuple(sources))
+
+
+def _checked(scheme: str, host: str, port: str, prefix: str, sources: tuple[str, ...]) -> Forwarding:
+    scheme = scheme if scheme in _DEFAULT_PORTS else ""
+    if not _HOST.fullmatch(host):
+        host = ""
+    named = ":" in host.rpartition("]")[2]
+    if host and port.isdecimal() and not named and port != _DEFAULT_PORTS.get(scheme or "http"):
+        host = f"{host}:{int(port) % 65536}"
+    prefix = prefix.rstrip("/") if _PREFIX.fullmatch(prefix) else ""
+    return Forwarding(scheme, host, prefix, sources)
+
+
+def _hop(text: str) -> dict[str, str]:
+    """One proxy's pairs, as `for=192.0.2.60;proto=https;host="pacs.example:8443"`."""
+    found = (_PAIR.fullmatch(pair) for pair in text.split(";"))
+    return {pair[1].lower(): pair[2] or pair[3] or "" for pair in found if pair}
+
+
+def _listed(headers: Headers, name: str) -> list[str]:
+    fields = headers.getlist(f"x-forwarded-{name}")
+    return [each.strip() for field in fields for each in field.split(",") if each.strip()]
+
+
+def _first(headers: Headers, name: str) -> str:
+    return next(iter(_listed(headers, name)), "")
+
+
+def _source(text: str) -> str:
+    """An IP address without brackets and port; empty for anything else."""
+    bare = text.rpartition("]")[0].lstrip("[") if text.startswith("[") else text
+    if bare.count(":") == 1:
+        bare = bare.partition(":")[0]
+    try:
+        return str(ipaddress.ip_address(bare))
+    except ValueError:
+        return ""
+
+
+class ForwardedMiddleware:
+    """Puts the origin into the state, and the caller's own address in the place of the proxy's."""
+
+    def __init__(self, app: ASGIApp, trusted: Trusted) -> None:
+        self.app = app
+        self._trusted = trusted
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        client = scope.get("client")
+        if scope["type"] == "http" and client and self._trusted(client[0]):
+            said = forwarding(Headers(scope=scope))
+            if said != Forwarding():
+                self._apply(scope, said)
+        await self.app(scope, receive, send)
+
+    def _apply(self, scope: Scope, said: Forwarding) -> None:
+        url = Request(scope).base_url
+        host = said.host or url.netloc
+        scope.setdefault("state", {})[_STATE] = f"{said.scheme or url.scheme}://{host}{said.prefix}"
+        if said.scheme:
+            scope["scheme"] = said.scheme
+        stranger = next((each for each in reversed(said.sources) if not self._trusted(each)), "")
+        if caller := stranger or next(iter(said.sources), ""):
+            scope["client"] = (caller, 0)
