@@ -32,6 +32,7 @@ HOMES = {
     "pylibjpeg": "pacs/pixels",
     "libjpeg": "pacs/pixels",
     "openjpeg": "pacs/pixels",
+    "jpeg_ls": "pacs/pixels",
     "jwt": "pacs/http",
     "anyio": "pacs/http",
     "argon2": "pacs/passwords.py",

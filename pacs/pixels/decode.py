@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
+import jpeg_ls
 import libjpeg
 import numpy as np
 import openjpeg
@@ -35,7 +36,7 @@ from pydicom.uid import (
 
 from pacs.dicom.image import DecodedFrame, ImagePixel
 from pacs.errors import NotConvertible
-from pacs.pixels.jpeg import colour_space, repaired
+from pacs.pixels.jpeg import colour_space, frame_header, repaired
 
 MAX_FRAME = 512 << 20
 """Bytes of one uncompressed frame. The largest real ones, single-frame slides, have about 300 MB."""
@@ -85,6 +86,24 @@ def _jpeg(image: ImagePixel, frame: bytes) -> DecodedFrame:
     return DecodedFrame(replace(image, photometric_interpretation=space, planar_configuration=0), data)
 
 
+def _jpeg_ls(image: ImagePixel, frame: bytes) -> DecodedFrame:
+    """Planes come out as planes."""
+    precision, rows, columns, components = frame_header(frame)
+    _expect(image, rows, columns, components)
+    raw, described = jpeg_ls.decode_buffer(frame)
+    data = _widened(image, bytes(raw), precision, codestream_signed=False)
+    if image.samples_per_pixel > 1 and described["interleave_mode"] == 0:
+        data = _interleaved(image, data)
+    space = colour_space(frame, image)
+    return DecodedFrame(replace(image, photometric_interpretation=space, planar_configuration=0), data)
+
+
+def _interleaved(image: ImagePixel, planes: bytes) -> bytes:
+    """Colour by plane to colour by pixel."""
+    samples = np.frombuffer(planes, f"V{image.bits_allocated // 8}")
+    return samples.reshape(image.samples_per_pixel, -1).T.tobytes()
+
+
 def _jpeg_2000(image: ImagePixel, frame: bytes) -> DecodedFrame:
     found: dict[str, Any] = openjpeg.get_parameters(frame)
     _expect(image, found["rows"], found["columns"], found["samples_per_pixel"])
@@ -105,8 +124,7 @@ def _rle(image: ImagePixel, frame: bytes) -> DecodedFrame:
     )
     data = bytes(buffer)
     if image.samples_per_pixel > 1 and image.planar_configuration == 0:
-        planes = np.frombuffer(data, f"V{image.bits_allocated // 8}").reshape(image.samples_per_pixel, -1)
-        data = planes.T.tobytes()
+        data = _interleaved(image, data)
     return DecodedFrame(image, data)
 
 
@@ -160,8 +178,8 @@ CODECS: Mapping[str, Codec] = MappingProxyType(
         JPEG_FULL_PROGRESSION: Codec(_jpeg, False),
         str(JPEGLossless): Codec(_jpeg, True),
         str(JPEGLosslessSV1): Codec(_jpeg, True),
-        str(JPEGLSLossless): Codec(_jpeg, True),
-        str(JPEGLSNearLossless): Codec(_jpeg, False),
+        str(JPEGLSLossless): Codec(_jpeg_ls, True),
+        str(JPEGLSNearLossless): Codec(_jpeg_ls, False),
         str(JPEG2000Lossless): Codec(_jpeg_2000, True),
         str(JPEG2000): Codec(_jpeg_2000, None),
         str(HTJ2KLossless): Codec(_jpeg_2000, True),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from io import BytesIO
 from types import MappingProxyType
 from typing import Any
@@ -30,24 +30,25 @@ MEDIA_TYPES = frozenset(_FORMATS)
 ANIMATED = frozenset({"image/gif", "image/webp"})
 """Media types that hold several pictures."""
 
-MOST_ANIMATED_PIXELS = 256 << 20
-"""Of all pictures of an animation together."""
+MOST_ANIMATED_BYTES = 256 << 20
+"""Of the pixels of all pictures of an animation together."""
 _LONGEST_SIDE = {"JPEG": 65535, "WEBP": 16383, "GIF": 65535}
 _DEFAULT_MILLISECONDS = 100
 
 
 def encode(
-    pictures: Picture | Sequence[Picture], media_type: str, quality: int = 90, milliseconds: int = 0
+    pictures: Picture | Iterable[Picture], media_type: str, quality: int = 90, milliseconds: int = 0
 ) -> bytes:
-    """One file. Several pictures need one of `ANIMATED`; `milliseconds` between two of them."""
+    """One file. Several pictures need one of `ANIMATED`; `milliseconds` between two of them.
+
+    They are drawn one by one, and no more once they are too many.
+    """
     name = _FORMATS.get(media_type)
     if name is None:
         raise NotConvertible("images are not encoded in that media type here")
-    found = [pictures] if isinstance(pictures, Picture) else list(pictures)
+    found = [pictures] if isinstance(pictures, Picture) else _bounded(pictures)
     if not found or (len(found) > 1 and media_type not in ANIMATED):
         raise NotConvertible(f"{media_type} holds one picture")
-    if sum(picture.pixels.size for picture in found) > MOST_ANIMATED_PIXELS and len(found) > 1:
-        raise NotConvertible("so many frames of this size are not encoded as one image")
     if max(found[0].width, found[0].height) > _LONGEST_SIDE.get(name, 1 << 31):
         raise NotConvertible(f"{media_type} holds no picture that large")
     options = _options(name, quality, found[0])
@@ -56,6 +57,17 @@ def encode(
         duration = milliseconds or _DEFAULT_MILLISECONDS
         options |= {"save_all": True, "append_images": rest, "duration": duration, "loop": 0}
     return _saved(Image.fromarray(found[0].pixels), name, options)
+
+
+def _bounded(pictures: Iterable[Picture]) -> list[Picture]:
+    found: list[Picture] = []
+    size = 0
+    for picture in pictures:
+        size += picture.pixels.size
+        if found and size > MOST_ANIMATED_BYTES:
+            raise NotConvertible("so many frames of this size are not encoded as one image")
+        found.append(picture)
+    return found
 
 
 def _options(name: str, quality: int, picture: Picture) -> dict[str, Any]:

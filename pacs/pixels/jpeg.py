@@ -29,6 +29,15 @@ def segments(codestream: bytes) -> Iterator[tuple[int, int, int]]:
         position = end
 
 
+def frame_header(codestream: bytes) -> tuple[int, int, int, int]:
+    """Precision, lines, samples a line and components; `ValueError` when there is no frame header."""
+    for marker, start, end in segments(codestream):
+        if marker in _FRAME_HEADERS and end - start >= 6:
+            header = codestream[start:end]
+            return header[0], int.from_bytes(header[1:3]), int.from_bytes(header[3:5]), header[5]
+    raise ValueError("no frame header")
+
+
 def colour_space(codestream: bytes, image: ImagePixel) -> str:
     """Photometric Interpretation of the samples as a decoder without colour transform yields them.
 
