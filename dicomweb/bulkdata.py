@@ -96,10 +96,8 @@ class RetrieveBulkdata:
         if is_known(request, headers["ETag"]):
             return Response(status_code=304, headers=headers)
         if asked.offer.multipart:
-            head, boundary = (
-                PartHead(asked.offer.media_type, value.size, asked.address),
-                multipart.new_boundary(),
-            )
+            head = PartHead(asked.offer.media_type, value.size, asked.address)
+            boundary = headers["ETag"].strip('"')  # so that the same tag means the same bytes
             body = multipart.encoded([(head, value.pieces(0, value.size))], boundary)
             kind = multipart.content_type(asked.offer.media_type, boundary)
             size = multipart.length([head], boundary)

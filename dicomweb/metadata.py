@@ -16,8 +16,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from dicomweb import multipart
-from dicomweb.accept import Offer, acceptable, choose
+from dicomweb.accept import Offer
 from dicomweb.conditional import is_known
+from dicomweb.data_set_types import XML, wanted
 from dicomweb.multipart import Part, PartHead
 from dicomweb.native_model import to_xml
 from dicomweb.paths import Path, path_of
@@ -28,9 +29,6 @@ from pacs.metadata import Metadata
 from pacs.model import HeldVersions, Identity
 from pacs.prepared import FORMAT
 from pacs.rights import Right
-
-JSON, PLAIN_JSON, XML = "application/dicom+json", "application/json", "application/dicom+xml"
-_OFFERS = (Offer(JSON), Offer(PLAIN_JSON), Offer(XML, multipart=True))
 
 _STUDY = "/studies/{study}"
 _SERIES = f"{_STUDY}/series/{{series}}"
@@ -54,7 +52,7 @@ class RetrieveMetadata:
     root: str
 
     def answer(self, request: Request) -> Response:
-        path, offer = path_of(request), choose(acceptable(request), _OFFERS)
+        path, offer = path_of(request), wanted(request)
         who, service = actor(request), origin(request) + self.root
         held = self.metadata.held(who, path.study, path.series, path.sop)
         gzip = takes_gzip(request)
@@ -67,9 +65,10 @@ class RetrieveMetadata:
         if is_known(request, headers["ETag"]):
             return Response(status_code=304, headers=headers)
         texts = self.metadata.read(who, held, _uri(service))
-        boundary = multipart.new_boundary()
-        media_type = multipart.content_type(XML, boundary) if offer.multipart else offer.media_type
-        body = _in_parts(texts, boundary) if offer.multipart else _array(texts)
+        media_type, body = offer.media_type, _array(texts)
+        if media_type == XML:
+            boundary = headers["ETag"].strip('"')  # so that the same tag means the same bytes
+            media_type, body = multipart.content_type(XML, boundary), _in_parts(texts, boundary)
         if gzip:
             body, headers["Content-Encoding"] = gzipped(body), "gzip"
         if len(held.keys) == 1:

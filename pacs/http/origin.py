@@ -22,6 +22,7 @@ _HOST = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{
 _PREFIX = re.compile(r"(?:/[A-Za-z0-9._~-]+)*/?")
 _PAIR = re.compile(r'\s*([A-Za-z]+)\s*=\s*(?:"([^"\\]*)"|([^\s",;]*))\s*')
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
+_LOOPBACK = frozenset({"127.0.0.1", "::1"})
 _STATE = "origin"
 
 
@@ -31,7 +32,17 @@ def origin(connection: HTTPConnection) -> str:
     if base:
         return base.rstrip("/")
     found: str | None = connection.scope["state"].get(_STATE)
-    return found or str(connection.base_url).rstrip("/")
+    return found or _own(connection)
+
+
+def _own(connection: HTTPConnection) -> str:
+    """Some clients, dicomweb-client among them, leave away in `Host` the port that they connect to."""
+    url, (address, port) = connection.base_url, connection.scope.get("server") or ("", None)
+    if url.port is None and port and str(port) != _DEFAULT_PORTS.get(url.scheme):
+        names = {address, "localhost"} if address in _LOOPBACK else {address}
+        if url.hostname in names:
+            url = url.replace(port=port)
+    return str(url).rstrip("/")
 
 
 def nobody(address: str) -> bool:

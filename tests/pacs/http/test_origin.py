@@ -41,6 +41,7 @@ def seen(headers: dict[str, str], base_url: str | None = None, peer: str = PROXY
     [
         ({}, HERE),
         ({"Host": "pacs.example"}, "http://pacs.example"),
+        ({"Host": "pacs.internal"}, HERE),
         ({"X-Forwarded-Proto": "https"}, "https://pacs.internal:8080"),
         ({"X-Forwarded-Host": "pacs.example"}, "http://pacs.example"),
         ({"X-Forwarded-Host": "pacs.example", "X-Forwarded-Proto": "https"}, "https://pacs.example"),
