@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -20,7 +19,7 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 
 
 class TimingMiddleware:
-    def __init__(self, app: ASGIApp, patterns: Mapping[Any, str]) -> None:
+    def __init__(self, app: ASGIApp, patterns: Mapping[int, str]) -> None:
         self.app = app
         self.patterns = patterns
 
@@ -41,17 +40,19 @@ class TimingMiddleware:
             await self.app(scope, receive, send_noting)
         finally:
             method = scope["method"] if scope["method"] in _METHODS else "other"
-            pattern = self.patterns.get(scope.get("endpoint"), "other")  # never the path: it may be anything
+            # Never the path itself, which may be anything.
+            pattern = self.patterns.get(id(scope.get("endpoint")), "other")
             HTTP_SECONDS.labels(method, pattern, str(status)).observe(time.perf_counter() - begin)
 
 
-def patterns(routes: Iterable[BaseRoute], prefix: str = "") -> Iterator[tuple[Any, str]]:
-    """Endpoint and path pattern of each route, the mounted ones too. Of several patterns the last counts."""
+def patterns(routes: Iterable[BaseRoute], prefix: str = "") -> Iterator[tuple[int, str]]:
+    """The identity of each route's endpoint, which need not be hashable, and its path pattern, the mounted
+    ones too. Of several patterns the last counts."""
     for each in routes:
         if isinstance(each, Mount):
             yield from patterns(each.routes or (), prefix + each.path)
         elif isinstance(each, Route):
-            yield each.endpoint, prefix + each.path
+            yield id(each.endpoint), prefix + each.path
 
 
 class _Metrics(Public):

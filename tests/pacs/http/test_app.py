@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -167,3 +168,22 @@ def test_metrics_do_without_what_is_down(client: TestClient, world: World) -> No
     assert _samples(client)["pacs_jobs", (("state", "waiting"),)] == 3
     world.down = True
     assert not any(name == "pacs_jobs" for name, _ in _samples(client))
+
+
+@dataclass
+class _Unhashable:
+    """A class of resources whose values can be compared, so that its bound methods have no hash."""
+
+    said: dict[str, str]
+
+    def answer(self, request: Request) -> Response:
+        return PlainTextResponse(self.said["word"])
+
+
+def test_an_endpoint_need_not_be_hashable() -> None:
+    app = create_app(
+        checks={}, samples={}, routes=[Route("/unhashable", _Unhashable({"word": "good"}).answer)]
+    )
+    with TestClient(app) as client:
+        assert client.get("/unhashable").text == "good"
+        assert 'route="/unhashable"' in client.get("/metrics").text
