@@ -92,7 +92,7 @@ def file(image: Image.Image, name: str, **options: Any) -> bytes:
 
 
 def test_native_pixels(world: Storing) -> None:
-    shape = {
+    shape: dict[str, Any] = {
         "t00280010": {"vr": "US", "Value": [4]},
         "t00280011": {"vr": "US", "Value": [3]},
         "t7FE00010": PIXELS,
