@@ -39,7 +39,9 @@ from pacs.metrics import Aged
 from pacs.model import Blob
 from pacs.pixels.decode import DECODABLE, decode
 from pacs.sign_in import SignIn
+from pacs.tasks import UPLOAD
 from pacs.transcoding import Codecs, Transcoder
+from pacs.uploading import TakeInUpload
 from pacs.worker import Worker
 from storage import deleting, figures, settle
 from storage.accounts import SqlAccounts
@@ -54,6 +56,7 @@ from storage.jobs import SqlJobQueue
 from storage.keeping import SqlKeeping
 from storage.prepared import SqlVersions
 from storage.sweep import Sweep
+from storage.tasks import SqlTasks
 from worklist.http import pages
 
 _NO_BLOB = Blob("blake3:" + "0" * 64, 1)
@@ -171,6 +174,9 @@ def worker(installation: Installation, name: str) -> Worker:
         {
             settle.KIND: settle.SettleStudy(installation.database, quiet_period),
             deleting.PURGE: deleting.PurgeDeletion(installation.database),
+            UPLOAD: TakeInUpload(
+                installation.archive, SqlTasks(installation.database, installation.blobs.missing)
+            ),
         },
         name,
         timedelta(seconds=installation.settings.job_lease),
@@ -218,6 +224,7 @@ def rest_of(installation: Installation, stopping: Callable[[], bool]) -> rest.Re
         archive,
         SqlChangeFeed(database),
         SqlKeeping(database, timedelta(days=settings.retention_days)),
+        SqlTasks(database, installation.blobs.missing),
         Metadata(archive, SqlVersions(database)),
         Signer(secret_key(settings)),
         dicomweb.ROOT,

@@ -23,10 +23,8 @@ import structlog
 
 from pacs.actor import Actor
 from pacs.archive import Archive
-from pacs.dicom.part10 import read_part10
-from pacs.dicom.source import BytesSource
-from pacs.errors import BadInput, PacsError, Unavailable
-from pacs.ingest import MEDIA_STORAGE_DIRECTORY
+from pacs.errors import PacsError, Unavailable
+from pacs.packed import is_instance
 
 log = structlog.get_logger(__name__)
 
@@ -34,8 +32,6 @@ CHUNK = 1 << 20
 WORKERS = 4  # they share commits, and wait for the disk together
 MAX_MEMBERS = 1_000_000  # of one ZIP archive
 _DICM = slice(128, 132)
-_FIRST_GROUPS = (b"\x02\x00", b"\x08\x00", b"\x00\x02", b"\x00\x08")
-"""How a data set without preamble begins: group 0002 or 0008, little or big endian."""
 
 
 @dataclass(frozen=True)
@@ -175,22 +171,9 @@ class Importer:
     def _store(self, item: Item) -> str:
         with _opened(item) as file:
             head = file.read(CHUNK)
-            if not self._is_instance(head):
+            if not is_instance(head, self.archive.limits):
                 return "skipped"
             return self.archive.store_file(self.actor, _chunks(head, file)).outcome.value
-
-    def _is_instance(self, head: bytes) -> bool:
-        """`BadInput` for what says that it is DICOM and is not."""
-        marked = head[_DICM] == b"DICM"
-        if not marked and head[:2] not in _FIRST_GROUPS:
-            return False
-        try:
-            part10 = read_part10(BytesSource(head), self.archive.limits)
-        except BadInput:
-            if marked:
-                raise
-            return False
-        return part10.media_storage_sop_class != MEDIA_STORAGE_DIRECTORY
 
 
 @contextmanager

@@ -24,8 +24,6 @@ MAX_PROSE = 10_240  # LT, PS3.5 §6.2
 MAX_ITEMS = 100
 _PROSE = frozenset({"ST", "LT", "UT", "UC"})
 
-MEDIA_STORAGE_DIRECTORY = "1.2.840.10008.1.3.10"
-
 _IDENTITY = tuple(
     tag_for_keyword(keyword) or 0
     for keyword in ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID")

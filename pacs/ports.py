@@ -24,6 +24,7 @@ from pacs.model import (
     VersionKey,
 )
 from pacs.query import Found, Query
+from pacs.tasks import Advance, Status, Task, Upload
 
 
 class SpooledFile(Protocol):
@@ -179,6 +180,32 @@ class Keeping(Protocol):
 
     def delete(self, actor: Actor, study: str, sop: str | None, reason: str) -> Deletion:
         """A study, or an instance of it; with the last instance its series, study and patient go."""
+
+
+class Tasks(Protocol):
+    """Work that somebody follows; each step in one transaction with its event."""
+
+    def upload(self, actor: Actor, study: str | None, uploads: Sequence[Upload]) -> Task:
+        """Remember the published blobs, and the job that will take them in.
+
+        `BlobVanishing` when one of them was swept before: it lay there for too long.
+        """
+
+    def get(self, organization: int, number: str) -> Task | None: ...
+
+    def page(self, organization: int, limit: int, offset: int) -> tuple[list[Task], int]:
+        """The newest first, and how many there are."""
+
+    def uploads(self, task: Task) -> list[Upload]:
+        """What is still kept of it, in its order."""
+
+    def advance(self, task: Task, advance: Advance) -> None:
+        """It runs, and came so much further."""
+
+    def finish(self, task: Task, status: Status, message: str) -> None: ...
+
+    def release(self, task: Task) -> None:
+        """Keep its files no longer."""
 
 
 class ApplicationEntities(Protocol):

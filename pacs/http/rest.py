@@ -13,8 +13,9 @@ from pacs.http.broadcast import Broadcast
 from pacs.http.images import Images
 from pacs.http.signed import Signer
 from pacs.http.studies import Studies
+from pacs.http.uploads import Uploads
 from pacs.metadata import Metadata
-from pacs.ports import ChangeFeed, Keeping
+from pacs.ports import ChangeFeed, Keeping, Tasks
 
 ROOT = "/api/v1"
 
@@ -31,6 +32,7 @@ class Rest:
     archive: Archive
     changes: ChangeFeed
     keeping: Keeping
+    tasks: Tasks
     metadata: Metadata
     signer: Signer
     web_root: str
@@ -42,6 +44,7 @@ def routes(rest: Rest) -> list[BaseRoute]:
     return [
         *Studies(rest.archive, rest.keeping, ROOT).routes(),
         *images.routes(),
+        *Uploads(rest.archive.blobs, rest.tasks, ROOT).routes(),
         changes.route(f"{ROOT}/changes", rest.changes),
         events.route(f"{ROOT}/events", Broadcast(rest.changes, rest.stopping)),
     ]

@@ -1,0 +1,177 @@
+"""Files as people hand them over: single ones, ZIP and tar archives. Nothing is unpacked to a path.
+
+An archive is looked through before anything of it is taken in: names that climb out of it, and sizes
+that it cannot honestly hold, refuse it as a whole. What is plainly not DICOM is passed over.
+"""
+
+from __future__ import annotations
+
+import io
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import IO
+
+from pacs.dicom.limits import Limits
+from pacs.dicom.part10 import read_part10
+from pacs.dicom.source import BytesSource, Source
+from pacs.errors import BadInput
+
+HEAD = 1 << 20
+"""Bytes by which a file is told to be an instance."""
+MAX_MEMBERS = 100_000
+MAX_RATIO = 100
+"""Times its own size that an archive's contents may come to, once they are `MUCH`."""
+MUCH = 100 << 20
+
+READ_ERRORS = (
+    *(OSError, EOFError, zipfile.BadZipFile, tarfile.TarError, zlib.error, RuntimeError, ValueError),
+    *(TypeError, LookupError, ArithmeticError, AttributeError),
+)
+"""What damaged and encrypted archives make Python's readers raise, the latter by their own oversights."""
+
+_DICM = slice(128, 132)
+_FIRST_GROUPS = (b"\x02\x00", b"\x08\x00", b"\x00\x02", b"\x00\x08")
+"""How a data set without preamble begins: group 0002 or 0008, little or big endian."""
+
+
+class UnsafeArchive(BadInput):
+    """The archive's names or sizes are not those of an honest archive."""
+
+    http_status = 422
+    code = "UNSAFE_ARCHIVE"
+
+
+class UnreadableArchive(BadInput):
+    """The archive cannot be read."""
+
+    http_status = 422
+    code = "UNREADABLE_ARCHIVE"
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """To be opened in the order in which they come, each before the next."""
+
+    name: str
+    size: int
+    open: Callable[[], IO[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """One file. `source` stays open as long as this is used."""
+
+    source: Source
+    size: int
+
+    @property
+    def kind(self) -> str | None:
+        """`zip` or `tar`; None for any other file, an instance whatever its preamble is included."""
+        head = self.source.read_at(0, 512)
+        if head[_DICM] == b"DICM":
+            return None
+        if head[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
+            return "zip"
+        if head[:2] == b"\x1f\x8b" or head[257:262] == b"ustar":
+            return "tar"
+        return None
+
+    def check(self) -> int:
+        """How many members there are; 1 for what is no archive. `UnsafeArchive`, `UnreadableArchive`."""
+        count = total = 0
+        for member in self.members():
+            count, total = count + 1, total + member.size
+            if count > MAX_MEMBERS:
+                raise UnsafeArchive(f"the archive has more than {MAX_MEMBERS} members")
+            if total > MUCH and total > MAX_RATIO * self.size:
+                raise UnsafeArchive("the archive's contents are far larger than itself")
+            if _climbs(member.name):
+                raise UnsafeArchive("a member's name leads out of the archive")
+        return count
+
+    def members(self) -> Iterator[Member]:
+        read = {"zip": self._zipped, "tar": self._tarred}.get(self.kind or "")
+        if read is None:
+            yield Member("", self.size, self._file)
+            return
+        try:
+            yield from read()
+        except READ_ERRORS as error:
+            raise UnreadableArchive(f"the archive cannot be read ({type(error).__name__})") from error
+
+    def _file(self) -> IO[bytes]:
+        return io.BufferedReader(_SourceFile(self.source, self.size), 1 << 18)
+
+    def _zipped(self) -> Iterator[Member]:
+        with zipfile.ZipFile(self._file()) as archive:
+            members = archive.infolist()
+            if len(members) > MAX_MEMBERS:
+                raise UnsafeArchive(f"the archive has more than {MAX_MEMBERS} members")
+            for member in members:
+                if not member.is_dir():
+                    yield Member(member.filename, member.file_size, partial(archive.open, member))
+
+    def _tarred(self) -> Iterator[Member]:
+        with tarfile.open(fileobj=self._file(), mode="r|*") as archive:
+            for member in archive:
+                archive.members = []  # type: ignore[attr-defined]  # it would grow with each
+                if member.isfile():
+                    yield Member(member.name, member.size, partial(_extracted, archive, member))
+                elif not member.isdir():
+                    raise UnsafeArchive("the archive holds links or devices")
+
+
+def _extracted(archive: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
+    opened = archive.extractfile(member)
+    assert opened is not None
+    return opened
+
+
+def _climbs(name: str) -> bool:
+    parts = name.replace("\\", "/").split("/")
+    return ".." in parts or name.startswith(("/", "\\")) or parts[0].endswith(":")
+
+
+def is_instance(head: bytes, limits: Limits) -> bool:
+    """False for tables of contents too. `BadInput` for what says that it is DICOM and is not."""
+    marked = head[_DICM] == b"DICM"
+    if not marked and head[:2] not in _FIRST_GROUPS:
+        return False
+    try:
+        part10 = read_part10(BytesSource(head), limits)
+    except BadInput:
+        if marked:
+            raise
+        return False
+    return not part10.is_dicomdir
+
+
+class _SourceFile(io.RawIOBase):
+    """A source as a file that can be read and moved about in."""
+
+    def __init__(self, source: Source, size: int) -> None:
+        super().__init__()
+        self._source = source
+        self._size = size
+        self._position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, buffer) -> int:  # type: ignore[no-untyped-def]
+        data = self._source.read_at(self._position, min(len(buffer), self._size - self._position))
+        buffer[: len(data)] = data
+        self._position += len(data)
+        return len(data)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
+        self._position = max(0, start + offset)
+        return self._position

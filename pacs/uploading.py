@@ -1,0 +1,161 @@
+"""The job that takes an upload into the archive, item by item, and tells how far it is.
+
+It may be cut off anywhere: what was told as done is passed over when it begins again, and what was
+stored but not told yet is stored once more, which changes nothing as objects are known by content.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import IO
+
+from pacs.archive import Archive, ReceivingFile
+from pacs.errors import BadInput, PacsError, Unavailable
+from pacs.jobs import ClaimedJob
+from pacs.packed import HEAD, READ_ERRORS, Member, Packed, is_instance
+from pacs.ports import Tasks
+from pacs.tasks import MAX_FAILURES, Advance, Failure, Status, Task
+
+AT_ONCE = 4
+"""Items being committed side by side: they share the wait for the disk."""
+TELL_EVERY = 0.5  # seconds
+CHUNK = 1 << 20
+
+
+class Done(Enum):
+    PROCESSED = auto()
+    SKIPPED = auto()
+
+
+Result = Future[Done | Failure]
+
+
+@dataclass(frozen=True, slots=True)
+class TakeInUpload:
+    """Handler of `upload`."""
+
+    archive: Archive
+    tasks: Tasks
+
+    def __call__(self, job: ClaimedJob) -> None:
+        task = self.tasks.get(job.organization, job.payload["task"])
+        if task is None:
+            return
+        if not task.status.over:
+            try:
+                _Run(self.archive, self.tasks, task).run()
+            except Exception:
+                if job.attempt >= job.max_attempts:
+                    self.tasks.finish(task, Status.FAILED, "it failed again and again; see the server's log")
+                raise
+        self.tasks.release(task)
+
+
+class _Run:
+    def __init__(self, archive: Archive, tasks: Tasks, task: Task) -> None:
+        self._archive = archive
+        self._tasks = tasks
+        self._task = task
+        self._advance = Advance()
+        self._told = time.monotonic()
+
+    def run(self) -> None:
+        self._tasks.advance(self._task, self._advance)
+        pending = deque[Result]()
+        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="upload") as pool:
+            for position, (name, item) in enumerate(self._items()):
+                if position >= self._task.done:
+                    pending.append(self._begin(pool, name, item))
+                while len(pending) > AT_ONCE or (pending and pending[0].done()):
+                    self._note(pending.popleft())  # in their order: what is told as done has no gaps
+            while pending:
+                self._note(pending.popleft())
+        self._tell()
+        self._tasks.finish(self._task, Status.COMPLETED, "")
+
+    def _items(self) -> Iterator[tuple[str, Member | PacsError]]:
+        """Every member by name, in the same order each time."""
+        for upload in self._tasks.uploads(self._task):
+            try:
+                with self._archive.blobs.open(upload.blob.address) as reader:
+                    for member in Packed(reader, upload.blob.size).members():
+                        yield f"{upload.name}/{member.name}" if member.name else upload.name, member
+            except Unavailable:
+                raise
+            except PacsError as error:
+                yield upload.name, error
+
+    def _begin(self, pool: ThreadPoolExecutor, name: str, item: Member | PacsError) -> Result:
+        """Read here, one after the other, as archives want it; kept or refused in the pool."""
+        if isinstance(item, PacsError):
+            return _known(_failure(name, item))
+        try:
+            with item.open() as file:
+                receiving = self._read(file, alone=not item.name)
+        except Unavailable:
+            raise
+        except PacsError as error:
+            return _known(_failure(name, error))
+        except READ_ERRORS as error:
+            return _known(Failure(name, BadInput.code, f"cannot be read ({type(error).__name__})"))
+        return _known(Done.SKIPPED) if receiving is None else pool.submit(_commit, receiving, name)
+
+    def _read(self, file: IO[bytes], *, alone: bool) -> ReceivingFile | None:
+        """None for what is no instance, unless it was handed over by itself: then it was meant to be one."""
+        head = file.read(HEAD)
+        if not alone and not is_instance(head, self._archive.limits):
+            return None
+        receiving = self._archive.receive_file(self._task.actor, self._task.study_instance_uid or "")
+        try:
+            while head:
+                receiving.write(head)
+                head = file.read(CHUNK)
+        except BaseException:
+            receiving.__exit__(None, None, None)
+            raise
+        return receiving
+
+    def _note(self, result: Result) -> None:
+        came = result.result()
+        if came is Done.PROCESSED:
+            self._advance.processed += 1
+        elif came is Done.SKIPPED:
+            self._advance.skipped += 1
+        else:
+            self._advance.failed += 1
+            self._advance.failures.append(came)
+        if time.monotonic() - self._told > TELL_EVERY:
+            self._tell()
+
+    def _tell(self) -> None:
+        if self._advance.items:
+            del self._advance.failures[MAX_FAILURES:]
+            self._tasks.advance(self._task, self._advance)
+            self._advance = Advance()
+        self._told = time.monotonic()
+
+
+def _commit(receiving: ReceivingFile, name: str) -> Done | Failure:
+    with receiving:
+        try:
+            receiving.commit()
+        except Unavailable:
+            raise
+        except PacsError as error:
+            return _failure(name, error)
+    return Done.PROCESSED
+
+
+def _failure(name: str, error: PacsError) -> Failure:
+    return Failure(name, error.code, str(error))
+
+
+def _known(came: Done | Failure) -> Result:
+    result: Result = Future()
+    result.set_result(came)
+    return result

@@ -1,0 +1,171 @@
+"""Tasks: rows that tell how far an upload is, the blobs it keeps, and the job that does it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+from sqlalchemy import ColumnElement, Connection, exists, func, insert, select, update
+
+from pacs.actor import Actor
+from pacs.jobs import NewJob
+from pacs.model import AuditRecord
+from pacs.tasks import MAX_FAILURES, UPLOAD, Advance, Failure, Status, Task, Upload
+from storage.database import Database
+from storage.feeds import Transaction, transaction
+from storage.jobs import enqueue
+from storage.kept import Kept, keep, kept, release
+from storage.references import Missing
+from storage.tables import jobs, tasks
+
+_TRIES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class SqlTasks:
+    """Implements `pacs.ports.Tasks`. `missing`: that of the blobs."""
+
+    database: Database
+    missing: Missing
+
+    def upload(self, actor: Actor, study: str | None, uploads: Sequence[Upload]) -> Task:
+        number = uuid.uuid4().hex
+        with transaction(self.database) as under_way:
+            files = [Kept(each.blob, each.name) for each in uploads]
+            keep(under_way, number, actor.organization, files, self.missing)
+            total = sum(each.items for each in uploads)
+            row = _row(number, actor, study, total, under_way.now)
+            under_way.connection.execute(insert(tasks), row)
+            job = NewJob(UPLOAD, {"task": number}, under_way.now, _job_key(number), max_attempts=_TRIES)
+            enqueue(under_way.connection, job, actor.organization, actor.correlation_id)
+            details = {"task": number, "files": len(uploads), "items": total}
+            under_way.audit(AuditRecord(actor, "upload", "success", study or "", details))
+        return _task(row)
+
+    def get(self, organization: int, number: str) -> Task | None:
+        with self.database.read() as connection:
+            found = connection.execute(_ALL.where(tasks.c.org_id == organization, tasks.c.id == number))
+            row = found.mappings().first()
+        return None if row is None else _task(dict(row))
+
+    def page(self, organization: int, limit: int, offset: int) -> tuple[list[Task], int]:
+        mine = tasks.c.org_id == organization
+        newest = _ALL.where(mine).order_by(tasks.c.created_at.desc(), tasks.c.id).limit(limit).offset(offset)
+        with self.database.read() as connection:
+            rows = connection.execute(newest).mappings().all()
+            total = connection.execute(select(func.count()).select_from(tasks).where(mine)).scalar_one()
+        return [_task(dict(row)) for row in rows], total
+
+    def uploads(self, task: Task) -> list[Upload]:
+        with self.database.read() as connection:
+            found = kept(connection, task.actor.organization, task.id)
+        return [Upload(each.blob, each.name) for each in found]
+
+    def advance(self, task: Task, advance: Advance) -> None:
+        with transaction(self.database) as under_way:
+            told = _errors(under_way.connection, task) + [_as_row(each) for each in advance.failures]
+            self._update(
+                under_way,
+                task,
+                status=Status.RUNNING.value,
+                processed_items=tasks.c.processed_items + advance.processed,
+                failed_items=tasks.c.failed_items + advance.failed,
+                skipped_items=tasks.c.skipped_items + advance.skipped,
+                errors=orjson.dumps(told[:MAX_FAILURES]).decode(),
+            )
+
+    def finish(self, task: Task, status: Status, message: str) -> None:
+        with transaction(self.database) as under_way:
+            self._update(under_way, task, status=status.value, message=message)
+
+    def _update(self, under_way: Transaction, task: Task, **values: Any) -> None:
+        """And tell those who follow it."""
+        changed = update(tasks).where(tasks.c.id == task.id).values(**values, updated_at=under_way.now)
+        row = under_way.connection.execute(changed.returning(tasks)).mappings().one()
+        now = _task({**row, "alive": True})
+        under_way.announce(
+            task.actor,
+            "task.progress",
+            task.id,
+            status=now.status.value,
+            progress=now.progress,
+            processed_items=now.processed,
+            failed_items=now.failed,
+            total_items=now.total,
+        )
+
+    def release(self, task: Task) -> None:
+        more = True
+        while more:
+            with transaction(self.database) as under_way:
+                more = release(under_way.connection, task.actor.organization, task.id, under_way.now)
+
+
+def _job_key(number: str) -> str:
+    return f"{UPLOAD}:{number}"
+
+
+def _alive() -> ColumnElement[bool]:
+    """Whether its job is still to be done: a worker may have died of it too often."""
+    mine = jobs.c.org_id == tasks.c.org_id, jobs.c.key == tasks.c.kind + ":" + tasks.c.id
+    return exists().where(*mine, jobs.c.state != "failed")
+
+
+_ALL = select(tasks, _alive().label("alive"))
+
+
+def _row(number: str, actor: Actor, study: str | None, total: int, now: datetime) -> dict[str, Any]:
+    return {
+        "id": number,
+        "org_id": actor.organization,
+        "kind": UPLOAD,
+        "status": Status.PENDING.value,
+        "study_instance_uid": study,
+        "message": "",
+        "total_items": total,
+        "processed_items": 0,
+        "failed_items": 0,
+        "skipped_items": 0,
+        "errors": "[]",
+        "actor_name": actor.name,
+        "actor_address": actor.address,
+        "correlation_id": actor.correlation_id,
+        "created_at": now,
+        "updated_at": now,
+    }
+
+
+def _task(row: dict[str, Any]) -> Task:
+    status, message = Status(row["status"]), row["message"]
+    if not status.over and not row.get("alive", True):
+        status, message = Status.FAILED, "the server gave it up; see its log"
+    actor = Actor(row["org_id"], "user", row["actor_name"], row["actor_address"], row["correlation_id"])
+    return Task(
+        id=row["id"],
+        kind=row["kind"],
+        status=status,
+        actor=actor,
+        study_instance_uid=row["study_instance_uid"],
+        message=message,
+        total=row["total_items"],
+        processed=row["processed_items"],
+        failed=row["failed_items"],
+        skipped=row["skipped_items"],
+        failures=[Failure(**each) for each in orjson.loads(row["errors"])],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+    )
+
+
+def _errors(connection: Connection, task: Task) -> list[dict[str, str]]:
+    told = select(tasks.c.errors).where(tasks.c.id == task.id).with_for_update()
+    found: list[dict[str, str]] = orjson.loads(connection.execute(told).scalar_one())
+    return found
+
+
+def _as_row(failure: Failure) -> dict[str, str]:
+    return {"name": failure.name, "code": failure.code, "message": failure.message}

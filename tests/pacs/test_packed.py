@@ -1,0 +1,115 @@
+"""Archives as they come: what is in them, and what makes them dangerous."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import tarfile
+import zipfile
+from collections.abc import Mapping
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pacs.dicom.limits import Limits
+from pacs.dicom.source import BytesSource
+from pacs.packed import READ_ERRORS, Packed, UnreadableArchive, UnsafeArchive, is_instance
+from tests.pacs.dicom.files import BUNDLED
+
+
+def zipped(members: Mapping[str, bytes]) -> bytes:
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return written.getvalue()
+
+
+def tarred(members: Mapping[str, bytes], mode: str = "w:gz") -> bytes:
+    written = io.BytesIO()
+    with tarfile.open(fileobj=written, mode=mode) as archive:  # type: ignore[call-overload]
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return written.getvalue()
+
+
+def packed(content: bytes) -> Packed:
+    return Packed(BytesSource(content), len(content))
+
+
+def contents(content: bytes) -> dict[str, bytes]:
+    return {member.name: member.open().read() for member in packed(content).members()}
+
+
+FILES = {"a/1.dcm": b"one", "a/b/2": b"two" * 1000, "README": b"", "ümlaut": b"3"}
+
+
+@pytest.mark.parametrize(
+    "content", [zipped(FILES), tarred(FILES), tarred(FILES, "w")], ids=["zip", "tar.gz", "tar"]
+)
+def test_members_in_their_order(content: bytes) -> None:
+    assert packed(content).check() == len(FILES)
+    assert contents(content) == FILES
+
+
+def test_what_is_no_archive_is_itself() -> None:
+    for content in (b"hello", b"", b"\0" * 128 + b"DICM", b"PK\x03\x04".ljust(128, b"\0") + b"DICM"):
+        assert packed(content).check() == 1
+        assert contents(content) == {"": content}
+
+
+@pytest.mark.parametrize("name", ["../x", "a/../../x", "/etc/passwd", "..\\x", "C:/x", "a/..", "\\x"])
+def test_names_that_climb_out_are_refused(name: str) -> None:
+    for content in (tarred({name: b"x"}), zipped({name: b"x"})):
+        with pytest.raises(UnsafeArchive):
+            packed(content).check()
+
+
+def test_links_are_refused() -> None:
+    written = io.BytesIO()
+    with tarfile.open(fileobj=written, mode="w:gz") as archive:
+        info = tarfile.TarInfo("link")
+        info.type, info.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        archive.addfile(info)
+    with pytest.raises(UnsafeArchive):
+        packed(written.getvalue()).check()
+
+
+def test_bombs_are_refused_without_unpacking_them() -> None:
+    zeros = bytes(120 << 20)
+    for content in (zipped({"bomb": zeros}), tarred({"bomb": zeros})):
+        assert len(content) < 1 << 20
+        with pytest.raises(UnsafeArchive):
+            packed(content).check()
+
+
+def test_a_size_that_is_a_lie_is_refused_at_once() -> None:
+    info = tarfile.TarInfo("huge")
+    info.size = 1 << 40
+    with pytest.raises(UnsafeArchive):
+        packed(gzip.compress(info.tobuf())).check()
+
+
+@given(st.sampled_from([zipped(FILES), tarred(FILES), tarred(FILES, "w")]), st.data())
+def test_a_damaged_archive_is_refused_or_read(content: bytes, data: st.DataObject) -> None:
+    damaged = bytearray(content)
+    for _ in range(data.draw(st.integers(1, 5))):
+        damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
+    damaged = damaged[: data.draw(st.integers(0, len(damaged)))]
+    found = packed(bytes(damaged))
+    try:
+        assert found.check() >= 0
+        for member in found.members():
+            member.open().read()
+    except (UnsafeArchive, UnreadableArchive, *READ_ERRORS):
+        pass
+
+
+def test_instances_are_told_from_noise() -> None:
+    limits = Limits()
+    assert is_instance((BUNDLED / "test_files" / "CT_small.dcm").read_bytes(), limits)
+    for noise in (b"", b"hello", b"\x89PNG", b"\x08\x00", bytes(200)):
+        assert not is_instance(noise, limits)
