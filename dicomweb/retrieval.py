@@ -31,16 +31,30 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """One instance and how it goes out. `fallback`: as stored, should converting it fail."""
+    """One instance and how it goes out. `fallback`: as stored, should converting it fail.
+
+    `literally`: the very bytes, even of a file that came without its header.
+    """
 
     instance: StoredInstance
     choice: AsStored | Convert
     fallback: bool = False
+    literally: bool = False
 
     @property
     def size(self) -> int | None:
         """Bytes of the file, when that is known before it is made."""
-        return self.instance.blob.size if isinstance(self.choice, AsStored) else None
+        if isinstance(self.choice, Convert):
+            return None
+        return self.instance.blob.size + len(self.header)
+
+    @property
+    def header(self) -> bytes:
+        """The file header (PS3.10 §7.1) that a stored data set lacks, unless it is to stay so."""
+        if self.literally or self.instance.dataset_offset:
+            return b""
+        uids = self.instance.identity
+        return part10_prefix(uids.sop_class_uid, uids.sop_instance_uid, self.instance.transfer_syntax)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +113,7 @@ def _planned(
         accepted = {stored} if AS_STORED in wish.syntaxes else wish.syntaxes
         choice = choose(stored, accepted, decodable)
         if not isinstance(choice, Impossible):
-            return Planned(instance, choice, wish.fallback)
+            return Planned(instance, choice, wish.fallback, AS_STORED in wish.syntaxes)
         if wish.fallback:
             return Planned(instance, AsStored(stored))
         refused = choice
@@ -126,11 +140,14 @@ class Retrieval:
             except NotConvertible:
                 if not planned.fallback:
                     raise
-        return instance.transfer_syntax, self._as_stored(instance)
+        return instance.transfer_syntax, self._as_stored(planned)
 
-    def _as_stored(self, instance: StoredInstance) -> Pieces:
-        with self.archive.open(instance) as reader:
-            yield from reader.verified()
+    def _as_stored(self, planned: Planned) -> Pieces:
+        with self.archive.open(planned.instance) as reader:
+            pieces = reader.verified()
+            if planned.header:
+                yield planned.header
+            yield from pieces
 
     def _converted(self, instance: StoredInstance, target: str) -> Pieces:
         uids = instance.identity
@@ -141,9 +158,8 @@ class Retrieval:
 
     def member(self, name: str, planned: Planned) -> Iterator[Member]:
         """One instance for a ZIP, read twice: for its checksum, then to be sent."""
-        instance, choice = planned.instance, planned.choice
-        if isinstance(choice, AsStored):
-            with self.archive.open(instance) as reader:
+        if not planned.header and isinstance(planned.choice, AsStored):
+            with self.archive.open(planned.instance) as reader:
                 crc = _checksum(reader.verified())
                 yield Member(name, reader.size, crc, reader.chunks())
             return

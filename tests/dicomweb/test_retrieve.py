@@ -19,6 +19,8 @@ from pydicom.uid import (
 )
 
 from pacs.dicom.image import ImagePixel
+from pacs.dicom.part10 import read_part10
+from pacs.dicom.source import BytesSource
 from pacs.pixels.transcode import encode_frame
 from storage.database import Database
 from tests.dicomweb.retrieving import World, image, parts, path_to, retrieving
@@ -118,6 +120,19 @@ def test_what_cannot_be_decoded_goes_as_stored_only_where_that_is_acceptable(
     refused = world.get(path, f"application/dicom; transfer-syntax={ExplicitVRLittleEndian}")
     assert refused.status_code == 406
     assert refused.json()["code"] == ("NOT_CONVERTIBLE" if broken else "NOT_ACCEPTABLE")
+
+
+def test_a_data_set_that_came_without_file_header_gets_one(world: World) -> None:
+    """Not when the very bytes are asked for."""
+    whole = image(syntax=ImplicitVRLittleEndian)
+    bare = whole[read_part10(BytesSource(whole)).dataset_offset :]
+    path = path_to(world.store(bare).identity)
+    answer = world.get(path, f"application/dicom; transfer-syntax={ImplicitVRLittleEndian}")
+    assert int(answer.headers["content-length"]) == len(answer.content)
+    ds = dcmread(BytesIO(answer.content))
+    assert ds.file_meta.TransferSyntaxUID == ImplicitVRLittleEndian
+    assert answer.content.endswith(bare)
+    assert world.get(path, "application/dicom; transfer-syntax=*").content == bare
 
 
 def test_part_of_a_study_is_206_and_says_so(world: World) -> None:
