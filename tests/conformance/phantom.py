@@ -159,6 +159,7 @@ def document(of: Dataset) -> Dataset:
         b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj "
         b"2 0 obj<</Type/Pages/Count 0/Kids[]>>endobj\n%%EOF\n"
     )
+    return ds
 
 
 def _code(value: str, scheme: str, meaning: str) -> Dataset:

@@ -23,7 +23,7 @@ function App() {
   if (problem) return html`<${Failure} problem=${problem} onRetry=${start} />`;
   if (!known) return null;
   const { path, query } = place.value;
-  const Page = session.value ? (PAGES[path] ?? Studies) : SignIn;
+  const Page = session.value && !session.value.mustChange ? (PAGES[path] ?? Studies) : SignIn;
   return html`<${Page} query=${query} /><${Toasts} />`;
 }
 

@@ -29,6 +29,14 @@ export function adjust(changes) {
   go(place.value.path, query, { replace: true });
 }
 
+/** Opens images: in OHIF where it is installed, unless the built-in viewer is asked for. */
+export function openImages(query, { builtIn = false } = {}) {
+  if (OHIF && !builtIn) location.assign(href("/viewer", query));
+  else go("/view", query);
+}
+
+export const OHIF = document.querySelector("meta[name=viewer]")?.content === "ohif";
+
 addEventListener("popstate", () => (place.value = read()));
 
 addEventListener("click", (event) => {

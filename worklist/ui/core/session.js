@@ -6,18 +6,11 @@ import { go, place } from "./router.js";
 export const session = signal(null);
 export const rights = computed(() => new Set(session.value?.rights ?? []));
 
-/** `rights` and the name, in whichever of its places the server puts them. */
-function taken(answer) {
-  const user = answer.user ?? answer;
-  useCsrf(answer.csrf_token ?? answer.csrfToken);
-  return {
-    name: user.name || user.email || answer.name || "",
-    email: user.email ?? "",
-    role: user.role ?? answer.role ?? "",
-    organization: user.organization?.name ?? user.organization ?? answer.organization?.name ?? answer.organization ?? "",
-    rights: answer.rights ?? user.rights ?? [],
-    open: Boolean(answer.open),
-  };
+/** What signing in and `auth/me` answer. With `open`, nobody signs in. */
+function taken({ user, csrf_token: csrf, rights: granted = [], open = false, ...rest }) {
+  const { name, email, organization, must_change_password: mustChange } = user ?? rest;
+  useCsrf(csrf);
+  return { name, email, organization, open, rights: granted, mustChange: Boolean(mustChange) };
 }
 
 whenSignedOut(() => {
@@ -40,7 +33,12 @@ export async function resume() {
 
 export async function signIn(email, password) {
   const answer = await post(`${API}/auth/login`, { email, password }, { quiet: true });
-  session.value = taken(answer ?? {});
+  session.value = taken(answer);
+}
+
+/** Ends all other sessions; a one-time password is done with. */
+export async function changePassword(old, chosen) {
+  await post(`${API}/auth/password`, { old_password: old, new_password: chosen }, { quiet: true });
   await resume();
 }
 

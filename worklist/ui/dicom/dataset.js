@@ -105,17 +105,14 @@ export function numbers(dataset, keyword) {
 
 export const number = (dataset, keyword, otherwise) => numbers(dataset, keyword)?.[0] ?? otherwise;
 
-/** The bytes of a value, wherever they are; undefined when it has none. */
-export async function bytes(dataset, keyword) {
+/** The bytes of a value, wherever they are; undefined when it has none. `type`: what they are known to be. */
+export async function bytes(dataset, keyword, type = "application/octet-stream") {
   const attribute = dataset?.[TAG[keyword]];
   if (attribute?.InlineBinary) return Uint8Array.from(atob(attribute.InlineBinary), (each) => each.charCodeAt(0));
   if (!attribute?.BulkDataURI) return undefined;
-  return new Uint8Array(await (await bulk(dataset, keyword)).arrayBuffer());
+  const headers = { Accept: `${type}, application/octet-stream;q=0.5` };
+  return new Uint8Array(await (await request(sameOrigin(attribute.BulkDataURI), { headers })).arrayBuffer());
 }
-
-/** The response for a value that was too large for the metadata, as one part. */
-export const bulk = (dataset, keyword, accept = "application/octet-stream") =>
-  request(sameOrigin(dataset[TAG[keyword]].BulkDataURI), { headers: { Accept: `${accept}, */*;q=0.1` } });
 
 /** Only this server is asked, whatever address it has for itself. */
 function sameOrigin(uri) {

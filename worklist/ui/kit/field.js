@@ -1,4 +1,4 @@
-import { html, useRef } from "../core/html.js";
+import { html, useEffect, useRef } from "../core/html.js";
 import { Icon } from "./icon.js";
 
 let made = 0;
@@ -8,6 +8,7 @@ export function Field({ label, value, onInput, options, icon, hideLabel = false,
   const own = useRef(null);
   own.current ??= `field-${++made}`;
   const id = rest.id ?? own.current;
+  useEffect(() => void (rest.autofocus && document.getElementById(id)?.focus()), []);
   const typed = (event) => onInput(event.currentTarget.value);
   const control = options
     ? html`<select id=${id} value=${value} onChange=${typed} ...${rest}>

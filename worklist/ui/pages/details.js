@@ -2,7 +2,7 @@
 import { html, useEffect, useState } from "../core/html.js";
 import { search } from "../core/api.js";
 import { age, clock, day, nameGroups, personName, sex } from "../core/format.js";
-import { go, href } from "../core/router.js";
+import { OHIF, href } from "../core/router.js";
 import { t } from "../core/strings.js";
 import { first, number, text } from "../dicom/dataset.js";
 import { Button } from "../kit/button.js";
@@ -12,7 +12,7 @@ import { Thumbnail } from "./thumbnail.js";
 
 export const SERIES_FIELDS = "SeriesDescription,NumberOfSeriesRelatedInstances,Modality,SeriesNumber,BodyPartExamined";
 
-export function Details({ study, onClose }) {
+export function Details({ study, onOpen, onClose }) {
   const uid = text(study, "StudyInstanceUID");
   const target = { StudyInstanceUIDs: uid };
   const name = first(study, "PatientName");
@@ -28,7 +28,8 @@ export function Details({ study, onClose }) {
   return html`<section class="details" aria-label=${t("studies.details")}>
     <header><h2>${personName(name)}</h2><small>${text(study, "StudyDescription")}</small></header>
     <div class="actions">
-      <${Button} kind="main" icon="images" label=${t("studies.open")} keys="Enter" onClick=${() => go("/view", target)} />
+      <${Button} kind="main" icon="images" label=${t("studies.open")} keys="Enter" onClick=${() => onOpen()} />
+      ${OHIF && html`<${Button} kind="quiet" icon="layout-sidebar" label=${t("studies.builtin")} keys="v" onClick=${() => onOpen({ builtIn: true })} />`}
       <${Button} bare kind="quiet" icon="link-45deg" label=${t("studies.link")} onClick=${() => copy(location.origin + href("/viewer", target))} />
       <${Button} bare kind="quiet" icon="x-lg" label=${t("close")} keys="Escape" onClick=${onClose} />
     </div>

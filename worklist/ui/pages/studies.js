@@ -3,7 +3,7 @@ import { html, useEffect, useMemo, useRef, useState } from "../core/html.js";
 import { onChange } from "../core/events.js";
 import { clock, day, personName } from "../core/format.js";
 import { useKeys } from "../core/keys.js";
-import { adjust, go } from "../core/router.js";
+import { OHIF, adjust, openImages } from "../core/router.js";
 import { number as shownNumber, t } from "../core/strings.js";
 import { first, number, text, values } from "../dicom/dataset.js";
 import { Badge } from "../kit/badge.js";
@@ -24,10 +24,11 @@ const MODALITIES = ["CR", "CT", "DX", "MG", "MR", "NM", "OT", "PT", "RF", "SR", 
 const FILTERS = ["q", "date", "modality", "description", "accession"];
 
 const uidOf = (study) => text(study, "StudyInstanceUID");
-const openStudy = (study) => {
+/** The viewer leads back to the list as it is now. */
+function openStudy(study, how) {
   sessionStorage.setItem("list", location.search);
-  go("/view", { StudyInstanceUIDs: uidOf(study) });
-};
+  openImages({ StudyInstanceUIDs: uidOf(study) }, how);
+}
 
 function columns(narrow) {
   const all = [
@@ -139,13 +140,14 @@ export function Studies({ query }) {
     { key: "ArrowDown", also: ["j"], label: t("key.move"), run: () => intoTable(list, choose, Math.max(chosen, 0)) },
     { key: "ArrowUp", also: ["k"], run: () => intoTable(list, choose, Math.max(chosen, 0)) },
     { key: "Enter", label: t("key.open"), run: () => (study ? openStudy(study) : false) },
+    ...(OHIF ? [{ key: "v", label: t("studies.builtin"), run: () => (study ? openStudy(study, { builtIn: true }) : false) }] : []),
     { key: "p", label: t("key.details"), run: () => (study ? adjust({ study: "" }) : total && choose(0)) },
     { key: "r", label: t("key.refresh"), run: refresh },
     { key: "Escape", run: () => adjust({ study: "" }) },
   ]);
 
   const actions = study ? [{ label: `${t("studies.open")}: ${personName(first(study, "PatientName"))}`, icon: "images", keys: "Enter", run: () => openStudy(study) }] : [];
-  const side = study && html`<${Details} key=${uidOf(study)} study=${study} onClose=${() => adjust({ study: "" })} />`;
+  const side = study && html`<${Details} key=${uidOf(study)} study=${study} onOpen=${(how) => openStudy(study, how)} onClose=${() => adjust({ study: "" })} />`;
   return html`<${Frame} query=${words} onQuery=${type} actions=${actions}>
     <h1 class="unseen">${t("studies.title")}</h1>
     <${Filters} query=${query} list=${list} total=${total} onRefresh=${refresh} />

@@ -3,7 +3,7 @@ import { html, useEffect, useState } from "../core/html.js";
 import { request } from "../core/api.js";
 import { day, personName } from "../core/format.js";
 import { t } from "../core/strings.js";
-import { bulk, first, text, values } from "../dicom/dataset.js";
+import { bytes, first, text, values } from "../dicom/dataset.js";
 import { Failure, Skeleton } from "../kit/states.js";
 import { instancePath } from "./image.js";
 
@@ -17,20 +17,27 @@ export function DocumentView({ series }) {
   return html`<div class="message"><p>${t("viewer.noPixels")}</p><small>${series.modality}</small></div>`;
 }
 
+async function encapsulated(dataset) {
+  const said = text(dataset, "MIMETypeOfEncapsulatedDocument");
+  return { said, body: await bytes(dataset, "EncapsulatedDocument", said || undefined) };
+}
+
+async function film(dataset) {
+  const headers = { Accept: "video/mp4, video/*, */*;q=0.1" };
+  const response = await request(`${instancePath(dataset)}/rendered`, { headers });
+  return { said: response.headers.get("Content-Type"), body: await response.arrayBuffer() };
+}
+
 /** A blob's type is ours to say: whatever was stored, it never becomes a page of this origin. */
 function useBlob(dataset, kind) {
   const [state, setState] = useState({});
   useEffect(() => {
     let url = "";
-    const fetched =
-      kind === "document"
-        ? bulk(dataset, "EncapsulatedDocument", text(dataset, "MIMETypeOfEncapsulatedDocument") || "application/pdf")
-        : request(`${instancePath(dataset)}/rendered`, { headers: { Accept: "video/mp4, video/*, */*;q=0.1" } });
+    const fetched = kind === "document" ? encapsulated(dataset) : film(dataset);
     fetched
-      .then(async (response) => {
-        const said = kind === "document" ? text(dataset, "MIMETypeOfEncapsulatedDocument") : response.headers.get("Content-Type");
+      .then(({ said, body }) => {
         const type = SAFE.exec(said ?? "")?.[1] ?? "application/octet-stream";
-        url = URL.createObjectURL(new Blob([await response.arrayBuffer()], { type }));
+        url = URL.createObjectURL(new Blob([body], { type }));
         setState({ url, type });
       })
       .catch((problem) => setState({ problem }));

@@ -40,7 +40,8 @@ class Desk {
   active = signal(0);
   tool = signal(matchMedia("(pointer: coarse)").matches ? "scroll" : "window");
   linked = signal(false);
-  #read = new Map();
+  #read = new Map(); // series UID → promise of all of it
+  #asked = new Map(); // pane → UID of the series on its way
   #abort = new AbortController();
 
   constructor() {
@@ -78,11 +79,13 @@ class Desk {
     }
   }
 
-  /** A series into a pane; read once, however often it is shown. */
+  /** A series into a pane, unless another was asked for meanwhile; read once, however often it is shown. */
   async show(series, pane = this.pane) {
+    this.#asked.set(pane, series.uid);
     try {
       if (!this.#read.has(series.uid)) this.#read.set(series.uid, readSeries(series, this.#abort.signal));
-      pane.show(await this.#read.get(series.uid));
+      const whole = await this.#read.get(series.uid);
+      if (this.#asked.get(pane) === series.uid) pane.show(whole);
     } catch (problem) {
       this.#read.delete(series.uid);
       if (!problem.aborted) toast(problem.message || t("problem.network"), { kind: "error", detail: problem.correlationId && t("problem.id", { id: problem.correlationId }) });
@@ -93,7 +96,7 @@ class Desk {
   async choose(series) {
     const current = this.studies.value.some((study) => study.uid === series.study);
     if (!current && this.layout.value === "1x1") {
-      this.arrange("1x2");
+      this.layout.value = "1x2";
       this.active.value = 1;
     }
     await this.show(series);
@@ -253,7 +256,7 @@ function Tools({ desk, onOpen }) {
   const presets = presetsOf(pane.series.value);
   const chosen = presets.findIndex(([, window]) => window && window.center === pane.window.value?.center && window.width === pane.window.value?.width);
   const choose = (event) => applyPreset(pane, Number(event.currentTarget.value));
-  return html`<div class="tools" role="toolbar" aria-label=${t("viewer.tools")}>
+  return html`<section class="tools" aria-label=${t("viewer.tools")}>
     ${TOOLS.map(
       ([id, icon, key]) => html`<${Button} key=${id} bare icon=${icon} label=${t(`tool.${id}`)} keys=${key} pressed=${desk.tool.value === id} onClick=${() => (desk.tool.value = id)} />`,
     )}
@@ -269,12 +272,12 @@ function Tools({ desk, onOpen }) {
     <${Button} bare icon="link-45deg" label=${t("viewer.link")} keys="y" pressed=${desk.linked.value} onClick=${() => (desk.linked.value = !desk.linked.value)} />
     <span class="rule"></span>
     ${LAYOUTS.map(
-      (id) => html`<${Button} key=${id} label=${id.replace("x", "×")} pressed=${desk.layout.value === id} aria-label=${`${t("viewer.layout")} ${id}`} onClick=${() => desk.arrange(id)} />`,
+      (id) => html`<${Button} key=${id} label=${id.replace("x", "×")} pressed=${desk.layout.value === id} title=${`${t("viewer.layout")} (g)`} onClick=${() => desk.arrange(id)} />`,
     )}
     <span class="gap"></span>
     <${Button} icon="tags" label=${t("viewer.tags")} keys="t" onClick=${() => onOpen("tags")} />
     <${Button} bare icon="question-circle" label=${t("nav.help")} keys="?" onClick=${() => onOpen("help")} />
-  </div>`;
+  </section>`;
 }
 
 function applyPreset(pane, index) {

@@ -1,0 +1,88 @@
+"""Headless Chromium, as the pages' tests drive it; every fault that it reports is a failed test."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+needs_chromium = pytest.mark.skipif(
+    CHROMIUM is None, reason="Chromium is not here: install the package chromium"
+)
+
+
+@contextmanager
+def browser() -> Iterator[Any]:
+    playwright = pytest.importorskip(
+        "playwright.sync_api", reason="playwright is not here: pip install playwright"
+    )
+    with playwright.sync_playwright() as running:
+        started = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+@contextmanager
+def page(started: Any, url: str, **settings: Any) -> Iterator[Any]:
+    """A page at `url` in a profile of its own. Faults in it raise at the end, what the policy refused too."""
+    context = started.new_context(
+        **{"viewport": {"width": 1440, "height": 900}, "locale": "en-GB", "reduced_motion": "reduce"}
+        | settings
+    )
+    context.set_default_timeout(PATIENCE * 1000)
+    opened = context.new_page()
+    faults: list[str] = []
+    opened.on("pageerror", lambda error: faults.append(str(error)))
+    opened.on("console", lambda message: faults.append(_text(message)) if _is_fault(message) else None)
+    opened.goto(url)
+    yield opened
+    context.close()
+    assert faults == []
+
+
+def _is_fault(message: Any) -> bool:
+    """What has no picture has no thumbnail, and before signing in the answer is 401: Chromium logs both."""
+    expected = message.location.get("url", "").endswith(("/thumbnail", "/auth/me", "/auth/login"))
+    return message.type == "error" and not expected
+
+
+def _text(message: Any) -> str:
+    return f"{message.text} ({message.location.get('url')})"
+
+
+PATIENCE = 15.0
+"""Seconds for what must come to be seen."""
+
+PICTURE = """() => {
+  const canvas = document.querySelector('.pane canvas');
+  const side = Math.min(canvas.width, canvas.height);
+  const [left, top] = [(canvas.width - side) / 2, (canvas.height - side) / 2];
+  const image = canvas.getContext('2d').getImageData(left, top, side, side);
+  let sum = 0;
+  for (let at = 0; at < image.data.length; at += 4) sum += image.data[at];
+  return sum / (side * side);
+}"""
+"""Mean of red (of gray, in a gray image) over a square picture that fits the first pane."""
+
+
+def until(opened: Any, expression: str) -> None:
+    """Waits for it to be true; `wait_for_function` would need a policy that allows `eval`."""
+    end = time.monotonic() + PATIENCE
+    while not opened.evaluate(expression):
+        assert time.monotonic() < end, f"never came true: {expression}"
+        opened.wait_for_timeout(20)
+
+
+def picture_drawn(opened: Any) -> None:
+    until(opened, "Boolean(document.querySelector('.pane canvas')?.dataset.image)")
+    opened.wait_for_timeout(100)
+
+
+def mean(opened: Any) -> float:
+    return float(opened.evaluate(PICTURE))

@@ -1,0 +1,276 @@
+"""The pages in a browser, by keyboard alone: what is on the screen is what was stored."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from pydicom.dataset import Dataset
+
+from tests.conformance import phantom
+from tests.conformance.browser import browser, mean, needs_chromium, page, picture_drawn, until
+from tests.conformance.server import Server
+
+UI = Path(__file__).resolve().parents[2] / "worklist" / "ui"
+SIDE, SLICES = 128, 9
+MARKUP = "<img src=x onerror=document.title=1>"
+DRAWN = 2.0  # gray levels that scaling to the screen may change a mean by
+
+pytestmark = needs_chromium
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    with browser() as started:
+        yield started
+
+
+@dataclass(frozen=True)
+class Held:
+    server: Server
+    study: Dataset
+
+
+def bring_in(server: Server, folder: Path, *data_sets: Dataset) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, ds in enumerate(data_sets):
+        (folder / f"{number}.dcm").write_bytes(phantom.file_bytes(ds))
+    server.command("import", str(folder))
+
+
+@pytest.fixture(scope="module")
+def held(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Held]:
+    """A head with a follow-up, and somebody else, in an open archive."""
+    folder = tmp_path_factory.mktemp("pages")
+    server = Server(folder / "data", {"PACS_OPEN": "1"})
+    server.start()
+    petra = phantom.patient("Phantom^Petra", "LB-1", "19710412", "F")
+    study = phantom.study(petra, "20261120", "CT Head", "A-1")
+    before = phantom.study(petra, "20250301", "CT Head before", "A-0")
+    other = phantom.study(phantom.patient("Other^<b>Otto</b>", "LB-2", "", "O"), "20261101", MARKUP, "B-1")
+    bring_in(
+        server,
+        folder / "files",
+        *phantom.ct(study, SLICES, SIDE),
+        phantom.ultrasound(study, 5),
+        phantom.inverted(study),
+        phantom.report(study),
+        phantom.document(study),
+        *phantom.ct(before, 3, 64),
+        *phantom.ct(other, 2, 32),
+    )
+    yield Held(server, study)
+    server.stop()
+
+
+def windowed(number: int, center: float, width: float) -> float:
+    """Mean gray of a slice, counted from 0, under a linear window (PS3.3 §C.11.2.1.2)."""
+    plane = list(phantom.head(SIDE, SLICES))[number].astype(float)
+    levels = ((plane - (center - 0.5)) / (width - 1) + 0.5) * 255
+    return float(np.clip(levels, 0, 255).mean())
+
+
+def position(opened: Any) -> str:
+    return str(opened.inner_text("[data-position]")).splitlines()[-1]
+
+
+def open_series(held: Held, chromium: Any, description: str) -> Any:
+    series = httpx.get(
+        f"{held.server.url}/dicom-web/studies/{held.study.StudyInstanceUID}/series",
+        params={"SeriesDescription": description},
+    ).json()[0]["0020000E"]["Value"][0]
+    url = f"{held.server.url}/view?StudyInstanceUIDs={held.study.StudyInstanceUID}&SeriesInstanceUID={series}"
+    return page(chromium, url)
+
+
+def test_from_the_list_to_the_image_by_keyboard_alone(held: Held, chromium: Any) -> None:
+    with page(chromium, held.server.url) as opened:
+        opened.wait_for_selector("#row-2")
+        opened.keyboard.press("/")
+        opened.keyboard.type("phantom")
+        until(opened, "document.querySelectorAll('[role=row][id]').length === 2")
+        assert "q=phantom" in opened.url
+        opened.keyboard.press("ArrowDown")
+        opened.keyboard.press("ArrowDown")
+        opened.keyboard.press("Enter")
+        picture_drawn(opened)
+        assert "Phantom, Petra" in opened.inner_text(".patient")
+        assert mean(opened) == pytest.approx(windowed(SLICES // 2, 40, 120), abs=DRAWN)
+        assert position(opened) == "5 / 9"
+
+        opened.keyboard.press("ArrowDown")
+        opened.wait_for_timeout(300)
+        assert position(opened) == "6 / 9"
+        assert mean(opened) == pytest.approx(windowed(5, 40, 120), abs=DRAWN)
+
+        opened.keyboard.press("4")
+        opened.wait_for_timeout(100)
+        assert "W 2,500 · L 500" in opened.inner_text(".corner.bl")
+        assert mean(opened) == pytest.approx(windowed(5, 500, 2500), abs=DRAWN)
+
+        opened.keyboard.press("i")
+        opened.wait_for_timeout(100)
+        assert mean(opened) == pytest.approx(255 - windowed(5, 500, 2500), abs=DRAWN)
+
+        opened.keyboard.press("t")
+        assert "0010,0020\tLO\tPatient ID\tLB-1" in opened.inner_text("dialog[open]")
+        opened.keyboard.press("Escape")
+        opened.wait_for_selector("dialog", state="detached")
+        opened.keyboard.press("Escape")
+        opened.wait_for_selector("#row-1")
+        assert "q=phantom" in opened.url
+
+
+def test_colour_and_cine(held: Held, chromium: Any) -> None:
+    with open_series(held, chromium, "Cine") as opened:
+        picture_drawn(opened)
+        share = np.count_nonzero(phantom.ultrasound(held.study, 5).pixel_array[0, ..., 0] == 200) / 128**2
+        assert mean(opened) == pytest.approx(200 * share + 20 * (1 - share), abs=DRAWN)
+        opened.keyboard.press("c")
+        until(opened, "document.querySelector('[data-position]').innerText !== '1 / 5'")
+
+
+def test_monochrome1_is_white_where_it_is_least(held: Held, chromium: Any) -> None:
+    with open_series(held, chromium, "Ramp") as opened:
+        picture_drawn(opened)
+        left, right = opened.evaluate(
+            """() => {
+              const canvas = document.querySelector('.pane canvas');
+              const side = Math.min(canvas.width, canvas.height), from = (canvas.width - side) / 2;
+              const red = (x) => canvas.getContext('2d').getImageData(x, canvas.height / 2, 1, 1).data[0];
+              return [red(from + 2), red(from + side - 3)];
+            }"""
+        )
+        assert left > 250 > 5 > right
+
+
+def test_reports_and_documents_are_shown_as_what_they_are(held: Held, chromium: Any) -> None:
+    with open_series(held, chromium, "Report") as opened:
+        opened.wait_for_selector(".document li")
+        assert "<b>This is text</b>, never markup." in opened.inner_text(".document")
+    with open_series(held, chromium, "Letter") as opened:
+        opened.wait_for_selector(".document iframe[src^='blob:']")
+
+
+def test_priors_stand_beside(held: Held, chromium: Any) -> None:
+    with page(
+        chromium, f"{held.server.url}/viewer?StudyInstanceUIDs={held.study.StudyInstanceUID}"
+    ) as opened:
+        picture_drawn(opened)
+        opened.click(".strip h2 ~ button")
+        until(opened, "document.querySelectorAll('.pane').length === 2")
+        until(opened, "document.querySelectorAll('.pane')[1].innerText.includes('CT Head before')")
+
+
+def test_what_was_sent_is_never_markup(held: Held, chromium: Any) -> None:
+    with page(chromium, f"{held.server.url}/?q=LB-2") as opened:
+        opened.wait_for_selector("#row-0")
+        opened.focus("[role=grid]")
+        opened.keyboard.press("ArrowDown")
+        opened.wait_for_selector("aside .details")
+        assert MARKUP in opened.inner_text("aside") and "Other, <b>Otto</b>" in opened.inner_text("aside")
+        assert opened.query_selector("#app img[src=x]") is None
+        assert opened.title() != "1"
+
+
+def test_a_study_that_is_not_there(held: Held, chromium: Any) -> None:
+    with page(chromium, f"{held.server.url}/view?StudyInstanceUIDs=1.2.3.4") as opened:
+        opened.wait_for_selector("text=There is no such study here")
+
+
+def test_a_new_archive_says_what_to_do_and_lights_up(tmp_path: Path, chromium: Any) -> None:
+    server = Server(tmp_path / "data", {"PACS_OPEN": "1"})
+    server.start()
+    with page(chromium, server.url) as opened:
+        opened.wait_for_selector("text=storescu -aec PACS")
+        opened.wait_for_selector(".state.live")
+        study = phantom.study(phantom.patient("First^Image", "1", "", ""), "20261121", "", "")
+        bring_in(server, tmp_path / "files", *phantom.ct(study, 1, 32))
+        opened.wait_for_selector("text=First, Image")
+    server.stop()
+
+
+def test_signing_in(tmp_path: Path, chromium: Any) -> None:
+    server = Server(tmp_path / "data")
+    server.start()
+    said = server.command("user", "add", "rita@example.org", "--role", "radiologist")
+    password = next(word for word in re.findall(r"\S{12,}", said) if "@" not in word)
+    with page(chromium, f"{server.url}/?q=anything") as opened:
+        opened.wait_for_selector("input[type=email]")
+        opened.keyboard.type("rita@example.org\tnot the password\n")
+        opened.wait_for_selector("text=Correlation ID")
+        opened.fill("input[type=password]", password)
+        opened.keyboard.press("Enter")
+        opened.wait_for_selector("text=Choose your own")
+        opened.fill("input[autocomplete=new-password]", "a sentence of my own")
+        opened.keyboard.press("Enter")
+        opened.wait_for_selector("text=No study matches")
+        assert opened.url.endswith("/?q=anything")
+        opened.reload()
+        opened.wait_for_selector("text=rita@example.org")
+        opened.click("button[aria-label='Sign out']")
+        opened.wait_for_selector("input[type=email]")
+    server.stop()
+
+
+@pytest.mark.parametrize("path", ["/", "/view?StudyInstanceUIDs={study}"])
+def test_axe_finds_nothing(held: Held, chromium: Any, path: str) -> None:
+    axe = pytest.importorskip(
+        "axe_playwright_python.sync_playwright", reason="pip install axe-playwright-python"
+    )
+    url = held.server.url + path.format(study=held.study.StudyInstanceUID)
+    with page(chromium, url, bypass_csp=True) as opened:
+        opened.wait_for_selector("#row-0" if path == "/" else ".pane canvas[data-image]:not([data-image=''])")
+        for theme in ("dark", "light", "contrast"):
+            opened.evaluate("theme => document.documentElement.dataset.theme = theme", theme)
+            violations = axe.Axe().run(opened).response["violations"]
+            assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in violations] == []
+
+
+def test_what_the_pages_are_made_of(held: Held) -> None:
+    with httpx.Client(base_url=held.server.url) as client:
+        document = client.get("/")
+        policy = document.headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy and "unsafe" not in policy
+        assert document.headers["Cache-Control"] == "no-cache"
+        assert client.get("/", headers={"If-None-Match": document.headers["ETag"]}).status_code == 304
+        made_of = re.findall(r'(?:href|src)="(/assets/[^"]+)"', document.text)
+        assert len(made_of) > 20
+        for path in made_of:
+            answer = client.get(path)
+            assert answer.status_code == 200, path
+            assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+        assert answer.headers["Content-Encoding"] == "gzip"
+        digest = made_of[0].split("/")[2]
+        for path in (made_of[0].replace(digest, "0" * 16), f"/assets/{digest}/..%2f..%2fapp.py"):
+            assert client.get(path).status_code == 404
+
+
+KEY = re.compile(r'^  "([^"]+)": "(.*)",$', re.M)
+
+
+def catalogue(language: str) -> dict[str, str]:
+    return dict(KEY.findall((UI / "strings" / f"{language}.js").read_text("utf-8")))
+
+
+@pytest.mark.parametrize("language", ["de", "fr", "es"])
+def test_languages_say_what_english_says(language: str) -> None:
+    english, other = catalogue("en"), catalogue(language)
+    assert other.keys() <= english.keys()
+    assert len(other) > 100
+    for key, text in other.items():
+        assert set(re.findall(r"\{\w+\}", text)) == set(re.findall(r"\{\w+\}", english[key])), key
+
+
+def test_every_word_used_is_in_the_catalogue() -> None:
+    english = catalogue("en")
+    for path in UI.rglob("*.js"):
+        if "vendor" not in path.parts:
+            for key in re.findall(r'\bt\("([a-z][\w.]*)"', path.read_text("utf-8"), re.IGNORECASE):
+                assert key in english, (path.name, key)
