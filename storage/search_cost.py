@@ -28,12 +28,12 @@ STATEMENT_TIMEOUT = {"statement_timeout": str(int(PATIENCE * 1000))}
 
 
 @contextmanager
-def bounded(connection: Connection, patience: float = PATIENCE) -> Iterator[None]:
+def bounded(connection: Connection) -> Iterator[None]:
     """`QueryTooCostly` when the statements inside take longer; in PostgreSQL when one of them does."""
     driver: Any = connection.connection.dbapi_connection
     embedded = isinstance(driver, sqlite3.Connection)
     if embedded:
-        end = time.monotonic() + patience
+        end = time.monotonic() + PATIENCE
         driver.set_progress_handler(lambda: time.monotonic() > end, _STEPS)
     try:
         yield

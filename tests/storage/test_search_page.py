@@ -1,0 +1,136 @@
+"""A page with its count: what it says, how few statements it takes, and when it is given up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, event, text
+
+from dimse.status import elements_of
+from pacs.actor import DEFAULT_ORGANIZATION
+from pacs.attributes import BY_KEYWORD, LEVELS, TABLE, Level
+from pacs.errors import QueryTooCostly
+from pacs.query import Found, Query
+from pacs.query_parser import DATE_TIME, FUZZY, RELATIONAL, Scope, parse_query
+from storage import search, search_cost
+from storage.database import Database
+from tests.storage import bulk
+
+STUDIES = 3_000
+MOST_STATEMENTS = 5
+EVERYTHING = tuple(attribute for attribute in TABLE if attribute.level.depth <= Level.STUDY.depth)
+
+
+def ask(limit: int = 101, offset: int = 0, **keys: Any) -> Query:
+    sent = [(BY_KEYWORD[keyword].tag, value) for keyword, value in keys.items()]
+    query = parse_query(Scope(Level.STUDY, LEVELS[1:], frozenset({RELATIONAL, FUZZY, DATE_TIME})), sent)
+    return replace(query, include=EVERYTHING, limit=limit, offset=offset)
+
+
+def page(database: Database, query: Query) -> Found:
+    return search.page(database, DEFAULT_ORGANIZATION, query)
+
+
+def uids(found: Found) -> list[str]:
+    return [values["StudyInstanceUID"] for values in found.answers]
+
+
+@pytest.fixture
+def filled(database: Database) -> Database:
+    with database.write() as connection:
+        bulk.enter(connection, list(bulk.studies(range(STUDIES))))
+        connection.execute(text("ANALYZE"))
+    return database
+
+
+@pytest.fixture
+def statements(filled: Database) -> Iterator[list[str]]:
+    seen: list[str] = []
+
+    def executed(connection: Connection, cursor: Any, statement: str, *_: Any) -> None:
+        if statement != "BEGIN":
+            seen.append(statement)
+
+    event.listen(filled._reader, "before_cursor_execute", executed)
+    yield seen
+    event.remove(filled._reader, "before_cursor_execute", executed)
+
+
+QUERIES: dict[str, Query] = {
+    "everything": ask(),
+    "a long page": ask(limit=1_000),
+    "a common name": ask(PatientName="*ros*"),
+    "a name by its sound": ask(PatientName="Meier"),
+    "a rare name": ask(PatientName="*kenbu*"),
+    "every filter of a viewer": ask(
+        PatientName="*s*", PatientID="*1*", AccessionNumber="*0*", StudyDate="20050101-20301231"
+    ),
+    "a page further on": ask(PatientName="*ros*", offset=50, limit=50),
+    "beyond the last": ask(PatientName="*ros*", offset=1_000),
+    "a UID": ask(StudyInstanceUID="1.2.7"),
+    "nothing": ask(PatientName="*qzx*"),
+    "without an index": ask(AdmissionID="X"),
+}
+
+
+@pytest.mark.parametrize("query", QUERIES.values(), ids=QUERIES)
+def test_a_page_takes_few_statements_and_agrees_with_the_whole_search(
+    filled: Database, statements: list[str], query: Query
+) -> None:
+    found = page(filled, query)
+    assert len(statements) <= MOST_STATEMENTS, statements
+    assert query.limit is not None
+    every = search.find(filled, DEFAULT_ORGANIZATION, replace(query, limit=None, offset=0))
+    expected = [values["StudyInstanceUID"] for values in every]
+    end = query.offset + query.limit
+    assert uids(found) == expected[query.offset : end]
+    assert (found.total, found.more) == (len(expected), len(expected) > end)
+
+
+def test_what_is_too_many_to_count_is_not_counted(filled: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "COUNTED", STUDIES)
+    assert page(filled, ask()).total == STUDIES
+    monkeypatch.setattr(search, "COUNTED", STUDIES - 1)
+    assert page(filled, ask()).total is None
+
+
+def test_what_took_long_to_find_is_not_counted(filled: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "SLOW", -1.0)
+    common = ask(StudyTime="000000-235959")
+    found = page(filled, common)
+    assert (len(found.answers), found.more, found.total) == (101, True, None)
+    assert page(filled, ask(PatientName="*kenbu*")).total == 2
+
+
+def test_what_came_in_later_is_not_seen(filled: Database) -> None:
+    first = page(filled, ask(limit=2))
+    newest = {"StudyInstanceUID": "1.9", "StudyDate": "20991231"}
+    with filled.write() as connection:
+        bulk.enter(connection, [bulk.Entity(Level.STUDY, STUDIES + 1, 1, newest)])
+    assert uids(page(filled, ask(limit=1))) == ["1.9"]
+    until = replace(ask(limit=2), until=first.last)
+    again = page(filled, until)
+    assert (uids(again), again.total) == (uids(first), STUDIES)
+    assert uids(page(filled, replace(until, limit=1, offset=1))) == uids(first)[1:]
+
+
+ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
+
+
+def test_a_search_that_takes_too_long_is_given_up(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search_cost, "PATIENCE", 0.05)
+    monkeypatch.setitem(search._PLAIN, "statement_timeout", "50")
+    for _ in range(2):
+        with pytest.raises(QueryTooCostly), search._reading(database) as connection:
+            connection.execute(text(ENDLESS))
+    monkeypatch.undo()
+    assert page(database, ask()).answers == []
+
+
+def test_who_asks_over_dicom_hears_of_it_too() -> None:
+    assert elements_of(QueryTooCostly())["Status"] == 0xA700
