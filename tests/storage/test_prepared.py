@@ -1,0 +1,107 @@
+"""What is prepared lies beside its version: entered with it, replaced when old, gone with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from pacs.model import VersionKey
+from storage.database import Database
+from storage.deleting import Asked, delete_what_is_asked
+from storage.index import Entries
+from storage.prepared import SqlVersions
+from tests.storage.received import MODALITY, received, uid
+from tests.storage.world import opened, rows, store
+
+
+@pytest.fixture
+def entries(database: Database) -> Iterator[Entries]:
+    with opened(database) as entries:
+        yield entries
+
+
+def keys(database: Database, study: int = 1, **chosen: str) -> list[VersionKey]:
+    held = SqlVersions(database).held(1, uid(study), chosen.get("series"), chosen.get("sop"))
+    return [*held.keys] if held else []
+
+
+def contents(database: Database, organization: int = 1) -> list[Any]:
+    found = SqlVersions(database).read(organization, keys(database))
+    return [(each.instance.identity.sop_instance_uid, each.metadata) for each in found]
+
+
+def put(entries: Entries, instance: int, metadata: bytes | None, **changes: Any) -> None:
+    store(entries, received(1, 1, instance, metadata=metadata, **changes))
+
+
+def test_in_the_order_asked_for_with_what_there_is(database: Database, entries: Entries) -> None:
+    for instance, metadata in ((2, b"two"), (1, None), (3, b"three")):
+        put(entries, instance, metadata)
+    wanted = [(uid(1, 1, 1), None), (uid(1, 1, 2), b"two"), (uid(1, 1, 3), b"three")]
+    assert contents(database) == wanted
+    held = SqlVersions(database).held(1, uid(1), None, None)
+    assert held is not None and held.sizes == [0, 3, 5]
+    assert len(keys(database, series=uid(1, 1))) == 3
+    assert (
+        len(keys(database, sop=uid(1, 1, 2))) == len(keys(database, series=uid(1, 1), sop=uid(1, 1, 2))) == 1
+    )
+    assert keys(database, 2) == keys(database, series=uid(1, 2)) == []
+
+
+def test_each_version_has_its_own(database: Database, entries: Entries) -> None:
+    put(entries, 1, b"first")
+    put(entries, 1, b"second", content="other")
+    put(entries, 1, b"again", content="other")
+    ((pk, n),) = keys(database)
+    versions = SqlVersions(database).read(1, [(pk, n), (pk, 2), (pk, 3)])
+    assert [(each.key, each.metadata) for each in versions] == [((pk, 1), b"first"), ((pk, 2), b"second")]
+
+
+def test_what_is_kept_replaces_what_is_old(database: Database, entries: Entries) -> None:
+    put(entries, 1, None)
+    put(entries, 2, b"old")
+    with database.write() as connection:
+        connection.execute(text("UPDATE prepared_metadata SET format = 0"))
+    assert [content for _, content in contents(database)] == [None, None]
+    first, second = keys(database)
+    SqlVersions(database).keep(1, {second: b"b", first: b"a"})
+    assert [content for _, content in contents(database)] == [b"a", b"b"]
+
+
+def test_nothing_is_kept_of_what_is_gone_or_another_organisation_s(
+    database: Database, entries: Entries
+) -> None:
+    put(entries, 1, b"ours")
+    (key,) = keys(database)
+    SqlVersions(database).keep(2, {key: b"theirs"})
+    SqlVersions(database).keep(1, {(key[0] + 1, 1): b"gone"})
+    assert contents(database) == [(uid(1, 1, 1), b"ours")]
+    assert contents(database, organization=2) == []
+
+
+def test_it_goes_with_its_version(database: Database, entries: Entries) -> None:
+    put(entries, 1, b"one")
+    put(entries, 2, b"two")
+    delete_what_is_asked(database, Asked(MODALITY, uid(1), uid(1, 1, 1), "test"))
+    assert contents(database) == [(uid(1, 1, 2), b"two")]
+    delete_what_is_asked(database, Asked(MODALITY, uid(1), None, "test"))
+    assert rows(database, "SELECT * FROM prepared_metadata") == []
+
+
+def test_the_state_is_that_of_the_bytes(database: Database, entries: Entries) -> None:
+    def state() -> str:
+        held = SqlVersions(database).held(1, uid(1), None, None)
+        assert held is not None
+        return held.state
+
+    put(entries, 1, b"one")
+    first = state()
+    put(entries, 2, None)
+    second = state()
+    put(entries, 1, b"one", content="not current")
+    assert first != second == state()
+    delete_what_is_asked(database, Asked(MODALITY, uid(1), uid(1, 1, 2), "test"))
+    assert state() == first
