@@ -13,7 +13,6 @@ from types import MappingProxyType
 from typing import Any
 
 import jpeg_ls
-import libjpeg
 import numpy as np
 import openjpeg
 from pydicom.encaps import encapsulate
@@ -37,6 +36,11 @@ from pydicom.uid import (
 from pacs.dicom.image import DecodedFrame, ImagePixel
 from pacs.errors import NotConvertible
 from pacs.pixels.jpeg import colour_space, frame_header, repaired
+
+try:
+    import libjpeg
+except ImportError:  # it is under the GPL and may be left away (NOTICE): then no JPEG is decoded
+    libjpeg = None
 
 MAX_FRAME = 512 << 20
 """Bytes of one uncompressed frame. The largest real ones, single-frame slides, have about 300 MB."""
@@ -170,14 +174,18 @@ def _widened(image: ImagePixel, raw: bytes, precision: int, codestream_signed: b
     return wide.tobytes()
 
 
+_JPEG = {
+    str(JPEGBaseline8Bit): Codec(_jpeg, False),
+    str(JPEGExtended12Bit): Codec(_jpeg, False),
+    JPEG_SPECTRAL_SELECTION: Codec(_jpeg, False),
+    JPEG_FULL_PROGRESSION: Codec(_jpeg, False),
+    str(JPEGLossless): Codec(_jpeg, True),
+    str(JPEGLosslessSV1): Codec(_jpeg, True),
+}
+
 CODECS: Mapping[str, Codec] = MappingProxyType(
-    {
-        str(JPEGBaseline8Bit): Codec(_jpeg, False),
-        str(JPEGExtended12Bit): Codec(_jpeg, False),
-        JPEG_SPECTRAL_SELECTION: Codec(_jpeg, False),
-        JPEG_FULL_PROGRESSION: Codec(_jpeg, False),
-        str(JPEGLossless): Codec(_jpeg, True),
-        str(JPEGLosslessSV1): Codec(_jpeg, True),
+    (_JPEG if libjpeg else {})
+    | {
         str(JPEGLSLossless): Codec(_jpeg_ls, True),
         str(JPEGLSNearLossless): Codec(_jpeg_ls, False),
         str(JPEG2000Lossless): Codec(_jpeg_2000, True),
