@@ -114,6 +114,16 @@ def test_one_uid_in_two_studies_is_kept_twice(server: Server, web: httpx.Client)
     assert [kept(server, ds.StudyInstanceUID) for ds in (one, two)] == [1, 1]
 
 
+def test_another_organisation_has_its_own(server: Server, web: httpx.Client) -> None:
+    study = new_study()
+    ds = ct(study)
+    assert store(web, part10(ds)).status_code == 200
+    ds.PixelData = bytes(len(ds.PixelData))
+    with server.web(organization="elsewhere") as elsewhere:
+        assert store(elsewhere, part10(ds)).status_code == 200  # not a version of what others have
+    assert kept(server, study) == 2
+
+
 class Wire:
     """A bare connection that has sent the head of a store request."""
 

@@ -1,0 +1,106 @@
+"""A request's body crosses into threads: in order, bounded, and cleared away however it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from typing import Any
+
+import pytest
+from starlette.requests import Request
+
+from pacs.errors import Stalled
+from pacs.http.intake import BATCH, Intake, Threads, chunks
+
+
+class Noting:
+    """Remembers what happened to it; `finish` takes a while."""
+
+    at_work = most = 0
+    lock = threading.Lock()
+
+    def __init__(self, fault: Exception | None = None) -> None:
+        self.data = bytearray()
+        self.abandoned = False
+        self.fault = fault
+
+    def write(self, data: bytes) -> None:
+        if self.fault:
+            raise self.fault
+        self.data += data
+
+    def finish(self) -> bytes:
+        with Noting.lock:
+            Noting.at_work += 1
+            Noting.most = max(Noting.most, Noting.at_work)
+        time.sleep(0.01)
+        with Noting.lock:
+            Noting.at_work -= 1
+        return bytes(self.data)
+
+    def abandon(self) -> None:
+        self.abandoned = True
+
+
+@pytest.mark.parametrize("finishing", [1, 3])
+def test_parts_arrive_whole_and_in_order_and_few_are_finished_at_a_time(finishing: int) -> None:
+    parts = [[b"%d" % n, b"x" * BATCH, b"y" * (BATCH // 2), b"z" * BATCH, b"end"] for n in range(7)]
+
+    async def run() -> list[bytes]:
+        async with Intake(Threads(), finishing) as intake:
+            for pieces in parts:
+                intake.begin(Noting())
+                for piece in pieces:
+                    await intake.data(piece)
+                await intake.end()
+            return await intake.results()
+
+    Noting.at_work = Noting.most = 0
+    assert asyncio.run(run()) == [b"".join(pieces) for pieces in parts]
+    assert Noting.most <= finishing
+
+
+def test_a_part_that_has_not_ended_is_abandoned() -> None:
+    whole, half = Noting(), Noting()
+
+    async def run() -> None:
+        async with Intake(Threads()) as intake:
+            for sink in (whole, half):
+                intake.begin(sink)
+                await intake.data(bytes(2 * BATCH))
+                if sink is whole:
+                    await intake.end()
+            raise ConnectionError
+
+    with pytest.raises(ConnectionError):
+        asyncio.run(run())
+    assert half.abandoned and not whole.abandoned and Noting.at_work == 0
+
+
+def test_a_sink_that_fails_ends_the_request_and_hangs_nothing() -> None:
+    sink = Noting(ZeroDivisionError())
+
+    async def run() -> None:
+        async with Intake(Threads()) as intake:
+            intake.begin(sink)
+            for _ in range(4):
+                await intake.data(bytes(BATCH))
+            await intake.end()
+            await intake.results()
+
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(asyncio.wait_for(run(), 30))
+
+
+def test_a_client_that_pauses_too_long_is_given_up() -> None:
+    async def receive() -> dict[str, Any]:
+        await asyncio.sleep(60)
+        raise AssertionError
+
+    async def run() -> None:
+        async for _ in chunks(Request({"type": "http"}, receive), patience=0.01):
+            pass
+
+    with pytest.raises(Stalled):
+        asyncio.run(run())
