@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cached_property, lru_cache
 
-from pacs.dicom.encoding import UNCOMPRESSED, UNIT, swapped
+from pacs.bulk import swap
+from pacs.dicom.encoding import UNCOMPRESSED, swapped
 from pacs.dicom.frames import FrameIndex, NativeFrames
-from pacs.dicom.image import image_pixel, number
+from pacs.dicom.image import image_pixel
 from pacs.dicom.reader import EXPLICIT_BIG, Header, read_header
 from pacs.dicom.source import ReadAhead, Source
 from pacs.errors import Damaged, NotConvertible, NotFound
@@ -67,13 +68,22 @@ class Frames:
         """Little endian, beginning on a byte. `NotConvertible` when it cannot be decoded here."""
         syntax = self._instance.transfer_syntax
         if syntax not in NATIVE:
-            yield self._decoded(frame)
+            yield self._decoded(frame).data
         elif syntax == EXPLICIT_BIG:
             yield self._swapped(frame)
         elif isinstance(self._index, NativeFrames) and self._index.bits % 8:
             yield self._shifted(frame, self._index)
         else:
             yield from self.stored(frame)
+
+    def encoded(self, frame: int, transfer_syntax: str) -> Iterator[bytes]:
+        """Compressed anew. `NotConvertible` when it cannot be decoded, or not be encoded as that."""
+        codecs = self._transcoder.codecs
+        if self._instance.transfer_syntax in NATIVE:
+            raw = DecodedFrame(image_pixel(self._header), b"".join(self.uncompressed(frame)))
+        else:
+            raw = self._decoded(frame)
+        yield codecs.encode(transfer_syntax, raw.image, raw.data)
 
     @property
     def _source(self) -> Source:
@@ -85,12 +95,12 @@ class Frames:
         source = ReadAhead(self._reader)
         return read_header(source, instance.transfer_syntax, instance.dataset_offset, limits)
 
-    def _decoded(self, frame: int) -> bytes:
+    def _decoded(self, frame: int) -> DecodedFrame:
         if sum(length for _, length in self._index.ranges(frame)) > MAX_COMPRESSED_FRAME:
             raise NotConvertible("a compressed frame is larger than what is decoded here")
         image = image_pixel(self._header)
         stored = b"".join(self.stored(frame))
-        return self._transcoder.codecs.decode(self._instance.transfer_syntax, image, stored).data
+        return self._transcoder.codecs.decode(self._instance.transfer_syntax, image, stored)
 
     def _swapped(self, frame: int) -> bytes:
         """Numbers are swapped where the pixel data's words are, which a frame may begin within."""
@@ -111,11 +121,5 @@ class Frames:
 
 
 def _unit(header: Header) -> int:
-    """Bytes of the numbers that are big endian in the pixel data; 0 when it is made of bytes."""
     element = header.pixel_data
-    if element is None or not header.big_endian:
-        return 0
-    allocated = number(header, "BitsAllocated", 16)
-    if element.vr == "OW" and allocated in (32, 64):
-        return allocated // 8
-    return UNIT.get(element.vr, 0)
+    return swap(header, element) if element else 0
