@@ -38,6 +38,7 @@ from pacs.metadata import Metadata
 from pacs.metrics import Aged
 from pacs.model import Blob
 from pacs.pixels.decode import DECODABLE, decode
+from pacs.pixels.transcode import ENCODABLE, encode_frame
 from pacs.sign_in import SignIn
 from pacs.tasks import UPLOAD
 from pacs.transcoding import Codecs, Transcoder
@@ -146,7 +147,7 @@ def dimse_settings(settings: Settings) -> DimseSettings:
 
 
 def transcoder(settings: Settings) -> Transcoder:
-    return Transcoder(Codecs(DECODABLE, decode), limits(settings))
+    return Transcoder(Codecs(DECODABLE, decode, ENCODABLE, encode_frame), limits(settings))
 
 
 def dimse_edge(installation: Installation) -> Edge:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from dicomweb.accept import OCTETS, MediaRange, Offer, choose
 from pacs.dicom.dictionary import VIDEO
 from pacs.dicom.part10 import EXPLICIT_LITTLE
 from pacs.framing import NATIVE
+from pacs.transcoding import Codecs
 
 _JPEG = "1.2.840.10008.1.2.4."
 
@@ -35,27 +36,38 @@ COMPRESSED = _compressed()
 """Transfer syntax → media type of a frame as it is stored."""
 
 
-def offers(stored: str, single: bool, decodable: frozenset[str]) -> list[Offer]:
+LOSSY = frozenset({f"{_JPEG}50"})
+"""What is encoded with loss, for who asks for that very syntax only."""
+
+
+def offers(stored: str, single: bool, codecs: Codecs) -> list[Offer]:
     """What a frame stored in this syntax can be had as, the default of PS3.18 §10.4.1.3 first.
 
     `single`: one frame was asked for, which can be an answer without parts.
     """
-    found = list[Offer]()
-    for multipart in (True, False) if single else (True,):
-        if stored in NATIVE:
-            found.append(Offer(OCTETS, multipart, EXPLICIT_LITTLE, stored=True))
-            continue
-        if stored in decodable:
-            found.append(Offer(OCTETS, multipart, EXPLICIT_LITTLE))
-        if stored in COMPRESSED:
-            found.append(Offer(COMPRESSED[stored], multipart, stored, stored=True))
-        found.append(Offer(OCTETS, multipart, stored, stored=True, default=False))
-    return found
+    return [
+        offer
+        for multipart in ((True, False) if single else (True,))
+        for offer in _offers(stored, multipart, codecs)
+    ]
+
+
+def _offers(stored: str, multipart: bool, codecs: Codecs) -> Iterator[Offer]:
+    native = stored in NATIVE
+    if native or stored in codecs.decodable:
+        yield Offer(OCTETS, multipart, EXPLICIT_LITTLE, stored=native)
+    if stored in COMPRESSED:
+        yield Offer(COMPRESSED[stored], multipart, stored, stored=True)
+    if not native:
+        yield Offer(OCTETS, multipart, stored, stored=True, default=False)
+    if native or stored in codecs.decodable:
+        for syntax in sorted(codecs.encodable - {stored}):
+            yield Offer(COMPRESSED[syntax], multipart, syntax, default=syntax not in LOSSY)
 
 
 @lru_cache(maxsize=256)
-def chosen(ranges: Sequence[MediaRange], stored: str, single: bool, decodable: frozenset[str]) -> Offer:
+def chosen(ranges: Sequence[MediaRange], stored: str, single: bool, codecs: Codecs) -> Offer:
     """`NotAcceptable` names what there is. All arguments are immutable: a viewer asks the same
     thousands of times.
     """
-    return choose(ranges, offers(stored, single, decodable))
+    return choose(ranges, offers(stored, single, codecs))

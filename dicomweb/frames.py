@@ -20,7 +20,7 @@ from pacs.archive import Archive
 from pacs.dicom.frames import FrameIndex
 from pacs.dicom.part10 import EXPLICIT_LITTLE
 from pacs.errors import BadInput, LimitExceeded, NotFound
-from pacs.framing import NATIVE, Frames, frame_index_of, frame_size
+from pacs.framing import Frames, frame_index_of, frame_size
 from pacs.http.origin import origin
 from pacs.http.resource import Resource, actor
 from pacs.http.streaming import Pieces, answer
@@ -76,8 +76,7 @@ class RetrieveFrames:
         if max(numbers) > len(index):
             raise NotFound(f"this instance has {len(index)} frames")
         ranges = tuple(acceptable(request))
-        decodable = self.transcoder.codecs.decodable
-        offer = chosen(ranges, instance.transfer_syntax, len(numbers) == 1, decodable)
+        offer = chosen(ranges, instance.transfer_syntax, len(numbers) == 1, self.transcoder.codecs)
         study = instance.identity.study_instance_uid
         record = partial(self.archive.record, actor(request), "retrieve", resource=study, level="FRAME")
         self.viewings.note(request, study, record)
@@ -96,9 +95,8 @@ class RetrieveFrames:
     def _parts(self, asked: _Asked, here: str) -> Iterator[Part]:
         with self.archive.open(asked.instance) as reader:
             frames = Frames(asked.instance, reader, self.transcoder)
-            take = frames.uncompressed if asked.uncompressed else frames.stored
             for number in asked.numbers:
-                yield asked.head(number, here), take(number - 1)
+                yield asked.head(number, here), asked.frame(frames, number - 1)
 
 
 def _named(offer: Offer) -> str:
@@ -112,14 +110,14 @@ class _Asked:
     numbers: Sequence[int]
     offer: Offer
 
-    @property
-    def uncompressed(self) -> bool:
-        return self.offer.syntax == EXPLICIT_LITTLE
+    def frame(self, frames: Frames, frame: int) -> Iterator[bytes]:
+        if self.offer.syntax == EXPLICIT_LITTLE:
+            return frames.uncompressed(frame)
+        return frames.stored(frame) if self.offer.stored else frames.encoded(frame, self.offer.syntax)
 
     def size(self, number: int) -> int | None:
-        """Bytes of the frame; unknown before it is decoded."""
-        decoding = self.uncompressed and self.instance.transfer_syntax not in NATIVE
-        return None if decoding else frame_size(self.index, number - 1)
+        """Bytes of the frame; unknown before it is decoded or encoded."""
+        return frame_size(self.index, number - 1) if self.offer.stored else None
 
     def head(self, number: int, here: str) -> PartHead:
         return PartHead(_named(self.offer), self.size(number), f"{here}{number}")

@@ -12,7 +12,7 @@ from functools import cached_property, lru_cache
 from pacs.bulk import swap
 from pacs.dicom.encoding import UNCOMPRESSED, swapped
 from pacs.dicom.frames import FrameIndex, NativeFrames
-from pacs.dicom.image import image_pixel
+from pacs.dicom.image import DecodedFrame, image_pixel
 from pacs.dicom.reader import EXPLICIT_BIG, Header, read_header
 from pacs.dicom.source import ReadAhead, Source
 from pacs.errors import Damaged, NotConvertible, NotFound

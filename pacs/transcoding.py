@@ -8,23 +8,34 @@ from __future__ import annotations
 
 import tempfile
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from pacs.dicom.convert import Decode, convert
 from pacs.dicom.encoding import UNCOMPRESSED
+from pacs.dicom.image import ImagePixel
 from pacs.dicom.reader import DEFAULT, Limits, read_header
 from pacs.dicom.source import CHUNK, IN_MEMORY, ReadAhead
+from pacs.errors import NotConvertible
 from pacs.model import StoredInstance
 from pacs.ports import BlobReader
+
+Encode = Callable[[str, ImagePixel, bytes], bytes]
+"""Transfer syntax, attributes and one uncompressed frame → the compressed frame."""
+
+
+def _nothing(transfer_syntax: str, image: ImagePixel, frame: bytes) -> bytes:
+    raise NotConvertible("nothing is compressed here")
 
 
 @dataclass(frozen=True, slots=True)
 class Codecs:
-    """Which compressed transfer syntaxes are decoded here, and by what."""
+    """Which compressed transfer syntaxes are decoded and encoded here, and by what."""
 
     decodable: frozenset[str]
     decode: Decode
+    encodable: frozenset[str] = frozenset()
+    encode: Encode = _nothing
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from pacs.http.authentication import Caller
 from pacs.metadata import Metadata
 from pacs.model import AuditRecord, Identity, Stored
 from pacs.pixels.decode import DECODABLE, decode
+from pacs.pixels.transcode import ENCODABLE, encode_frame
 from pacs.rights import Right
 from pacs.transcoding import Codecs, Transcoder
 from storage.blobs import SpoolLimits, open_blobs
@@ -35,7 +36,7 @@ from storage.prepared import SqlVersions
 from tests.storage.world import opened, rows
 
 OURS = Actor(1, "user", "reader", "127.0.0.1", "0123456789abcdef")
-TRANSCODER = Transcoder(Codecs(DECODABLE, decode))
+TRANSCODER = Transcoder(Codecs(DECODABLE, decode, ENCODABLE, encode_frame))
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 
 

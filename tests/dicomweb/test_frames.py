@@ -14,6 +14,7 @@ from pydicom.uid import (
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
+    JPEG2000Lossless,
     JPEGBaseline8Bit,
     RLELossless,
 )
@@ -22,6 +23,7 @@ from dicomweb.frames import frame_list
 from pacs.dicom.image import ImagePixel
 from pacs.errors import BadInput, LimitExceeded
 from pacs.framing import ENCAPSULATED_UNCOMPRESSED
+from pacs.pixels.decode import decode
 from pacs.pixels.transcode import encode_frame
 from storage.database import Database
 from tests.dicomweb.retrieving import World, image, parts, path_to, retrieving
@@ -256,3 +258,25 @@ def test_looking_at_a_study_is_audited_once_a_minute(world: World) -> None:
     for number in ("a", "b", "b"):
         world.get(f"{path}/1", **{"X-Correlation-ID": number})
     assert len(world.audited()) == 3
+
+
+SQUARE = ImagePixel(64, 64, 8, 8)
+SQUARES = [bytes([value] * 64 * 64) for value in (10, 200)]
+
+
+def test_frames_are_compressed_for_who_asks_for_it(world: World) -> None:
+    """Lossless as the default of its type; lossy only for who names that syntax."""
+    path = frames_of(world, frames=SQUARES, Rows=64, Columns=64)
+    answer = world.get(f"{path}/2", "image/jp2")
+    assert answer.headers["content-type"] == f"image/jp2; transfer-syntax={JPEG2000Lossless}"
+    assert decode(JPEG2000Lossless, SQUARE, answer.content).data == SQUARES[1]
+    assert world.get(f"{path}/2", "image/jpeg").status_code == 406
+    answer = world.get(f"{path}/2", f"image/jpeg; transfer-syntax={JPEGBaseline8Bit}")
+    assert decode(JPEGBaseline8Bit, SQUARE, answer.content).data == SQUARES[1]
+
+
+def test_a_compressed_frame_is_compressed_anew(world: World) -> None:
+    stored = [encode_frame(JPEGBaseline8Bit, SQUARE, square) for square in SQUARES]
+    path = frames_of(world, JPEGBaseline8Bit, frames=stored, Rows=64, Columns=64)
+    found = parts(world.get(f"{path}/1,2", 'multipart/related; type="image/jp2"'))
+    assert [decode(JPEG2000Lossless, SQUARE, body).data for _, body in found] == SQUARES
