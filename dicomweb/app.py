@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from starlette.routing import BaseRoute, Mount
 
-from dicomweb import bulkdata, frames, metadata, retrieve, search, stow
+from dicomweb import bulkdata, capabilities, frames, metadata, retrieve, search, stow
+from dicomweb.described import described
 from dicomweb.search import SearchSettings
 from pacs.archive import Archive
 from pacs.metadata import Metadata
@@ -26,16 +27,12 @@ class Web:
 
 
 def routes(web: Web) -> list[BaseRoute]:
-    return [
-        Mount(
-            ROOT,
-            routes=[
-                *search.resources(web.archive, web.search, ROOT),
-                *retrieve.resources(web.archive, web.transcoder),
-                *frames.resources(web.archive, web.transcoder),
-                *metadata.resources(web.metadata, ROOT),
-                *bulkdata.resources(web.archive, web.transcoder, ROOT),
-                *stow.resources(web.archive, ROOT),
-            ],
-        )
+    resources = [
+        *search.resources(web.archive, web.search, ROOT),
+        *retrieve.resources(web.archive, web.transcoder),
+        *frames.resources(web.archive, web.transcoder),
+        *metadata.resources(web.metadata, ROOT),
+        *bulkdata.resources(web.archive, web.transcoder, ROOT),
+        *stow.resources(web.archive, ROOT),
     ]
+    return [Mount(ROOT, routes=described(*resources, *capabilities.resources(resources, ROOT)))]

@@ -198,7 +198,7 @@ class RangeNotSatisfiable(PacsError):
     http_status = 416
     code = "RANGE_NOT_SATISFIABLE"
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int = 0) -> None:
         """`size`: bytes there are."""
         super().__init__()
         self.size = size
