@@ -28,6 +28,7 @@ COMMANDS = {
     "db": "config.cli.db:db",
     "config": "config.cli.show:config",
     "conformance": "config.cli.show:conformance",
+    "openapi": "config.cli.show:openapi",
     "doctor": "config.cli.doctor:doctor",
 }
 

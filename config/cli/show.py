@@ -1,4 +1,4 @@
-"""`pacs config show`, `pacs conformance`: what this installation is, and what it can do."""
+"""`pacs config show`, `pacs conformance`, `pacs openapi`: what this installation is, and what it can do."""
 
 from __future__ import annotations
 
@@ -48,3 +48,19 @@ def conformance(data_dir: Path | None) -> None:
     from config.documents import conformance_statement
 
     click.echo(conformance_statement(load({"data_dir": data_dir})[0]), nl=False)
+
+
+@click.command()
+def openapi() -> None:
+    """Print the OpenAPI document of the HTTP interfaces, as `/api/v1/openapi.json` serves it."""
+    from tempfile import TemporaryDirectory
+
+    from config.compose import compose, http_app
+    from config.sources import secret_key
+    from pacs.http.openapi import written
+
+    with TemporaryDirectory() as folder:  # routes do not depend on where the data lies
+        settings = Settings.model_validate({"data_dir": folder})
+        secret_key(settings)
+        with compose(settings) as installation:
+            click.echo(written(http_app(installation, lambda: True).routes))

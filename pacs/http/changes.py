@@ -6,15 +6,29 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from pacs.http.answers import answer
+from pacs.http.described import OBJECT, WHOLE, Described, answers_json, describe
 from pacs.http.parameters import number, parameters
 from pacs.http.resource import Resource, actor
 from pacs.ports import ChangeFeed
 from pacs.rights import Right
 
 MOST = 1_000
+_QUERY = {
+    "after": {**WHOLE, "default": 0},
+    "limit": {"type": "integer", "minimum": 1, "maximum": MOST, "default": 100},
+}
+_PAGE = {
+    "type": "object",
+    "properties": {
+        "items": {"type": "array", "items": OBJECT},
+        "last": WHOLE,
+        "more": {"type": "boolean"},
+    },
+}
 
 
 def route(path: str, feed: ChangeFeed) -> Resource:
+    @describe(Described(_QUERY, answers=answers_json(_PAGE)))
     def list_changes(request: Request) -> Response:
         """What happened after a number, oldest first.
 

@@ -14,6 +14,7 @@ from starlette.responses import Response, StreamingResponse
 from pacs.feed import Change
 from pacs.http.answers import to_bytes
 from pacs.http.broadcast import Broadcast
+from pacs.http.described import TEXT, WHOLE, Described, describe
 from pacs.http.parameters import number, parameters
 from pacs.http.resource import Resource, actor
 from pacs.rights import Right
@@ -24,6 +25,7 @@ _HEARTBEAT = b": nothing new\n\n"
 
 
 def route(path: str, broadcast: Broadcast) -> Resource:
+    @describe(Described({"after": WHOLE}, {"Last-Event-ID": WHOLE}, answers={"text/event-stream": TEXT}))
     async def follow_events(request: Request) -> Response:
         """Changes as they happen, as server-sent events; `Last-Event-ID` or `after` replays."""
         given = parameters(request, ("after",))

@@ -80,9 +80,11 @@ class Readiness:
 
 def routes(readiness: Readiness) -> list[Public]:
     async def live(request: Request) -> Response:
+        """This process answers."""
         return JSONResponse({"status": "healthy"})
 
     async def ready(request: Request) -> Response:
+        """The archive could take in and give out an object now."""
         findings = await run_in_threadpool(readiness.examine)
         healthy = all(finding.status == "ok" for finding in findings.values())
         if not healthy:

@@ -16,12 +16,14 @@ from pacs.attributes import BY_KEYWORD, Level
 from pacs.errors import NotFound
 from pacs.http import shapes
 from pacs.http.answers import answer, listing
+from pacs.http.described import BINARY, LISTING, OBJECT, TEXT, Described, answers_json, describe
+from pacs.http.described import PAGING as PAGED
 from pacs.http.origin import origin
 from pacs.http.parameters import PAGING, number, paging, parameters
 from pacs.http.resource import Public, Resource, actor
 from pacs.http.signed import LONGEST, Signer
 from pacs.http.streaming import Pieces, Streamed
-from pacs.http.studies import IMAGE, is_called, reason_given, uid_in_path
+from pacs.http.studies import DELETION, IMAGE, is_called, reason_given, uid_in_path
 from pacs.metadata import Metadata
 from pacs.model import Identity, StoredInstance
 from pacs.ports import Keeping
@@ -43,6 +45,9 @@ _DETAILS = (
         )
     ),
 )
+DICOM_JSON = "application/dicom+json"
+_SECONDS = {"type": "integer", "minimum": 1, "maximum": LONGEST, "default": 300}
+_SIGNATURE = dict.fromkeys(("expires", "organization", "by", "signature"), TEXT)
 _FILTERS = {
     "modality": "Modality",
     "patient_id": "PatientID",
@@ -74,6 +79,7 @@ class Images:
             Public(f"{self.root}/signed/images/{{sop}}", self.fetch_signed),
         ]
 
+    @describe(Described({**dict.fromkeys(_FILTERS, TEXT), **PAGED}, answers=answers_json(LISTING)))
     def list_images(self, request: Request) -> Response:
         """All images of the organisation, the newest first, or those that the filters select."""
         given = parameters(request, PAGING | _FILTERS.keys())
@@ -86,12 +92,14 @@ class Images:
         items = [shapes.image(values, root) for values in found.answers]
         return listing(items, found.total, page.limit, page.offset)
 
+    @describe(Described(answers=answers_json(OBJECT)))
     def show_image(self, request: Request) -> Response:
         """One image: what it is, how it was made, how it is to be shown."""
         asked = Query(Level.IMAGE, (_named(request),), _DETAILS, limit=1)
         values = _first(self.archive.page(actor(request), asked).answers)
         return answer(shapes.image_details(values, f"{origin(request)}{self.root}"))
 
+    @describe(DELETION)
     async def delete_image(self, request: Request) -> Response:
         """Delete an image for a reason. It is gone at once; its bytes stay for the retention period."""
         reason = await reason_given(request)
@@ -102,6 +110,7 @@ class Images:
         found = self._instance(request).identity
         self.keeping.delete(actor(request), found.study_instance_uid, found.sop_instance_uid, reason)
 
+    @describe(Described(answers={DICOM_JSON: {"type": "array", "items": OBJECT}}))
     def show_metadata(self, request: Request) -> Response:
         """The DICOM JSON of one image, as DICOMweb's `/metadata` has it; bulk data by its address."""
         who, found = actor(request), self._instance(request).identity
@@ -114,8 +123,9 @@ class Images:
 
         body = b",".join(self.metadata.read(who, held, uri))
         self.archive.record(who, "retrieve", resource=study, level="IMAGE", form="metadata", completed=1)
-        return Response(b"[" + body + b"]", media_type="application/dicom+json")
+        return Response(b"[" + body + b"]", media_type=DICOM_JSON)
 
+    @describe(Described({"expires": _SECONDS}, answers=answers_json(OBJECT)))
     def sign_url(self, request: Request) -> Response:
         """An address that gives out the image as a DICOM file to whoever has it, for `expires` seconds."""
         seconds = number(parameters(request, ("expires",)), "expires", 300, 1, LONGEST)
@@ -127,6 +137,7 @@ class Images:
         url = f"{origin(request)}{path}?{self.signer.sign(path, who, seconds)}"
         return answer({"url": url, "expires_in": seconds})
 
+    @describe(Described(_SIGNATURE, answers={"application/dicom": BINARY}))
     def fetch_signed(self, request: Request) -> Response:
         """The DICOM file behind a signed address."""
         uid = uid_in_path(request, "sop")

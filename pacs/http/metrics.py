@@ -65,6 +65,7 @@ class _Metrics(Public):
 
 def route(samples: Mapping[str, tuple[str, Sample]]) -> Route:
     def metrics(request: Request) -> Response:
+        """Numbers for Prometheus."""
         return Response(exposition(samples), media_type=TEXT)
 
     return _Metrics("/metrics", metrics)

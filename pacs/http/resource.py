@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from pacs.actor import Actor
 from pacs.errors import Forbidden, PasswordChangeRequired
+from pacs.http.described import Described
 from pacs.rights import Right
 
 
@@ -26,6 +27,8 @@ class Resource(Route):
         """`right` None: whoever is signed in."""
         super().__init__(path, endpoint, methods=list(methods))
         self.right = right
+        self.described: Described | None = None
+        """For the OpenAPI document, when the endpoint does not say it."""
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self.right is not None and self.right not in scope["state"]["rights"]:

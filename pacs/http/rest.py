@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from starlette.routing import BaseRoute
 
 from pacs.archive import Archive
-from pacs.http import changes, events
+from pacs.http import changes, docs, events, openapi
 from pacs.http.broadcast import Broadcast
 from pacs.http.images import Images
 from pacs.http.signed import Signer
@@ -45,6 +45,8 @@ def routes(rest: Rest) -> list[BaseRoute]:
         *Studies(rest.archive, rest.keeping, ROOT).routes(),
         *images.routes(),
         *Uploads(rest.archive.blobs, rest.tasks, ROOT).routes(),
+        openapi.route(),
+        *docs.routes(),
         changes.route(f"{ROOT}/changes", rest.changes),
         events.route(f"{ROOT}/events", Broadcast(rest.changes, rest.stopping)),
     ]

@@ -16,10 +16,12 @@ from pacs.errors import BadInput, NotFound
 from pacs.http import shapes
 from pacs.http.answers import answer, listing
 from pacs.http.bodies import Body, read
+from pacs.http.described import LISTING, OBJECT, TEXT, Described, answers_json, describe, one_of
+from pacs.http.described import PAGING as PAGING_SCHEMA
 from pacs.http.origin import origin
 from pacs.http.parameters import PAGING, Paging, paging, parameters
 from pacs.http.resource import Resource, actor
-from pacs.http.study_filters import INCLUDED, PARAMETERS, study_query
+from pacs.http.study_filters import INCLUDED, PARAMETERS, RECEIVED, SORTS, study_query
 from pacs.ingest import is_uid
 from pacs.keeping import Amendment, Expected, Priority, new_uid
 from pacs.model import Values
@@ -29,6 +31,7 @@ from pacs.rights import Right
 from pacs.studies import State
 
 MAX_REASON = 500
+_REASON = {"type": "string", "minLength": 3, "maxLength": MAX_REASON, "description": "Here or in the body"}
 
 Line = Annotated[str, Field(max_length=64, pattern=r"^[^\\\x00-\x1f\x7f]*$")]
 """A LO value (PS3.5 §6.2)."""
@@ -71,6 +74,19 @@ class StudyChanges(Body):
 class Reason(Body):
     reason: Annotated[str, Field(min_length=3, max_length=MAX_REASON)]
 
+
+DELETION = Described({"reason": _REASON}, body={"application/json": Reason.model_json_schema()}, status=204)
+_STUDY = answers_json(OBJECT)
+_PAGED = Described(PAGING_SCHEMA, answers=answers_json(LISTING))
+_FILTERS = {
+    **dict.fromkeys(sorted(PARAMETERS - PAGING), TEXT),
+    "state": one_of(State) | {"description": "One, or several with commas; `status` is the same"},
+    "priority": one_of(Priority) | {"description": "One, or several with commas"},
+    "patient": TEXT | {"description": "An ID when it has a digit, else part of a name"},
+    "date": TEXT | {"description": "2024-01-31, or a range as DICOM writes it"},
+    "sort": one_of((*SORTS, RECEIVED)) | {"description": "With - in front for descending"},
+    **PAGING_SCHEMA,
+}
 
 _KEYWORDS = {
     "patient_id": "PatientID",
@@ -127,6 +143,7 @@ class Studies:
             Resource(f"{one}/images", self.list_images_of_study, Right.READ),
         ]
 
+    @describe(Described(_FILTERS, answers=answers_json(LISTING)))
     def list_studies(self, request: Request) -> Response:
         """The studies that the filters select, newest first unless `sort` says otherwise."""
         given = parameters(request, PARAMETERS)
@@ -137,10 +154,12 @@ class Studies:
             found = replace(found, total=self.archive.count(who, asked))
         return _listed([shapes.study(values) for values in found.answers], found, page)
 
+    @describe(Described(answers=_STUDY))
     def show_study(self, request: Request) -> Response:
         """One study."""
         return answer(self._shape(request, uid_in_path(request, "study")))
 
+    @describe(Described(body=NewStudy, status=201, answers=_STUDY))
     async def create_study(self, request: Request) -> Response:
         """Announce a study ahead of its images, which then fill it."""
         body = await read(request, NewStudy)
@@ -150,6 +169,7 @@ class Studies:
         shape = await run_in_threadpool(self._shape, request, uid)
         return answer(shape, 201, {"Location": f"{origin(request)}{self.root}/studies/{uid}"})
 
+    @describe(Described(body=StudyChanges, answers=_STUDY))
     async def change_study(self, request: Request) -> Response:
         """Change priority, notes or state; of a study that is still expected, what is known of it."""
         uid = uid_in_path(request, "study")
@@ -158,20 +178,24 @@ class Studies:
         await run_in_threadpool(self.keeping.amend, actor(request), uid, amendment)
         return answer(await run_in_threadpool(self._shape, request, uid))
 
+    @describe(DELETION)
     async def delete_study(self, request: Request) -> Response:
         """Delete a study for a reason. It is gone at once; its bytes stay for the retention period."""
         uid, reason = uid_in_path(request, "study"), await reason_given(request)
         await run_in_threadpool(self.keeping.delete, actor(request), uid, None, reason)
         return Response(status_code=204)
 
+    @describe(_PAGED)
     def list_series(self, request: Request) -> Response:
         """The series of a study, by number."""
         return self._below(request, Level.SERIES, _SERIES)
 
+    @describe(_PAGED)
     def list_images(self, request: Request) -> Response:
         """The instances of a study, by series and number."""
         return self._below(request, Level.IMAGE, IMAGE)
 
+    @describe(_PAGED)
     def list_images_of_study(self, request: Request) -> Response:
         """The images of a study, by series and number."""
         return self._below(request, Level.IMAGE, IMAGE)

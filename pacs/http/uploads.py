@@ -16,6 +16,8 @@ from starlette.responses import Response
 
 from pacs.errors import BadInput, LimitExceeded, NotFound, PacsError, UnsupportedMediaType
 from pacs.http.answers import answer, listing
+from pacs.http.described import BINARY, LISTING, OBJECT, Described, answers_json, describe
+from pacs.http.described import PAGING as PAGED
 from pacs.http.intake import Intake, Sink, Threads, feed
 from pacs.http.multipart_reader import MultipartReader, PartBegins
 from pacs.http.origin import origin
@@ -30,6 +32,12 @@ from pacs.tasks import Task, Upload
 FORM = "multipart/form-data"
 MAX_FILES = 10_000
 MAX_NAME = 255
+_FILES = {
+    "type": "object",
+    "required": ["files"],
+    "properties": {"files": {"type": "array", "minItems": 1, "items": BINARY}},
+}
+_UPLOAD = Described(body={FORM: _FILES}, status=202, answers=answers_json(OBJECT))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +58,17 @@ class Uploads:
             Resource(f"{root}/tasks/{{task}}", self.show_task, Right.READ),
         ]
 
+    @describe(_UPLOAD)
     async def upload_files(self, request: Request) -> Response:
         """Take in any number of files of any studies: instances, ZIP and tar archives, folders."""
         return await self._upload(request, None)
 
+    @describe(_UPLOAD)
     async def upload_to_study(self, request: Request) -> Response:
         """Take in files of one study; those of another are refused one by one."""
         return await self._upload(request, uid_in_path(request, "study"))
 
+    @describe(_UPLOAD)
     async def upload_image(self, request: Request) -> Response:
         """Take in a single image."""
         return await self._upload(request, None)
@@ -95,10 +106,12 @@ class Uploads:
             raise BadInput("the form has no files")
         return uploads
 
+    @describe(Described(answers=answers_json(OBJECT)))
     def show_progress(self, request: Request) -> Response:
         """How far an upload is."""
         return self.show_task(request)
 
+    @describe(Described(answers=answers_json(OBJECT)))
     def show_task(self, request: Request) -> Response:
         """How far a task is: `progress` in per cent, and what failed."""
         task = self.tasks.get(actor(request).organization, str(request.path_params["task"]))
@@ -106,6 +119,7 @@ class Uploads:
             raise NotFound
         return answer(_shape(task))
 
+    @describe(Described(PAGED, answers=answers_json(LISTING)))
     def list_tasks(self, request: Request) -> Response:
         """The organisation's tasks, the newest first."""
         page = paging(parameters(request, PAGING))

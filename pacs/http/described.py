@@ -1,0 +1,63 @@
+"""What a resource says of itself for the OpenAPI document, beside its path, its right and its docstring."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+Schema = dict[str, Any]
+F = TypeVar("F", bound=Callable[..., Any])
+
+TEXT: Schema = {"type": "string"}
+UID: Schema = {"type": "string", "pattern": r"^[0-9.]{1,64}$", "examples": ["1.2.840.113619.2.55.3"]}
+WHOLE: Schema = {"type": "integer", "minimum": 0}
+PAGING: dict[str, Schema] = {
+    "limit": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 50},
+    "offset": {"type": "integer", "minimum": 0, "maximum": (1 << 31) - 1, "default": 0},
+}
+BINARY: Schema = {"type": "string", "format": "binary"}
+OBJECT: Schema = {"type": "object"}
+LISTING: Schema = {
+    "type": "object",
+    "required": ["items", "total", "limit", "offset"],
+    "properties": {
+        "items": {"type": "array", "items": OBJECT},
+        "total": {"type": ["integer", "null"], "description": "null when counting them would cost too much"},
+        "limit": WHOLE,
+        "offset": WHOLE,
+    },
+}
+
+
+def one_of(words: Any) -> Schema:
+    """A member of an enumeration."""
+    return {"type": "string", "enum": [str(word) for word in words]}
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """`body`: a model, or the schema of each media type. `answers`: the media types of a success."""
+
+    query: Mapping[str, Schema] = field(default_factory=dict)
+    headers: Mapping[str, Schema] = field(default_factory=dict)
+    body: type[BaseModel] | Mapping[str, Schema] | None = None
+    status: int | str = 200
+    answers: Mapping[str, Schema] = field(default_factory=dict)
+    summary: str = ""
+
+
+def describe(described: Described) -> Callable[[F], F]:
+    """Beside an endpoint's definition."""
+
+    def remember(endpoint: F) -> F:
+        endpoint.described = described  # type: ignore[attr-defined]
+        return endpoint
+
+    return remember
+
+
+def answers_json(schema: Schema) -> dict[str, Schema]:
+    return {"application/json": schema}

@@ -1,0 +1,153 @@
+"""The OpenAPI 3.1 document, made from the route table itself: what is routed is described."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import orjson
+from pydantic import BaseModel
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount, Route
+
+import pacs
+from pacs.http.described import OBJECT, TEXT, UID, Described, Schema, answers_json, describe
+from pacs.http.resource import Public, Resource
+
+PATH = "/api/v1/openapi.json"
+PAGES = re.compile(r"/(api/v1|dicom-web|wado|health|metrics)(/|$)")
+"""What is an API; other routes are web pages."""
+
+_UIDS = frozenset({"study", "series", "sop", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"})
+_SCHEMAS = "#/components/schemas/"
+_PROBLEM: Schema = {
+    "type": "object",
+    "required": ["status", "code", "message", "correlation_id"],
+    "properties": {
+        "status": {"const": "error"},
+        "code": {"type": "string", "pattern": "^[A-Z_]+$"},
+        "message": TEXT,
+        "correlation_id": TEXT,
+    },
+}
+_NOTHING = Described()
+
+
+def route() -> Route:
+    @describe(Described(answers=answers_json(OBJECT)))
+    def show_openapi(request: Request) -> Response:
+        """This API, described for machines (OpenAPI 3.1)."""
+        return Response(written(request.app.routes), media_type="application/json")
+
+    return Resource(PATH, show_openapi, None)
+
+
+def written(routes: Iterable[BaseRoute]) -> str:
+    return orjson.dumps(document(routes), option=orjson.OPT_INDENT_2).decode()
+
+
+def document(routes: Iterable[BaseRoute]) -> dict[str, Any]:
+    schemas: dict[str, Any] = {"Problem": _PROBLEM}
+    paths: dict[str, dict[str, Any]] = {}
+    for path, each in flattened(routes):
+        if PAGES.match(path):
+            for method in sorted((each.methods or set()) - {"HEAD"}):
+                paths.setdefault(path, {})[method.lower()] = _operation(path, method, each, schemas)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Lightbox PACS",
+            "version": pacs.__version__,
+            "description": "Errors are `Problem`s. Times are RFC 3339 in UTC; UIDs are strings.",
+            "license": {"name": "MIT", "identifier": "MIT"},
+        },
+        "servers": [{"url": "/"}],
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {
+                "token": {"type": "http", "scheme": "bearer", "description": "`pacs token create`"},
+                "session": {"type": "apiKey", "in": "cookie", "name": "pacs_session"},
+            },
+        },
+        "security": [{"token": []}, {"session": []}],
+        "tags": [{"name": name} for name in sorted({_tag(path) for path in paths})],
+    }
+
+
+def flattened(routes: Iterable[BaseRoute], prefix: str = "") -> Iterator[tuple[str, Route]]:
+    """Every route with its whole path, as OpenAPI writes it."""
+    for each in routes:
+        if isinstance(each, Mount):
+            yield from flattened(each.routes or (), prefix + each.path)
+        elif isinstance(each, Route):
+            yield prefix + each.path_format, each
+
+
+def _operation(path: str, method: str, each: Route, schemas: dict[str, Any]) -> dict[str, Any]:
+    said: Any = getattr(each, "described", None) or getattr(each.endpoint, "described", _NOTHING)
+    summary, _, text = (said.summary or inspect.getdoc(each.endpoint) or "").partition("\n\n")
+    found: dict[str, Any] = {
+        "operationId": _operation_id(path, method),
+        "summary": " ".join(summary.split()) or f"{method} {path}",
+        "tags": [_tag(path)],
+        "responses": _responses(said),
+    }
+    if text := " ".join(text.split()):
+        found["description"] = text
+    if parameters := [*_path_parameters(each, path), *_parameters("query", said.query)]:
+        found["parameters"] = [*parameters, *_parameters("header", said.headers)]
+    if said.body is not None:
+        found["requestBody"] = {"required": True, "content": _content(said.body, schemas)}
+    if isinstance(each, Public):
+        found["security"] = []
+    elif isinstance(each, Resource) and each.right is not None:
+        found["x-right"] = str(each.right)
+    return found
+
+
+def _operation_id(path: str, method: str) -> str:
+    words = re.findall(r"[A-Za-z0-9]+", path.removeprefix("/api/v1"))
+    return "_".join((method.lower(), *words))
+
+
+def _tag(path: str) -> str:
+    parts = path.removeprefix("/api/v1").strip("/").split("/")
+    return {"dicom-web": "DICOMweb", "wado": "DICOMweb", "metrics": "health"}.get(parts[0], parts[0])
+
+
+def _path_parameters(each: Route, path: str) -> Iterator[dict[str, Any]]:
+    for name in re.findall(r"{(\w+)}", path):
+        schema = UID if name in _UIDS else {**TEXT, "minLength": 1}
+        yield {"name": name, "in": "path", "required": True, "schema": schema}
+
+
+def _parameters(where: str, given: Mapping[str, Schema]) -> Iterator[dict[str, Any]]:
+    for name, schema in given.items():
+        schema = dict(schema)
+        text = schema.pop("description", "")
+        required = schema.pop("required", None) is True
+        yield {"name": name, "in": where, "schema": schema, "required": required, "description": text}
+
+
+def _content(body: type[BaseModel] | Mapping[str, Schema], schemas: dict[str, Any]) -> dict[str, Any]:
+    if not isinstance(body, type):
+        return {media_type: {"schema": schema} for media_type, schema in body.items()}
+    schema = body.model_json_schema(ref_template=_SCHEMAS + "{model}")
+    schemas.update(schema.pop("$defs", {}))
+    schemas[body.__name__] = schema
+    return {"application/json": {"schema": {"$ref": _SCHEMAS + body.__name__}}}
+
+
+def _responses(said: Described) -> dict[str, Any]:
+    success: dict[str, Any] = {"description": "Success"}
+    if said.answers:
+        success["content"] = {media_type: {"schema": schema} for media_type, schema in said.answers.items()}
+    problem = {"application/json": {"schema": {"$ref": f"{_SCHEMAS}Problem"}}}
+    return {
+        "2XX" if said is _NOTHING else str(said.status): success,
+        "default": {"description": "What went wrong", "content": problem},
+    }

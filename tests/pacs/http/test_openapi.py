@@ -1,0 +1,68 @@
+"""The OpenAPI document is valid, whole and true; its page needs no script."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from openapi_spec_validator import validate
+from starlette.testclient import TestClient
+
+from config.compose import compose, http_app, prepare
+from config.settings import Settings
+from pacs.http.openapi import PAGES, document, flattened
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    folder: Path = tmp_path_factory.mktemp("openapi")
+    settings = Settings.model_validate({"data_dir": folder, "open": True})
+    prepare(settings)
+    with compose(settings) as installation:
+        app = http_app(installation, lambda: False)
+        yield TestClient(app, base_url="http://127.0.0.1:8080", client=("127.0.0.1", 50000))
+
+
+def test_it_is_valid_and_served_as_it_is_made(client: TestClient) -> None:
+    served = client.get("/api/v1/openapi.json").json()
+    validate(served)
+    assert served == document(client.app.routes)  # type: ignore[attr-defined]
+
+
+def test_every_route_of_an_api_is_in_it(client: TestClient) -> None:
+    described = document(client.app.routes)["paths"]  # type: ignore[attr-defined]
+    routed = {
+        (path, method.lower())
+        for path, route in flattened(client.app.routes)  # type: ignore[attr-defined]
+        for method in (route.methods or set()) - {"HEAD"}
+        if PAGES.match(path)
+    }
+    assert routed == {(path, method) for path, methods in described.items() for method in methods}
+    assert len(routed) > 40
+
+
+def test_everything_in_it_is_said_in_words(client: TestClient) -> None:
+    found = document(client.app.routes)  # type: ignore[attr-defined]
+    operations = [(path, each) for path, methods in found["paths"].items() for each in methods.values()]
+    assert len({each["operationId"] for _, each in operations}) == len(operations)
+    for path, each in operations:
+        if path.startswith("/api/v1"):
+            assert not each["summary"].startswith(("GET", "POST", "DELETE", "PATCH")), path
+        named = {p["name"] for p in each.get("parameters", ()) if p["in"] == "path"}
+        assert named == set(re.findall(r"{(\w+)}", path))
+
+
+@pytest.mark.parametrize("path", ["/docs", "/redoc"])
+def test_the_page_is_whole_by_itself(client: TestClient, path: str) -> None:
+    page = client.get(path)
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert "<script" not in page.text and "https://" not in page.text
+    style = re.search("<style>(.*)</style>", page.text, re.DOTALL)
+    assert style is not None
+    allowed = base64.b64encode(hashlib.sha256(style[1].encode()).digest()).decode()
+    assert f"'sha256-{allowed}'" in page.headers["content-security-policy"]
+    assert "/dicom-web/studies/{study}" in page.text
