@@ -7,6 +7,7 @@ asks `storage.search_conditions` as well.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import product
 from types import MappingProxyType
 
 from sqlalchemy import Integer, Select, column, literal_column, select, table
@@ -72,10 +73,12 @@ def _pieces(attribute: Attribute, test: Test) -> Pieces:
 
 
 def _spoken(words: Iterable[str]) -> Pieces:
-    """By word or by sound is two ways a word: the longest word decides, the rest is left to the test."""
-    longest = max(words, key=len)
-    code = sound(longest)
-    return ((f"~{longest}",), (f"/{code}/",)) if code else ((f"~{longest}",),)
+    """By word or by sound is two ways a word: the two longest decide, the rest is left to the test."""
+    ways = []
+    for word in sorted(words, key=len)[-2:]:
+        code = sound(word)
+        ways.append((f"~{word}", f"/{code}/") if code else (f"~{word}",))
+    return tuple(product(*ways))
 
 
 def match_expression(attribute: Attribute, test: Test) -> str | None:

@@ -49,9 +49,11 @@ def test_expressions(keyword: str, value: str, expression: str | None) -> None:
     assert match_expression(BY_KEYWORD[keyword], parsed(keyword, value)) == expression
 
 
-def test_fuzzy_asks_for_the_longest_word_by_letters_or_by_sound() -> None:
-    expression = match_expression(BY_KEYWORD["PatientName"], parsed("PatientName", "Jo*^Meyer*", fuzzy=True))
-    assert expression == 'patient_name_key : (("=jo" AND "^meyer") OR ("~meyer") OR ("/mr/"))'
+def test_fuzzy_asks_for_the_two_longest_words_each_by_letters_or_by_sound() -> None:
+    query = parsed("PatientName", "Jo*^Meyer*^B", fuzzy=True)
+    expression = match_expression(BY_KEYWORD["PatientName"], query)
+    heard = '("~jo" AND "~meyer") OR ("~jo" AND "/mr/") OR ("/a/" AND "~meyer") OR ("/a/" AND "/mr/")'
+    assert expression == f'patient_name_key : (("=jo" AND "^meyer" AND "^b=") OR {heard})'
 
 
 def test_two_letters_are_a_pair() -> None:
