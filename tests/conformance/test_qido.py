@@ -158,8 +158,9 @@ NAMES = {
     "Иванов^Пётр": ["ivanov", "Ivanoff", "иванов", "petr ivanov", "Пётр"],
     "Παπαδόπουλος^Γιώργος": ["papadopoulos", "Παπαδοπουλος"],
     "Yamada^Tarou=山田^太郎=やまだ^たろう": ["山田", "太郎", "ヤマダ", "やまだ", "yamata", "Taro"],
-    "Hong^Gildong=洪^吉洞=홍^길동": ["홍", "洪", "gildong"],
+    "=洪^吉洞=홍^길동": ["홍", "洪", "gildong", "Hong"],
     "Łukasiewicz^Zoë": ["lukasiewicz", "Lukasievitch", "zoe"],
+    "=鈴木^花子=すずき^はなこ": ["suzuki", "Susuki", "hanako suzuki", "スズキ"],
     "O'Brien^Seán": ["obrien", "o'brien", "Sean"],
 }
 

@@ -14,7 +14,7 @@ export function Field({ label, value, onInput, options, icon, hideLabel = false,
     ? html`<select id=${id} value=${value} onChange=${typed} ...${rest}>
         ${options.map(([each, text]) => html`<option value=${each} selected=${each === value}>${text}</option>`)}
       </select>`
-    : html`<input id=${id} value=${value} onInput=${typed} ref=${inputRef} autocomplete="off" spellcheck="false" ...${rest} />`;
+    : html`<input id=${id} value=${value} onInput=${typed} ref=${inputRef} autocomplete="off" spellcheck=${false} ...${rest} />`;
   return html`<div class=${`field${error ? " wrong" : ""}`}>
     <label for=${id} class=${hideLabel ? "unseen" : ""}>${label}</label>
     <div class="control">${icon && html`<${Icon} name=${icon} />`}${control}</div>
