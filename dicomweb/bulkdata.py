@@ -20,7 +20,7 @@ from dicomweb.conditional import is_known
 from dicomweb.frame_types import COMPRESSED
 from dicomweb.frames import RetrieveFrames
 from dicomweb.multipart import PartHead
-from dicomweb.paths import path_of
+from dicomweb.paths import instance_url, path_of
 from pacs.archive import Archive
 from pacs.bulk import BulkValue, bulk_value
 from pacs.dicom.dictionary import PIXEL_DATA, VIDEO
@@ -49,7 +49,7 @@ _DOCUMENTS = frozenset(
     }
 )  # fmt: skip
 """What a sender may say of a document; anything else is octets to us, and so to a browser."""
-_SHOWN = {
+SHOWN = {
     "X-Frame-Options": "SAMEORIGIN",
     "Content-Security-Policy": "default-src 'none'; object-src 'self'; media-src 'self'; "
     "style-src 'unsafe-inline'; frame-ancestors 'self'",
@@ -72,23 +72,17 @@ class RetrieveBulkdata:
     def answer(self, request: Request) -> Response:
         path, value = path_of(request), parse_bulk_path(request.path_params["value"])
         instance = next(self.archive.retrieve(actor(request), path.study, path.series, path.sop))
-        if index := _images(instance, value):
-            return self.frames.frames(
-                request, instance, range(1, len(index) + 1), f"{self._address(request, instance)}/frames/"
-            )
+        url = instance_url(origin(request) + self.root, instance.identity)
+        if index := images(instance, value):
+            return self.frames.frames(request, instance, range(1, len(index) + 1), f"{url}/frames/")
         with ExitStack() as opened:
             reader = opened.enter_context(self.archive.open(instance))
             limits = self.archive.limits
             header = read_header(ReadAhead(reader), instance.transfer_syntax, instance.dataset_offset, limits)
             found = bulk_value(header, value)
             offer = choose(acceptable(request), _offers(instance, found))
-            address = f"{self._address(request, instance)}/bulkdata/{bulk_path(value)}"
+            address = f"{url}/bulkdata/{bulk_path(value)}"
             return self._send(request, _Asked(instance, found, value, offer, address), opened)
-
-    def _address(self, request: Request, instance: StoredInstance) -> str:
-        uids = instance.identity
-        series = f"studies/{uids.study_instance_uid}/series/{uids.series_instance_uid}"
-        return f"{origin(request)}{self.root}/{series}/instances/{uids.sop_instance_uid}"
 
     def _send(self, request: Request, asked: _Asked, opened: ExitStack) -> Response:
         value, headers = asked.value, asked.headers
@@ -111,7 +105,7 @@ class RetrieveBulkdata:
         self.archive.record(actor(request), "retrieve", resource=study, level="BULKDATA", element=element)
 
 
-def _images(instance: StoredInstance, value: Path) -> FrameIndex | None:
+def images(instance: StoredInstance, value: Path) -> FrameIndex | None:
     """The frames, when `value` is compressed pixel data that is not one stream."""
     if len(value) > 1 or value[0] not in PIXEL_DATA or instance.transfer_syntax in VIDEO:
         return None
@@ -146,7 +140,7 @@ class _Asked:
             "ETag": f'"{blake2b(what.encode(), digest_size=16).hexdigest()}"',
             "Cache-Control": "private, no-cache",
             "Vary": "Accept",
-            **(_SHOWN if shown else {}),
+            **(SHOWN if shown else {}),
         }
 
 

@@ -7,8 +7,9 @@ lie there, whatever was done to them, so nothing has to be told to forget it.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from hashlib import blake2b
 
 import orjson
@@ -21,12 +22,12 @@ from dicomweb.conditional import is_known
 from dicomweb.data_set_types import XML, wanted
 from dicomweb.multipart import Part, PartHead
 from dicomweb.native_model import to_xml
-from dicomweb.paths import Path, path_of
+from dicomweb.paths import Path, instance_url, path_of
 from pacs.http.origin import origin
 from pacs.http.resource import Resource, actor
 from pacs.http.streaming import Pieces, Streamed
 from pacs.metadata import Metadata
-from pacs.model import HeldVersions, Identity
+from pacs.model import HeldVersions
 from pacs.prepared import FORMAT
 from pacs.rights import Right
 
@@ -64,7 +65,7 @@ class RetrieveMetadata:
         self._record(request, path, held)
         if is_known(request, headers["ETag"]):
             return Response(status_code=304, headers=headers)
-        texts = self.metadata.read(who, held, _uri(service))
+        texts = self.metadata.read(who, held, partial(instance_url, service))
         media_type, body = offer.media_type, _array(texts)
         if media_type == XML:
             boundary = headers["ETag"].strip('"')  # so that the same tag means the same bytes
@@ -85,14 +86,6 @@ class RetrieveMetadata:
             completed=len(held.keys),
             remaining=0,
         )
-
-
-def _uri(service: str) -> Callable[[Identity], str]:
-    def uri(of: Identity) -> str:
-        study, series = of.study_instance_uid, of.series_instance_uid
-        return f"{service}/studies/{study}/series/{series}/instances/{of.sop_instance_uid}"
-
-    return uri
 
 
 def _entity_tag(held: HeldVersions, service: str, offer: Offer, gzip: bool) -> str:

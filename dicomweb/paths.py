@@ -8,6 +8,7 @@ from starlette.requests import Request
 
 from pacs.errors import BadInput
 from pacs.ingest import is_uid
+from pacs.model import Identity
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,3 +33,9 @@ def path_of(request: Request) -> Path:
     study, series, sop = found
     assert study is not None
     return Path(study, series, sop)
+
+
+def instance_url(service: str, of: Identity) -> str:
+    """`service`: the address of `/dicom-web` as the caller sees it."""
+    study, series = of.study_instance_uid, of.series_instance_uid
+    return f"{service}/studies/{study}/series/{series}/instances/{of.sop_instance_uid}"

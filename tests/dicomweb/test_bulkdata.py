@@ -221,6 +221,33 @@ def test_not_there(world: World, value: str) -> None:
     assert world.get(f"{path}/bulkdata/{value}").status_code == 404
 
 
+def test_all_of_a_study(world: World) -> None:
+    words = put(world, with_words(ExplicitVRBigEndian))
+    images = put(world, image(2, JPEGBaseline8Bit, [b"as stored", b"as stored too"]))
+    study = words.partition("/series")[0]
+    found = {
+        head["content-location"]: body.rstrip(b"\0") for head, body in parts(world.get(f"{study}/bulkdata"))
+    }
+    service = "http://testserver/dicom-web"
+    assert found == {
+        f"{service}{words}/bulkdata/54000100/1/54001010": struct.pack("<1000H", *WORDS),
+        f"{service}{words}/bulkdata/7FE00010": bytes(range(24)),
+        f"{service}{images}/frames/1": b"as stored",
+        f"{service}{images}/frames/2": b"as stored too",
+    }
+    for level in (study, words.partition("/instances")[0]):
+        assert len(parts(world.get(f"{level}/bulkdata", "multipart/related"))) == 4
+        assert world.get(f"{level}/bulkdata", "*/*", **{"x-theirs": "1"}).status_code == 404
+    assert len(parts(world.get(f"{words}/bulkdata"))) == 2
+    assert world.get(f"{words}/bulkdata", "image/png").status_code == 406
+
+
+def test_none_of_an_object_that_has_none(world: World) -> None:
+    ds = dcmread(BytesIO(image(1)))
+    del ds.PixelData
+    assert world.get(f"{put(world, written(ds, ExplicitVRLittleEndian))}/bulkdata").status_code == 204
+
+
 def test_another_organisation_sees_nothing(world: World) -> None:
     path = put(world, with_words(ExplicitVRLittleEndian))
     assert world.get(f"{path}/bulkdata/7FE00010", "*/*", **{"x-theirs": "1"}).status_code == 404
