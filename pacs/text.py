@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from pacs.syllables import latin_syllables
+
 _SPECIAL = frozenset("\\^=*?")
 _SPACES = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 _KANA_VOICING = "\u3099\u309a"  # a part of the letter, not an accent
@@ -50,9 +52,10 @@ def _decompose(character: str) -> str:
 
 
 def latin(folded: str) -> str:
-    """Greek and Cyrillic in Latin letters; other scripts as they are."""
+    """Greek, Cyrillic, kana and Hangul in Latin letters; other scripts as they are."""
     if folded.isascii():
         return folded
+    folded = latin_syllables(folded)
     for pair, letters in _GREEK_DIGRAPHS:
         folded = folded.replace(pair, letters)
     return folded.translate(_LATIN)

@@ -56,6 +56,9 @@ def test_folding_makes_no_delimiter_and_no_wildcard(text: str) -> None:
         ("Smith^John^^Dr.", ("smith", "john", "dr")),
         ("O'Neil-Smith", ("o", "neil", "smith")),
         ("山田^太郎", ("山田", "太郎")),
+        ("やまだ^たろう", ("yamada", "tarou")),
+        ("キョウコ^はっとり", ("kyouko", "hattori")),
+        ("홍^길동", ("hong", "gildong")),
         ("^^", ()),
     ],
 )
