@@ -44,7 +44,7 @@ class Reader(ABC):
             start += len(piece)
 
     def verified(self, start: int = 0) -> Iterator[bytes]:
-        if self._size <= self.read_twice:
+        if PIECE < self._size <= self.read_twice:  # one piece is held back until it is checked anyway
             for _ in self._hashed(self._size):
                 pass
             return self.chunks(start)
