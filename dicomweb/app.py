@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Mount
 
-from dicomweb import bulkdata, capabilities, frames, metadata, retrieve, search, stow
+from dicomweb import all_bulkdata, bulkdata, capabilities, frames, metadata, rendered, retrieve, search, stow
 from dicomweb.described import described
+from dicomweb.error_warnings import ErrorWarningsMiddleware
 from dicomweb.search import SearchSettings
 from pacs.archive import Archive
+from pacs.http.lane import Lane
 from pacs.metadata import Metadata
+from pacs.rendering import Rendering
 from pacs.transcoding import Transcoder
 
 ROOT = "/dicom-web"
@@ -23,6 +27,7 @@ class Web:
     archive: Archive
     transcoder: Transcoder
     metadata: Metadata
+    rendering: Rendering
     search: SearchSettings = field(default_factory=SearchSettings)
 
 
@@ -33,6 +38,9 @@ def routes(web: Web) -> list[BaseRoute]:
         *frames.resources(web.archive, web.transcoder),
         *metadata.resources(web.metadata, ROOT),
         *bulkdata.resources(web.archive, web.transcoder, ROOT),
+        *all_bulkdata.resources(web.archive, ROOT),
+        *rendered.resources(web.rendering, Lane(), ROOT),
         *stow.resources(web.archive, ROOT),
     ]
-    return [Mount(ROOT, routes=described(*resources, *capabilities.resources(resources, ROOT)))]
+    everything = described(*resources, *capabilities.resources(resources, ROOT))
+    return [Mount(ROOT, routes=everything, middleware=[Middleware(ErrorWarningsMiddleware, root=ROOT)])]

@@ -38,9 +38,7 @@ from pacs.prepared import bulk_path, parse_bulk_path
 from pacs.rights import Right
 from pacs.transcoding import Transcoder
 
-_STUDY = "/studies/{study}"
-_SERIES = f"{_STUDY}/series/{{series}}"
-_PATHS = (f"{_SERIES}/instances/{{sop}}", f"{_STUDY}/instances/{{sop}}")
+PATH = "/studies/{study}/series/{series}/instances/{sop}/bulkdata/{value:path}"
 
 _DOCUMENTS = frozenset(
     {
@@ -60,7 +58,7 @@ SHOWN = {
 def resources(archive: Archive, transcoder: Transcoder, root: str) -> list[Resource]:
     """`root`: where they are mounted."""
     endpoint = RetrieveBulkdata(archive, RetrieveFrames(archive, transcoder), root)
-    return [Resource(f"{path}/bulkdata/{{value:path}}", endpoint.answer, Right.READ) for path in _PATHS]
+    return [Resource(PATH, endpoint.answer, Right.READ)]
 
 
 @dataclass(frozen=True, slots=True)

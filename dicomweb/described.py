@@ -30,7 +30,7 @@ def _retrieve(summary: str, answers: dict[str, Schema]) -> Described:
 
 _BY_END = (
     (r"/frames/{\w+}", _retrieve("Retrieve frames", {"multipart/related": BINARY, "*/*": BINARY})),
-    (r"/bulkdata/{\w+}", _retrieve("Retrieve bulk data", {"*/*": BINARY})),
+    (r"/bulkdata(/{\w+})?", _retrieve("Retrieve bulk data", {"*/*": BINARY})),
     (
         "/metadata",
         _retrieve("Retrieve metadata", {"application/dicom+json": _ARRAY, "multipart/related": BINARY}),

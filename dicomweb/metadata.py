@@ -33,7 +33,7 @@ from pacs.rights import Right
 
 _STUDY = "/studies/{study}"
 _SERIES = f"{_STUDY}/series/{{series}}"
-_PATHS = (_STUDY, _SERIES, f"{_SERIES}/instances/{{sop}}", f"{_STUDY}/instances/{{sop}}")
+_PATHS = (_STUDY, _SERIES, f"{_SERIES}/instances/{{sop}}")
 
 _GZIP = 16 + zlib.MAX_WBITS
 _FAST = 1  # its text repeats itself so much that a higher level only takes longer

@@ -59,7 +59,6 @@ def test_three_levels_in_the_order_of_numbers(world: World) -> None:
     assert uids(world.get(f"{STUDY}/metadata")) == ["1.2.3.1.1.1", "1.2.3.1.1.2", "1.2.3.1.1.3"]
     assert uids(world.get(f"{SERIES}/metadata")) == ["1.2.3.1.1.1", "1.2.3.1.1.2", "1.2.3.1.1.3"]
     assert uids(world.get(f"{SERIES}/instances/1.2.3.1.1.2/metadata")) == ["1.2.3.1.1.2"]
-    assert uids(world.get(f"{STUDY}/instances/1.2.3.1.1.2/metadata")) == ["1.2.3.1.1.2"]
 
 
 def test_it_says_what_the_object_says(world: World) -> None:
