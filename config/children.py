@@ -12,7 +12,9 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from types import FrameType
 
 import structlog
@@ -25,6 +27,9 @@ from pacs import passwords
 from pacs.accounts import FIRST_ADMINISTRATOR
 from pacs.actor import DEFAULT_ORGANIZATION, system_actor
 from pacs.errors import Unavailable
+from pacs.http.app import App
+from pacs.pixels.nursery import Allowance, Nursery
+from pacs.pixels.pool import Pool
 from storage.accounts import NewUser, SqlAccounts
 from storage.database import Database
 from storage.reconcile import reconcile
@@ -70,15 +75,55 @@ def first_administrator(settings: Settings) -> str:
     return password if made else ""
 
 
-def dimse(settings: Settings, listener: socket.socket, stop: threading.Event) -> None:
-    with compose(settings) as installation:
-        server = DimseServer(dimse_edge(installation), [listener])
-        accepting = threading.Thread(target=server.serve, name="accept", daemon=True)
-        accepting.start()
-        stop.wait()
-        if not server.drain(settings.drain_timeout):
-            log.warning("associations were cut off", hint="PACS_DRAIN_TIMEOUT is what they get")
-        accepting.join()
+def nursery(settings: Settings) -> Nursery:
+    return Nursery(Allowance(settings.pixel_timeout, settings.pixel_memory))
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """What its children do; `nursery` is where they hire workers for pixels."""
+
+    settings: Settings
+    nursery: Nursery
+
+    def pixels(self, listeners: Iterable[socket.socket]) -> None:
+        """Ends when all others have."""
+        for listener in listeners:
+            listener.close()
+        self.nursery.run()
+
+    def dimse(self, listener: socket.socket, stop: threading.Event) -> None:
+        with self._composed() as installation:
+            server = DimseServer(dimse_edge(installation), [listener])
+            accepting = threading.Thread(target=server.serve, name="accept", daemon=True)
+            accepting.start()
+            stop.wait()
+            if not server.drain(self.settings.drain_timeout):
+                log.warning("associations were cut off", hint="PACS_DRAIN_TIMEOUT is what they get")
+            accepting.join()
+
+    def http(self, listener: socket.socket, stop: threading.Event) -> None:
+        with self._composed() as installation:
+            server = _Server(_uvicorn(http_app(installation, stop.is_set), self.settings.drain_timeout))
+
+            def end(number: int, frame: FrameType | None) -> None:
+                stop.set()
+                server.should_exit = True
+
+            signal.signal(signal.SIGTERM, end)
+            server.should_exit = stop.is_set()
+            server.run(sockets=[listener])
+
+    def jobs(self, stop: threading.Event) -> None:
+        with self._composed() as installation:
+            sweeping = threading.Thread(target=_sweep, args=(installation, stop), name="sweep", daemon=True)
+            sweeping.start()
+            worker(installation, f"{socket.gethostname()}:{os.getpid()}").run(stop)
+            sweeping.join()
+
+    def _composed(self) -> AbstractContextManager[Installation]:
+        settings = self.settings
+        return compose(settings, Pool(self.nursery.hire, settings.pixel_processes, settings.pixel_timeout))
 
 
 class _Server(uvicorn.Server):
@@ -89,37 +134,18 @@ class _Server(uvicorn.Server):
         yield
 
 
-def http(settings: Settings, listener: socket.socket, stop: threading.Event) -> None:
-    with compose(settings) as installation:
-        server = _Server(
-            uvicorn.Config(
-                http_app(installation, stop.is_set),
-                log_config=None,
-                access_log=False,
-                lifespan="off",
-                server_header=False,
-                proxy_headers=False,  # `pacs.http.origin` reads them
-                date_header=True,
-                timeout_keep_alive=KEEP_ALIVE,
-                timeout_graceful_shutdown=int(settings.drain_timeout) or None,
-            )
-        )
-
-        def end(number: int, frame: FrameType | None) -> None:
-            stop.set()
-            server.should_exit = True
-
-        signal.signal(signal.SIGTERM, end)
-        server.should_exit = stop.is_set()
-        server.run(sockets=[listener])
-
-
-def jobs(settings: Settings, stop: threading.Event) -> None:
-    with compose(settings) as installation:
-        sweeping = threading.Thread(target=_sweep, args=(installation, stop), name="sweep", daemon=True)
-        sweeping.start()
-        worker(installation, f"{socket.gethostname()}:{os.getpid()}").run(stop)
-        sweeping.join()
+def _uvicorn(app: App, drain_timeout: float) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        proxy_headers=False,  # `pacs.http.origin` reads them
+        date_header=True,
+        timeout_keep_alive=KEEP_ALIVE,
+        timeout_graceful_shutdown=int(drain_timeout) or None,
+    )
 
 
 def _sweep(installation: Installation, stop: threading.Event) -> None:

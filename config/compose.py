@@ -37,8 +37,11 @@ from pacs.http.tokens import Tokens
 from pacs.metadata import Metadata
 from pacs.metrics import Aged
 from pacs.model import Blob
-from pacs.pixels.decode import DECODABLE, decode
-from pacs.pixels.transcode import ENCODABLE, encode_frame
+from pacs.pixels.decode import DECODABLE
+from pacs.pixels.pool import Inline
+from pacs.pixels.tasks import Workers, decoded, encoded
+from pacs.pixels.transcode import ENCODABLE
+from pacs.rendering import Lifetimes, Rendering
 from pacs.sign_in import SignIn
 from pacs.tasks import UPLOAD
 from pacs.transcoding import Codecs, Transcoder
@@ -51,6 +54,7 @@ from storage.blobs import open_blobs as open_store
 from storage.changes import SqlChangeFeed
 from storage.commits import CommitLimits
 from storage.database import Database
+from storage.disk_cache import DiskCache
 from storage.entities import SqlApplicationEntities
 from storage.index import SqlAuditTrail, SqlIndex, open_entries
 from storage.jobs import SqlJobQueue
@@ -74,11 +78,16 @@ class Installation:
     entities: SqlApplicationEntities
     accounts: SqlAccounts
     queue: SqlJobQueue
+    workers: Workers
+    cache: DiskCache
 
 
 @contextmanager
-def compose(settings: Settings) -> Iterator[Installation]:
-    """What leaves the context is committed; connections and the spool are given up."""
+def compose(settings: Settings, workers: Workers | None = None) -> Iterator[Installation]:
+    """What leaves the context is committed; connections and the spool are given up.
+
+    `workers`: who decodes and renders; this process itself when absent.
+    """
     database = Database(settings.resolved_database_url)
     blobs = open_blobs(settings)
     entries = open_entries(
@@ -87,6 +96,7 @@ def compose(settings: Settings) -> Iterator[Installation]:
         CommitLimits(patience=settings.database_patience),
         timedelta(seconds=settings.quiet_period),
     )
+    cache = DiskCache(settings.data_dir / "cache", settings.cache_size)
     try:
         yield Installation(
             settings,
@@ -96,8 +106,11 @@ def compose(settings: Settings) -> Iterator[Installation]:
             SqlApplicationEntities(database),
             SqlAccounts(database),
             SqlJobQueue(database),
+            workers or Inline(),
+            cache,
         )
     finally:
+        cache.close()
         entries.close()
         blobs.close()
         database.close()
@@ -146,13 +159,21 @@ def dimse_settings(settings: Settings) -> DimseSettings:
     )
 
 
-def transcoder(settings: Settings) -> Transcoder:
-    return Transcoder(Codecs(DECODABLE, decode, ENCODABLE, encode_frame), limits(settings))
+def transcoder(installation: Installation) -> Transcoder:
+    workers = installation.workers
+    codecs = Codecs(DECODABLE, partial(decoded, workers), ENCODABLE, partial(encoded, workers))
+    return Transcoder(codecs, limits(installation.settings))
+
+
+def rendering(installation: Installation) -> Rendering:
+    settings = installation.settings
+    lifetimes = Lifetimes(settings.cache_thumbnails, settings.cache_previews, settings.cache_full)
+    return Rendering(installation.archive, installation.workers, installation.cache, lifetimes)
 
 
 def dimse_edge(installation: Installation) -> Edge:
     settings, archive = installation.settings, installation.archive
-    sending = Sending(archive, transcoder(settings))
+    sending = Sending(archive, transcoder(installation))
     return Edge(
         services=(
             echo.SERVICE,
@@ -238,7 +259,7 @@ def web(installation: Installation) -> dicomweb.Web:
     metadata = Metadata(archive, SqlVersions(installation.database))
     settings = installation.settings
     search = SearchSettings(settings.max_qido_answers, no_content=settings.qido_empty == "204")
-    return dicomweb.Web(archive, transcoder(settings), metadata, search)
+    return dicomweb.Web(archive, transcoder(installation), metadata, rendering(installation), search)
 
 
 def sign_in(installation: Installation) -> SignIn:

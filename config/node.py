@@ -43,20 +43,21 @@ def run(settings: Settings, only: str | None = None) -> int:
     if only in (None, "http"):
         sockets["http"] = listen(settings.http, "PACS_HTTP")
     password = _prepare(settings, with_users="http" in sockets and not settings.open)
+    node = children.Node(settings, children.nursery(settings))
     roles = [
-        Role(
-            "dimse", lambda stop: children.dimse(settings, sockets["dimse"], stop), settings.processes_dimse
-        ),
-        Role("http", lambda stop: children.http(settings, sockets["http"], stop), settings.processes_http),
-        Role("jobs", lambda stop: children.jobs(settings, stop)),
+        Role("pixels", lambda stop: node.pixels(sockets.values())),
+        Role("dimse", lambda stop: node.dimse(sockets["dimse"], stop), settings.processes_dimse),
+        Role("http", lambda stop: node.http(sockets["http"], stop), settings.processes_http),
+        Role("jobs", node.jobs),
     ]
 
     def stop_listening() -> None:
+        node.nursery.close()
         for listener in sockets.values():
             listener.close()
 
     supervisor = Supervisor(
-        [role for role in roles if only in (None, role.name)],
+        [role for role in roles if only in (None, role.name) or role.name == "pixels"],
         settings.drain_timeout,
         on_drain=stop_listening,
         on_death=process_ended,

@@ -46,6 +46,7 @@ Listed = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 Listen = Annotated[Address, BeforeValidator(_address)]
 Processes = Annotated[int, Field(ge=1, le=64)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
+Lifetime = Annotated[int, Field(ge=0, le=31_536_000)]
 
 
 class Settings(BaseModel):
@@ -128,6 +129,23 @@ class Settings(BaseModel):
     qido_empty: Literal["list", "204"] = Field(
         "list", description="What QIDO-RS answers when nothing matches: an empty list or 204 No Content"
     )
+    pixel_processes: Processes = Field(
+        min(4, os.cpu_count() or 1),
+        description="Images that a process has decoded or rendered at a time; at most 4 by default, "
+        "one a core",
+    )
+    pixel_timeout: Annotated[float, Field(ge=1, le=600)] = Field(
+        20, description="Seconds that decoding or rendering an image may take"
+    )
+    pixel_memory: ByteSize = Field(
+        ByteSize(GIB), description="Memory that decoding or rendering an image may take", ge=64 * MIB
+    )
+    cache_size: ByteSize = Field(
+        ByteSize(GIB), description="Bytes of rendered images kept in the data folder", ge=0
+    )
+    cache_thumbnails: Lifetime = Field(86_400, description="Seconds that thumbnails are kept")
+    cache_previews: Lifetime = Field(7_200, description="Seconds that previews are kept")
+    cache_full: Lifetime = Field(3_600, description="Seconds that other rendered images are kept")
     artim_timeout: Seconds = Field(30, description="Seconds that a peer gets to associate or hang up")
     idle_timeout: Seconds = Field(600, description="Seconds an association may be silent between messages")
     message_timeout: Seconds = Field(60, description="Seconds a peer may pause within a message")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol, Self
 
@@ -206,6 +207,25 @@ class Tasks(Protocol):
 
     def release(self, task: Task) -> None:
         """Keep its files no longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class CacheFigures:
+    entries: int
+    bytes: int
+
+
+class Cache(Protocol):
+    """What can be made again of an object's bytes: kept for a while, within a limit."""
+
+    def get(self, organization: int, address: str, key: str, seconds: float) -> bytes | None:
+        """What was put there at most so many seconds ago, unless it had to make room or is damaged."""
+
+    def put(self, organization: int, address: str, key: str, data: bytes) -> None: ...
+
+    def forget(self, organization: int, address: str) -> None: ...
+
+    def figures(self, organization: int) -> CacheFigures: ...
 
 
 class ApplicationEntities(Protocol):

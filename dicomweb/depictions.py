@@ -1,0 +1,47 @@
+"""What an instance that is no image is shown as: documents and video as they are, reports as text."""
+
+from __future__ import annotations
+
+from dicomweb.frame_types import COMPRESSED
+from pacs.bulk import BulkValue, bulk_value
+from pacs.dicom.dictionary import VIDEO
+from pacs.dicom.header import Header
+from pacs.dicom.source import BytesSource
+from pacs.errors import NotAcceptable, NotFound
+from pacs.model import StoredInstance
+from pacs.structured_report import as_html, as_text, is_report
+
+_ENCAPSULATED_DOCUMENT = 0x00420011
+_DOCUMENTS = frozenset({"application/pdf", "text/xml", "application/xml", "text/plain", "model/stl"})
+
+
+def is_image(instance: StoredInstance) -> bool:
+    return instance.frames is not None and instance.transfer_syntax not in VIDEO
+
+
+def depictions(header: Header, instance: StoredInstance) -> list[BulkValue]:
+    """The best first, each with its media type. `NotAcceptable` when there is nothing to be seen."""
+    pixels = header.pixel_data
+    if instance.transfer_syntax in VIDEO and pixels is not None:
+        return [_of_type(bulk_value(header, (pixels.tag,)), COMPRESSED[instance.transfer_syntax])]
+    if is_report(header):
+        return [
+            _text(as_html(header), "text/html; charset=utf-8"),
+            _text(as_text(header), "text/plain; charset=utf-8"),
+        ]
+    try:
+        document = bulk_value(header, (_ENCAPSULATED_DOCUMENT,))
+    except NotFound:
+        raise NotAcceptable("this instance holds nothing that could be shown") from None
+    if document.media_type not in _DOCUMENTS:
+        raise NotAcceptable("a document of this type is not shown here; its bulk data is as it came")
+    return [document]
+
+
+def _of_type(value: BulkValue, media_type: str) -> BulkValue:
+    return BulkValue(value.source, value.ranges, value.unit, media_type)
+
+
+def _text(text: str, media_type: str) -> BulkValue:
+    data = text.encode()
+    return BulkValue(BytesSource(data), ((0, len(data)),), 0, media_type)

@@ -1,0 +1,75 @@
+"""Messages between a worker process and who gave it work: a kind, a length, the bytes.
+
+What comes from a worker is never more than bytes and text: it may be in the hands of a forged image.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from enum import IntEnum
+
+from pacs.dicom.source import Source
+
+_HEAD = struct.Struct("<BQ")
+_RANGE = struct.Struct("<QQ")
+MOST = 1 << 30
+"""Bytes of a message."""
+_JOINED = 64 * 1024
+"""Below this, head and bytes go in one call."""
+
+
+class Kind(IntEnum):
+    TASK = 1
+    READ = 2
+    DATA = 3
+    RESULT = 4
+    REFUSED = 5
+
+
+def send(peer: socket.socket, kind: Kind, data: bytes = b"") -> None:
+    head = _HEAD.pack(kind, len(data))
+    if len(data) < _JOINED:
+        peer.sendall(head + data)
+    else:
+        peer.sendall(head)
+        peer.sendall(data)
+
+
+def receive(peer: socket.socket) -> tuple[Kind, bytes]:
+    """`EOFError` when the peer is gone, `ValueError` when it sends no such message."""
+    kind, length = _HEAD.unpack(_exactly(peer, _HEAD.size))
+    if length > MOST:
+        raise ValueError("a message is too long")
+    return Kind(kind), bytes(_exactly(peer, length))
+
+
+def _exactly(peer: socket.socket, length: int) -> bytearray:
+    data = bytearray(length)
+    view = memoryview(data)
+    while view:
+        count = peer.recv_into(view)
+        if not count:
+            raise EOFError
+        view = view[count:]
+    return data
+
+
+class RemoteSource:
+    """An object that the peer has open; `serve_read` answers there."""
+
+    def __init__(self, peer: socket.socket, size: int) -> None:
+        self._peer = peer
+        self.size = size
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        send(self._peer, Kind.READ, _RANGE.pack(max(offset, 0), max(length, 0)))
+        _, data = receive(self._peer)
+        return data
+
+
+def serve_read(peer: socket.socket, request: bytes, source: Source) -> None:
+    offset, length = _RANGE.unpack(request)
+    if length > MOST:
+        raise ValueError("more is asked for than a message holds")
+    send(peer, Kind.DATA, source.read_at(offset, length))

@@ -1,0 +1,121 @@
+"""Worker processes for pixels, forked from one that has everything imported and nothing else to do.
+
+Whoever wants a worker makes a pair of sockets and sends one end here; the worker serves that end
+until the other is closed, or nothing has been asked for a while. Time is kept by the kernel: a task
+that runs over ends its process, in whatever codec it is, and so does one that takes too much memory.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import resource
+import signal
+import socket
+import traceback
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from pacs.dicom.source import ReadAhead
+from pacs.errors import NotConvertible, PacsError
+from pacs.pixels.channel import Kind, RemoteSource, receive, send
+from pacs.pixels.tasks import Task
+
+log = structlog.get_logger(__name__)
+
+IDLE = 60.0
+"""Seconds after which a worker that nobody asks anything ends. Who hired it must not ask later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What one task may take: seconds, and bytes of memory on top of what is shared."""
+
+    seconds: float = 20.0
+    memory: int = 1 << 30
+
+
+class Nursery:
+    """`ask` is inherited by the processes that want workers."""
+
+    def __init__(self, allowance: Allowance) -> None:
+        self.allowance = allowance
+        self._heard, self._ask = socket.socketpair()
+
+    def hire(self) -> socket.socket:
+        """A new worker, at the other end of this socket, as soon as the nursery gets to it."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            socket.send_fds(self._ask, [b"+"], [theirs.fileno()])
+        return ours
+
+    def close(self) -> None:
+        """This process will ask for no more."""
+        self._ask.close()
+
+    def run(self) -> None:
+        """Until every process that could ask has closed or ended. Called where no other thread works."""
+        self.close()
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for workers
+        while True:
+            _, descriptors, _, _ = socket.recv_fds(self._heard, 1, 1)
+            if not descriptors:
+                return
+            with socket.socket(fileno=descriptors[0]) as peer:
+                if os.fork() == 0:
+                    self._become(peer)
+
+    def _become(self, peer: socket.socket) -> None:
+        """A worker's whole life; never returns."""
+        with suppress(BaseException):
+            self._heard.close()
+            for number in (signal.SIGTERM, signal.SIGALRM, signal.SIGCHLD):
+                signal.signal(number, signal.SIG_DFL)
+            _limit_memory(self.allowance.memory)
+            work(peer, self.allowance.seconds)
+        os._exit(0)
+
+
+def _limit_memory(memory: int) -> None:
+    with suppress(OSError, ValueError):  # not every system counts this
+        pages = int(Path("/proc/self/statm").read_text("ascii").split()[0])
+        most = pages * resource.getpagesize() + memory
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def work(peer: socket.socket, seconds: float) -> None:
+    """Do what the peer asks, one task after the other, until it is gone."""
+    while True:
+        peer.settimeout(IDLE)
+        try:
+            _, message = receive(peer)
+        except (EOFError, OSError):
+            return
+        peer.settimeout(None)
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        kind, answer = _done(peer, message)
+        send(peer, kind, answer)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _done(peer: socket.socket, message: bytes) -> tuple[Kind, bytes]:
+    task: Task
+    task, size = pickle.loads(message)
+    try:
+        return Kind.RESULT, task.run(ReadAhead(RemoteSource(peer, size)))
+    except PacsError as error:
+        return Kind.REFUSED, _refusal(error)
+    except MemoryError:
+        return Kind.REFUSED, _refusal(NotConvertible("this image takes more memory than one may"))
+    except Exception as error:
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        log.warning("an image could not be processed", error=type(error).__name__, at=where.name)
+        return Kind.REFUSED, _refusal(NotConvertible("this image cannot be processed"))
+
+
+def _refusal(error: PacsError) -> bytes:
+    return f"{type(error).__name__}\n{error}".encode("utf-8", "replace")

@@ -1,0 +1,122 @@
+"""A bounded number of workers at a time, and a bounded number of tasks that wait for one.
+
+A task that takes too long or too much, or that crashes a codec, ends its own worker; the next task
+gets a new one. Who asks gets an error with the reason, and never waits longer than is allowed.
+"""
+
+from __future__ import annotations
+
+import pickle
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from pacs import errors
+from pacs.dicom.source import Source
+from pacs.errors import NotConvertible, Unavailable
+from pacs.pixels.channel import Kind, receive, send, serve_read
+from pacs.pixels.nursery import IDLE
+from pacs.pixels.tasks import Task
+
+WAITING = 32
+"""Tasks that wait for a worker; further ones are turned away."""
+GRACE = 5.0
+"""Seconds on top of a task's own before a worker that says nothing is given up."""
+
+_REFUSALS = {
+    error.__name__: error
+    for error in (errors.BadInput, errors.InvalidDataSet, errors.LimitExceeded, errors.NotFound)
+}
+"""What a worker may say besides that something cannot be converted."""
+
+
+class Pool:
+    """`hire` starts a worker that gives a task `seconds`."""
+
+    def __init__(self, hire: Callable[[], socket.socket], workers: int, seconds: float) -> None:
+        self._hire = hire
+        self._seconds = seconds
+        self._most = workers + WAITING
+        self._slots = threading.Semaphore(workers)
+        self._lock = threading.Lock()
+        self._asked = 0
+        self._idle: list[tuple[float, socket.socket]] = []
+
+    def run(self, task: Task, source: Source) -> bytes:
+        """What the task makes of `source`, which stays with the caller.
+
+        `NotConvertible` when it takes too much, `Unavailable` when too many are waiting.
+        """
+        with self._slot():
+            worker = self._worker()
+            kept = False
+            try:
+                kind, answer = self._answer(worker, task, source)
+                kept = True
+            finally:
+                if kept:
+                    self._release(worker)
+                else:
+                    worker.close()
+        if kind == Kind.RESULT:
+            return answer
+        name, _, message = answer.decode("utf-8", "replace").partition("\n")
+        raise _REFUSALS.get(name, NotConvertible)(message)
+
+    @contextmanager
+    def _slot(self) -> Iterator[None]:
+        with self._lock:
+            if self._asked >= self._most:
+                raise Unavailable("too many images are being processed; try again soon")
+            self._asked += 1
+        try:
+            if not self._slots.acquire(timeout=self._seconds):
+                raise Unavailable("images take too long to process now; try again soon")
+            try:
+                yield
+            finally:
+                self._slots.release()
+        finally:
+            with self._lock:
+                self._asked -= 1
+
+    def _worker(self) -> socket.socket:
+        """The one that was busy last; one that idled so long that it may be leaving is let go."""
+        with self._lock:
+            while self._idle:
+                since, worker = self._idle.pop()
+                if time.monotonic() - since < IDLE / 2:
+                    return worker
+                worker.close()
+        worker = self._hire()
+        worker.settimeout(self._seconds + GRACE)
+        return worker
+
+    def _release(self, worker: socket.socket) -> None:
+        with self._lock:
+            self._idle.append((time.monotonic(), worker))
+
+    def _answer(self, worker: socket.socket, task: Task, source: Source) -> tuple[Kind, bytes]:
+        began = time.monotonic()
+        try:
+            send(worker, Kind.TASK, pickle.dumps((task, source.size), pickle.HIGHEST_PROTOCOL))
+            while True:
+                kind, message = receive(worker)
+                if kind != Kind.READ:
+                    return kind, message
+                serve_read(worker, message, source)
+        except TimeoutError:
+            raise Unavailable("no worker answers; try again soon") from None
+        except (EOFError, ConnectionError, ValueError):
+            if time.monotonic() - began > 0.9 * self._seconds:
+                raise NotConvertible(f"this image takes longer than the {self._seconds:g} s it may") from None
+            raise NotConvertible("this image is damaged, or takes more memory than it may") from None
+
+
+class Inline:
+    """The same without processes, for commands and tests that work on what they trust."""
+
+    def run(self, task: Task, source: Source) -> bytes:
+        return task.run(source)

@@ -1,0 +1,128 @@
+"""What is done with pixels apart from the process that serves: values that are sent to a worker."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Protocol
+
+import orjson
+
+from pacs.dicom.frames import FrameIndex, frame_index
+from pacs.dicom.header import Header
+from pacs.dicom.image import DecodedFrame, ImagePixel
+from pacs.dicom.limits import DEFAULT, Limits
+from pacs.dicom.reader import read_header
+from pacs.dicom.source import BytesSource, Source
+from pacs.errors import NotFound
+from pacs.pixels.decode import decode
+from pacs.pixels.encode import encode, stored_png
+from pacs.pixels.frame import read_frame
+from pacs.pixels.picture import Picture
+from pacs.pixels.presentation import Presentation
+from pacs.pixels.render import render
+from pacs.pixels.transcode import encode_frame
+
+PNG_OF_STORED_VALUES = "image/png; values=stored"
+MIDDLE = -1
+"""The frame that stands for all of them."""
+
+
+class Task(Protocol):
+    def run(self, source: Source) -> bytes: ...
+
+
+class Workers(Protocol):
+    """Who runs tasks: `pacs.pixels.pool`."""
+
+    def run(self, task: Task, source: Source) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPixels:
+    """How to read a stored object; `frames` as in `StoredInstance`."""
+
+    transfer_syntax: str
+    dataset_offset: int
+    frames: bytes | None
+    limits: Limits = DEFAULT
+
+    def open(self, source: Source) -> tuple[Header, FrameIndex]:
+        header = read_header(source, self.transfer_syntax, self.dataset_offset, self.limits)
+        index = FrameIndex.from_bytes(self.frames) if self.frames else frame_index(header, source)
+        if index is None:
+            raise NotFound("this instance has no pixel data")
+        return header, index
+
+
+@dataclass(frozen=True, slots=True)
+class Render:
+    """Frames, counted from 0, as one file of `media_type`."""
+
+    pixels: StoredPixels
+    frames: tuple[int, ...]
+    how: Presentation
+    media_type: str
+
+    def run(self, source: Source) -> bytes:
+        header, index = self.pixels.open(source)
+        frames = [len(index) // 2 if number == MIDDLE else number for number in self.frames]
+        if self.media_type == PNG_OF_STORED_VALUES:
+            return stored_png(header, read_frame(header, index, frames[0]))
+        pictures = self._pictures(header, index, frames)
+        return encode(pictures, self.media_type, self.how.quality, _milliseconds(header))
+
+    def _pictures(self, header: Header, index: FrameIndex, frames: list[int]) -> Iterator[Picture]:
+        for number in frames:
+            yield render(header, read_frame(header, index, number), number, self.how)
+
+
+def _milliseconds(header: Header) -> int:
+    """Between two frames, as the data set says (PS3.3 §C.7.6.5); 0 when it does not."""
+    for attribute, thousandths in (
+        ("FrameTime", False),
+        ("CineRate", True),
+        ("RecommendedDisplayFrameRate", True),
+    ):
+        match header.values(attribute)[:1]:
+            case [int() | float() as value] if value > 0:
+                return max(1, round(1000 / value if thousandths else value))
+    return 0
+
+
+@dataclass(frozen=True, slots=True)
+class Decode:
+    """One compressed frame; see `decoded`."""
+
+    transfer_syntax: str
+    image: ImagePixel
+    frame: bytes
+
+    def run(self, source: Source) -> bytes:
+        found = decode(self.transfer_syntax, self.image, self.frame)
+        return orjson.dumps(asdict(found.image)) + b"\n" + found.data
+
+
+_NOTHING = BytesSource(b"")
+
+
+def decoded(workers: Workers, transfer_syntax: str, image: ImagePixel, frame: bytes) -> DecodedFrame:
+    """As `pacs.pixels.decode.decode` does it, by a worker."""
+    described, _, data = workers.run(Decode(transfer_syntax, image, frame), _NOTHING).partition(b"\n")
+    return DecodedFrame(ImagePixel(**orjson.loads(described)), data)
+
+
+@dataclass(frozen=True, slots=True)
+class Encode:
+    """One uncompressed frame, as `pacs.pixels.transcode` does it."""
+
+    transfer_syntax: str
+    image: ImagePixel
+    raw: bytes
+
+    def run(self, source: Source) -> bytes:
+        return encode_frame(self.transfer_syntax, self.image, self.raw)
+
+
+def encoded(workers: Workers, transfer_syntax: str, image: ImagePixel, raw: bytes) -> bytes:
+    return workers.run(Encode(transfer_syntax, image, raw), _NOTHING)

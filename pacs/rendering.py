@@ -1,0 +1,160 @@
+"""Pictures of stored instances, each made once: whoever wants it meanwhile waits for the same work.
+
+What was made is kept under the address of the object's bytes, so it is never stale; each organisation
+has its own. That the caller may see the instance was asked of the archive before.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from concurrent.futures import Future
+from dataclasses import dataclass
+from enum import Enum
+from hashlib import blake2b
+
+from pacs.actor import Actor
+from pacs.archive import Archive
+from pacs.errors import NotConvertible
+from pacs.model import StoredInstance
+from pacs.pixels.presentation import AS_STORED, Presentation
+from pacs.pixels.tasks import MIDDLE, Render, StoredPixels, Workers
+from pacs.ports import Cache, CacheFigures
+
+VERSION = 1
+"""Raised whenever other pictures are made of the same object."""
+
+MOST_REMEMBERED = 1000
+"""Images known to be impossible, so that they are not tried again and again."""
+
+
+class Tier(Enum):
+    THUMBNAIL = "thumbnail"
+    PREVIEW = "preview"
+    FULL = "full"
+
+
+@dataclass(frozen=True, slots=True)
+class Lifetimes:
+    """Seconds that pictures are kept, here and by browsers."""
+
+    thumbnail: int = 86_400
+    preview: int = 7_200
+    full: int = 3_600
+
+    def of(self, tier: Tier) -> int:
+        found: int = getattr(self, tier.value)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """`frames` are counted from 0; several make an animation."""
+
+    media_type: str
+    frames: tuple[int, ...] = (MIDDLE,)
+    how: Presentation = AS_STORED
+    tier: Tier = Tier.FULL
+
+    def key(self) -> str:
+        how = self.how
+        annotations = sorted(how.annotations)
+        rest = (how.window, how.viewport, annotations, how.overlays, how.quality, how.icc)
+        return repr((VERSION, self.media_type, self.frames, *rest))
+
+
+@dataclass(frozen=True, slots=True)
+class Rendition:
+    data: bytes
+    hit: bool
+
+
+@dataclass(slots=True)
+class Counts:
+    hits: int = 0
+    misses: int = 0
+
+
+class Rendering:
+    def __init__(
+        self, archive: Archive, workers: Workers, cache: Cache, lifetimes: Lifetimes | None = None
+    ) -> None:
+        self.archive = archive
+        self.lifetimes = lifetimes or Lifetimes()
+        self._workers = workers
+        self._cache = cache
+        self._lock = threading.Lock()
+        self._under_way: dict[tuple[int, str, str], Future[bytes]] = {}
+        self._impossible: OrderedDict[tuple[int, str, str], str] = OrderedDict()
+        self._counts: dict[int, Counts] = {}
+
+    def entity_tag(self, instance: StoredInstance, wish: Wish) -> str:
+        """Known before anything is made: with its quotes."""
+        what = f"{instance.blob.address} {wish.key()}"
+        return f'"{blake2b(what.encode(), digest_size=16).hexdigest()}"'
+
+    def rendered(self, actor: Actor, instance: StoredInstance, wish: Wish) -> Rendition:
+        """`NotConvertible` when there is no such picture of it, `Unavailable` when too much is under way."""
+        organization, address, key = actor.organization, instance.blob.address, wish.key()
+        kept = self._cache.get(organization, address, key, self.lifetimes.of(wish.tier))
+        self._count(organization, kept is not None)
+        if kept is not None:
+            return Rendition(kept, True)
+        return Rendition(self._once((organization, address, key), instance, wish), False)
+
+    def forget(self, actor: Actor, instance: StoredInstance) -> None:
+        organization, address = actor.organization, instance.blob.address
+        self._cache.forget(organization, address)
+        with self._lock:
+            for place in [each for each in self._impossible if each[:2] == (organization, address)]:
+                del self._impossible[place]
+
+    def counts(self, actor: Actor) -> tuple[Counts, CacheFigures]:
+        with self._lock:
+            counts = self._counts.setdefault(actor.organization, Counts())
+        return counts, self._cache.figures(actor.organization)
+
+    def _count(self, organization: int, hit: bool) -> None:
+        with self._lock:
+            counts = self._counts.setdefault(organization, Counts())
+            counts.hits += hit
+            counts.misses += not hit
+
+    def _once(self, place: tuple[int, str, str], instance: StoredInstance, wish: Wish) -> bytes:
+        with self._lock:
+            if reason := self._impossible.get(place):
+                raise NotConvertible(reason)
+            work = self._under_way.get(place)
+            ours = work is None
+            if work is None:
+                work = self._under_way[place] = Future()
+        if ours:
+            self._make(place, instance, wish, work)
+        return work.result()
+
+    def _make(
+        self, place: tuple[int, str, str], instance: StoredInstance, wish: Wish, work: Future[bytes]
+    ) -> None:
+        try:
+            data = self._render(instance, wish)
+            self._cache.put(*place, data)
+            work.set_result(data)
+        except NotConvertible as error:
+            with self._lock:
+                self._impossible[place] = str(error)
+                if len(self._impossible) > MOST_REMEMBERED:
+                    self._impossible.popitem(last=False)
+            work.set_exception(error)
+        except BaseException as error:
+            work.set_exception(error)
+        finally:
+            with self._lock:
+                self._under_way.pop(place, None)
+
+    def _render(self, instance: StoredInstance, wish: Wish) -> bytes:
+        pixels = StoredPixels(
+            instance.transfer_syntax, instance.dataset_offset, instance.frames, self.archive.limits
+        )
+        task = Render(pixels, wish.frames, wish.how, wish.media_type)
+        with self.archive.open(instance) as reader:
+            return self._workers.run(task, reader)
