@@ -72,7 +72,7 @@ class StudyChanges(Body):
 
 
 class Reason(Body):
-    reason: Annotated[str, Field(min_length=3, max_length=MAX_REASON)]
+    reason: Annotated[str, Field(min_length=3, max_length=MAX_REASON, pattern=r"^[^\x00]*$")]
 
 
 DELETION = Described({"reason": _REASON}, body={"application/json": Reason.model_json_schema()}, status=204)
@@ -230,9 +230,10 @@ async def reason_given(request: Request) -> str:
     """In the body, or in the address for clients whose DELETE has none."""
     given = parameters(request, ("reason",))
     if "reason" in given:
-        if not 3 <= len(given["reason"].strip()) <= MAX_REASON:
+        reason = given["reason"].strip()
+        if not 3 <= len(reason) <= MAX_REASON or "\0" in reason:
             raise BadInput(f"reason has 3 to {MAX_REASON} characters")
-        return given["reason"].strip()
+        return reason
     return (await read(request, Reason)).reason
 
 

@@ -12,19 +12,15 @@ import pytest
 from openapi_spec_validator import validate
 from starlette.testclient import TestClient
 
-from config.compose import compose, http_app, prepare
-from config.settings import Settings
 from pacs.http.openapi import PAGES, document, flattened
+from tests.pacs.http.composed import composed
 
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     folder: Path = tmp_path_factory.mktemp("openapi")
-    settings = Settings.model_validate({"data_dir": folder, "open": True})
-    prepare(settings)
-    with compose(settings) as installation:
-        app = http_app(installation, lambda: False)
-        yield TestClient(app, base_url="http://127.0.0.1:8080", client=("127.0.0.1", 50000))
+    with composed(folder) as client:
+        yield client
 
 
 def test_it_is_valid_and_served_as_it_is_made(client: TestClient) -> None:
