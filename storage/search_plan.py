@@ -20,7 +20,7 @@ from storage import tables
 from storage.search_conditions import TABLES, Conditions, key, unindexed
 from storage.search_index import hits, is_indexed, match_expression, pair, pair_hits
 
-FEW, FEWEST = 5_000, 500
+FEW, FEWEST = 5_000, 2_000
 ROOTS = 5
 """Rows worth collecting and sorting: of n rows, `ROOTS` times the square root of n, within these bounds.
 
