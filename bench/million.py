@@ -1,4 +1,4 @@
-"""C-FIND over a million studies: seconds to the first answer and to the last, and the plan of the SQL.
+"""C-FIND and QIDO-RS over a million studies: how long answers take, and the plan of the SQL.
 
 The index is filled in bulk through the project's own tables; patients, studies and series, which is
 all that a study-level query looks at. Nothing is stored as a blob.
@@ -10,11 +10,13 @@ import statistics
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlencode
 
 from bench import fill, plans
 from bench.data import RARE_FAMILY, Study
 from bench.peers import Ours, Peer
 from bench.setting import Setting, table
+from bench.web_client import ROOT, Web
 from bench.wire import PENDING, Association, element
 from storage.database import Database
 
@@ -71,6 +73,12 @@ def searches(studies: int) -> list[Search]:
     ]
 
 
+FUZZY = [
+    Search("name rossi, fuzzy", {"PatientName": "rossi", "fuzzymatching": "true"}),
+    Search("name rosssy jon, fuzzy", {"PatientName": "rosssy jon", "fuzzymatching": "true"}),
+]
+
+
 class Filled(Ours):
     """Our server over an index that is full when it starts."""
 
@@ -89,6 +97,9 @@ def run(setting: Setting) -> None:
     with peer:
         rows = [_measured(peer, search, setting.runs) for search in searches(peer.studies)]
         print(table(["C-FIND at study level", "answers", "first answer", "last answer"], rows), flush=True)
+        pages = [_page(peer, search, setting.runs) for search in [*searches(peer.studies), *FUZZY]]
+        heading = [f"QIDO-RS, first page of {PAGE}", "answers", "first time", "median"]
+        print(f"\n{table(heading, pages)}", flush=True)
         _show_plans(peer)
 
 
@@ -115,6 +126,14 @@ def _once(peer: Peer, search: Search) -> tuple[int, float, float]:
             for status in association.find(search.identifier, search.at_most)
         ]
     return sum(status in PENDING for _, status in arrivals), arrivals[0][0], arrivals[-1][0]
+
+
+def _page(peer: Peer, search: Search, runs: int) -> list[str]:
+    """The time of the first asking, and the median of all."""
+    web, path = Web(peer), f"{ROOT}/studies?{urlencode({'limit': PAGE, **search.keys})}"
+    found = [web.find(path) for _ in range(runs)]
+    median = statistics.median(seconds for seconds, _ in found)
+    return [search.name, f"{found[0][1]}", f"{found[0][0] * 1000:.1f} ms", f"{median * 1000:.1f} ms"]
 
 
 def _padded(value: str) -> bytes:
