@@ -1,0 +1,82 @@
+"""Tasks and what they keep: the sweep spares it until it is given up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from pacs.actor import Actor
+from pacs.errors import BlobVanishing
+from pacs.model import Blob
+from pacs.tasks import MAX_FAILURES, Advance, Failure, Status, Upload
+from storage.blobs import BlobStore
+from storage.database import Database
+from storage.jobs import SqlJobQueue
+from storage.tasks import SqlTasks
+from tests.storage.received import digest
+from tests.storage.shelf import LATER, Shelf, shelf_of
+from tests.storage.world import assert_counts_true, events
+
+USER = Actor(1, "user", "nurse@example.org", "127.0.0.1", "abc")
+
+
+@pytest.fixture
+def shelf(database: Database, blobs: BlobStore) -> Iterator[Shelf]:
+    with shelf_of(database, blobs) as made:
+        yield made
+
+
+def test_what_a_task_keeps_is_spared_until_it_is_released(shelf: Shelf) -> None:
+    tasks = SqlTasks(shelf.database, shelf.blobs.missing)
+    twice, once = shelf.publish(b"an archive"), shelf.publish(b"another")
+    task = tasks.upload(USER, None, [Upload(twice, "a.zip", 5), Upload(once, "b"), Upload(twice, "c.zip", 5)])
+    assert (task.total, task.status, task.progress) == (11, Status.PENDING, 0)
+    assert_counts_true(shelf.database)
+    shelf.sweep(LATER).run()
+    assert shelf.blobs.missing([twice, once]) == []
+    assert [each.name for each in tasks.uploads(task)] == ["a.zip", "b", "c.zip"]
+    tasks.release(task)
+    assert_counts_true(shelf.database)
+    shelf.sweep(LATER).run()
+    assert shelf.blobs.missing([twice, once]) == [twice, once]
+
+
+def test_a_file_that_was_swept_before_its_task_was_written_down(database: Database) -> None:
+    gone = Blob(digest("gone"), 4)
+    tasks = SqlTasks(database, list)
+    with pytest.raises(BlobVanishing):
+        tasks.upload(USER, None, [Upload(gone, "late")])
+    assert tasks.page(1, 10, 0) == ([], 0)
+
+
+def tasks_of(database: Database) -> SqlTasks:
+    return SqlTasks(database, lambda _: [])
+
+
+def test_progress_is_added_up_and_told(database: Database) -> None:
+    tasks = tasks_of(database)
+    task = tasks.upload(USER, "1.2.3", [Upload(Blob(digest("x"), 1), "x", 400)])
+    for _ in range(3):
+        failures = [Failure("f", "BAD_REQUEST", "no") for _ in range(100)]
+        tasks.advance(task, Advance(processed=10, failed=100, skipped=3, failures=failures))
+    found = tasks.get(1, task.id)
+    assert found is not None and (found.processed, found.failed, found.skipped) == (30, 300, 9)
+    assert len(found.failures) == MAX_FAILURES
+    assert (found.status, found.progress) == (Status.RUNNING, 84)
+    tasks.finish(task, Status.COMPLETED, "")
+    found = tasks.get(1, task.id)
+    assert found is not None and (found.status, found.progress) == (Status.COMPLETED, 100)
+    assert events(database) == ["task.progress"] * 4
+    assert tasks.get(2, task.id) is None and tasks.page(2, 10, 0) == ([], 0)
+
+
+def test_a_task_whose_worker_died_of_it_has_failed(database: Database) -> None:
+    tasks, queue = tasks_of(database), SqlJobQueue(database)
+    task = tasks.upload(USER, None, [Upload(Blob(digest("x"), 1), "x")])
+    job = queue.claim("worker", timedelta(minutes=1))
+    assert job is not None and job.payload == {"task": task.id}
+    queue.fail(job, "its workers died of it")
+    found = tasks.get(1, task.id)
+    assert found is not None and found.status is Status.FAILED and found.message
