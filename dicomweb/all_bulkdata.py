@@ -15,7 +15,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from dicomweb import multipart
-from dicomweb.accept import OCTETS, Offer, acceptable, choose
 from dicomweb.bulkdata import images
 from dicomweb.frame_types import COMPRESSED
 from dicomweb.multipart import Part, PartHead
@@ -27,6 +26,7 @@ from pacs.dicom.json import Path, json_text
 from pacs.dicom.reader import Header, read_header
 from pacs.dicom.source import ReadAhead
 from pacs.errors import Damaged, InvalidDataSet
+from pacs.http.accept import OCTETS, Offer, acceptable, choose
 from pacs.http.origin import origin
 from pacs.http.resource import Resource, actor
 from pacs.http.streaming import Streamed

@@ -15,8 +15,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from dicomweb import multipart
-from dicomweb.accept import OCTETS, Offer, acceptable, choose
-from dicomweb.conditional import is_known
 from dicomweb.frame_types import COMPRESSED
 from dicomweb.frames import RetrieveFrames
 from dicomweb.multipart import PartHead
@@ -29,7 +27,9 @@ from pacs.dicom.json import Path
 from pacs.dicom.reader import read_header
 from pacs.dicom.source import ReadAhead
 from pacs.framing import frame_index_of
+from pacs.http.accept import OCTETS, Offer, acceptable, choose
 from pacs.http.byte_range import byte_range
+from pacs.http.conditional import is_known
 from pacs.http.origin import origin
 from pacs.http.resource import Resource, actor
 from pacs.http.streaming import Pieces, answer

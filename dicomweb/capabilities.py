@@ -15,7 +15,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from dicomweb.accept import DICOM, MULTIPART, OCTETS, ZIP, Offer, acceptable, choose
+from pacs.http.accept import DICOM, MULTIPART, OCTETS, ZIP, Offer, acceptable, choose
 from pacs.http.origin import origin
 from pacs.http.resource import Resource
 from pacs.rights import Right

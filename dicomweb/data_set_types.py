@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from starlette.requests import Request
 
-from dicomweb.accept import Offer, acceptable, choose
 from pacs.errors import NotAcceptable
+from pacs.http.accept import Offer, acceptable, choose
 
 JSON, PLAIN_JSON, XML = "application/dicom+json", "application/json", "application/dicom+xml"
 _OFFERS = (Offer(JSON), Offer(PLAIN_JSON), Offer(XML, multipart=True), Offer(XML))

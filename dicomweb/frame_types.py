@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
-from dicomweb.accept import OCTETS, MediaRange, Offer, choose
 from pacs.dicom.dictionary import VIDEO
 from pacs.dicom.part10 import EXPLICIT_LITTLE
 from pacs.framing import NATIVE
+from pacs.http.accept import OCTETS, MediaRange, Offer, choose
 from pacs.transcoding import Codecs
 
 _JPEG = "1.2.840.10008.1.2.4."

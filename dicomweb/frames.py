@@ -11,19 +11,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from dicomweb import multipart
-from dicomweb.accept import Offer, acceptable
 from dicomweb.frame_types import chosen
 from dicomweb.multipart import Part, PartHead
 from dicomweb.paths import path_of
-from dicomweb.viewings import Viewings
 from pacs.archive import Archive
 from pacs.dicom.frames import FrameIndex
 from pacs.dicom.part10 import EXPLICIT_LITTLE
 from pacs.errors import BadInput, LimitExceeded, NotFound
 from pacs.framing import Frames, frame_index_of, frame_size
+from pacs.http.accept import Offer, acceptable
 from pacs.http.origin import origin
 from pacs.http.resource import Resource, actor
 from pacs.http.streaming import Pieces, answer
+from pacs.http.viewings import Viewings
 from pacs.model import StoredInstance
 from pacs.rights import Right
 from pacs.transcoding import Transcoder

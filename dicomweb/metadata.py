@@ -17,12 +17,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from dicomweb import multipart
-from dicomweb.accept import Offer
-from dicomweb.conditional import is_known
 from dicomweb.data_set_types import XML, wanted
 from dicomweb.multipart import Part, PartHead
 from dicomweb.native_model import to_xml
 from dicomweb.paths import Path, instance_url, path_of
+from pacs.http.accept import Offer
+from pacs.http.conditional import is_known
 from pacs.http.origin import origin
 from pacs.http.resource import Resource, actor
 from pacs.http.streaming import Pieces, Streamed

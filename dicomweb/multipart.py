@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from dicomweb.accept import MULTIPART
+from pacs.http.accept import MULTIPART
 from pacs.http.streaming import Pieces
 
 CLOSING = 2 + 2 + 2  # bytes around the last boundary

@@ -16,26 +16,26 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from dicomweb import multipart
-from dicomweb.accept import Offer, acceptable, choose
 from dicomweb.bulkdata import SHOWN
-from dicomweb.conditional import is_known
 from dicomweb.depictions import depictions, is_image
 from dicomweb.frames import frame_list
 from dicomweb.multipart import Part, PartHead
 from dicomweb.paths import Path, path_of
 from dicomweb.rendered_parameters import presentation, viewport
-from dicomweb.viewings import Viewings
 from pacs.archive import Archive
 from pacs.attributes import BY_KEYWORD, Level
 from pacs.dicom.reader import read_header
 from pacs.dicom.source import ReadAhead
 from pacs.errors import Damaged, NotAcceptable, NotConvertible, NotFound
 from pacs.framing import frame_index_of
+from pacs.http.accept import Offer, acceptable, choose
 from pacs.http.byte_range import byte_range
+from pacs.http.conditional import is_known
 from pacs.http.lane import Lane
 from pacs.http.origin import origin
 from pacs.http.resource import Resource, actor
 from pacs.http.streaming import Pieces, Streamed, answer
+from pacs.http.viewings import Viewings
 from pacs.model import StoredInstance
 from pacs.pixels.presentation import Presentation, Viewport
 from pacs.query import Condition, OneOf, Query

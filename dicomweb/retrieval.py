@@ -14,7 +14,6 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO, TypeVar
 
-from dicomweb.accept import AS_STORED, MediaRange
 from dicomweb.zipped import Member
 from pacs.actor import Actor
 from pacs.archive import Archive
@@ -22,6 +21,7 @@ from pacs.dicom.choice import AsStored, Convert, Impossible, choose
 from pacs.dicom.part10 import EXPLICIT_LITTLE, part10_prefix
 from pacs.dicom.source import CHUNK, IN_MEMORY
 from pacs.errors import NotAcceptable, NotConvertible
+from pacs.http.accept import AS_STORED, MediaRange
 from pacs.http.streaming import Pieces, resumed
 from pacs.model import StoredInstance
 from pacs.transcoding import Transcoder

@@ -11,12 +11,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from dicomweb import multipart, zipped
-from dicomweb.accept import AS_STORED, DICOM, ZIP, MediaRange, Offer, acceptable, choose, takes
 from dicomweb.multipart import Part, PartHead
 from dicomweb.paths import path_of
 from dicomweb.retrieval import DEFAULT, Plan, Progress, Retrieval, Wish, plan, wishes
 from dicomweb.warning import warning
 from pacs.archive import Archive
+from pacs.http.accept import AS_STORED, DICOM, ZIP, MediaRange, Offer, acceptable, choose, takes
 from pacs.http.byte_range import byte_range
 from pacs.http.origin import origin
 from pacs.http.resource import Resource, actor

@@ -15,7 +15,6 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from dicomweb.accept import MULTIPART, Offer
 from dicomweb.data_set_types import XML, wanted
 from dicomweb.native_model import to_xml
 from dicomweb.search_answers import DataSet, Encoder
@@ -24,6 +23,7 @@ from dicomweb.search_url import Search, parse_search
 from dicomweb.warning import warning
 from pacs.archive import Archive
 from pacs.attributes import Level
+from pacs.http.accept import MULTIPART, Offer
 from pacs.http.origin import origin
 from pacs.http.resource import Resource, actor
 from pacs.query import Found

@@ -13,7 +13,6 @@ import structlog
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from dicomweb import accept
 from dicomweb.file_sink import FileSink, RefusingSink
 from dicomweb.media_type import MediaType, media_type
 from dicomweb.native_model import to_xml
@@ -22,6 +21,7 @@ from dicomweb.stow_metadata import READERS, Task, take_in
 from pacs.actor import Actor
 from pacs.archive import Archive
 from pacs.errors import BadInput, UnsupportedMediaType
+from pacs.http import accept
 from pacs.http.intake import Intake, Threads, chunks, feed
 from pacs.http.multipart_reader import MalformedMultipart, MultipartReader, PartBegins
 from pacs.http.origin import origin

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from starlette.requests import Request
 
-from dicomweb import viewings
-from dicomweb.viewings import WINDOW, Viewings
 from pacs.actor import Actor
 from pacs.errors import DatabaseUnavailable
+from pacs.http import viewings
+from pacs.http.viewings import WINDOW, Viewings
 
 
 def _request(name: str = "reader", organization: int = 1) -> Request:

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.requests import Request
 
-from dicomweb.accept import (
+from pacs.errors import BadInput, NotAcceptable
+from pacs.http.accept import (
     ANYTHING,
     DICOM,
     MAX_RANGES,
@@ -22,7 +23,6 @@ from dicomweb.accept import (
     choose,
     parse,
 )
-from pacs.errors import BadInput, NotAcceptable
 
 EXPLICIT, JPEG, J2K = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.90"
 PARTS, ALONE, ZIPPED = Offer(DICOM, multipart=True), Offer(DICOM), Offer(ZIP)
