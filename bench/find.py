@@ -1,4 +1,4 @@
-"""C-FIND and QIDO-RS over many one-image studies, and how fast they came in: ingest must not slow as it fills."""
+"""C-FIND and QIDO-RS over many one-image studies, and whether ingest slows as it fills."""
 
 from __future__ import annotations
 

@@ -105,6 +105,8 @@ class Query:
     offset: int = 0
     until: int | None = None
     options: frozenset[str] = field(default_factory=frozenset)
+    expected: bool = False
+    """Studies of which nothing has come yet, too; DICOM knows those as scheduled steps only."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from sqlalchemy import (
 
 from pacs.attributes import BY_KEYWORD, LEVELS, Attribute, Level, Matching
 from pacs.query import Condition, Query
+from pacs.studies import State
 from storage.search_conditions import TABLES, Conditions, blank_or_key, key, unindexed
 from storage.search_plan import Start
 
@@ -106,6 +107,8 @@ class Page:
             parent = below.c[_PARENT[LEVELS[level.depth + 1]]]
             source = source.join(TABLES[level], TABLES[level].c.pk == parent)
         clauses = [self._clause(condition) for condition in self.query.conditions]
+        if self.query.level is Level.STUDY and not self.query.expected:
+            clauses.append(table.c.state != State.EXPECTED.value)
         if self.query.until is not None:
             clauses.append(unindexed(table.c.pk) <= self.query.until)
         return selected.select_from(source).where(owned, *self._started(), *clauses)

@@ -219,7 +219,7 @@ class Studies:
         return shapes.study(self._values(request, uid))
 
     def _values(self, request: Request, uid: str) -> Values:
-        asked = Query(Level.STUDY, (is_called("StudyInstanceUID", uid),), INCLUDED, limit=1)
+        asked = Query(Level.STUDY, (is_called("StudyInstanceUID", uid),), INCLUDED, limit=1, expected=True)
         found = self.archive.page(actor(request), asked).answers
         if not found:
             raise NotFound

@@ -83,6 +83,7 @@ def study_query(given: Mapping[str, str], page: Paging) -> Query:
         order=_order(given.get("sort", "")),
         limit=page.limit,
         offset=page.offset,
+        expected=True,
     )
 
 

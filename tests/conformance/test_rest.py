@@ -171,11 +171,16 @@ def test_images_fill_a_study_that_was_expected(client: httpx.Client, server: Ser
     uid = made.json()["study_instance_uid"]
     assert uid.startswith("2.25.") and made.json()["state"] == "expected"
     assert made.headers["Location"].endswith(f"/api/v1/studies/{uid}")
+    assert client.get("/api/v1/studies", params={"study_instance_uid": uid, "status": "expected"}).json()[
+        "total"
+    ]
+    assert left(client, server, uid) == (0, 0, 0) and not in_qido(client, uid)
     again = client.post("/api/v1/studies", json={"study_instance_uid": uid})
     assert error(again) == (409, "CONFLICT")
     changed = client.patch(f"/api/v1/studies/{uid}", json={"study_description": "CT brain"})
     assert changed.json()["description"] == "CT brain"
     store(client, small_ct(uid, generate_uid(), patient="L1"))
+    assert in_qido(client, uid)
     found = client.get(f"/api/v1/studies/{uid}").json()
     assert (found["state"], found["priority"], found["image_count"]) == ("receiving", "urgent", 1)
     assert found["patient"]["id"] and found["flags"] == []
@@ -203,6 +208,11 @@ def test_images_fill_a_study_that_was_expected(client: httpx.Client, server: Ser
 def test_a_body_that_does_not_fit_is_refused(client: httpx.Client, body: str | bytes, status: int) -> None:
     answer = client.post("/api/v1/studies", content=body, headers={"Content-Type": "application/json"})
     assert error(answer)[0] == status
+
+
+def in_qido(client: httpx.Client, uid: str) -> bool:
+    found = client.get("/dicom-web/studies", params={"StudyInstanceUID": uid})
+    return found.status_code == 200 and bool(found.json())
 
 
 def left(client: httpx.Client, server: Server, uid: str) -> tuple[int, int, int]:
