@@ -53,14 +53,15 @@ def attribute_row(level: Level, values: Values) -> Row:
     for attribute in known.keyed:
         if text := values.get(attribute.keyword):
             row[attribute.column] = text
-            row[attribute.key_column] = _key(attribute, text)
+            row[attribute.key_column] = matching_key(attribute, text)
     for attribute in known.sequences:
         if items := values.get(attribute.keyword):
             row[attribute.column] = orjson.dumps(items).decode()
     return row
 
 
-def _key(attribute: Attribute, text: str) -> str | int | None:
+def matching_key(attribute: Attribute, text: str) -> str | int | None:
+    """What goes into the attribute's key column."""
     key = normalize(attribute, text)
     return None if isinstance(key, int) and abs(key) > _BIGGEST else key
 

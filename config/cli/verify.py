@@ -57,11 +57,13 @@ def verify(data_dir: Path | None) -> None:
 @click.command()
 @data_option
 def reindex(data_dir: Path | None) -> None:
-    """Enter objects that the index does not know.
+    """Enter objects that the index does not know, and make anew what it derives from their values.
 
     Such as all of them after the database was lost. They come in through the same door as from a
-    sender, oldest first, into the default organisation.
+    sender, oldest first, into the default organisation. Run it once after an update whose change log
+    says so: searches then find by the newest rules.
     """
+    from storage.rekey import rekey
 
     def enter(composed: Installation, address: str) -> bool:
         try:
@@ -77,7 +79,8 @@ def reindex(data_dir: Path | None) -> None:
     with installation(data_dir) as composed, progress_bar("indexing") as bar:
         waiting = sorted(_unknown(composed))
         entered = [enter(composed, address) for _, address in bar.track(waiting)]
-    click.echo(f"{sum(entered)} objects entered.")
+        changed = rekey(composed.database)
+    click.echo(f"{sum(entered)} objects entered, {changed} rows brought up to date.")
     if not all(entered):
         raise click.ClickException("Some objects could not be entered; they stay where they are.")
 
