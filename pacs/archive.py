@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import chain
 from typing import Any, Self
@@ -144,18 +144,27 @@ class Receiving:
         self._spool.write(data)
 
     def commit(self) -> Stored:
-        """Safe and visible when this returns. Any `PacsError`: nothing was kept."""
+        """Safe and visible when this returns. Any `PacsError`: nothing was kept.
+
+        A known data set under another file header leaves the first file in place, but only if that is
+        still whole: success is not answered for bytes that nobody can read any more.
+        """
         received = self._examine()
+        while True:
+            stored = self._enter(received)
+            if stored.blob == received.blob or self._archive.blobs.holds(stored.blob):
+                RECEIVED_BYTES.inc(received.blob.size)
+                return stored
+            received = replace(received, damaged=received.damaged | {stored.blob.address})
+
+    def _enter(self, received: Received) -> Stored:
         blobs, index = self._archive.blobs, self._archive.index
         for _ in range(VANISHING_TRIES):
             blobs.publish(self._spool)
             try:
-                stored = index.store(received)
+                return index.store(received)
             except BlobVanishing:
                 time.sleep(VANISHING_PAUSE)
-            else:
-                RECEIVED_BYTES.inc(received.blob.size)
-                return stored
         raise BlobVanishing
 
     def _examine(self) -> Received:

@@ -54,6 +54,8 @@ class Received:
     received_at: datetime
     metadata: bytes | None = None
     """`pacs.prepared.prepared`; None when it is made later, when somebody asks for it."""
+    damaged: frozenset[str] = frozenset()
+    """Addresses of known versions whose bytes are no longer what was stored: this blob takes their place."""
 
 
 class Outcome(Enum):

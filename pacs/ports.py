@@ -91,8 +91,8 @@ class Blobs(Protocol):
     def publish(self, spooled: SpooledFile) -> Blob:
         """Make a sealed file readable under its address, durably, before returning.
 
-        Idempotent: the same bytes again change nothing. The spooled file stays until its context
-        ends, so that a publication can be repeated.
+        Idempotent: the same bytes again change nothing, but heal what was damaged. The spooled file
+        stays until its context ends, so that a publication can be repeated.
         """
 
     def open(self, address: str) -> BlobReader:
@@ -104,6 +104,9 @@ class Blobs(Protocol):
         Asked by the transaction that first refers to a blob, after it has claimed the row and
         before it commits: the sweep may have removed an old orphan between publication and claim.
         """
+
+    def holds(self, blob: Blob) -> bool:
+        """Whether every byte of it lies here as it was stored; reads them all."""
 
 
 class Index(Protocol):

@@ -6,6 +6,8 @@
 - Counts, modalities, SOP classes and sizes of the rows above are moved by what is entered, never
   counted again. A size is the bytes of all versions kept.
 - The first instance describes its patient, study and series; later ones fill in what is blank.
+- The same data set under another file header changes nothing, unless the bytes kept are gone or
+  damaged: then what came takes their place in the version, and nobody sees another one.
 - A study belongs to the patient of its first instance, or to the one it was expected for. An
   instance that names another is kept in the study, which is flagged; it describes neither.
 """
@@ -17,13 +19,13 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, insert, select
+from sqlalchemy import bindparam, delete, insert, select
 
 from pacs.actor import Actor
 from pacs.attributes import Level
 from pacs.errors import BlobVanishing
 from pacs.jobs import NewJob
-from pacs.model import AuditRecord, Blob, Outcome, Received, Stored
+from pacs.model import AuditRecord, Blob, Outcome, Received, Stored, VersionKey
 from pacs.studies import NEW_IMAGES, PATIENT_CONFLICT, State, is_late, on_arrival
 from storage.feeds import BeginAgain, Transaction
 from storage.held import Held, hold, hold_or_insert, insert_items
@@ -54,6 +56,9 @@ _HISTORY = (
 )
 _INSERT_INSTANCE = insert(instances).returning(instances.c.pk)
 _INSERT_VERSIONS = insert(versions)
+_PURGE_VERSION = delete(versions).where(
+    versions.c.instance_pk == bindparam("pk"), versions.c.n == bindparam("number")
+)
 
 
 def store_batch(
@@ -90,8 +95,9 @@ class _Batch:
         self._quiet_period = quiet_period
         self._studies: dict[StudyKey, _Study] = {}
         self._unnamed: set[StudyKey] = set()
-        self._versions: list[Row] = []
-        self._metadata: list[Row] = []
+        self._lost: list[Row] = []
+        self._versions: dict[VersionKey, Row] = {}
+        self._metadata: dict[VersionKey, Row] = {}
         self._histories: dict[int, list[tuple[str, Blob]]] = {}
         self._references = References(missing)
         self._audit: dict[tuple[Actor, str, str], list[str]] = {}
@@ -222,18 +228,33 @@ class _Batch:
         self._note(item, "store")
 
     def _enter_again(self, entry: _Study, held: Held, pk: int, item: Received) -> Stored:
-        history = self._history(pk)
-        for digest, blob in history:
+        for n, (digest, blob) in enumerate(self._history(pk), 1):
             if digest == item.dataset_digest:
-                if blob.address != item.blob.address:  # the same data set under another file header
-                    if self._references.gone(blob):
-                        continue  # what came is the only copy: it must not be swept
+                if blob.address == item.blob.address:
+                    self._note(item, "store.duplicate")
+                elif blob.address in item.damaged or self._references.gone(blob):
+                    self._heal(entry, held, (pk, n), item)
+                    blob = item.blob
+                else:
                     self._references.spare(item.blob)
-                self._note(item, "store.duplicate")
+                    self._note(item, "store.duplicate")
                 return Stored(Outcome.DUPLICATE, item.identity, blob)
         self._keep(entry, held, pk, item)
         self._report(item, "instance.version", "store.version")
         return Stored(Outcome.VERSION, item.identity, item.blob)
+
+    def _heal(self, entry: _Study, held: Held, version: VersionKey, item: Received) -> None:
+        """What came is the only copy of this version."""
+        pk, n = version
+        history = self._history(pk)
+        digest, lost = history[n - 1]
+        history[n - 1] = digest, item.blob
+        self._lost.append({"pk": pk, "number": n})
+        self._references.give_up(lost)
+        self._write(entry, held, version, item)
+        held["size_bytes"] -= lost.size
+        entry.study["size_bytes"] -= lost.size
+        self._note(item, "store.healed")
 
     def _history(self, pk: int) -> list[tuple[str, Blob]]:
         """Digests and blobs of an instance's versions, this batch's included."""
@@ -245,14 +266,17 @@ class _Batch:
     def _keep(self, entry: _Study, held: Held, pk: int, item: Received) -> None:
         history = self._history(pk)
         history.append((item.dataset_digest, item.blob))
-        self._versions.append(_version_row(pk, len(history), item))
+        self._write(entry, held, (pk, len(history)), item)
+        entry.study["last_received_at"] = max(entry.study["last_received_at"], item.received_at)
+        self._arrive(entry, item)
+
+    def _write(self, entry: _Study, held: Held, version: VersionKey, item: Received) -> None:
+        self._versions[version] = _version_row(version, item)
         if item.metadata is not None:
-            self._metadata.append(prepared_row((pk, len(history)), item.actor.organization, item.metadata))
+            self._metadata[version] = prepared_row(version, item.actor.organization, item.metadata)
         self._references.add(item.blob)
         held["size_bytes"] += item.blob.size
         entry.study["size_bytes"] += item.blob.size
-        entry.study["last_received_at"] = max(entry.study["last_received_at"], item.received_at)
-        self._arrive(entry, item)
 
     def _arrive(self, entry: _Study, item: Received) -> None:
         state = State(entry.study["state"])
@@ -298,10 +322,13 @@ class _Batch:
         """Write what was gathered."""
         if vanishing := self._references.write(self._connection, self._transaction.now):
             raise BeginAgain({id(i): BlobVanishing() for i in received if i.blob.address in vanishing})
-        if self._versions:
-            run(self._connection, _INSERT_VERSIONS, self._versions)
-        if self._metadata:
-            run(self._connection, INSERT_METADATA, self._metadata)
+        for statement, many in (
+            (_PURGE_VERSION, self._lost),
+            (_INSERT_VERSIONS, [*self._versions.values()]),
+            (INSERT_METADATA, [*self._metadata.values()]),
+        ):
+            if many:
+                run(self._connection, statement, many)
         for (organization, _), entry in sorted(self._studies.items(), key=lambda pair: pair[0]):
             if entry.study.changed:
                 entry.study["version"] += 1
@@ -339,7 +366,8 @@ def _add_word(held: Held, column: str, word: str | None) -> bool:
     return True
 
 
-def _version_row(pk: int, n: int, item: Received) -> Row:
+def _version_row(version: VersionKey, item: Received) -> Row:
+    pk, n = version
     return {
         "instance_pk": pk,
         "n": n,

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, case, delete, insert, literal, select, update
+from sqlalchemy import Connection, delete, insert, select
 
 from pacs.errors import BlobVanishing
 from pacs.model import Blob
 from storage.feeds import Transaction
-from storage.references import Missing, References
+from storage.references import Missing, References, give_up
 from storage.tables import blobs, kept_blobs
 
 _BATCH = 500  # rows that one transaction gives up
@@ -62,9 +62,6 @@ def release(connection: Connection, organization: int, owner: str, now: datetime
     if not found:
         return False
     for address, count in sorted(Counter(row.blob for row in found).items()):
-        left = blobs.c.refcount - count
-        given_up = update(blobs).where(blobs.c.address == address)
-        since = case((left == 0, literal(now, blobs.c.unreferenced_since.type)), else_=None)
-        connection.execute(given_up.values(refcount=left, unreferenced_since=since))
+        give_up(connection, address, count, now)
     connection.execute(delete(kept_blobs).where(*mine, kept_blobs.c.position <= found[-1].position))
     return len(found) == _BATCH

@@ -6,12 +6,13 @@ publication and claim the sweep may have taken the same bytes for an old orphan 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, case, literal, update
 
 from pacs.model import Blob
 from storage.statements import run, scalar
@@ -38,13 +39,22 @@ def _spare(dialect: str) -> Any:
     return INSERT[dialect](blobs).on_conflict_do_nothing(index_elements=["address"])
 
 
+def give_up(connection: Connection, address: str, count: int, now: datetime) -> None:
+    """So many references go; after the last one the blob waits for the sweep."""
+    left = blobs.c.refcount - count
+    since = case((left == 0, literal(now, blobs.c.unreferenced_since.type)), else_=None)
+    given_up = update(blobs).where(blobs.c.address == address)
+    connection.execute(given_up.values(refcount=left, unreferenced_since=since))
+
+
 class References:
-    """What one transaction adds."""
+    """What one transaction adds and gives up."""
 
     def __init__(self, missing: Missing) -> None:
         self._missing = missing
         self._added: dict[str, tuple[int, int]] = {}  # address → size, references
         self._spare: dict[str, int] = {}  # address → size
+        self._given_up: Counter[str] = Counter()
 
     def add(self, blob: Blob) -> None:
         _, count = self._added.get(blob.address, (0, 0))
@@ -53,6 +63,9 @@ class References:
     def spare(self, blob: Blob) -> None:
         """Published, but nothing will refer to it."""
         self._spare[blob.address] = blob.size
+
+    def give_up(self, blob: Blob) -> None:
+        self._given_up[blob.address] += 1
 
     def gone(self, blob: Blob) -> bool:
         """Whether a blob that is referred to does not lie there, or not whole."""
@@ -63,7 +76,7 @@ class References:
         dialect = connection.dialect.name
         vanishing = set()
         first: list[Blob] = []
-        for address in sorted(self._added.keys() | self._spare.keys()):
+        for address in sorted(self._added.keys() | self._spare.keys() | self._given_up.keys()):
             row: dict[str, Any] = {"address": address, "state": "live"}
             if address in self._added:
                 size, count = self._added[address]
@@ -73,7 +86,9 @@ class References:
                     vanishing.add(address)
                 elif references == count:
                     first.append(Blob(address, size))
-            else:
+            elif address in self._spare:
                 row |= {"size": self._spare[address], "refcount": 0, "unreferenced_since": now}
                 run(connection, _spare(dialect), [row])
+            if count := self._given_up[address]:
+                give_up(connection, address, count, now)
         return vanishing | {blob.address for blob in self._missing(first)}

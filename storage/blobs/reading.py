@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import ClassVar, Self
 
 from blake3 import blake3
@@ -71,3 +71,12 @@ class Reader(ABC):
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+
+def is_whole(open_blob: Callable[[str], Reader], address: str) -> bool:
+    """Whether every byte lies there as it was stored; reads them all."""
+    try:
+        with open_blob(address) as reader:
+            return all(True for _ in reader.verified())
+    except Damaged:
+        return False

@@ -25,7 +25,7 @@ from pacs.errors import Damaged, Unavailable
 from pacs.model import Blob
 from pacs.ports import SpooledFile
 from storage.blobs.address import ROOT, address_at, key
-from storage.blobs.reading import Reader
+from storage.blobs.reading import Reader, is_whole
 from storage.blobs.spool import Spool, SpoolLimits
 from storage.blobs.spooled import SpoolFile
 from storage.blobs.store import Found
@@ -132,7 +132,7 @@ class S3Blobs:
         blob = spooled.seal()
         with _store_faults():
             if blob.size > PART:
-                if not self._lies_here(blob):
+                if not self.holds(blob):
                     self._upload(spooled, blob)
             else:
                 self._put(spooled, blob)
@@ -145,6 +145,9 @@ class S3Blobs:
         wanted = list(blobs)
         there = self._asking.map(self._lies_here, wanted)
         return [blob for blob, lies_here in zip(wanted, there, strict=True) if not lies_here]
+
+    def holds(self, blob: Blob) -> bool:
+        return self._lies_here(blob) and is_whole(self.open, blob.address)
 
     def delete(self, addresses: Iterable[str]) -> None:
         keys = [key(address) for address in addresses]
@@ -165,7 +168,7 @@ class S3Blobs:
         try:
             obstore.put(self._store, key(blob.address), content, mode="create", use_multipart=False)
         except AlreadyExistsError:
-            if not self._lies_here(blob):
+            if not self.holds(blob):
                 obstore.put(self._store, key(blob.address), content, use_multipart=False)
 
     def _upload(self, spooled: SpoolFile, blob: Blob) -> None:

@@ -76,10 +76,12 @@ def test_the_same_data_set_again_is_kept_when_the_first_copy_is_gone(database: D
     first = store(entries, received())
     gone.add(first.blob.address)
     again = received(header="other")
-    assert store(entries, again).outcome is Outcome.VERSION
+    assert store(entries, again).blob == again.blob
     entries.close()
     blobs = {row["address"]: row for row in rows(database, "SELECT * FROM blobs")}
     assert blobs[again.blob.address]["refcount"] == 1
+    (version,) = rows(database, "SELECT n, blob FROM versions")
+    assert (version["n"], version["blob"]) == (1, again.blob.address)  # so it is what is given out
     assert_counts_true(database)
 
 
