@@ -277,3 +277,39 @@ def test_every_word_used_is_in_the_catalogue() -> None:
         if "vendor" not in path.parts:
             for key in re.findall(r'\bt\("([a-z][\w.]*)"', path.read_text("utf-8"), re.IGNORECASE):
                 assert key in english, (path.name, key)
+
+
+def module(opened: Any, path: str, expression: str) -> Any:
+    """An expression over `m`, a module of the pages."""
+    base = opened.get_attribute("link[rel=icon]", "href").rsplit("/", 1)[0]
+    return opened.evaluate(f"import('{base}/{path}').then(m => {expression})")
+
+
+def test_measures_are_millimetres_only_where_they_are_known(held: Held, chromium: Any) -> None:
+    with page(chromium, held.server.url) as opened:
+        spaced = "{aspect: 2, spacing: {row: 0.5, column: 0.25}}"
+        detector = "{aspect: 1, spacing: {row: 1, column: 1, atDetector: true}}"
+        line = "{kind: 'length', points: [[0, 0], [30, 20]]}"
+        corner = "{kind: 'angle', points: [[10, 0], [0, 0], [0, 7]]}"
+        for image, measure, said in (
+            (spaced, line, "12.5 mm"),
+            (detector, line, "36.1 mm *"),
+            ("{aspect: 1}", line, "36.1 px"),
+            (spaced, corner, "90°"),
+        ):
+            assert module(opened, "viewer/measure.js", f"m.labelOf({image}, {measure})") == said
+
+
+@pytest.mark.parametrize(
+    ("shape", "levels"),
+    [("LINEAR", [0, 0, 128, 255]), ("LINEAR_EXACT", [0, 2, 127.5, 255]), ("SIGMOID", [0.0, 31, 127.5, 250])],
+)
+def test_windows_are_those_of_the_standard(
+    held: Held, chromium: Any, shape: str, levels: list[float]
+) -> None:
+    """PS3.3 §C.11.2.1.2 and C.11.2.1.3, of a window from 0 to 100, at -100, 1 (or less), 50 and 150."""
+    values = [-100, 0.5 if shape == "LINEAR" else 1, 50, 150]
+    with page(chromium, held.server.url) as opened:
+        window = f"m.windowing({{center: 50, width: 100, shape: '{shape}'}})"
+        found = module(opened, "viewer/lut.js", f"{values}.map({window})")
+    assert found == pytest.approx(levels, abs=2.6)

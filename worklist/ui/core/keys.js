@@ -1,5 +1,5 @@
 /** Keys: what is pressed belongs to the page on top; `?` shows the list that this module keeps. */
-import { signal, useEffect, useRef } from "./html.js";
+import { signal, useLayoutEffect, useRef } from "./html.js";
 
 const layers = [];
 export const bound = signal([]);
@@ -32,7 +32,8 @@ const show = () => (bound.value = layers.flatMap((layer) => layer.keys).filter((
 export function useKeys(keys, { alone = false } = {}) {
   const layer = useRef({ keys, alone }).current;
   layer.keys = keys;
-  useEffect(() => {
+  // a layout effect, as its end is not put off: what is gone hears nothing any more
+  useLayoutEffect(() => {
     layers.push(layer);
     show();
     return () => {

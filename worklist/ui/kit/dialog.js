@@ -1,4 +1,4 @@
-import { html, useEffect, useRef } from "../core/html.js";
+import { html, useLayoutEffect, useRef } from "../core/html.js";
 import { t } from "../core/strings.js";
 import { useKeys } from "../core/keys.js";
 import { Button } from "./button.js";
@@ -7,7 +7,7 @@ import { Button } from "./button.js";
 export function Dialog({ title, onClose, children, footer, wide = false }) {
   const element = useRef(null);
   useKeys([], { alone: true });
-  useEffect(() => {
+  useLayoutEffect(() => {
     const before = document.activeElement;
     element.current.showModal();
     return () => before?.focus?.();

@@ -61,5 +61,6 @@ export function Palette({ actions, find, onClose }) {
         </li>`,
       )}
     </ul>
+    ${!shown.length && html`<p role="status">${t("studies.none")}</p>`}
   <//>`;
 }

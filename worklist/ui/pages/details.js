@@ -26,12 +26,14 @@ export function Details({ study, onOpen, onClose }) {
     [t("field.referrer"), nameGroups(first(study, "ReferringPhysicianName")).join(" · ")],
   ].filter(([, value]) => value);
   return html`<section class="details" aria-label=${t("studies.details")}>
-    <header><h2>${personName(name)}</h2><small>${text(study, "StudyDescription")}</small></header>
+    <header>
+      <div><h2>${personName(name)}</h2><small>${text(study, "StudyDescription")}</small></div>
+      <${Button} bare icon="x-lg" label=${t("close")} keys="Escape" onClick=${onClose} />
+    </header>
     <div class="actions">
       <${Button} kind="main" icon="images" label=${t("studies.open")} keys="Enter" onClick=${() => onOpen()} />
       ${OHIF && html`<${Button} kind="quiet" icon="layout-sidebar" label=${t("studies.builtin")} keys="v" onClick=${() => onOpen({ builtIn: true })} />`}
       <${Button} bare kind="quiet" icon="link-45deg" label=${t("studies.link")} onClick=${() => copy(location.origin + href("/viewer", target))} />
-      <${Button} bare kind="quiet" icon="x-lg" label=${t("close")} keys="Escape" onClick=${onClose} />
     </div>
     <dl class="facts">
       ${facts.map(([label, value]) => html`<dt key=${label}>${label}</dt><dd>${value}</dd>`)}

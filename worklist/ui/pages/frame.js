@@ -5,7 +5,7 @@ import { connection } from "../core/events.js";
 import { personName } from "../core/format.js";
 import { bound, useKeys } from "../core/keys.js";
 import { DENSITIES, THEMES, density, setDisplay, theme } from "../core/display.js";
-import { go, href, place } from "../core/router.js";
+import { go, href, openImages, place } from "../core/router.js";
 import { session, signOut } from "../core/session.js";
 import { LANGUAGES, language, speak, t } from "../core/strings.js";
 import { first, text } from "../dicom/dataset.js";
@@ -16,6 +16,7 @@ import { Icon } from "../kit/icon.js";
 import { Palette } from "../kit/palette.js";
 import { toast } from "../kit/toast.js";
 import { explain } from "../kit/states.js";
+import { readingsOf } from "./studylist.js";
 
 const ICON = document.querySelector("link[rel=icon]").href;
 const DESTINATIONS = [["/", "images", "nav.studies"]];
@@ -89,13 +90,18 @@ function leave(event) {
 }
 
 async function findStudies(words, signal) {
-  const { items } = await search("studies", { PatientName: `*${words}*`, fuzzymatching: true, limit: 6 }, { signal });
-  return items.map((study) => ({
-    label: [personName(first(study, "PatientName")), text(study, "StudyDescription")].filter(Boolean).join(" — "),
-    icon: "person",
-    run: () => go("/view", { StudyInstanceUIDs: text(study, "StudyInstanceUID") }),
-  }));
+  for (const reading of readingsOf(words)) {
+    const { items } = await search("studies", { ...reading, limit: 6, includefield: "StudyDescription" }, { signal });
+    if (items.length) return items.map(studyAction);
+  }
+  return [];
 }
+
+const studyAction = (study) => ({
+  label: [personName(first(study, "PatientName")), text(study, "StudyDescription")].filter(Boolean).join(" — "),
+  icon: "person",
+  run: () => openImages({ StudyInstanceUIDs: text(study, "StudyInstanceUID") }),
+});
 
 const Connection = () =>
   html`<span class=${`state ${connection.value}`} role="status">

@@ -30,9 +30,9 @@ function openStudy(study, how) {
   openImages({ StudyInstanceUIDs: uidOf(study) }, how);
 }
 
-function columns(narrow) {
+function columns(room) {
   const all = [
-    { id: "patient", title: t("col.patient"), width: "minmax(180px, 2fr)", cell: (study) => personName(first(study, "PatientName")) },
+    { id: "patient", title: t("col.patient"), width: "minmax(120px, 2fr)", cell: (study) => personName(first(study, "PatientName")) },
     { id: "id", title: t("col.id"), width: "minmax(90px, 1fr)", cell: (study) => text(study, "PatientID") },
     { id: "birth", title: t("col.birth"), width: "96px", cell: (study) => html`<span class="dim">${day(text(study, "PatientBirthDate"))}</span>` },
     { id: "date", title: t("col.date"), width: "140px", cell: (study) => html`${day(text(study, "StudyDate"))} <span class="dim">${clock(text(study, "StudyTime"))}</span>` },
@@ -42,20 +42,30 @@ function columns(narrow) {
     { id: "series", title: t("col.series"), width: "48px", end: true, cell: (study) => shownNumber(number(study, "NumberOfStudyRelatedSeries", 0)) },
     { id: "images", title: t("col.images"), width: "64px", end: true, cell: (study) => shownNumber(number(study, "NumberOfStudyRelatedInstances", 0)) },
   ];
-  const few = { narrow: ["patient", "date", "modality"], middle: all.map((each) => each.id).filter((id) => !["birth", "accession", "series"].includes(id)) };
-  return narrow ? all.filter((each) => few[narrow].includes(each.id)).map((each) => ({ ...each, width: each.width.replace("180px", "120px") })) : all;
+  return all.filter(({ id }) => !LEFT_OUT[room].includes(id));
 }
 
-/** How much room there is: "narrow", "middle" or plenty. */
-function useRoom() {
-  const read = () => (innerWidth < 720 ? "narrow" : innerWidth < 1280 ? "middle" : "");
-  const [room, setRoom] = useState(read());
+/** What a narrow list goes without. */
+const LEFT_OUT = {
+  narrow: ["id", "birth", "description", "accession", "series", "images"],
+  half: ["birth", "description", "accession", "series"],
+  most: ["birth", "accession", "series"],
+  all: [],
+};
+const AROUND = 64; // pixels that the rail takes
+const PANE = 360;
+
+/** How much of a study's row there is room for. */
+function useRoom(pane) {
+  const [width, setWidth] = useState(innerWidth);
   useEffect(() => {
-    const changed = () => setRoom(read());
+    const changed = () => setWidth(innerWidth);
     addEventListener("resize", changed);
     return () => removeEventListener("resize", changed);
   }, []);
-  return room;
+  if (width < 720) return "narrow";
+  const left = width - AROUND - (pane ? PANE : 0);
+  return left < 720 ? "half" : left < 1160 ? "most" : "all";
 }
 
 /** Typed text: shown at once, in the address when the typing rests. */
@@ -120,7 +130,6 @@ function useLive(refresh) {
 
 export function Studies({ query }) {
   const [words, type] = useTyped(query, "q");
-  const room = useRoom();
   const { list, fresh, refresh } = useList(query);
   useLive(refresh);
   list?.version.value;
@@ -130,6 +139,7 @@ export function Studies({ query }) {
   const choose = (index) => list.row(index) && adjust({ study: uidOf(list.row(index)) });
   const open = (index) => list.row(index) && openStudy(list.row(index));
   const filtered = FILTERS.some((name) => query.get(name));
+  const room = useRoom(Boolean(study));
   const table = useMemo(() => columns(room), [room, t("col.patient")]);
 
   useEffect(() => {

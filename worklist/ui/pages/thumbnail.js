@@ -1,9 +1,12 @@
 import { html, useState } from "../core/html.js";
 import { DICOMWEB } from "../core/api.js";
 
+/** Modalities that have nothing to see in small. */
+export const WITHOUT_PICTURE = new Set(["SR", "PR", "KO", "DOC", "AU", "ECG", "HD", "RWV", "PLAN", "REG"]);
+
 /** A series in small as the server renders it; its modality where there is nothing to see. */
 export function Thumbnail({ study, series, modality }) {
-  const [failed, setFailed] = useState(false);
+  const [failed, setFailed] = useState(WITHOUT_PICTURE.has(modality));
   const url = `${DICOMWEB}/studies/${study}/series/${series}/thumbnail`;
   return html`<div class="thumb">
     ${failed ? modality : html`<img src=${url} alt="" loading="lazy" onError=${() => setFailed(true)} />`}

@@ -2,15 +2,13 @@
 import { metadata, search } from "../core/api.js";
 import { first, number, text } from "../dicom/dataset.js";
 import { SERIES_FIELDS } from "../pages/details.js";
+import { WITHOUT_PICTURE } from "../pages/thumbnail.js";
 import { sorted } from "./geometry.js";
 import { imagesOf, kindOf } from "./image.js";
 
 const PRIORS = 10;
 
 const STUDY_FIELDS = "StudyDescription,PatientBirthDate,PatientSex,NumberOfStudyRelatedInstances,ModalitiesInStudy";
-
-/** Modalities without a picture come last. */
-const WITHOUT = new Set(["SR", "PR", "KO", "DOC", "AU", "ECG"]);
 
 export async function openStudy(uid, signal) {
   const [{ items: studies }, { items: found }] = await Promise.all([
@@ -19,7 +17,7 @@ export async function openStudy(uid, signal) {
   ]);
   if (!studies.length) return undefined;
   const series = found.map((each) => describe(uid, each));
-  const rank = (each) => (WITHOUT.has(each.modality) ? 1 : 0);
+  const rank = (each) => (WITHOUT_PICTURE.has(each.modality) ? 1 : 0); // what has no picture comes last
   series.sort((a, b) => rank(a) - rank(b) || a.number - b.number);
   return { uid, dataset: studies[0], series };
 }

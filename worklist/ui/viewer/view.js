@@ -12,10 +12,12 @@ const WHEEL_STEP = 40; // of a wheel's or touchpad's travel for one image
 
 export function PaneView({ pane, active, tool, onActivate, onScroll, title }) {
   const canvas = useRef(null);
+  const scroll = useRef(onScroll); // the pointer's handlers outlive what is drawn, so that a drag is never cut off
   const series = pane.series.value;
   useEffect(() => pane.attach(canvas.current), [pane]);
   useEffect(() => pane.draw());
-  useEffect(() => handlers(canvas.current, pane, tool, onScroll), [pane, tool.value, onScroll]);
+  scroll.current = onScroll;
+  useEffect(() => handlers(canvas.current, pane, tool, (step) => scroll.current(step)), [pane]);
   const label = series ? t("viewer.image", { series: series.description || series.modality }) : t("viewer.empty");
   return html`<section
     class="pane"
