@@ -30,6 +30,7 @@ from pacs.http import rest
 from pacs.http.app import Access, App, create_app
 from pacs.http.loopback import OpenOnLoopback
 from pacs.http.origin import trusted_networks
+from pacs.http.pictures import Pictures
 from pacs.http.sessions import Sessions
 from pacs.http.sign_in import AuthResources
 from pacs.http.signed import Signer
@@ -215,6 +216,7 @@ def http_app(installation: Installation, stopping: Callable[[], bool]) -> App:
     database, blobs, settings = installation.database, installation.blobs, installation.settings
     sessions = None if settings.open else Sessions(installation.accounts, Tokens(secret_key(settings)))
     origins = frozenset(settings.cors_origins)
+    pictures = Pictures(rendering(installation))
     return create_app(
         checks={
             "database": partial(figures.answers, database),
@@ -225,8 +227,8 @@ def http_app(installation: Installation, stopping: Callable[[], bool]) -> App:
             "pacs_stored_bytes": ("Bytes of all objects kept", Aged(partial(figures.stored_bytes, database))),
         },
         routes=[
-            *dicomweb.routes(web(installation)),
-            *rest.routes(rest_of(installation, stopping)),
+            *dicomweb.routes(web(installation, pictures)),
+            *rest.routes(rest_of(installation, pictures, stopping)),
             *AuthResources(sign_in(installation), sessions).routes(),
             *pages.routes(settings.ohif_dir),
         ],
@@ -240,7 +242,7 @@ def http_app(installation: Installation, stopping: Callable[[], bool]) -> App:
     )
 
 
-def rest_of(installation: Installation, stopping: Callable[[], bool]) -> rest.Rest:
+def rest_of(installation: Installation, pictures: Pictures, stopping: Callable[[], bool]) -> rest.Rest:
     archive, database, settings = installation.archive, installation.database, installation.settings
     return rest.Rest(
         archive,
@@ -248,18 +250,19 @@ def rest_of(installation: Installation, stopping: Callable[[], bool]) -> rest.Re
         SqlKeeping(database, timedelta(days=settings.retention_days)),
         SqlTasks(database, installation.blobs.missing),
         Metadata(archive, SqlVersions(database)),
+        pictures,
         Signer(secret_key(settings)),
         dicomweb.ROOT,
         stopping,
     )
 
 
-def web(installation: Installation) -> dicomweb.Web:
+def web(installation: Installation, pictures: Pictures) -> dicomweb.Web:
     archive = installation.archive
     metadata = Metadata(archive, SqlVersions(installation.database))
     settings = installation.settings
     search = SearchSettings(settings.max_qido_answers, no_content=settings.qido_empty == "204")
-    return dicomweb.Web(archive, transcoder(installation), metadata, rendering(installation), search)
+    return dicomweb.Web(archive, transcoder(installation), metadata, pictures, search)
 
 
 def sign_in(installation: Installation) -> SignIn:

@@ -7,14 +7,24 @@ from dataclasses import dataclass, field
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Mount
 
-from dicomweb import all_bulkdata, bulkdata, capabilities, frames, metadata, rendered, retrieve, search, stow
+from dicomweb import (
+    all_bulkdata,
+    bulkdata,
+    capabilities,
+    frames,
+    metadata,
+    rendered,
+    retrieve,
+    search,
+    stow,
+    wado_uri,
+)
 from dicomweb.described import described
 from dicomweb.error_warnings import ErrorWarningsMiddleware
 from dicomweb.search import SearchSettings
 from pacs.archive import Archive
-from pacs.http.lane import Lane
+from pacs.http.pictures import Pictures
 from pacs.metadata import Metadata
-from pacs.rendering import Rendering
 from pacs.transcoding import Transcoder
 
 ROOT = "/dicom-web"
@@ -27,7 +37,7 @@ class Web:
     archive: Archive
     transcoder: Transcoder
     metadata: Metadata
-    rendering: Rendering
+    pictures: Pictures
     search: SearchSettings = field(default_factory=SearchSettings)
 
 
@@ -39,8 +49,11 @@ def routes(web: Web) -> list[BaseRoute]:
         *metadata.resources(web.metadata, ROOT),
         *bulkdata.resources(web.archive, web.transcoder, ROOT),
         *all_bulkdata.resources(web.archive, ROOT),
-        *rendered.resources(web.rendering, Lane(), ROOT),
+        *rendered.resources(web.pictures, ROOT),
         *stow.resources(web.archive, ROOT),
     ]
     everything = described(*resources, *capabilities.resources(resources, ROOT))
-    return [Mount(ROOT, routes=everything, middleware=[Middleware(ErrorWarningsMiddleware, root=ROOT)])]
+    return [
+        Mount(ROOT, routes=everything, middleware=[Middleware(ErrorWarningsMiddleware, root=ROOT)]),
+        wado_uri.resource(web.pictures, web.transcoder),
+    ]

@@ -15,10 +15,6 @@ _ENCAPSULATED_DOCUMENT = 0x00420011
 _DOCUMENTS = frozenset({"application/pdf", "text/xml", "application/xml", "text/plain", "model/stl"})
 
 
-def is_image(instance: StoredInstance) -> bool:
-    return instance.frames is not None and instance.transfer_syntax not in VIDEO
-
-
 def depictions(header: Header, instance: StoredInstance) -> list[BulkValue]:
     """The best first, each with its media type. `NotAcceptable` when there is nothing to be seen."""
     pixels = header.pixel_data

@@ -6,10 +6,9 @@ answered as what they are. Of several, what cannot be shown is left out: one bad
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 
 from starlette.requests import Request
@@ -17,7 +16,7 @@ from starlette.responses import Response
 
 from dicomweb import multipart
 from dicomweb.bulkdata import SHOWN
-from dicomweb.depictions import depictions, is_image
+from dicomweb.depictions import depictions
 from dicomweb.frames import frame_list
 from dicomweb.multipart import Part, PartHead
 from dicomweb.paths import Path, path_of
@@ -28,18 +27,17 @@ from pacs.dicom.reader import read_header
 from pacs.dicom.source import ReadAhead
 from pacs.errors import Damaged, NotAcceptable, NotConvertible, NotFound
 from pacs.framing import frame_index_of
-from pacs.http.accept import Offer, acceptable, choose
+from pacs.http.accept import MediaRange, Offer, acceptable, choose
 from pacs.http.byte_range import byte_range
 from pacs.http.conditional import is_known
-from pacs.http.lane import Lane
 from pacs.http.origin import origin
+from pacs.http.pictures import VARY, Pictures
 from pacs.http.resource import Resource, actor
 from pacs.http.streaming import Pieces, Streamed, answer
-from pacs.http.viewings import Viewings
 from pacs.model import StoredInstance
 from pacs.pixels.presentation import Presentation, Viewport
 from pacs.query import Condition, OneOf, Query
-from pacs.rendering import Rendering, Tier, Wish
+from pacs.rendering import Tier, Wish, is_image
 from pacs.rights import Right
 
 _STUDY = "/studies/{study}"
@@ -54,10 +52,10 @@ MOST_TRIED = 50
 """Instances looked at for one that can be a thumbnail."""
 
 
-def resources(rendering: Rendering, lane: Lane, root: str) -> list[Resource]:
+def resources(pictures: Pictures, root: str) -> list[Resource]:
     """`root`: where they are mounted."""
-    endpoint = RetrieveRendered(rendering, root)
-    rendered, thumbnail = lane(endpoint.rendered), lane(endpoint.thumbnail)
+    endpoint = RetrieveRendered(pictures, root)
+    rendered, thumbnail = pictures.lane(endpoint.rendered), pictures.lane(endpoint.thumbnail)
     return [
         *(Resource(f"{path}/rendered", rendered, Right.READ) for path in _PATHS),
         *(Resource(f"{path}/thumbnail", thumbnail, Right.READ) for path in _PATHS),
@@ -66,21 +64,22 @@ def resources(rendering: Rendering, lane: Lane, root: str) -> list[Resource]:
 
 @dataclass(frozen=True, slots=True)
 class RetrieveRendered:
-    rendering: Rendering
+    pictures: Pictures
     root: str
-    viewings: Viewings = field(default_factory=Viewings)
 
     def rendered(self, request: Request) -> Response:
         """A study, a series, an instance or frames of it, as pictures or documents."""
         path, how = path_of(request), presentation(request.query_params)
         found = self._archive.retrieve(actor(request), path.study, path.series, path.sop)
         first = list(islice(found, 2))
-        asked = _Asked(request, path, how)
+        asked = Asked(request, path, how, acceptable(request), _frames(request))
         if len(first) > 1:
             return self._several(asked, chain(first, found))
-        if is_image(first[0]):
-            return self._image(asked, first[0])
-        return self._document(asked, first[0])
+        return self.shown(asked, first[0])
+
+    def shown(self, asked: Asked, instance: StoredInstance) -> Response:
+        """One instance as what it is."""
+        return self._image(asked, instance) if is_image(instance) else self._document(asked, instance)
 
     def thumbnail(self, request: Request) -> Response:
         """A small picture that stands for all of it: of the middle frame of the middle instance."""
@@ -88,68 +87,50 @@ class RetrieveRendered:
         how = Presentation(viewport=viewport(given) if given else THUMBNAIL)
         instance = self._representative(request, path)
         count = len(frame_index_of(instance))
-        numbers = _numbers(request, count)
+        numbers = _checked(_frames(request), count)
         frame = numbers[0] - 1 if numbers else count // 2
         offer = choose(acceptable(request), [Offer(kind) for kind in STILL])
-        return self.picture(request, instance, Wish(offer.media_type, (frame,), how, Tier.THUMBNAIL))
-
-    def picture(self, request: Request, instance: StoredInstance, wish: Wish) -> Response:
-        """One picture of an instance that the caller may see."""
-        self._note(request, instance.identity.study_instance_uid, wish.tier.value)
-        headers = {
-            "ETag": self.rendering.entity_tag(instance, wish),
-            "Cache-Control": f"private, max-age={self.rendering.lifetimes.of(wish.tier)}",
-            "Vary": "Accept, Authorization, Cookie",
-        }
-        if is_known(request, headers["ETag"]):
-            return Response(status_code=304, headers=headers)
-        made = self.rendering.rendered(actor(request), instance, wish)
-        headers["X-Cache"] = "HIT" if made.hit else "MISS"
-        return Response(made.data, 200, headers, wish.media_type)
+        return self.pictures.picture(request, instance, Wish(offer.media_type, (frame,), how, Tier.THUMBNAIL))
 
     @property
     def _archive(self) -> Archive:
-        return self.rendering.archive
+        return self.pictures.rendering.archive
 
-    def _note(self, request: Request, study: str, form: str) -> None:
-        record = partial(self._archive.record, actor(request), "retrieve", resource=study, form=form)
-        self.viewings.note(request, study, record)
-
-    def _image(self, asked: _Asked, instance: StoredInstance) -> Response:
+    def _image(self, asked: Asked, instance: StoredInstance) -> Response:
         count = len(frame_index_of(instance))
-        named = _numbers(asked.request, count)
-        offer = choose(acceptable(asked.request), _offers(count, named))
+        named = _checked(asked.frames, count)
+        offer = choose(asked.ranges, _offers(named))
         numbers = named or (range(1, count + 1) if count > 1 else [1])
         if offer.multipart:
             return self._parts(asked, offer, [(instance, number - 1) for number in numbers])
         moving = len(numbers) > 1 and (named or offer.media_type == "image/gif")
         frames = tuple(number - 1 for number in (numbers if moving else numbers[:1]))
-        return self.picture(asked.request, instance, Wish(offer.media_type, frames, asked.how))
+        return self.pictures.picture(asked.request, instance, Wish(offer.media_type, frames, asked.how))
 
-    def _several(self, asked: _Asked, found: Iterator[StoredInstance]) -> Response:
-        offer = choose(acceptable(asked.request), [Offer(kind, multipart=True) for kind in STILL])
+    def _several(self, asked: Asked, found: Iterator[StoredInstance]) -> Response:
+        offer = choose(asked.ranges, [Offer(kind, multipart=True) for kind in STILL])
         return self._parts(asked, offer, ((instance, 0) for instance in found if is_image(instance)))
 
-    def _parts(self, asked: _Asked, offer: Offer, found: _Frames) -> Response:
-        self._note(asked.request, asked.path.study, "rendered")
+    def _parts(self, asked: Asked, offer: Offer, found: _Frames) -> Response:
+        self.pictures.note(asked.request, asked.path.study)
         boundary = multipart.new_boundary()
         made = self._made(asked, offer, iter(found))
         first = next(made, None)
         if first is None:
             raise NotAcceptable("nothing of this can be rendered")
         body = multipart.encoded(chain((first,), made), boundary)
-        headers = {"Cache-Control": "private, no-cache", "Vary": "Accept, Authorization, Cookie"}
+        headers = {"Cache-Control": "private, no-cache", "Vary": VARY}
         kind = multipart.content_type(offer.media_type, boundary)
         return Streamed(body, kind, headers=headers)
 
     def _made(
-        self, asked: _Asked, offer: Offer, found: Iterator[tuple[StoredInstance, int]]
+        self, asked: Asked, offer: Offer, found: Iterator[tuple[StoredInstance, int]]
     ) -> Iterator[Part]:
         who = actor(asked.request)
         for instance, frame in found:
             try:
                 wish = Wish(offer.media_type, (frame,), asked.how)
-                data = self.rendering.rendered(who, instance, wish).data
+                data = self.pictures.rendering.rendered(who, instance, wish).data
             except (NotConvertible, NotFound, Damaged):
                 continue
             yield (
@@ -163,20 +144,20 @@ class RetrieveRendered:
         here = f"{origin(request)}{self.root}/{series}/instances/{uids.sop_instance_uid}"
         return f"{here}/frames/{frame + 1}/rendered"
 
-    def _document(self, asked: _Asked, instance: StoredInstance) -> Response:
-        if "frames" in asked.request.path_params:
+    def _document(self, asked: Asked, instance: StoredInstance) -> Response:
+        if asked.frames:
             raise NotFound("this instance has no frames")
         with ExitStack() as opened:
             reader = opened.enter_context(self._archive.open(instance))
             limits = self._archive.limits
             header = read_header(ReadAhead(reader), instance.transfer_syntax, instance.dataset_offset, limits)
             shown = {each.media_type.partition(";")[0]: each for each in depictions(header, instance)}
-            offer = choose(acceptable(asked.request), [Offer(kind) for kind in shown])
+            offer = choose(asked.ranges, [Offer(kind) for kind in shown])
             value = shown[offer.media_type]
-            self._note(asked.request, instance.identity.study_instance_uid, "rendered")
+            self.pictures.note(asked.request, asked.path.study)
             wish = Wish(offer.media_type)
-            part = byte_range(asked.request, value.size, self.rendering.entity_tag(instance, wish))
-            headers = {**part.headers, **SHOWN, "Cache-Control": "private, no-cache", "Vary": "Accept"}
+            part = byte_range(asked.request, value.size, self.pictures.rendering.entity_tag(instance, wish))
+            headers = {**part.headers, **SHOWN, "Cache-Control": "private, no-cache", "Vary": VARY}
             if is_known(asked.request, part.etag):
                 return Response(status_code=304, headers=headers)
             body = _closing(opened.pop_all(), value.pieces(part.start, part.stop))
@@ -210,24 +191,28 @@ _Frames = Iterator[tuple[StoredInstance, int]] | Sequence[tuple[StoredInstance, 
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class Asked:
+    """`frames` as the caller counts them, from 1; none when it is about the instance."""
+
     request: Request
     path: Path
     how: Presentation
+    ranges: Sequence[MediaRange]
+    frames: Sequence[int] = ()
 
 
-def _numbers(request: Request, count: int) -> list[int]:
-    """The frames that the path names; none when it names an instance."""
-    given: Mapping[str, str] = request.path_params
-    if "frames" not in given:
-        return []
-    numbers = frame_list(given["frames"])
-    if max(numbers) > count:
+def _frames(request: Request) -> list[int]:
+    named = request.path_params.get("frames")
+    return frame_list(named) if named is not None else []
+
+
+def _checked(numbers: Sequence[int], count: int) -> Sequence[int]:
+    if numbers and max(numbers) > count:
         raise NotFound(f"this instance has {count} frames")
     return numbers
 
 
-def _offers(count: int, named: Sequence[int]) -> list[Offer]:
+def _offers(named: Sequence[int]) -> list[Offer]:
     """One frame: a picture. Several that were named: in parts, or moving. An instance with several:
     its first as a picture, all of them in parts or moving."""
     parts = [Offer(kind, multipart=True) for kind in STILL]

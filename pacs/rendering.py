@@ -7,6 +7,7 @@ has its own. That the caller may see the instance was asked of the archive befor
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -15,17 +16,20 @@ from hashlib import blake2b
 
 from pacs.actor import Actor
 from pacs.archive import Archive
+from pacs.dicom.dictionary import VIDEO
 from pacs.errors import NotConvertible
 from pacs.model import StoredInstance
 from pacs.pixels.presentation import AS_STORED, Presentation
-from pacs.pixels.tasks import MIDDLE, Render, StoredPixels, Workers
+from pacs.pixels.tasks import Render, StoredPixels, Workers
 from pacs.ports import Cache, CacheFigures
 
 VERSION = 1
 """Raised whenever other pictures are made of the same object."""
 
 MOST_REMEMBERED = 1000
-"""Images known to be impossible, so that they are not tried again and again."""
+"""Pictures known to be impossible, so that they are not tried again and again."""
+REMEMBERED = 300.0
+"""Seconds; what takes too long now may not when less is going on."""
 
 
 class Tier(Enum):
@@ -52,7 +56,7 @@ class Wish:
     """`frames` are counted from 0; several make an animation."""
 
     media_type: str
-    frames: tuple[int, ...] = (MIDDLE,)
+    frames: tuple[int, ...] = (0,)
     how: Presentation = AS_STORED
     tier: Tier = Tier.FULL
 
@@ -75,6 +79,11 @@ class Counts:
     misses: int = 0
 
 
+def is_image(instance: StoredInstance) -> bool:
+    """Whether it has frames that can be pictures; those of a video cannot."""
+    return instance.frames is not None and instance.transfer_syntax not in VIDEO
+
+
 class Rendering:
     def __init__(
         self, archive: Archive, workers: Workers, cache: Cache, lifetimes: Lifetimes | None = None
@@ -85,7 +94,7 @@ class Rendering:
         self._cache = cache
         self._lock = threading.Lock()
         self._under_way: dict[tuple[int, str, str], Future[bytes]] = {}
-        self._impossible: OrderedDict[tuple[int, str, str], str] = OrderedDict()
+        self._impossible: OrderedDict[tuple[int, str, str], tuple[float, str]] = OrderedDict()
         self._counts: dict[int, Counts] = {}
 
     def entity_tag(self, instance: StoredInstance, wish: Wish) -> str:
@@ -122,7 +131,8 @@ class Rendering:
 
     def _once(self, place: tuple[int, str, str], instance: StoredInstance, wish: Wish) -> bytes:
         with self._lock:
-            if reason := self._impossible.get(place):
+            until, reason = self._impossible.get(place, (0.0, ""))
+            if time.monotonic() < until:
                 raise NotConvertible(reason)
             work = self._under_way.get(place)
             ours = work is None
@@ -141,7 +151,7 @@ class Rendering:
             work.set_result(data)
         except NotConvertible as error:
             with self._lock:
-                self._impossible[place] = str(error)
+                self._impossible[place] = (time.monotonic() + REMEMBERED, str(error))
                 if len(self._impossible) > MOST_REMEMBERED:
                     self._impossible.popitem(last=False)
             work.set_exception(error)

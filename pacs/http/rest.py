@@ -11,6 +11,8 @@ from pacs.archive import Archive
 from pacs.http import changes, docs, events, openapi
 from pacs.http.broadcast import Broadcast
 from pacs.http.images import Images
+from pacs.http.pictures import Pictures
+from pacs.http.renditions import Renditions
 from pacs.http.signed import Signer
 from pacs.http.studies import Studies
 from pacs.http.uploads import Uploads
@@ -34,6 +36,7 @@ class Rest:
     keeping: Keeping
     tasks: Tasks
     metadata: Metadata
+    pictures: Pictures
     signer: Signer
     web_root: str
     stopping: Callable[[], bool] = _never
@@ -43,6 +46,7 @@ def routes(rest: Rest) -> list[BaseRoute]:
     images = Images(rest.archive, rest.keeping, rest.metadata, rest.signer, ROOT, rest.web_root)
     return [
         *Studies(rest.archive, rest.keeping, ROOT).routes(),
+        *Renditions(rest.pictures, ROOT).routes(),
         *images.routes(),
         *Uploads(rest.archive.blobs, rest.tasks, ROOT).routes(),
         openapi.route(),

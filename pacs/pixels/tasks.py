@@ -24,8 +24,6 @@ from pacs.pixels.render import render
 from pacs.pixels.transcode import encode_frame
 
 PNG_OF_STORED_VALUES = "image/png; values=stored"
-MIDDLE = -1
-"""The frame that stands for all of them."""
 
 
 class Task(Protocol):
@@ -66,14 +64,13 @@ class Render:
 
     def run(self, source: Source) -> bytes:
         header, index = self.pixels.open(source)
-        frames = [len(index) // 2 if number == MIDDLE else number for number in self.frames]
         if self.media_type == PNG_OF_STORED_VALUES:
-            return stored_png(header, read_frame(header, index, frames[0]))
-        pictures = self._pictures(header, index, frames)
+            return stored_png(header, read_frame(header, index, self.frames[0]))
+        pictures = self._pictures(header, index)
         return encode(pictures, self.media_type, self.how.quality, _milliseconds(header))
 
-    def _pictures(self, header: Header, index: FrameIndex, frames: list[int]) -> Iterator[Picture]:
-        for number in frames:
+    def _pictures(self, header: Header, index: FrameIndex) -> Iterator[Picture]:
+        for number in self.frames:
             yield render(header, read_frame(header, index, number), number, self.how)
 
 

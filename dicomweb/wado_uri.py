@@ -1,0 +1,186 @@
+"""WADO-URI (PS3.18 §9): one instance by the parameters of a query, as a file or as a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from dicomweb.paths import Path
+from dicomweb.rendered import Asked, RetrieveRendered
+from dicomweb.rendered_parameters import LARGEST_SIDE, annotated, integer, number, quality, window
+from dicomweb.retrieval import DEFAULT, Progress, Retrieval, Wish, plan
+from pacs.dicom.image import number as integer_of
+from pacs.dicom.reader import read_header
+from pacs.dicom.source import ReadAhead
+from pacs.errors import BadInput, NotAcceptable
+from pacs.http.accept import DICOM, MediaRange, Offer, acceptable, parse, takes
+from pacs.http.described import BINARY, TEXT, UID, WHOLE, Described
+from pacs.http.pictures import Pictures
+from pacs.http.resource import Resource, actor
+from pacs.http.streaming import answer
+from pacs.ingest import is_uid
+from pacs.model import StoredInstance
+from pacs.pixels.presentation import Presentation, Region, Viewport
+from pacs.rendering import is_image
+from pacs.rights import Right
+from pacs.transcoding import Transcoder
+
+PATH = "/wado"
+_FILE = Offer(DICOM)
+
+MOST_PIXELS = 1 << 26
+"""Of a picture whose other side follows from its proportions."""
+_PARAMETERS = frozenset(
+    (
+        *("requestType", "studyUID", "seriesUID", "objectUID", "contentType", "charset", "anonymize"),
+        *("annotation", "rows", "columns", "region", "windowCenter", "windowWidth", "frameNumber"),
+        *("imageQuality", "presentationUID", "presentationSeriesUID", "transferSyntax"),
+    )
+)
+_FOR_PICTURES = frozenset({"annotation", "rows", "columns", "region", "windowCenter", "imageQuality"})
+_DESCRIBED = Described(
+    {
+        "requestType": {"type": "string", "enum": ["WADO"], "required": True},
+        **{name: {**UID, "required": True} for name in ("studyUID", "seriesUID", "objectUID")},
+        **dict.fromkeys(("contentType", "transferSyntax", "region", "annotation"), TEXT),
+        **{name: {"type": "number"} for name in ("windowCenter", "windowWidth")},
+        **dict.fromkeys(("rows", "columns", "frameNumber", "imageQuality"), WHOLE),
+    },
+    answers={DICOM: BINARY, "image/jpeg": BINARY, "*/*": BINARY},
+    summary="Retrieve by URI (PS3.18 §9)",
+)
+
+
+def resource(pictures: Pictures, transcoder: Transcoder) -> Resource:
+    endpoint = WadoUri(RetrieveRendered(pictures, ""), transcoder)
+    found = Resource(PATH, pictures.lane(endpoint.answer), Right.READ)
+    found.described = _DESCRIBED
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class WadoUri:
+    rendered: RetrieveRendered
+    transcoder: Transcoder
+
+    def answer(self, request: Request) -> Response:
+        given = _parameters(request)
+        path = _path(given)
+        ranges = parse([given["contentType"]]) if given.get("contentType") else acceptable(request)
+        archive = self.rendered.pictures.rendering.archive
+        instance = next(archive.retrieve(actor(request), path.study, path.series, path.sop))
+        if _wants_file(given, ranges):
+            return self._file(request, instance, given)
+        if given.get("transferSyntax"):
+            raise BadInput("transferSyntax goes with contentType=application/dicom")
+        frames = (
+            [integer(given["frameNumber"], "frameNumber", 1, 1 << 30)] if given.get("frameNumber") else []
+        )
+        if not frames and not any(each.media_type == "image/gif" for each in ranges):
+            named = given.get("frameNumber")
+        frames = [integer(named, "frameNumber", 1, 1 << 30)] if named else []
+        alone = [replace(each, multipart=False) for each in ranges]
+        asked = Asked(request, path, self._presentation(given, instance), alone, frames)
+        try:
+            return self.rendered.shown(asked, instance)
+        except NotAcceptable:
+            if is_image(instance) or not any(takes(each, _FILE) for each in alone):
+                raise
+            return self._file(request, instance, given)
+
+    def _file(self, request: Request, instance: StoredInstance, given: Mapping[str, str]) -> Response:
+        if named := sorted(name for name in _FOR_PICTURES if given.get(name)):
+            raise BadInput(f"{named[0]} is for pictures, not for contentType=application/dicom")
+        if given.get("frameNumber"):
+            raise BadInput("frameNumber is for pictures, not for contentType=application/dicom")
+        syntax = given.get("transferSyntax", "")
+        if syntax and not is_uid(syntax):
+            raise BadInput("transferSyntax is a UID")
+        wanted = [Wish(frozenset({syntax}))] if syntax else [DEFAULT]
+        planned = plan([instance], wanted, self.transcoder.codecs.decodable)
+        archive, study = self.rendered.pictures.rendering.archive, instance.identity.study_instance_uid
+        retrieval = Retrieval(archive, self.transcoder, actor(request))
+        progress = Progress(study, "IMAGE", DICOM, 1)
+        (one,) = progress.counted(planned.instances)
+        _, pieces = retrieval.opened(one)
+        return answer(retrieval.recorded(pieces, progress), DICOM, one.size)
+
+    def _presentation(self, given: Mapping[str, str], instance: StoredInstance) -> Presentation:
+        center, width = given.get("windowCenter"), given.get("windowWidth")
+        if bool(center) != bool(width):
+            raise BadInput("windowCenter and windowWidth go together")
+        return Presentation(
+            window=window(center, width) if center and width else None,
+            viewport=self._viewport(given, instance),
+            annotations=annotated(given.get("annotation", "")),
+            quality=quality(given["imageQuality"]) if given.get("imageQuality") else Presentation().quality,
+        )
+
+    def _viewport(self, given: Mapping[str, str], instance: StoredInstance) -> Viewport | None:
+        """`rows` and `columns` are the most that the picture may have; one of them is enough (§9.1.2)."""
+        rows, columns = (_side(given.get(name), name) for name in ("rows", "columns"))
+        wanted = given.get("region")
+        if not is_image(instance) or not (rows or columns or wanted):
+            return None
+        region = None
+        if wanted:
+            height, width = self._size(instance)
+            region = _region(wanted, height, width)
+            if not rows and not columns:
+                rows, columns = max(1, round(region.height)), max(1, round(region.width))
+        side = min(LARGEST_SIDE, MOST_PIXELS // max(rows, columns))
+        return Viewport(columns or side, rows or side, region)
+
+    def _size(self, instance: StoredInstance) -> tuple[int, int]:
+        archive = self.rendered.pictures.rendering.archive
+        with archive.open(instance) as reader:
+            source, syntax = ReadAhead(reader), instance.transfer_syntax
+            header = read_header(source, syntax, instance.dataset_offset, archive.limits)
+            return integer_of(header, "Rows", 1), integer_of(header, "Columns", 1)
+
+
+def _parameters(request: Request) -> dict[str, str]:
+    """What is not honoured is refused; what is not of PS3.18 §9 is for somebody else."""
+    given = {name: value for name, value in request.query_params.items() if name in _PARAMETERS}
+    if given.get("requestType") != "WADO":
+        raise BadInput("requestType must be WADO")
+    if given.get("anonymize"):
+        raise NotAcceptable("objects are not de-identified on retrieval here")
+    if given.get("presentationUID") or given.get("presentationSeriesUID"):
+        raise NotAcceptable("presentation states are not applied here")
+    charsets = {each.partition(";")[0].strip().lower() for each in given.get("charset", "").split(",")}
+    if not charsets & {"", "utf-8", "utf8", "iso_ir 192", "*"}:
+        raise NotAcceptable("text is in UTF-8 here")
+    return given
+
+
+def _path(given: Mapping[str, str]) -> Path:
+    study, series, sop = (given.get(name, "").strip() for name in ("studyUID", "seriesUID", "objectUID"))
+    for name, uid in (("studyUID", study), ("seriesUID", series), ("objectUID", sop)):
+        if not is_uid(uid):
+            raise BadInput(f"{name} is missing or malformed")
+    return Path(study, series, sop)
+
+
+def _wants_file(given: Mapping[str, str], ranges: Sequence[MediaRange]) -> bool:
+    """A picture or a document is meant unless a file is asked for by name (§9.1.2.1)."""
+    if given.get("transferSyntax") and not given.get("contentType"):
+        return True
+    return max(ranges, key=lambda each: each.q).media_type == DICOM
+
+
+def _side(given: str | None, name: str) -> int:
+    """0: not asked for."""
+    return integer(given, name, 1, LARGEST_SIDE) if given else 0
+
+
+def _region(text: str, rows: int, columns: int) -> Region:
+    """Left, top, right and bottom as parts of the image, from 0 to 1 (§9.1.2.2)."""
+    sides = [number(part, "region") for part in text.split(",")]
+    if len(sides) != 4 or not 0 <= sides[0] < sides[2] <= 1 or not 0 <= sides[1] < sides[3] <= 1:
+        raise BadInput("region is left,top,right,bottom, each from 0 to 1")
+    left, top, right, bottom = sides
+    return Region(left * columns, top * rows, (right - left) * columns, (bottom - top) * rows)

@@ -1,0 +1,50 @@
+"""Answering with a picture: known by its entity tag before it is made, kept by the browser for a while."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from pacs.http.conditional import is_known
+from pacs.http.lane import Lane
+from pacs.http.resource import actor
+from pacs.http.viewings import Viewings
+from pacs.model import StoredInstance
+from pacs.rendering import Rendering, Wish
+
+VARY = "Accept, Authorization, Cookie"
+
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    rendering: Rendering
+    viewings: Viewings = field(default_factory=Viewings)
+    lane: Lane = field(default_factory=Lane)
+
+    def picture(self, request: Request, instance: StoredInstance, wish: Wish) -> Response:
+        """Of an instance that the caller may see."""
+        self.note(request, instance.identity.study_instance_uid)
+        headers = self.headers(instance, wish)
+        if is_known(request, headers["ETag"]):
+            return Response(status_code=304, headers=headers)
+        made = self.rendering.rendered(actor(request), instance, wish)
+        headers["X-Cache"] = "HIT" if made.hit else "MISS"
+        return Response(made.data, 200, headers, wish.media_type.partition(";")[0])
+
+    def headers(self, instance: StoredInstance, wish: Wish) -> dict[str, str]:
+        return {
+            "ETag": self.rendering.entity_tag(instance, wish),
+            "Cache-Control": f"private, max-age={self.rendering.lifetimes.of(wish.tier)}",
+            "Vary": VARY,
+        }
+
+    def note(self, request: Request, study: str) -> None:
+        """That the caller looks at this study."""
+        record = partial(self._record, request, study)
+        self.viewings.note(request, study, record)
+
+    def _record(self, request: Request, study: str) -> None:
+        self.rendering.archive.record(actor(request), "retrieve", resource=study, form="rendered")

@@ -1,0 +1,135 @@
+"""`/api/v1/images/{sop}/…`: one image as pages show it, from a small picture up to all its values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from pacs.attributes import Level
+from pacs.errors import NotConvertible, NotFound
+from pacs.framing import frame_index_of
+from pacs.http.accept import DICOM, Offer, acceptable, choose
+from pacs.http.answers import answer
+from pacs.http.conditional import is_known
+from pacs.http.described import BINARY, OBJECT, Described, answers_json, describe
+from pacs.http.parameters import number, parameters
+from pacs.http.pictures import VARY, Pictures
+from pacs.http.resource import Resource, actor
+from pacs.http.streaming import Pieces, Streamed
+from pacs.http.studies import is_called, uid_in_path
+from pacs.model import StoredInstance
+from pacs.pixels.presentation import Presentation, Viewport
+from pacs.pixels.tasks import PNG_OF_STORED_VALUES
+from pacs.query import Query
+from pacs.rendering import Tier, Wish, is_image
+from pacs.rights import Right
+
+THUMBNAIL = Presentation(viewport=Viewport(200, 200))
+PREVIEW = Presentation(viewport=Viewport(800, 800))
+_FRAME = {"frame": {"type": "integer", "minimum": 1}}
+_KNOWN = ("frame", "accept")
+
+
+def _pictures(*media_types: str) -> Described:
+    return Described(_FRAME, answers=dict.fromkeys(media_types, BINARY))
+
+
+@dataclass(frozen=True, slots=True)
+class Renditions:
+    pictures: Pictures
+    root: str
+
+    def routes(self) -> list[Route]:
+        """Those that are named by more than a UID come before those that are not."""
+        one, lane = f"{self.root}/images/{{sop}}", self.pictures.lane
+        return [
+            Resource(f"{self.root}/images/cache-stats", self.show_cache, Right.READ),
+            Resource(f"{one}/thumbnail", lane(self.show_thumbnail), Right.READ),
+            Resource(f"{one}/preview", lane(self.show_preview), Right.READ),
+            Resource(f"{one}/webp", lane(self.show_webp), Right.READ),
+            Resource(f"{one}/full", lane(self.show_full), Right.READ),
+            Resource(f"{one}/data", lane(self.show_full), Right.READ),
+            Resource(f"{one}/invalidate-cache", self.forget, Right.EDIT, ("POST",)),
+        ]
+
+    @describe(_pictures("image/jpeg"))
+    def show_thumbnail(self, request: Request) -> Response:
+        """A JPEG whose longest side has 200 pixels; of the middle frame unless `frame` names one."""
+        choose(acceptable(request), [Offer("image/jpeg")])
+        return self._picture(request, "image/jpeg", THUMBNAIL, Tier.THUMBNAIL)
+
+    @describe(_pictures("image/jpeg", "image/webp"))
+    def show_preview(self, request: Request) -> Response:
+        """A picture of at most 800 by 800 pixels, WebP for those who take it."""
+        offer = choose(acceptable(request), [Offer("image/jpeg"), Offer("image/webp")])
+        return self._picture(request, offer.media_type, PREVIEW, Tier.PREVIEW)
+
+    @describe(_pictures("image/webp"))
+    def show_webp(self, request: Request) -> Response:
+        """A WebP with all pixels."""
+        choose(acceptable(request), [Offer("image/webp")])
+        return self._picture(request, "image/webp", Presentation(), Tier.FULL)
+
+    @describe(_pictures(DICOM, "image/png"))
+    def show_full(self, request: Request) -> Response:
+        """The DICOM file as it was sent, or a PNG of one frame's stored values, of up to 16 bits."""
+        offer = choose(acceptable(request), [Offer(DICOM), Offer("image/png")])
+        if offer.media_type != DICOM:
+            return self._picture(request, PNG_OF_STORED_VALUES, Presentation(), Tier.FULL)
+        parameters(request, _KNOWN)
+        instance = self._instance(request)
+        self.pictures.note(request, instance.identity.study_instance_uid)
+        headers = {**self.pictures.headers(instance, Wish(DICOM)), "Vary": VARY}
+        if is_known(request, headers["ETag"]):
+            return Response(status_code=304, headers=headers)
+        return Streamed(self._bytes(instance), DICOM, instance.blob.size, headers=headers)
+
+    @describe(Described(status=204))
+    def forget(self, request: Request) -> Response:
+        """Drop the pictures kept of an image: who asks next gets new ones."""
+        parameters(request, ())
+        self.pictures.rendering.forget(actor(request), self._instance(request))
+        return Response(status_code=204)
+
+    @describe(Described(answers=answers_json({**OBJECT, "additionalProperties": {"type": "number"}})))
+    def show_cache(self, request: Request) -> Response:
+        """How many pictures are kept for this organisation, and how often they were of use."""
+        parameters(request, ())
+        counts, kept = self.pictures.rendering.counts(actor(request))
+        asked = counts.hits + counts.misses
+        return answer(
+            {
+                "hits": counts.hits,
+                "misses": counts.misses,
+                "hit_rate": counts.hits / asked if asked else 0.0,
+                "entries": kept.entries,
+                "bytes": kept.bytes,
+            }
+        )
+
+    def _picture(self, request: Request, media_type: str, how: Presentation, tier: Tier) -> Response:
+        frame = number(parameters(request, _KNOWN), "frame", 0, 1)
+        instance = self._instance(request)
+        if not is_image(instance):
+            raise NotConvertible("this instance has no frames that could be shown")
+        count = len(frame_index_of(instance))
+        if frame > count:
+            raise NotFound(f"there is no frame {frame}")
+        wish = Wish(media_type, (frame - 1 if frame else count // 2,), how, tier)
+        return self.pictures.picture(request, instance, wish)
+
+    def _instance(self, request: Request) -> StoredInstance:
+        archive, who = self.pictures.rendering.archive, actor(request)
+        named = is_called("SOPInstanceUID", uid_in_path(request, "sop"))
+        for found in archive.locate(who, Query(Level.IMAGE, (named,), limit=1)):
+            uids = found.identity
+            study, series = uids.study_instance_uid, uids.series_instance_uid
+            return next(archive.retrieve(who, study, series, uids.sop_instance_uid))
+        raise NotFound
+
+    def _bytes(self, instance: StoredInstance) -> Pieces:
+        with self.pictures.rendering.archive.open(instance) as reader:
+            yield from reader.verified()
