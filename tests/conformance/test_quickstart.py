@@ -247,3 +247,22 @@ def test_the_command_line_tells_its_help() -> None:
     ):
         done = subprocess.run([*PACS, *command.split(), "--help"], capture_output=True, text=True, timeout=60)
         assert done.returncode == 0 and "Usage: pacs" in done.stdout
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed: apt-get install curl")
+def test_every_curl_line_of_the_readme(server: Server, ct: Path, tmp_path: Path) -> None:
+    typed("storescu", server, ct, tmp_path)
+    web = server.web()
+    study = web.get("/dicom-web/studies?limit=1").json()[0]["0020000D"]["Value"][0]
+    shutil.copy(get_testdata_file("CT_small.dcm"), tmp_path / "image.dcm")
+    lines = re.findall(r"^curl .*$", README, re.MULTILINE)
+    assert len(lines) >= 6
+    for line in lines:
+        line = line.replace("localhost:8080", f"127.0.0.1:{server.http_port}").replace("STUDY_UID", study)
+        environment = {**server.environment, "TOKEN": server.token(role="admin")}
+        done = subprocess.run(
+            ["bash", "-c", line], cwd=tmp_path, env=environment, capture_output=True, timeout=PATIENCE
+        )
+        assert done.returncode == 0, f"{line}\n{done.stderr.decode()}"
+    assert (tmp_path / "thumbnail.jpg").read_bytes()[:2] == b"\xff\xd8"
+    assert (tmp_path / "study.zip").read_bytes()[:2] == b"PK"
