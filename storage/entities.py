@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import delete, insert, select
@@ -65,13 +66,15 @@ class SqlApplicationEntities:
         self._cache = {}
 
     def remove(self, actor: Actor, title: str) -> bool:
-        """False: there was none."""
+        """False: there was none. Audited where it belonged, whichever organisation `actor` names."""
+        gone = delete(entities).where(entities.c.title == title).returning(entities.c.org_id)
         with transaction(self._database) as under_way:
-            gone = under_way.connection.execute(delete(entities).where(entities.c.title == title)).rowcount
-            if gone:
-                under_way.audit(AuditRecord(actor, "ae.remove", "success", title))
+            organization = under_way.connection.execute(gone).scalar()
+            if organization is not None:
+                there = replace(actor, organization=organization)
+                under_way.audit(AuditRecord(there, "ae.remove", "success", title))
         self._cache = {}
-        return bool(gone)
+        return organization is not None
 
 
 def _entity(row: dict[str, Any]) -> ApplicationEntity:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from pacs.actor import system_actor
@@ -10,7 +12,7 @@ from pacs.model import ApplicationEntity
 from storage import organizations
 from storage.database import Database
 from storage.entities import SqlApplicationEntities
-from tests.storage.world import actions
+from tests.storage.world import actions, rows
 
 ACTOR = system_actor("cli")
 VIEWER = ApplicationEntity("VIEWER", 1, "viewer.example", 104, frozenset({"find", "move"}), tls=True)
@@ -36,6 +38,15 @@ def test_a_title_is_registered_once(database: Database) -> None:
     with pytest.raises(Conflict):
         entities.add(ACTOR, VIEWER)
     assert entities.all() == [VIEWER]
+
+
+def test_what_becomes_of_a_peer_is_audited_in_its_own_organisation(database: Database) -> None:
+    entities = SqlApplicationEntities(database)
+    north = organizations.add(database, ACTOR, "north", "North Hospital").id
+    entities.add(system_actor("cli", north), replace(VIEWER, organization=north))
+    assert entities.remove(ACTOR, "VIEWER")
+    audited = rows(database, "SELECT org_id, action FROM audit WHERE resource = 'VIEWER' ORDER BY seq")
+    assert audited == [{"org_id": north, "action": "ae.add"}, {"org_id": north, "action": "ae.remove"}]
 
 
 def test_what_others_register_is_seen_when_the_cache_is_old(
