@@ -15,7 +15,7 @@ import httpx
 
 from tests.conformance.kit.check import Outcome
 from tests.conformance.kit.report import print_table
-from tests.conformance.kit.suite import peer, run
+from tests.conformance.kit.suite import CHECKS, peer, run
 
 
 def main() -> int:
@@ -34,6 +34,8 @@ def main() -> int:
         print(f"{given.url} takes no instances by STOW-RS: {error}", file=sys.stderr)
         return 2
     print_table(results)
+    if len(results) < len(CHECKS):
+        print(f"The server went down and stayed down: {len(CHECKS) - len(results)} checks are left out.")
     return 1 if any(result.outcome is Outcome.FAILED for result in results) else 0
 
 

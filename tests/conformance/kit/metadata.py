@@ -43,9 +43,17 @@ def attributes_are_complete(peer: Peer) -> str:
             assert found[tag]["vr"] == expected["vr"], (
                 f"{tag} has VR {found[tag]['vr']}, not {expected['vr']}"
             )
-            assert found[tag].get("Value") == expected.get("Value"), f"{tag} is {found[tag]}, not {expected}"
+            assert _same(found[tag], expected), f"{tag} is {found[tag]}, not {expected}"
             compared += 1
     return f"{compared} attributes as sent"
+
+
+def _same(found: Mapping[str, Any], expected: Mapping[str, Any]) -> bool:
+    """Decimal strings may be spelled as numbers or strings, with other digits (§F.2.3, note 2)."""
+    values, wanted = found.get("Value"), expected.get("Value")
+    if expected["vr"] == "DS" and values and wanted:
+        return [float(each) for each in values] == [float(each) for each in wanted]
+    return bool(values == wanted)
 
 
 def pixels_by_uri(peer: Peer) -> str:

@@ -83,7 +83,7 @@ class Samples:
         ds = self._data_set(self._first, UltrasoundMultiFrameImageStorage, "US", generate_uid(), 1)
         _describe(ds, bits=8)
         ds.NumberOfFrames, ds.FrameTime, ds.SeriesNumber = FRAMES, 40, 2
-        ds.LossyImageCompression = "01"
+        ds.WindowCenter, ds.WindowWidth, ds.LossyImageCompression = 128, 256, "01"
         ds.PixelData = encapsulate(self.jpegs)
         ds["PixelData"].VR = "OB"
         return sample(ds, JPEGBaseline8Bit)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import httpx
@@ -16,8 +17,10 @@ from tests.conformance.kit import (
     store,
     wado_uri,
 )
-from tests.conformance.kit.check import Check, Peer, Result, perform
+from tests.conformance.kit.check import Check, Outcome, Peer, Result, perform
 from tests.conformance.kit.samples import Samples
+
+PATIENCE = 20.0
 
 _MODULES = (capabilities, negotiation, store, search, retrieve, metadata, rendered, wado_uri)
 
@@ -43,7 +46,26 @@ def peer(root: str, wado: str | None = None, token: str | None = None) -> Peer:
 
 
 def run(under_test: Peer) -> Iterator[Result]:
-    """`httpx.HTTPError` or `AssertionError` when not even the samples can be stored."""
+    """`httpx.HTTPError` or `AssertionError` when not even the samples can be stored.
+
+    A server that a check brings down gets `PATIENCE` seconds to be up again; the checks that follow
+    are not its victims. They are left out when it stays down.
+    """
     store.store_samples(under_test)
     for check in CHECKS:
-        yield perform(check, under_test)
+        result = perform(check, under_test)
+        yield result
+        if result.outcome is Outcome.FAILED and not _up(under_test):
+            return
+
+
+def _up(under_test: Peer) -> bool:
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        try:
+            under_test.get("/studies?limit=1", "application/dicom+json")
+        except httpx.TransportError:
+            time.sleep(0.2)
+        else:
+            return True
+    return False
