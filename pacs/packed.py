@@ -6,6 +6,7 @@ that it cannot honestly hold, refuse it as a whole. What is plainly not DICOM is
 
 from __future__ import annotations
 
+import gzip
 import io
 import tarfile
 import zipfile
@@ -13,7 +14,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import IO
+from typing import IO, cast
 
 from pacs.dicom.limits import Limits
 from pacs.dicom.part10 import read_part10
@@ -26,6 +27,8 @@ MAX_MEMBERS = 100_000
 MAX_RATIO = 100
 """Times its own size that an archive's contents may come to, once they are `MUCH`."""
 MUCH = 100 << 20
+MAX_DESCRIPTION = 16 << 20
+"""Bytes of a ZIP archive's table of contents, or of what a tar archive has between two members."""
 
 READ_ERRORS = (
     *(OSError, EOFError, zipfile.BadZipFile, tarfile.TarError, zlib.error, RuntimeError, ValueError),
@@ -33,6 +36,7 @@ READ_ERRORS = (
 )
 """What damaged and encrypted archives make Python's readers raise, the latter by their own oversights."""
 
+_GZIP = b"\x1f\x8b"
 _DICM = slice(128, 132)
 _FIRST_GROUPS = (b"\x02\x00", b"\x08\x00", b"\x00\x02", b"\x00\x08")
 """How a data set without preamble begins: group 0002 or 0008, little or big endian."""
@@ -76,7 +80,7 @@ class Packed:
             return None
         if head[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
             return "zip"
-        if head[:2] == b"\x1f\x8b" or head[257:262] == b"ustar":
+        if head[:2] == _GZIP or head[257:262] == b"ustar":
             return "tar"
         return None
 
@@ -107,7 +111,7 @@ class Packed:
         return io.BufferedReader(_SourceFile(self.source, self.size), 1 << 18)
 
     def _zipped(self) -> Iterator[Member]:
-        with zipfile.ZipFile(self._file()) as archive:
+        with zipfile.ZipFile(_Sparing(_SourceFile(self.source, self.size), 1 << 18)) as archive:
             members = archive.infolist()
             if len(members) > MAX_MEMBERS:
                 raise UnsafeArchive(f"the archive has more than {MAX_MEMBERS} members")
@@ -116,9 +120,13 @@ class Packed:
                     yield Member(member.filename, member.file_size, partial(archive.open, member))
 
     def _tarred(self) -> Iterator[Member]:
-        with tarfile.open(fileobj=self._file(), mode="r|*") as archive:
+        file = self._file()
+        compressed = self.source.read_at(0, 2) == _GZIP
+        stream = _Allowed(gzip.GzipFile(fileobj=file) if compressed else file)
+        with tarfile.open(fileobj=cast(IO[bytes], stream), mode="r|") as archive:
             for member in archive:
                 archive.members = []  # type: ignore[attr-defined]  # it would grow with each
+                stream.allow(member.size)
                 if member.isfile():
                     yield Member(member.name, member.size, partial(_extracted, archive, member))
                 elif not member.isdir():
@@ -148,6 +156,35 @@ def is_instance(head: bytes, limits: Limits) -> bool:
             raise
         return False
     return not part10.is_dicomdir
+
+
+class _Sparing(io.BufferedReader):
+    """Refuses to read more at once than a table of contents may have: who asks wants it in memory."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is not None and size > MAX_DESCRIPTION:
+            raise UnsafeArchive("the archive's table of contents is too long")
+        return super().read(size)
+
+
+class _Allowed:
+    """A stream of which only so much is read until more is allowed: names and attributes of a tar
+    archive's members, which Python reads into memory, may be as long as they like, and compressed."""
+
+    def __init__(self, stream: IO[bytes] | gzip.GzipFile) -> None:
+        self._stream = stream
+        self._left = MAX_DESCRIPTION
+
+    def allow(self, size: int) -> None:
+        """A member's content, and what describes the next one."""
+        self._left = size + MAX_DESCRIPTION
+
+    def read(self, size: int) -> bytes:
+        data = self._stream.read(size)
+        self._left -= len(data)
+        if self._left < 0:
+            raise UnsafeArchive("a member's name or attributes are too long")
+        return data
 
 
 class _SourceFile(io.RawIOBase):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import io
+import struct
 import tarfile
+import tracemalloc
 import zipfile
 from collections.abc import Mapping
 
@@ -91,6 +93,43 @@ def test_a_size_that_is_a_lie_is_refused_at_once() -> None:
     info.size = 1 << 40
     with pytest.raises(UnsafeArchive):
         packed(gzip.compress(info.tobuf())).check()
+
+
+def _tar_with_header_of(size: int, kind: bytes) -> bytes:
+    """A member whose name, or attributes, are `size` bytes long."""
+    info = tarfile.TarInfo("././@LongLink")
+    info.type, info.size = kind, size
+    return gzip.compress(info.tobuf() + b"a" * size)
+
+
+def _zip_with_a_directory_of(size: int) -> bytes:
+    end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 1, 1, size, 0, 0)
+    return b"PK\x03\x04".ljust(size, b"\0") + end
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        _tar_with_header_of(64 << 20, tarfile.GNUTYPE_LONGNAME),
+        _tar_with_header_of(64 << 20, tarfile.XHDTYPE),
+        _zip_with_a_directory_of(64 << 20),
+    ],
+    ids=["long name", "attributes", "table of contents"],
+)
+def test_what_describes_members_is_not_read_into_memory_whatever_its_length(content: bytes) -> None:
+    tracemalloc.start()
+    try:
+        with pytest.raises(UnsafeArchive):
+            packed(content).check()
+        assert tracemalloc.get_traced_memory()[1] < 32 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_long_name_is_a_name() -> None:
+    files = {"a" * 5_000: b"x", "b/" * 200 + "c": b"y" * 50_000}
+    assert packed(tarred(files)).check() == 2
+    assert contents(tarred(files)) == files
 
 
 @given(st.sampled_from([zipped(FILES), tarred(FILES), tarred(FILES, "w")]), st.data())
