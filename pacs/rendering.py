@@ -146,8 +146,10 @@ class Rendering:
         self, place: tuple[int, str, str], instance: StoredInstance, wish: Wish, work: Future[bytes]
     ) -> None:
         try:
-            data = self._render(instance, wish)
-            self._cache.put(*place, data)
+            data = self._cache.get(*place, self.lifetimes.of(wish.tier))  # somebody just made it
+            if data is None:
+                data = self._render(instance, wish)
+                self._cache.put(*place, data)
             work.set_result(data)
         except NotConvertible as error:
             with self._lock:

@@ -1,0 +1,197 @@
+"""Workers are real processes here: a task that misbehaves ends its own, and nothing else."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import pytest
+
+from pacs.dicom.source import BytesSource, Source
+from pacs.errors import BadInput, Damaged, NotConvertible, Unavailable
+from pacs.pixels import pool as pools
+from pacs.pixels.channel import Kind, send
+from pacs.pixels.nursery import Allowance, Nursery
+from pacs.pixels.pool import Pool
+
+SECONDS = 1.0
+NOTHING = BytesSource(b"")
+
+
+@dataclass
+class Echo:
+    def run(self, source: Source) -> bytes:
+        return source.read_at(2, 1 << 20) + source.read_at(0, 2)
+
+
+@dataclass
+class Number:
+    def run(self, source: Source) -> bytes:
+        return str(os.getpid()).encode()
+
+
+@dataclass
+class Sleep:
+    seconds: float
+
+    def run(self, source: Source) -> bytes:
+        time.sleep(self.seconds)
+        return b"awake"
+
+
+@dataclass
+class Misbehave:
+    how: str
+
+    def run(self, source: Source) -> bytes:
+        match self.how:
+            case "loop":
+                while True:
+                    pass
+            case "block":
+                signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
+                threading.Event().wait()
+            case "hoard":
+                return bytes(8 << 30)
+            case "crash":
+                os.kill(os.getpid(), signal.SIGKILL)
+            case "exit":
+                os._exit(0)
+            case "bug":
+                raise ZeroDivisionError
+            case "refuse":
+                raise NotConvertible("there is a reason")
+            case "blame":
+                raise BadInput("the window is too narrow")
+        return b""
+
+
+@pytest.fixture(scope="module")
+def nursery() -> Iterator[Nursery]:
+    made = Nursery(Allowance(SECONDS, 512 << 20))
+    pid = os.fork()
+    if pid == 0:
+        made.run()
+        os._exit(0)
+    yield made
+    made.close()
+    assert os.waitpid(pid, 0)[1] == 0
+
+
+@pytest.fixture
+def pool(nursery: Nursery) -> Pool:
+    return Pool(nursery.hire, 2, SECONDS)
+
+
+def test_a_worker_reads_what_its_caller_has_open(pool: Pool) -> None:
+    data = os.urandom(3 << 20)
+    assert pool.run(Echo(), BytesSource(data)) == data[2 : 2 + (1 << 20)] + data[:2]
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ("loop", "longer than"),
+        ("block", "longer than"),
+        ("hoard", "more memory"),
+        ("crash", "damaged"),
+        ("exit", "damaged"),
+        ("bug", "cannot be processed"),
+        ("refuse", "there is a reason"),
+    ],
+)
+def test_what_misbehaves_fails_alone(pool: Pool, how: str, said: str) -> None:
+    began = time.monotonic()
+    with pytest.raises(NotConvertible, match=said):
+        pool.run(Misbehave(how), NOTHING)
+    assert time.monotonic() - began < SECONDS + pools.GRACE
+    assert pool.run(Echo(), BytesSource(b"abcd")) == b"cdab"
+
+
+def test_what_the_caller_did_wrong_is_told_as_such(pool: Pool) -> None:
+    with pytest.raises(BadInput, match="too narrow") as found:
+        pool.run(Misbehave("blame"), NOTHING)
+    assert not isinstance(found.value, NotConvertible)
+
+
+def test_others_go_on_beside_a_poisoned_one(pool: Pool) -> None:
+    with ThreadPoolExecutor(9) as threads:
+        bad = threads.submit(pool.run, Misbehave("loop"), NOTHING)
+        good = [threads.submit(pool.run, Echo(), BytesSource(b"abcd")) for _ in range(8)]
+        assert {each.result() for each in good} == {b"cdab"}
+        with pytest.raises(NotConvertible):
+            bad.result()
+
+
+def test_a_worker_is_used_again_and_many_are_not_made(pool: Pool) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        workers = set(threads.map(lambda _: pool.run(Number(), NOTHING), range(40)))
+    assert 1 <= len(workers) <= 2
+
+
+def test_a_worker_that_idled_too_long_is_not_asked(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pools, "IDLE", 0.0)
+    first, second = pool.run(Number(), NOTHING), pool.run(Number(), NOTHING)
+    assert first != second
+    deadline = time.monotonic() + 10
+    with pytest.raises(ProcessLookupError):
+        while time.monotonic() < deadline:
+            os.kill(int(first), 0)
+
+
+def test_who_comes_when_too_many_wait_is_turned_away(
+    nursery: Nursery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pools, "WAITING", 1)
+    pool = Pool(nursery.hire, 1, SECONDS)
+    with ThreadPoolExecutor(3) as threads:
+        found = [threads.submit(pool.run, Sleep(0.3), NOTHING) for _ in range(3)]
+        ended = [type(each.exception()) for each in found]
+    assert ended.count(Unavailable) == 1
+    assert ended.count(type(None)) == 2
+    assert pool.run(Sleep(0), NOTHING) == b"awake"
+
+
+class Broken:
+    """A store that fails while the worker reads."""
+
+    size = 1 << 20
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        raise Damaged
+
+
+def test_a_fault_of_the_store_is_the_callers_and_leaves_a_pool_that_works(pool: Pool) -> None:
+    with pytest.raises(Damaged):
+        pool.run(Echo(), Broken())
+    assert pool.run(Echo(), BytesSource(b"abcd")) == b"cdab"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"\xff" * 64,
+        b"",
+        b"\x02" + b"\xff" * 8,
+        bytes([Kind.REFUSED]) + (12).to_bytes(8, "little") + b"SystemExit\nx",
+    ],
+)
+def test_a_worker_in_strange_hands_is_not_believed(said: bytes) -> None:
+    ours, theirs = socket.socketpair()
+    theirs.sendall(said)
+    theirs.shutdown(socket.SHUT_WR)
+    with theirs, pytest.raises(NotConvertible):
+        Pool(lambda: ours, 1, SECONDS).run(Echo(), NOTHING)
+
+
+def test_a_worker_cannot_have_more_read_than_a_message_holds() -> None:
+    ours, theirs = socket.socketpair()
+    send(theirs, Kind.READ, (0).to_bytes(8, "little") + (1 << 40).to_bytes(8, "little"))
+    with theirs, pytest.raises(NotConvertible):
+        Pool(lambda: ours, 1, SECONDS).run(Echo(), NOTHING)

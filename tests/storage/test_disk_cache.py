@@ -1,0 +1,144 @@
+"""The cache on disk: within its limit at every moment, and never a wrong answer."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from storage.disk_cache import DiskCache
+
+LIMIT = 100_000
+LONG = 1000.0
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Iterator[DiskCache]:
+    made = DiskCache(tmp_path / "cache", LIMIT)
+    yield made
+    made.close()
+
+
+def files(folder: Path) -> list[Path]:
+    return [path for path in (folder / "cache").rglob("*") if path.is_file() and path.name != "total"]
+
+
+def held(folder: Path) -> int:
+    return sum(path.stat().st_size for path in files(folder))
+
+
+def test_what_is_put_is_there_for_its_organisation_alone(cache: DiskCache) -> None:
+    cache.put(1, "blake3:aa", "a key", b"picture")
+    assert cache.get(1, "blake3:aa", "a key", LONG) == b"picture"
+    assert cache.get(2, "blake3:aa", "a key", LONG) is None
+    assert cache.get(1, "blake3:ab", "a key", LONG) is None
+    assert cache.get(1, "blake3:aa", "another", LONG) is None
+    assert cache.figures(2).entries == 0
+
+
+def test_names_of_strangers_are_no_paths(cache: DiskCache, tmp_path: Path) -> None:
+    cache.put(1, "../../../etc", "../../passwd\0", b"x")
+    assert cache.get(1, "../../../etc", "../../passwd\0", LONG) == b"x"
+    assert len(files(tmp_path)) == 1
+
+
+def test_it_ages(cache: DiskCache, tmp_path: Path) -> None:
+    cache.put(1, "a", "k", b"picture")
+    (path,) = files(tmp_path)
+    before = time.time() - 100
+    os.utime(path, (before, before))
+    assert cache.get(1, "a", "k", 200) == b"picture"
+    assert cache.get(1, "a", "k", 50) is None
+    assert files(tmp_path) == []
+
+
+def test_use_does_not_make_it_younger(cache: DiskCache, tmp_path: Path) -> None:
+    cache.put(1, "a", "k", b"picture")
+    (path,) = files(tmp_path)
+    before = time.time() - 100
+    os.utime(path, (before, before))
+    cache.get(1, "a", "k", 200)
+    assert path.stat().st_mtime == pytest.approx(before, abs=1)
+    assert path.stat().st_atime > before + 50
+
+
+@pytest.mark.parametrize("harm", [b"", b"pc", b"pcF1\0\0\0\0", b"pcF1\0\0\0\0picture", os.urandom(50)])
+def test_a_damaged_file_is_a_miss_and_goes(cache: DiskCache, tmp_path: Path, harm: bytes) -> None:
+    cache.put(1, "a", "k", b"picture")
+    (path,) = files(tmp_path)
+    path.write_bytes(harm)
+    if harm == b"pcF1\0\0\0\0":  # the checksum of nothing
+        assert cache.get(1, "a", "k", LONG) == b""
+        return
+    assert cache.get(1, "a", "k", LONG) is None
+    assert files(tmp_path) == []
+    cache.put(1, "a", "k", b"picture")
+    assert cache.get(1, "a", "k", LONG) == b"picture"
+
+
+def test_the_limit_holds_at_every_moment(cache: DiskCache, tmp_path: Path) -> None:
+    chance = random.Random(7)
+    other = DiskCache(tmp_path / "cache", LIMIT)  # as another process has it
+    for number in range(300):
+        size = chance.randrange(10, 9_000)
+        (cache if number % 2 else other).put(number % 3, f"object {number}", "k", bytes(size))
+        assert held(tmp_path) <= LIMIT
+    assert held(tmp_path) > LIMIT // 2
+    other.close()
+
+
+def test_what_was_used_lately_stays(cache: DiskCache, tmp_path: Path) -> None:
+    for number in range(9):
+        cache.put(1, f"object {number}", "k", bytes(10_000))
+    for age, path in enumerate(sorted(files(tmp_path), key=lambda path: path.stat().st_mtime_ns)):
+        before = time.time() - 500 + age
+        os.utime(path, (before, before))
+    assert cache.get(1, "object 0", "k", LONG) is not None
+    cache.put(1, "one more", "k", bytes(20_000))
+    assert cache.get(1, "object 0", "k", LONG) is not None
+    assert cache.get(1, "one more", "k", LONG) is not None
+    assert cache.get(1, "object 1", "k", LONG) is None
+
+
+def test_replacing_counts_once(cache: DiskCache, tmp_path: Path) -> None:
+    for _ in range(50):
+        cache.put(1, "a", "k", bytes(10_000))
+    cache.put(1, "b", "k", bytes(30_000))
+    assert cache.get(1, "a", "k", LONG) is not None
+    assert cache.get(1, "b", "k", LONG) is not None
+
+
+def test_what_would_fill_half_of_it_is_not_kept(cache: DiskCache, tmp_path: Path) -> None:
+    cache.put(1, "a", "k", bytes(60_000))
+    assert files(tmp_path) == []
+
+
+def test_nothing_is_kept_when_nothing_may_be(tmp_path: Path) -> None:
+    cache = DiskCache(tmp_path / "cache", 0)
+    cache.put(1, "a", "k", b"x")
+    assert cache.get(1, "a", "k", LONG) is None
+    cache.close()
+
+
+def test_an_object_is_forgotten_with_all_that_was_made_of_it(cache: DiskCache) -> None:
+    for key in ("k", "l", "m"):
+        cache.put(1, "a", key, b"x")
+        cache.put(1, "b", key, b"x")
+        cache.put(2, "a", key, b"x")
+    cache.forget(1, "a")
+    assert all(cache.get(1, "a", key, LONG) is None for key in ("k", "l", "m"))
+    assert cache.figures(1).entries == cache.figures(2).entries == 3
+
+
+def test_it_works_on_after_somebody_emptied_its_folder(cache: DiskCache, tmp_path: Path) -> None:
+    for number in range(9):
+        cache.put(1, f"object {number}", "k", bytes(10_000))
+    for path in files(tmp_path):
+        path.unlink()
+    for number in range(9):
+        cache.put(1, f"object {number}", "k", bytes(10_000))
+    assert cache.get(1, "object 8", "k", LONG) is not None
