@@ -76,11 +76,7 @@ class WadoUri:
             return self._file(request, instance, given)
         if given.get("transferSyntax"):
             raise BadInput("transferSyntax goes with contentType=application/dicom")
-        frames = (
-            [integer(given["frameNumber"], "frameNumber", 1, 1 << 30)] if given.get("frameNumber") else []
-        )
-        if not frames and not any(each.media_type == "image/gif" for each in ranges):
-            named = given.get("frameNumber")
+        named = given.get("frameNumber")
         frames = [integer(named, "frameNumber", 1, 1 << 30)] if named else []
         alone = [replace(each, multipart=False) for each in ranges]
         asked = Asked(request, path, self._presentation(given, instance), alone, frames)

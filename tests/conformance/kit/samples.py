@@ -27,7 +27,9 @@ from pydicom.uid import (
 
 SIDE, SLICES, FRAMES = 32, 3, 5
 PDF = (
-    b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj "
+    b"%PDF-1.4\n% "
+    + b"so long that none would put it inline " * 200
+    + b"\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj "
     b"2 0 obj<</Type/Pages/Kids[]/Count 0>>endobj\n%%EOF\n"
 )
 NAME = "Kitmann^Ärgerlich=規格^適合=きかく^てきごう"
