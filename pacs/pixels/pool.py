@@ -32,6 +32,14 @@ _REFUSALS = {
 """What a worker may say besides that something cannot be converted."""
 
 
+class _WorkerDied(Exception):
+    """`late`: since its time was up."""
+
+    def __init__(self, late: bool) -> None:
+        super().__init__()
+        self.late = late
+
+
 class Pool:
     """`hire` starts a worker that gives a task `seconds`."""
 
@@ -50,20 +58,42 @@ class Pool:
         `NotConvertible` when it takes too much, `Unavailable` when too many are waiting.
         """
         with self._slot():
-            worker = self._worker()
-            kept = False
-            try:
-                kind, answer = self._answer(worker, task, source)
-                kept = True
-            finally:
-                if kept:
-                    self._release(worker)
-                else:
-                    worker.close()
+            kind, answer = self._done(task, source)
         if kind == Kind.RESULT:
             return answer
         name, _, message = answer.decode("utf-8", "replace").partition("\n")
         raise _REFUSALS.get(name, NotConvertible)(message)
+
+    def _done(self, task: Task, source: Source) -> tuple[Kind, bytes]:
+        """A worker that had waited may have died of something else: then a new one tries."""
+        try:
+            waiting = self._waiting()
+            if waiting is not None:
+                return self._by(waiting, task, source)
+        except _WorkerDied as death:
+            if death.late:
+                raise self._too_late() from None
+        worker = self._hire()
+        worker.settimeout(self._seconds + GRACE)
+        try:
+            return self._by(worker, task, source)
+        except _WorkerDied as death:
+            if death.late:
+                raise self._too_late() from None
+            raise NotConvertible("this image is damaged, or takes more memory than it may") from None
+
+    def _too_late(self) -> NotConvertible:
+        return NotConvertible(f"this image takes longer than the {self._seconds:g} s it may")
+
+    def _by(self, worker: socket.socket, task: Task, source: Source) -> tuple[Kind, bytes]:
+        try:
+            found = self._answer(worker, task, source)
+        except BaseException:
+            worker.close()
+            raise
+        with self._lock:
+            self._idle.append((time.monotonic(), worker))
+        return found
 
     @contextmanager
     def _slot(self) -> Iterator[None]:
@@ -82,7 +112,7 @@ class Pool:
             with self._lock:
                 self._asked -= 1
 
-    def _worker(self) -> socket.socket:
+    def _waiting(self) -> socket.socket | None:
         """The one that was busy last; one that idled so long that it may be leaving is let go."""
         with self._lock:
             while self._idle:
@@ -90,13 +120,7 @@ class Pool:
                 if time.monotonic() - since < IDLE / 2:
                     return worker
                 worker.close()
-        worker = self._hire()
-        worker.settimeout(self._seconds + GRACE)
-        return worker
-
-    def _release(self, worker: socket.socket) -> None:
-        with self._lock:
-            self._idle.append((time.monotonic(), worker))
+        return None
 
     def _answer(self, worker: socket.socket, task: Task, source: Source) -> tuple[Kind, bytes]:
         began = time.monotonic()
@@ -110,9 +134,7 @@ class Pool:
         except TimeoutError:
             raise Unavailable("no worker answers; try again soon") from None
         except (EOFError, ConnectionError, ValueError):
-            if time.monotonic() - began > 0.9 * self._seconds:
-                raise NotConvertible(f"this image takes longer than the {self._seconds:g} s it may") from None
-            raise NotConvertible("this image is damaged, or takes more memory than it may") from None
+            raise _WorkerDied(time.monotonic() - began > 0.9 * self._seconds) from None
 
 
 class Inline:

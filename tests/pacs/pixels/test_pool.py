@@ -135,6 +135,12 @@ def test_a_worker_is_used_again_and_many_are_not_made(pool: Pool) -> None:
     assert 1 <= len(workers) <= 2
 
 
+def test_a_worker_that_died_waiting_is_replaced(pool: Pool) -> None:
+    first = pool.run(Number(), NOTHING)
+    os.kill(int(first), signal.SIGKILL)
+    assert pool.run(Number(), NOTHING) != first
+
+
 def test_a_worker_that_idled_too_long_is_not_asked(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pools, "IDLE", 0.0)
     first, second = pool.run(Number(), NOTHING), pool.run(Number(), NOTHING)
