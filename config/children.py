@@ -12,7 +12,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from types import FrameType
@@ -21,8 +21,9 @@ import structlog
 import uvicorn
 
 from config.compose import Installation, compose, dimse_edge, http_app, open_blobs, prepare, sweep, worker
+from config.http_protocol import BoundedProtocol
 from config.settings import Settings
-from dimse.server import DimseServer
+from dimse.server import DimseServer, Listener
 from pacs import passwords
 from pacs.accounts import FIRST_ADMINISTRATOR
 from pacs.actor import DEFAULT_ORGANIZATION, system_actor
@@ -92,9 +93,9 @@ class Node:
             listener.close()
         self.nursery.run()
 
-    def dimse(self, listener: socket.socket, stop: threading.Event) -> None:
+    def dimse(self, listeners: Sequence[Listener], stop: threading.Event) -> None:
         with self._composed() as installation:
-            server = DimseServer(dimse_edge(installation), [listener])
+            server = DimseServer(dimse_edge(installation), listeners)
             accepting = threading.Thread(target=server.serve, name="accept", daemon=True)
             accepting.start()
             stop.wait()
@@ -137,6 +138,7 @@ class _Server(uvicorn.Server):
 def _uvicorn(app: App, drain_timeout: float) -> uvicorn.Config:
     return uvicorn.Config(
         app,
+        http=BoundedProtocol,
         log_config=None,
         access_log=False,
         lifespan="off",

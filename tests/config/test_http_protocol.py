@@ -1,0 +1,110 @@
+"""Requests whose head never ends, or never comes, against uvicorn as the archive runs it."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterable, Iterator
+
+import pytest
+import uvicorn
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.types import Receive, Scope, Send
+
+from config.http_protocol import MAX_HEAD, BoundedProtocol
+
+CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+GET = b"GET / HTTP/1.1\r\nHost: x\r\n"
+FLOOD = 8 << 20
+
+
+async def count(scope: Scope, receive: Receive, send: Send) -> None:
+    size = 0
+    async for piece in Request(scope, receive).stream():
+        size += len(piece)
+    await PlainTextResponse(str(size))(scope, receive, send)
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    config = uvicorn.Config(
+        count, http=BoundedProtocol, lifespan="off", log_config=None, timeout_keep_alive=1
+    )
+    server = uvicorn.Server(config)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        running = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        running.start()
+        while not server.started:
+            time.sleep(0.01)
+        yield listener.getsockname()[1]
+        server.should_exit = True
+        running.join()
+
+
+def exchange(port: int, pieces: Iterable[bytes]) -> tuple[bytes, int]:
+    """What is answered until the server closes, and how many bytes it took."""
+    taken = 0
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as peer:
+        try:
+            for piece in pieces:
+                peer.sendall(piece)
+                taken += len(piece)
+        except ConnectionError:
+            pass
+        answer = b""
+        try:
+            while data := peer.recv(65536):
+                answer += data
+        except ConnectionError:
+            pass
+        return answer, taken
+
+
+@pytest.mark.parametrize(
+    ("start", "more"),
+    [
+        (b"GET /", b"a" * 4096),
+        (GET + b"x: ", b"a" * 4096),
+        (GET, b"x: a\r\n" * 512),
+        (CHUNKED + b"0\r\n", b"x: a\r\n" * 512),
+    ],
+    ids=["address", "header", "headers", "trailers"],
+)
+def test_a_head_without_end_is_refused(port: int, start: bytes, more: bytes) -> None:
+    answer, taken = exchange(port, [start, *[more] * (FLOOD // len(more))])
+    assert taken < FLOOD
+    assert not answer or b" 431 " in answer  # a connection that is cut may lose the answer
+
+
+def test_a_head_that_is_too_long_is_told_so(port: int) -> None:
+    answer, _ = exchange(port, [GET + b"x: " + b"a" * MAX_HEAD])
+    assert answer.startswith(b"HTTP/1.1 431 ")
+
+
+def test_bodies_may_be_longer_than_heads(port: int) -> None:
+    size = 10 * MAX_HEAD
+    whole = b"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % size
+    answer, _ = exchange(port, [whole, b"x" * size])
+    assert answer.endswith(str(size).encode())
+    pieces = b"".join(b"4\r\nabcd\r\n" for _ in range(size // 4))
+    closing = CHUNKED.replace(b"Host", b"Connection: close\r\nHost")
+    answer, _ = exchange(port, [closing, pieces, b"0\r\n\r\n"])
+    assert answer.endswith(str(size).encode())
+
+
+@pytest.mark.parametrize("start", [b"", b"GET / HT", GET + b"x: a\r\n"])
+def test_who_sends_no_whole_head_is_not_waited_for(port: int, start: bytes) -> None:
+    assert exchange(port, [start]) == (b"", len(start))
+
+
+def test_dripping_bytes_buy_no_time(port: int) -> None:
+    def dripping() -> Iterator[bytes]:
+        yield GET
+        for _ in range(100):
+            time.sleep(0.1)
+            yield b"x: a\r\n"
+
+    _, taken = exchange(port, dripping())
+    assert taken < 600
