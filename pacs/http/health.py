@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import structlog
-from starlette.concurrency import run_in_threadpool
+from anyio import CapacityLimiter, to_thread
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -22,6 +22,8 @@ from pacs.http.resource import Public
 log = structlog.get_logger(__name__)
 
 DEADLINE = 1.5  # seconds for all checks together; an orchestrator's own is often 2 or more
+THREADS = 4
+"""Of its own, so that it is told how things are while all others are at work."""
 
 Check = Callable[[], object]
 """Raises when something is wrong; the error's class says what."""
@@ -79,13 +81,15 @@ class Readiness:
 
 
 def routes(readiness: Readiness) -> list[Public]:
+    threads = CapacityLimiter(THREADS)
+
     async def live(request: Request) -> Response:
         """This process answers."""
         return JSONResponse({"status": "healthy"})
 
     async def ready(request: Request) -> Response:
         """The archive could take in and give out an object now."""
-        findings = await run_in_threadpool(readiness.examine)
+        findings = await to_thread.run_sync(readiness.examine, limiter=threads)
         healthy = all(finding.status == "ok" for finding in findings.values())
         if not healthy:
             log.warning("not ready", **{name: f.reason for name, f in findings.items() if f.status != "ok"})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pytest
@@ -18,6 +19,9 @@ from pacs.errors import DatabaseUnavailable, NotFound
 from pacs.http.app import create_app
 from pacs.http.headers import SECURITY_HEADERS
 
+THREADS = 40
+"""Of Starlette's, in which plain functions run."""
+
 
 class World:
     """A database that can be down or hang, and resources that fail."""
@@ -27,6 +31,7 @@ class World:
         self.hang = threading.Event()
         self.hang.set()
         self.runs = 0
+        self.at_work = threading.Semaphore(0)
 
     def database(self) -> None:
         self.runs += 1
@@ -65,10 +70,15 @@ def world() -> Iterator[World]:
 
 @pytest.fixture
 def client(world: World) -> TestClient:
+    def slow(request: Request) -> Response:
+        world.at_work.release()
+        world.hang.wait(30)
+        return PlainTextResponse("done")
+
     app = create_app(
         {"database": world.database},
         {"pacs_jobs": ("Jobs", world.depth)},
-        [Route(f"/{each.__name__}", each) for each in (good, missing, busy, broken)],
+        [Route(f"/{each.__name__}", each) for each in (good, missing, busy, broken, slow)],
     )
     return TestClient(app, raise_server_exceptions=False)
 
@@ -101,6 +111,20 @@ def test_a_check_that_hangs_is_not_waited_for_and_not_repeated(client: TestClien
     assert world.runs == 1
     world.hang.set()
     assert client.get("/health/ready").status_code == 200
+
+
+def test_health_is_told_while_all_other_threads_are_at_work(client: TestClient, world: World) -> None:
+    with client, ThreadPoolExecutor(THREADS + 1) as callers:
+        world.hang.clear()
+        slow = [callers.submit(client.get, "/slow") for _ in range(THREADS)]
+        for _ in slow:
+            assert world.at_work.acquire(timeout=10)
+        told = callers.submit(client.get, "/health/ready")
+        try:
+            assert told.result(timeout=10).status_code == 503  # as the check hangs too
+        finally:
+            world.hang.set()
+        assert [each.result().text for each in slow] == ["done"] * THREADS
 
 
 @pytest.mark.parametrize("given", ["abc", "A-1_b.9"])
