@@ -20,6 +20,7 @@ from types import FrameType
 import structlog
 import uvicorn
 
+from config import tls
 from config.compose import Installation, compose, dimse_edge, http_app, open_blobs, prepare, sweep, worker
 from config.http_protocol import BoundedProtocol
 from config.settings import Settings
@@ -105,7 +106,10 @@ class Node:
 
     def http(self, listener: socket.socket, stop: threading.Event) -> None:
         with self._composed() as installation:
-            server = _Server(_uvicorn(http_app(installation, stop.is_set), self.settings.drain_timeout))
+            config = _uvicorn(http_app(installation, stop.is_set), self.settings.drain_timeout)
+            config.load()
+            config.ssl = tls.accepting(self.settings) if self.settings.http_tls else None
+            server = _Server(config)
 
             def end(number: int, frame: FrameType | None) -> None:
                 stop.set()

@@ -13,6 +13,7 @@ from functools import partial
 
 from pydantic import SecretStr
 
+from config import tls
 from config.observer import Counting
 from config.settings import Settings
 from config.sources import secret_key
@@ -181,7 +182,9 @@ def dimse_edge(installation: Installation) -> Edge:
             store.service(archive),
             find.service(archive, find.FindSettings(settings.ae_title, settings.max_find_answers)),
             get.service(sending),
-            move.service(sending, move.Outbound(installation.entities, settings.ae_title)),
+            move.service(
+                sending, move.Outbound(installation.entities, settings.ae_title, tls=tls.calling(settings))
+            ),
         ),
         admission=Admission(installation.entities, None if settings.any_called_title else settings.ae_title),
         observer=Counting(),

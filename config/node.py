@@ -34,19 +34,28 @@ def run(settings: Settings, only: str | None = None) -> int:
     logging.configure(settings.log_level, settings.log_format, settings.data_dir / "log")
     metrics = _metrics_folder(settings.data_dir / "run")
     os.environ[_METRICS] = str(metrics)  # before anything imports prometheus_client
-    from config import children  # what all children share in memory
+    from config import children, tls  # what all children share in memory
+    from dimse.server import Listener
     from pacs.metrics import process_ended
 
+    accepting, _ = tls.accepting(settings), tls.calling(settings)  # faults are told before children start
     sockets: dict[str, socket.socket] = {}
     if only in (None, "dimse"):
         sockets["dimse"] = listen(settings.dimse, "PACS_DIMSE")
+        if settings.dimse_tls is not None:
+            sockets["dimse_tls"] = listen(settings.dimse_tls, "PACS_DIMSE_TLS")
     if only in (None, "http"):
         sockets["http"] = listen(settings.http, "PACS_HTTP")
     password = _prepare(settings, with_users="http" in sockets and not settings.open)
+    dicom = [
+        Listener(sockets[name], context)
+        for name, context in (("dimse", None), ("dimse_tls", accepting))
+        if name in sockets
+    ]
     node = children.Node(settings, children.nursery(settings))
     roles = [
         Role("pixels", lambda stop: node.pixels(sockets.values())),
-        Role("dimse", lambda stop: node.dimse(sockets["dimse"], stop), settings.processes_dimse),
+        Role("dimse", lambda stop: node.dimse(dicom, stop), settings.processes_dimse),
         Role("http", lambda stop: node.http(sockets["http"], stop), settings.processes_http),
         Role("jobs", node.jobs),
     ]
@@ -133,9 +142,12 @@ def _announce(settings: Settings, listening: dict[str, Address]) -> None:
         host, port = address.reachable_host, address.port
         lines.append(f"  DICOM   {settings.ae_title} on {address}")
         lines.append(f"  Try     storescu -aec {settings.ae_title} +sd +r {host} {port} FOLDER")
+    if "dimse_tls" in listening:
+        lines.append(f"  DICOM   {settings.ae_title} on {listening['dimse_tls']}, by TLS")
     if "http" in listening:
         address = listening["http"]
-        web = settings.base_url or f"http://{address.reachable_host}:{address.port}"
+        scheme = "https" if settings.http_tls else "http"
+        web = settings.base_url or f"{scheme}://{address.reachable_host}:{address.port}"
         lines.append(f"  Web     {web.rstrip('/')}/" + ("  (open: nobody signs in)" if settings.open else ""))
     lines += [f"  Data    {settings.data_dir}", "  Stop    Ctrl-C", ""]
     click.echo("\n".join(lines))

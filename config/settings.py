@@ -59,6 +59,21 @@ class Settings(BaseModel):
     )
     http: Listen = Field(Address("127.0.0.1", 8080), description="Where HTTP listens, HOST:PORT")
     dimse: Listen = Field(Address("127.0.0.1", 11112), description="Where DICOM listens, HOST:PORT")
+    tls_certificate: Path | None = Field(
+        None, description="File of this server's certificate, in PEM, with those that lead to its authority"
+    )
+    tls_key: Path | None = Field(
+        None, description="File of the certificate's key, in PEM; absent when the certificate's file has it"
+    )
+    tls_client_ca: Path | None = Field(
+        None,
+        description="File of authorities, in PEM: DICOM peers must show a certificate signed by one of them "
+        "when they call by TLS, and are believed when they are called",
+    )
+    dimse_tls: Listen | None = Field(
+        None, description="Where DICOM listens for TLS, HOST:PORT, usually port 2762; nowhere if absent"
+    )
+    http_tls: bool = Field(False, description="Serve HTTP by TLS only, with the same certificate")
     ae_title: str = Field("PACS", description="This archive's AE title")
     any_called_title: bool = Field(False, description="Accept associations whatever AE title they call")
     database_url: SecretStr | None = Field(
@@ -164,6 +179,13 @@ class Settings(BaseModel):
     )
     sweep_grace: Seconds = Field(3600, description="Seconds that an unreferenced blob is kept")
 
+    @field_validator("dimse_tls", "http_tls")
+    @classmethod
+    def _check_tls(cls, value: Any, info: Any) -> Any:
+        if value and info.data.get("tls_certificate") is None:
+            raise ValueError("needs PACS_TLS_CERTIFICATE, and PACS_TLS_KEY")
+        return value
+
     @field_validator("ae_title")
     @classmethod
     def _check_ae_title(cls, value: str) -> str:
@@ -231,9 +253,9 @@ class Settings(BaseModel):
     @field_validator("open")
     @classmethod
     def _check_open(cls, value: bool, info: Any) -> bool:
-        bound = [info.data.get(name) for name in ("http", "dimse")]
+        bound = [info.data.get(name) for name in ("http", "dimse", "dimse_tls")]
         if value and not all(address is None or address.is_loopback for address in bound):
-            raise ValueError("is refused unless HTTP and DIMSE both listen on loopback (127.0.0.1)")
+            raise ValueError("is refused unless HTTP and DIMSE all listen on loopback (127.0.0.1)")
         return value
 
     @property

@@ -10,6 +10,7 @@ import ssl
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import structlog
 
@@ -42,20 +43,25 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Where peers connect, plainly or by TLS."""
+
+    socket: socket.socket
+    tls: ssl.SSLContext | None = None
+
+
 class DimseServer:
     """`serve` on a thread of the caller's choice; `drain` from another ends it.
 
     `listeners` may be shared with other processes, by inheritance or by `SO_REUSEPORT`.
     """
 
-    def __init__(
-        self, edge: Edge, listeners: Sequence[socket.socket], tls: ssl.SSLContext | None = None
-    ) -> None:
+    def __init__(self, edge: Edge, listeners: Sequence[Listener]) -> None:
         self._edge = edge
-        self._tls = tls
         self._listeners = listeners
         for listener in listeners:
-            listener.setblocking(False)
+            listener.socket.setblocking(False)
         self._stop_reader, self._stop_writer = os.pipe()
         self._lock = threading.Lock()
         self._threads: dict[threading.Thread, Connection | None] = {}
@@ -64,7 +70,7 @@ class DimseServer:
         """Accept until `drain`."""
         poll = select.poll()
         poll.register(self._stop_reader, select.POLLIN)
-        listeners = {listener.fileno(): listener for listener in self._listeners}
+        listeners = {listener.socket.fileno(): listener for listener in self._listeners}
         for descriptor in listeners:
             poll.register(descriptor, select.POLLIN)
         while True:
@@ -74,11 +80,11 @@ class DimseServer:
             for descriptor in ready:
                 self._accept(listeners[descriptor])
         for listener in self._listeners:
-            listener.close()
+            listener.socket.close()
 
-    def _accept(self, listener: socket.socket) -> None:
+    def _accept(self, listener: Listener) -> None:
         try:
-            sock, address = listener.accept()
+            sock, address = listener.socket.accept()
         except BlockingIOError:
             return  # another process was faster, or the peer has gone again
         except OSError as error:
@@ -91,17 +97,20 @@ class DimseServer:
                 sock.close()
                 return
             thread = threading.Thread(
-                target=self._run, args=(sock, str(address[0]), places <= 0), name="association", daemon=True
+                target=self._run,
+                args=(sock, listener.tls, str(address[0]), places <= 0),
+                name="association",
+                daemon=True,
             )
             self._threads[thread] = None
         thread.start()
 
-    def _run(self, sock: socket.socket, address: str, full: bool) -> None:
+    def _run(self, sock: socket.socket, tls: ssl.SSLContext | None, address: str, full: bool) -> None:
         settings = self._edge.settings
         try:
-            if self._tls is not None:
+            if tls is not None:
                 sock.settimeout(settings.request_timeout)
-                sock = self._tls.wrap_socket(sock, server_side=True)
+                sock = tls.wrap_socket(sock, server_side=True)
             upper_layer = UpperLayer(Role.ACCEPTOR, settings.max_length)
             connection = Connection(sock, upper_layer, settings.stall_timeout, self._stop_reader)
             with self._lock:

@@ -16,6 +16,7 @@ import click
 from config.cli.options import data_option, settings_for
 from config.settings import Settings
 from config.sockets import CannotListen, listen
+from config.sources import BadSettings
 from pacs.errors import PacsError, StorageFull
 
 _FILES_AN_ASSOCIATION = 6
@@ -47,12 +48,30 @@ def _data_folder(settings: Settings) -> Iterator[Finding]:
 
 
 def _ports(settings: Settings) -> Iterator[Finding]:
-    for setting, address in (("PACS_HTTP", settings.http), ("PACS_DIMSE", settings.dimse)):
+    wanted = (
+        ("PACS_HTTP", settings.http),
+        ("PACS_DIMSE", settings.dimse),
+        ("PACS_DIMSE_TLS", settings.dimse_tls),
+    )
+    for setting, address in wanted:
+        if address is None:
+            continue
         try:
             listen(address, setting).close()
             yield Finding(True, f"{address} is free for {setting}")
         except CannotListen as error:
             yield Finding(False, str(error), "nothing, when it is this server that listens there")
+
+
+def _certificate(settings: Settings) -> Iterator[Finding]:
+    from config import tls
+
+    try:
+        if tls.accepting(settings) or tls.calling(settings):
+            yield Finding(True, "certificates for TLS")
+    except BadSettings as error:
+        for fault in error.faults:
+            yield Finding(False, fault, "name files in PEM that this user may read, the key beside its own")
 
 
 def _database(settings: Settings) -> Iterator[Finding]:
@@ -114,7 +133,14 @@ def _open_files(settings: Settings) -> Iterator[Finding]:
     yield Finding(most >= needed, f"{most} open files allowed, {needed} wanted", advice)
 
 
-EXAMINATIONS: tuple[Examination, ...] = (_data_folder, _ports, _database, _objects, _open_files)
+EXAMINATIONS: tuple[Examination, ...] = (
+    _data_folder,
+    _ports,
+    _certificate,
+    _database,
+    _objects,
+    _open_files,
+)
 
 
 @click.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -58,20 +59,19 @@ def ae() -> None:
     metavar="RIGHT,…",
     help=f"What it may do: {', '.join(RIGHTS)}. None: only be sent to.",
 )
+@click.option("--tls", is_flag=True, help="Call it by TLS.")
 @click.option("--organization", "code", default="default", show_default=True, help="Whose peer it is.")
-def add(
-    title: str, data_dir: Path | None, host: str | None, port: int | None, rights: frozenset[str], code: str
-) -> None:
+def add(title: str, data_dir: Path | None, rights: frozenset[str], code: str, **where: Any) -> None:
     """Register the peer TITLE."""
     from storage import organizations
 
-    if (host is None) != (port is None):
+    if (where["host"] is None) != (where["port"] is None):
         raise click.UsageError("--host and --port go together.")
     with installation(data_dir) as composed:
         organization = organizations.find(composed.database, code)
         if organization is None:
             raise click.ClickException(f"There is no organisation {code}.")
-        entity = ApplicationEntity(title, organization.id, host, port, rights)
+        entity = ApplicationEntity(title, organization.id, rights=rights, **where)
         composed.entities.add(system_actor("pacs ae", organization.id), entity)
     click.echo(f"{title} is registered; running servers know it within seconds.")
 
@@ -86,7 +86,7 @@ def list_(data_dir: Path | None) -> None:
         entities = composed.entities.all()
         codes = {each.id: each.code for each in organizations.all_of(composed.database)}
     for entity in entities:
-        where = f"{entity.host}:{entity.port}" if entity.host else "-"
+        where = f"{entity.host}:{entity.port}{' tls' * entity.tls}" if entity.host else "-"
         rights = ",".join(sorted(entity.rights, key=RIGHTS.index)) or "-"
         click.echo(f"{entity.title:<16}  {where:<24}  {rights:<24}  {codes[entity.organization]}")
     if not entities:

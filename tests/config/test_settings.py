@@ -93,6 +93,8 @@ def test_all_faults_at_once(tmp_path: Path) -> None:
         ("PACS_MAX_OBJECT_SIZE", "2 quux"),
         ("PACS_MAX_PDU", "1"),
         ("PACS_OPEN", "maybe"),
+        ("PACS_DIMSE_TLS", "127.0.0.1:2762"),  # without a certificate
+        ("PACS_HTTP_TLS", "1"),
     ],
 )
 def test_bad_values_are_named(key: str, value: str) -> None:
@@ -142,10 +144,11 @@ def test_open_is_for_loopback(address: str) -> None:
     assert loaded({"open": True, "http": address, "dimse": address}).open
 
 
-@pytest.mark.parametrize("where", ["http", "dimse"])
+@pytest.mark.parametrize("where", ["http", "dimse", "dimse_tls"])
 @pytest.mark.parametrize("address", ["0.0.0.0:0", "[::]:0", "pacs.example:80", "10.0.0.1:80"])
 def test_open_is_refused_elsewhere(where: str, address: str) -> None:
-    assert "PACS_OPEN" in faults({"open": True, where: address})
+    said = faults({"open": True, "tls_certificate": "x.pem", where: address})
+    assert said.splitlines()[1].strip().startswith("PACS_OPEN")
 
 
 @pytest.mark.parametrize("text", ["127.0.0.1:8080", "[::1]:11112", "pacs.example:0"])

@@ -12,7 +12,7 @@ from typing import Any, Self
 from dimse.association import Edge
 from dimse.negotiation import QueryOptions
 from dimse.operation import Service
-from dimse.server import DimseServer, listen
+from dimse.server import DimseServer, Listener, listen
 from dimse.services import echo, store
 from dimse.settings import DimseSettings
 from dimse.sop_classes import FIND
@@ -149,7 +149,7 @@ def running(
     )
     listener = listen("127.0.0.1", 0)
     host, port = listener.getsockname()
-    server = DimseServer(edge, [listener], tls)
+    server = DimseServer(edge, [Listener(listener, tls)])
     thread = threading.Thread(target=server.serve, daemon=True)
     thread.start()
     try:
