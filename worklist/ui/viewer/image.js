@@ -46,6 +46,18 @@ export class Image {
     return first(this.#own, sequence) ?? first(this.#shared, sequence) ?? this.dataset;
   }
 
+  get #float() {
+    return has(this.dataset, "FloatPixelData") || has(this.dataset, "DoubleFloatPixelData");
+  }
+
+  /** What bytes and single bits can be: they are made for a display, unless they are a segmentation. */
+  get displayRange() {
+    const stored = number(this.dataset, "BitsStored");
+    const signed = number(this.dataset, "PixelRepresentation", 0) === 1;
+    if (signed || has(this.dataset, "SegmentationType") || (stored !== 1 && stored !== 8)) return undefined;
+    return [0, 2 ** stored - 1];
+  }
+
   get url() {
     return `${instancePath(this.dataset)}/frames/${this.frame}`;
   }
@@ -64,7 +76,8 @@ export class Image {
     const group = this.#group("FrameVOILUTSequence");
     const centers = numbers(group, "WindowCenter") ?? [];
     const widths = numbers(group, "WindowWidth") ?? [];
-    const shape = text(group, "VOILUTFunction") || "LINEAR";
+    const said = text(group, "VOILUTFunction") || "LINEAR";
+    const shape = said === "LINEAR" && this.#float ? "LINEAR_EXACT" : said; // half a step is of whole numbers only
     return centers.flatMap((center, index) => (widths[index] > 0 ? [{ center, width: widths[index], shape }] : []));
   }
 
@@ -122,7 +135,8 @@ export class Image {
       stored: number(dataset, "BitsStored", allocated),
       high: number(dataset, "HighBit", number(dataset, "BitsStored", allocated) - 1),
       signed: number(dataset, "PixelRepresentation", 0) === 1,
-      float: has(dataset, "FloatPixelData") || has(dataset, "DoubleFloatPixelData"),
+      float: this.#float,
+      padding: padding(dataset),
       palette: this.photometric === "PALETTE COLOR" ? await palette(dataset) : undefined,
     };
   }
@@ -141,6 +155,13 @@ async function table(item) {
   const listed = numbers(item, "LUTData");
   const data = listed ?? wide(await bytes(item, "LUTData"), (entries || 65536) * 2);
   return data ? { first: firstValue, values: data, bits } : undefined;
+}
+
+/** Stored values that are no image: one, or all up to a limit (PS3.3 §C.7.5.1.1.2); an empty range when none are. */
+function padding(dataset) {
+  const value = number(dataset, "PixelPaddingValue");
+  if (value === undefined) return [Infinity, -Infinity];
+  return [value, number(dataset, "PixelPaddingRangeLimit", value)].sort((a, b) => a - b);
 }
 
 async function palette(dataset) {

@@ -2,6 +2,7 @@
 
 /** A window function of PS3.3 §C.11.2.1: value → 0 to 255. */
 export function windowing({ center, width, shape = "LINEAR" }) {
+  if (width <= 0) return (value) => (value > center ? 255 : 0);
   if (shape === "SIGMOID") return (value) => 255 / (1 + Math.exp((-4 * (value - center)) / width));
   const exact = shape === "LINEAR_EXACT";
   const half = exact ? width / 2 : (width - 1) / 2;

@@ -3,7 +3,7 @@ import { signal } from "../core/html.js";
 import { draw as drawMeasures } from "./measure.js";
 import { Frames } from "./frames.js";
 import { parallel } from "./geometry.js";
-import { Painter } from "./lut.js";
+import { Painter, modality } from "./lut.js";
 
 const AHEAD = 12; // frames fetched in the direction of scrolling before all others
 
@@ -135,9 +135,10 @@ export class Pane {
     const frame = image && this.frames.get(image);
     if (this.#preset === "default" && image?.windows[0]) return image.windows[0];
     if (!frame?.samples) return { center: 0, width: 0 };
-    const { slope, intercept } = image.rescale;
-    const [low, high] = [frame.min * slope + intercept, frame.max * slope + intercept].sort((a, b) => a - b);
-    return { center: (low + high + 1) / 2, width: Math.max(high - low + 1, 1), shape: "LINEAR" };
+    const toModality = modality(image.rescale, this.#tables.get(image.key)?.modality);
+    const [least, most] = image.displayRange ?? [frame.low, frame.high];
+    const [low, high] = [toModality(least), toModality(most)].sort((a, b) => a - b);
+    return { center: (low + high) / 2, width: high - low, shape: "LINEAR_EXACT" };
   }
 
   redraw() {

@@ -1,6 +1,6 @@
 /**
  * Fetches one frame and reads its samples, apart from the page so that scrolling never waits.
- * Answers {id, samples, min, max} for gray, {id, rgba} for colour, or {id, problem}.
+ * Answers {id, samples, min, max, low, high} for gray (`low` and `high` without padding), {id, rgba} for colour, or {id, problem}.
  */
 const UNCOMPRESSED = 'multipart/related; type="application/octet-stream"; transfer-syntax=1.2.840.10008.1.2.1';
 const COLOUR_JPEG = 'multipart/related; type="image/jpeg"; transfer-syntax=1.2.840.10008.1.2.4.50';
@@ -20,17 +20,26 @@ onmessage = async ({ data: { id, layout, cancel } }) => {
   }
 };
 
-/** What this server cannot give out uncompressed, it may still be able to render. */
-async function frame(layout, signal) {
-  const accept = layout.samples > 1 && layout.allocated === 8 ? `${COLOUR_JPEG}, ${UNCOMPRESSED}; q=0.9` : UNCOMPRESSED;
-  let response;
+/** A browser takes a JPEG for luminance and colour difference: one that holds red, green and blue is not for it. */
+function wanted({ samples, allocated, photometric }) {
+  const browserDecodes = samples > 1 && allocated === 8 && photometric !== "RGB";
+  return browserDecodes ? `${COLOUR_JPEG}, ${UNCOMPRESSED}; q=0.9` : UNCOMPRESSED;
+}
+
+/** What the server cannot give out uncompressed, or we cannot colour, it may still be able to render. */
+async function sent(layout, signal) {
+  const rendered = () => ask(`${layout.url}/rendered`, "image/png, image/jpeg", signal);
+  if (layout.photometric === "PALETTE COLOR" && !layout.palette) return rendered();
   try {
-    response = await ask(layout.url, accept, signal);
+    return await ask(layout.url, wanted(layout), signal);
   } catch (error) {
     if (![406, 415, 500, 501].includes(error.status)) throw error;
-    response = await ask(`${layout.url}/rendered`, "image/png, image/jpeg", signal).catch(() => Promise.reject(error));
+    return rendered().catch(() => Promise.reject(error));
   }
-  const { type, body } = await part(response);
+}
+
+async function frame(layout, signal) {
+  const { type, body } = await part(await sent(layout, signal));
   if (type.startsWith("image/")) return picture(body, type);
   return layout.samples > 1 || layout.palette ? { rgba: colour(layout, body) } : gray(layout, body);
 }
@@ -82,12 +91,18 @@ function gray(layout, body) {
   const samples = typed(layout, body, layout.rows * layout.columns);
   let min = Infinity;
   let max = -Infinity;
+  let low = Infinity;
+  let high = -Infinity;
+  const [from, to] = layout.padding;
   for (let at = 0; at < samples.length; at++) {
     const value = samples[at];
     if (value < min) min = value;
     if (value > max) max = value;
+    if (value >= from && value <= to) continue;
+    if (value < low) low = value;
+    if (value > high) high = value;
   }
-  return { samples, min, max };
+  return { samples, min, max, low: Math.min(low, max), high: Math.max(high, min) };
 }
 
 function typed(layout, body, count) {
