@@ -42,6 +42,14 @@ def small_ct(study: str, series: str, patient: str = "CRASH", side: int = 64) ->
     return ds
 
 
+def wire_bytes(ds: Dataset) -> bytes:
+    """The data set in Implicit VR Little Endian."""
+    stream = DicomBytesIO()
+    stream.is_little_endian = stream.is_implicit_VR = True
+    write_dataset(stream, ds)
+    return bytes(stream.getvalue())
+
+
 def digest(ds: Dataset) -> str:
     return hashlib.sha256(bytes(ds.PixelData)).hexdigest()
 
@@ -89,10 +97,7 @@ class Modality:
         return Association(("127.0.0.1", self.port), "PACS", CTImageStorage)
 
     def _send(self, association: Association, ds: Dataset) -> int:
-        stream = DicomBytesIO()
-        stream.is_little_endian = stream.is_implicit_VR = True
-        write_dataset(stream, ds)
-        status = association.store(ds.SOPInstanceUID, [stream.getvalue()])
+        status = association.store(ds.SOPInstanceUID, [wire_bytes(ds)])
         if status == 0x0000:
             self.acknowledged[ds.SOPInstanceUID] = digest(ds)
         else:
