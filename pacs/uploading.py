@@ -46,7 +46,7 @@ class TakeInUpload:
         task = self.tasks.get(job.organization, job.payload["task"])
         if task is None:
             return
-        if not task.status.over:
+        if task.status is not Status.COMPLETED:  # a failed one may be tried again: nothing of it is lost
             try:
                 _Run(self.archive, self.tasks, task).run()
             except Exception:

@@ -22,8 +22,6 @@ from storage.kept import Kept, keep, kept, release
 from storage.references import Missing
 from storage.tables import jobs, tasks
 
-_TRIES = 5
-
 
 @dataclass(frozen=True, slots=True)
 class SqlTasks:
@@ -40,7 +38,7 @@ class SqlTasks:
             total = sum(each.items for each in uploads)
             row = _row(number, actor, study, total, under_way.now)
             under_way.connection.execute(insert(tasks), row)
-            job = NewJob(UPLOAD, {"task": number}, under_way.now, _job_key(number), max_attempts=_TRIES)
+            job = NewJob(UPLOAD, {"task": number}, under_way.now, _job_key(number))
             enqueue(under_way.connection, job, actor.organization, actor.correlation_id)
             details = {"task": number, "files": len(uploads), "items": total}
             under_way.audit(AuditRecord(actor, "upload", "success", study or "", details))

@@ -8,16 +8,22 @@ from datetime import timedelta
 import pytest
 
 from pacs.actor import Actor
-from pacs.errors import BlobVanishing
+from pacs.archive import Archive
+from pacs.errors import BlobVanishing, DatabaseUnavailable
 from pacs.model import Blob
-from pacs.tasks import MAX_FAILURES, Advance, Failure, Status, Upload
+from pacs.packed import Member, Packed
+from pacs.tasks import MAX_FAILURES, UPLOAD, Advance, Failure, Status, Upload
+from pacs.uploading import TakeInUpload
+from pacs.worker import Worker
 from storage.blobs import BlobStore
 from storage.database import Database
+from storage.index import SqlAuditTrail, SqlIndex
 from storage.jobs import SqlJobQueue
 from storage.tasks import SqlTasks
+from tests.pacs.dicom.files import BUNDLED
 from tests.storage.received import digest
 from tests.storage.shelf import LATER, Shelf, shelf_of
-from tests.storage.world import assert_counts_true, events
+from tests.storage.world import assert_counts_true, events, rows
 
 USER = Actor(1, "user", "nurse@example.org", "127.0.0.1", "abc")
 
@@ -80,3 +86,30 @@ def test_a_task_whose_worker_died_of_it_has_failed(database: Database) -> None:
     queue.fail(job, "its workers died of it")
     found = tasks.get(1, task.id)
     assert found is not None and found.status is Status.FAILED and found.message
+
+
+def test_an_upload_that_had_all_its_tries_is_taken_in_when_it_is_tried_again(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tasks, queue = SqlTasks(shelf.database, shelf.blobs.missing), SqlJobQueue(shelf.database)
+    archive = Archive(shelf.blobs, SqlIndex(shelf.database, shelf.entries), SqlAuditTrail(shelf.entries))
+    file = (BUNDLED / "test_files" / "CT_small.dcm").read_bytes()
+    task = tasks.upload(USER, None, [Upload(shelf.publish(file), "CT_small.dcm")])
+    worker = Worker(queue, {UPLOAD: TakeInUpload(archive, tasks)}, "worker")
+    with monkeypatch.context() as patched:
+        patched.setattr("pacs.jobs.FIRST_DELAY", timedelta(0))
+        patched.setattr(Packed, "members", _away)
+        while worker.work():
+            pass
+    failed = tasks.get(1, task.id)
+    assert failed is not None and failed.status is Status.FAILED
+    (job,) = queue.failed(1)
+    assert queue.revive(job["pk"])
+    assert worker.work()
+    done = tasks.get(1, task.id)
+    assert done is not None and (done.status, done.processed) == (Status.COMPLETED, 1)
+    assert rows(shelf.database, "SELECT number_of_study_related_instances AS n FROM studies") == [{"n": 1}]
+
+
+def _away(packed: Packed) -> Iterator[Member]:
+    raise DatabaseUnavailable
