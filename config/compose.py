@@ -64,6 +64,7 @@ from storage.keeping import SqlKeeping
 from storage.prepared import SqlVersions
 from storage.sweep import Sweep
 from storage.tasks import SqlTasks
+from storage.wakeups import Wakeups
 from worklist.http import pages
 
 _NO_BLOB = Blob("blake3:" + "0" * 64, 1)
@@ -206,6 +207,7 @@ def worker(installation: Installation, name: str) -> Worker:
         },
         name,
         timedelta(seconds=installation.settings.job_lease),
+        wait=Wakeups(installation.database).wait,
     )
 
 

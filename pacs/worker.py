@@ -28,13 +28,17 @@ RENEWALS = 3
 
 @dataclass(frozen=True)
 class Worker:
-    """`handlers`: what does each kind of job. `poll`: seconds between looks at an empty queue."""
+    """`handlers`: what does each kind of job. `poll`: seconds between looks at an empty queue.
+
+    `wait` may end sooner, when it learns of a job; it must when the event is set.
+    """
 
     queue: JobQueue
     handlers: Mapping[str, Handler]
     name: str
     lease: timedelta = timedelta(seconds=60)
     poll: float = 1.0
+    wait: Callable[[threading.Event, float], object] = threading.Event.wait
 
     def run(self, stop: threading.Event) -> None:
         """Until `stop` is set; the job under way is finished first."""
@@ -44,7 +48,7 @@ class Worker:
                     continue
             except Unavailable as error:
                 log.warning("job queue away", error=str(error))
-            stop.wait(self.poll)
+            self.wait(stop, self.poll)
 
     def work(self) -> bool:
         """Do one job that is due; False when there is none."""

@@ -78,6 +78,15 @@ class Database:
         with self._turn(), database_faults(), self._writing() as connection, connection.begin():
             yield connection
 
+    def own_connection(self) -> Any:
+        """The driver's connection to PostgreSQL, committing each statement; the caller closes it."""
+        with database_faults():
+            taken = self._reader.raw_connection()
+        connection: Any = taken.driver_connection
+        taken.detach()
+        connection.autocommit = True
+        return connection
+
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
         """SQLite's one writer keeps its connection: taking it from the pool costs more than a row."""

@@ -21,6 +21,7 @@ from storage.database import Database
 from storage.statements import run
 from storage.tables import jobs
 from storage.upsert import INSERT
+from storage.wakeups import announce
 
 _ERROR_LENGTH = 2000  # characters of a job's last error that are kept
 _MAY_COLLIDE = 3
@@ -28,6 +29,7 @@ _MAY_COLLIDE = 3
 
 def enqueue(connection: Connection, job: NewJob, organization: int, correlation_id: str) -> None:
     """In the caller's transaction. Nothing happens when a waiting job has the same key."""
+    now = datetime.now(UTC)
     row = {
         "org_id": organization,
         "kind": job.kind,
@@ -38,9 +40,11 @@ def enqueue(connection: Connection, job: NewJob, organization: int, correlation_
         "attempt": 0,
         "max_attempts": job.max_attempts,
         "correlation_id": correlation_id,
-        "created_at": datetime.now(UTC),
+        "created_at": now,
     }
     run(connection, _enqueue(connection.dialect.name), [row])
+    if job.run_at <= now:
+        announce(connection)
 
 
 @cache
