@@ -25,7 +25,7 @@
     routerBasename: `${root}/ohif`,
     extensions: [],
     modes: [],
-    customizationService: {},
+    customizationService: { "ohif.tours": { $set: [] } }, // who reads images all day needs no tour on each machine
     showStudyList: true,
     maxNumberOfWebWorkers: 3,
     showWarningMessageForCrossOrigin: true,
