@@ -10,7 +10,7 @@ from http import HTTPStatus
 
 import structlog
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -61,6 +61,12 @@ def http_error(request: Request, error: Exception) -> Response:
     return problem(request, error.status_code, code, error.detail, headers)
 
 
+def caller_gone(request: Request, _: Exception) -> Response:
+    """While its body was read: nobody hears this answer."""
+    log.info("the caller went away", method=request.method)
+    return Response(status_code=400)
+
+
 class UnexpectedMiddleware:
     """Answers 500 for what nobody expected, unless the answer had begun: then the connection breaks."""
 
@@ -88,4 +94,4 @@ class UnexpectedMiddleware:
             await answer(scope, receive, send)
 
 
-HANDLERS = {PacsError: pacs_error, HTTPException: http_error}
+HANDLERS = {PacsError: pacs_error, HTTPException: http_error, ClientDisconnect: caller_gone}

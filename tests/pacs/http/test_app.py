@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.testclient import TestClient
@@ -61,6 +61,10 @@ def broken(request: Request) -> Response:
     return PlainTextResponse(str(int("DOE^JANE")))
 
 
+async def waiting(request: Request) -> Response:
+    raise ClientDisconnect  # as reading the body does when the caller is gone
+
+
 @pytest.fixture
 def world() -> Iterator[World]:
     world = World()
@@ -78,7 +82,7 @@ def client(world: World) -> TestClient:
     app = create_app(
         {"database": world.database},
         {"pacs_jobs": ("Jobs", world.depth)},
-        [Route(f"/{each.__name__}", each) for each in (good, missing, busy, broken, slow)],
+        [Route(f"/{each.__name__}", each) for each in (good, missing, busy, broken, waiting, slow)],
     )
     return TestClient(app, raise_server_exceptions=False)
 
@@ -156,6 +160,13 @@ def test_every_error_has_one_shape(
     assert answer.json() == {"status": "error", "code": code, "message": message, "correlation_id": "abc"}
     assert answer.headers["X-Correlation-ID"] == "abc"
     assert (answer.headers.get("Retry-After") is not None) == (status == 503)
+
+
+def test_a_caller_who_leaves_is_no_error_of_ours(
+    client: TestClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert client.get("/waiting").status_code == 400
+    assert "error" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("path", ["/good", "/nowhere", "/broken", "/health/live"])

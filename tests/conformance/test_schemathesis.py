@@ -1,0 +1,107 @@
+"""Every operation of the OpenAPI document, with inputs made from its own description and against it.
+
+Whatever is sent, the answer is one that the document promises, and never the server's fault.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from itertools import count
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+
+from tests.conformance.kit.samples import Samples
+from tests.conformance.kit.store import post
+from tests.conformance.server import Server
+
+schemathesis = pytest.importorskip(
+    "schemathesis", reason="schemathesis is not installed: pip install schemathesis"
+)
+
+ENDLESS = "/api/v1/events"
+"""Its answer has no end; `test_fuzzed_http.py` asks for it."""
+BUDGET = 60.0
+"""Seconds; operations that are left then are skipped, visibly."""
+
+BOUNDED = settings(
+    max_examples=12,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+
+
+@pytest.fixture(scope="module")
+def samples() -> Samples:
+    return Samples()
+
+
+@pytest.fixture(scope="module")
+def web(server: Server, samples: Samples) -> Iterator[httpx.Client]:
+    """Of an administrator of an organisation that has one patient."""
+    with server.web("admin", "fuzzed") as client:
+        client.base_url = httpx.URL(f"{server.url}/dicom-web")
+        assert post(client, [each.data for each in samples.all]).status_code == 200
+        yield client
+
+
+def _operations(web: httpx.Client) -> list[Any]:
+    document = web.get(web.base_url.join("/api/v1/openapi.json")).json()
+    found = [each.ok() for each in schemathesis.openapi.from_dict(document).get_all_operations()]
+    asked = [operation for operation in found if operation.path != ENDLESS]
+    return sorted(asked, key=lambda operation: operation.path.endswith("/logout"))  # it ends the token
+
+
+def _raw(_: Any, value: Any) -> bytes:
+    """Bodies that are no JSON go as whatever bytes came up: what parses is for the tests of STOW-RS."""
+    return value if isinstance(value, bytes) else repr(value).encode("utf-8", "replace")
+
+
+for _kind in ("application/dicom", "multipart/related", "application/zip", "application/octet-stream"):
+    schemathesis.serializer(_kind)(_raw)
+
+
+def _faults(server: Server, samples: Samples, operation: Any) -> list[str]:
+    """What the operation answered that it must not have; every other path is of something that is there."""
+    faults = list[str]()
+    headers = {"Authorization": f"Bearer {server.token('admin', 'fuzzed')}"}
+    documented, numbers, one = set(operation.responses.status_codes), count(), samples.slices[0]
+    kept = {"study": one.study, "series": one.series, "sop": one.sop}
+
+    @BOUNDED
+    @given(case=operation.as_strategy())
+    def ask(case: Any) -> None:
+        if next(numbers) % 2 and case.method != "DELETE":
+            case.path_parameters.update({n: v for n, v in kept.items() if n in case.path_parameters})
+        try:
+            answer = case.call(base_url=server.url, headers=headers, timeout=20)
+        except Exception as error:
+            faults.append(f"{operation.label}: {type(error).__name__}: {error}"[:300])
+            return
+        status = answer.status_code
+        if status == 500 or (status > 500 and str(status) not in documented):
+            faults.append(f"{operation.label}: {status} for {case.as_curl_command()}"[:600])
+
+    ask()
+    return faults
+
+
+def test_no_operation_fails_or_hangs(server: Server, web: httpx.Client, samples: Samples) -> None:
+    operations = _operations(web)
+    assert len(operations) > 40
+    faults, deadline, left = list[str](), time.monotonic() + BUDGET, 0
+    for operation in operations:
+        if time.monotonic() > deadline:
+            left += 1
+            continue
+        faults += _faults(server, samples, operation)
+    assert not faults, "\n".join(faults[:20])
+    assert server.ready()
+    if left:
+        pytest.skip(f"{left} of {len(operations)} operations are left: {BUDGET:.0f} seconds are over")
