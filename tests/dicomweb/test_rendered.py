@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from PIL import Image
+from PIL import Image, ImageSequence
 from starlette.testclient import TestClient
 
 from tests.dicomweb.retrieving import image, parts
@@ -44,6 +44,10 @@ def opened(answer: httpx.Response) -> Image.Image:
     return Image.open(BytesIO(answer.content))
 
 
+def moving(answer: httpx.Response) -> int:
+    return sum(1 for _ in ImageSequence.Iterator(opened(answer)))
+
+
 @pytest.mark.parametrize(
     ("path", "accept", "kind"),
     [
@@ -73,8 +77,8 @@ def test_a_picture_as_it_is_wanted(client: TestClient, path: str, accept: str, k
 
 
 def test_what_moves_has_all_frames(client: TestClient) -> None:
-    assert opened(get(client, f"{MANY}/rendered", "image/gif")).n_frames == 3
-    assert opened(get(client, f"{MANY}/frames/3,1/rendered", "image/gif")).n_frames == 2
+    assert moving(get(client, f"{MANY}/rendered", "image/gif")) == 3
+    assert moving(get(client, f"{MANY}/frames/3,1/rendered", "image/gif")) == 2
 
 
 @pytest.mark.parametrize(

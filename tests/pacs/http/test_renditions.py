@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from io import BytesIO
+from typing import Any
 
 import httpx
 import numpy as np
@@ -20,7 +21,7 @@ VALUES = np.arange(1000, 1000 + 24 * 100, 100, dtype="<u2").reshape(4, 6)
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
-    wide = {"BitsAllocated": 16, "BitsStored": 12, "HighBit": 11}
+    wide: dict[str, Any] = {"BitsAllocated": 16, "BitsStored": 12, "HighBit": 11}
     frames = [VALUES.tobytes(), VALUES[::-1].tobytes()]
     with composed(tmp_path_factory.mktemp("data")) as client:
         stored = client.post(
