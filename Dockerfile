@@ -25,7 +25,7 @@ ENV PATH=/opt/pacs/bin:$PATH \
 USER pacs
 WORKDIR /data
 VOLUME /data
-EXPOSE 8080 11112
+EXPOSE 8080 11112 2762
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=15s --timeout=3s --start-period=20s \
     CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8080/health/live', timeout=2)"]

@@ -344,4 +344,8 @@ def _security(described: Described) -> str:
 
 A calling AE title that is registered is accepted, from its host when one is registered, with the
 rights it was given; any other from loopback only. Else the association is rejected: calling AE title
-not recognised. Associations can be secured by TLS. Every retrieval, query and refusal is audited."""
+not recognised. Every retrieval, query and refusal is audited.
+
+Beside the plain port another can be configured for TLS 1.2 and newer (PS3.15 Annex B.12, port 2762);
+callers must then show a certificate when authorities for them are configured. Registered peers are
+called by TLS when they are registered so."""
