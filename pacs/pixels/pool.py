@@ -11,7 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from pacs import errors
 from pacs.dicom.source import Source
@@ -32,12 +32,8 @@ _REFUSALS = {
 """What a worker may say besides that something cannot be converted."""
 
 
-class _WorkerDied(Exception):
-    """`late`: since its time was up."""
-
-    def __init__(self, late: bool) -> None:
-        super().__init__()
-        self.late = late
+class _WorkerDied(NotConvertible):
+    """This image is damaged, or takes more memory than it may."""
 
 
 class Pool:
@@ -66,24 +62,13 @@ class Pool:
 
     def _done(self, task: Task, source: Source) -> tuple[Kind, bytes]:
         """A worker that had waited may have died of something else: then a new one tries."""
-        try:
-            waiting = self._waiting()
-            if waiting is not None:
+        waiting = self._waiting()
+        if waiting is not None:
+            with suppress(_WorkerDied):
                 return self._by(waiting, task, source)
-        except _WorkerDied as death:
-            if death.late:
-                raise self._too_late() from None
         worker = self._hire()
         worker.settimeout(self._seconds + GRACE)
-        try:
-            return self._by(worker, task, source)
-        except _WorkerDied as death:
-            if death.late:
-                raise self._too_late() from None
-            raise NotConvertible("this image is damaged, or takes more memory than it may") from None
-
-    def _too_late(self) -> NotConvertible:
-        return NotConvertible(f"this image takes longer than the {self._seconds:g} s it may")
+        return self._by(worker, task, source)
 
     def _by(self, worker: socket.socket, task: Task, source: Source) -> tuple[Kind, bytes]:
         try:
@@ -134,7 +119,10 @@ class Pool:
         except TimeoutError:
             raise Unavailable("no worker answers; try again soon") from None
         except (EOFError, ConnectionError, ValueError):
-            raise _WorkerDied(time.monotonic() - began > 0.9 * self._seconds) from None
+            if time.monotonic() - began > 0.9 * self._seconds:
+                text = f"this image takes longer than the {self._seconds:g} s it may"
+                raise NotConvertible(text) from None
+            raise _WorkerDied from None
 
 
 class Inline:
