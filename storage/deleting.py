@@ -75,6 +75,7 @@ class _Deleting:
     def run(self) -> Deletion:
         asked, study = self._asked, self._study
         chosen = self._chosen()
+        self._hold_versions(chosen)
         count, size = map(int, self._connection.execute(_measure(chosen)).one())
         if asked.sop is not None and not count:
             raise NotFound
@@ -120,6 +121,11 @@ class _Deleting:
         return (
             mine if self._asked.sop is None else mine.where(instances.c.sop_instance_uid == self._asked.sop)
         )
+
+    def _hold_versions(self, chosen: Select[Any]) -> None:
+        """In the order in which who prepares metadata holds them (`storage.prepared`)."""
+        held = select(versions.c.n).where(versions.c.instance_pk.in_(chosen))
+        self._connection.execute(held.order_by(versions.c.instance_pk, versions.c.n).with_for_update())
 
     def _move_references(self, chosen: Select[Any]) -> None:
         number = func.row_number().over(order_by=(versions.c.instance_pk, versions.c.n))

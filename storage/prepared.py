@@ -51,13 +51,14 @@ def prepared_row(key: VersionKey, organization: int, content: bytes) -> Row:
 
 @cache
 def _keep(dialect: str) -> Any:
-    """Where the version still is."""
+    """Where the version still is. It is held first, so that nobody who deletes it is met half-way."""
     content = bindparam("content", type_=prepared_metadata.c.content.type)
     of_version = select(*_KEY, versions.c.org_id, bindparam("format", FORMAT), content).where(
         versions.c.instance_pk == bindparam("pk"),
         versions.c.n == bindparam("version"),
         versions.c.org_id == bindparam("org"),
     )
+    of_version = of_version.with_for_update(read=True, key_share=True)
     new = INSERT[dialect](prepared_metadata).from_select(
         ["instance_pk", "n", "org_id", "format", "content"], of_version
     )

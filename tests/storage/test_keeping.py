@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import Connection, Executable
 
 from pacs.actor import Actor
 from pacs.errors import Conflict, IllegalTransition, NotFound
@@ -17,7 +19,9 @@ from storage import deleting, retrieval
 from storage.database import Database
 from storage.jobs import SqlJobQueue
 from storage.keeping import SqlKeeping
+from storage.prepared import SqlVersions
 from storage.search_conditions import TABLES
+from storage.statements import run
 from tests.storage.received import received, uid
 from tests.storage.world import actions, assert_counts_true, events, opened, rows, store
 
@@ -151,6 +155,30 @@ def test_deleting_while_instances_come(database: Database, keeping: SqlKeeping) 
 
 def job(**payload: str) -> ClaimedJob:
     return ClaimedJob(1, 1, deleting.PURGE, payload, 1, 12, "token", "abc")
+
+
+def test_who_prepares_metadata_and_who_deletes_do_not_wait_in_a_circle(
+    database: Database, keeping: SqlKeeping, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(database)
+    newest = "SELECT instance_pk AS pk, max(n) AS n FROM versions GROUP BY instance_pk"
+    keys = [(row["pk"], row["n"]) for row in rows(database, newest)]  # the first of them came last
+    begun = threading.Event()
+
+    def slowly(connection: Connection, statement: Executable, many: list[dict[str, object]]) -> None:
+        for row in many:
+            run(connection, statement, [row])
+            begun.set()
+            time.sleep(0.1)
+
+    monkeypatch.setattr("storage.prepared.run", slowly)
+    with ThreadPoolExecutor(2) as pool:
+        preparing = pool.submit(SqlVersions(database).keep, 1, dict.fromkeys(keys, b"text"))
+        assert begun.wait(10)
+        deletion = pool.submit(keeping.delete, USER, uid(1), None, "wrong patient")
+        preparing.result(30)
+        assert deletion.result(30).instances == 6
+    assert count(database, "prepared_metadata") == 1  # of the other study
 
 
 def test_bytes_are_given_up_when_the_time_is_over(database: Database) -> None:
