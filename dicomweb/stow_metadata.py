@@ -52,19 +52,28 @@ READERS: dict[str, Callable[[bytes], list[DataSet]]] = {
 """The media types of metadata."""
 
 
+@dataclass(slots=True)
+class _Allowance:
+    """Bytes that the metadata of one request may still have, whatever the number of its parts."""
+
+    left: int
+
+
 class _MetadataSink:
     """Gathers one part of metadata. Its result: the data sets, or the error."""
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, allowance: _Allowance) -> None:
         self._read = READERS[kind]
+        self._allowance = allowance
         self._data = bytearray()
 
     def write(self, data: bytes) -> None:
-        if len(self._data) <= MAX_METADATA:
+        self._allowance.left -= len(data)
+        if self._allowance.left >= 0:
             self._data += data
 
     def finish(self) -> list[DataSet] | PacsError:
-        if len(self._data) > MAX_METADATA:
+        if self._allowance.left < 0:
             return LimitExceeded(f"the metadata has more than {MAX_METADATA} bytes")
         try:
             return self._read(bytes(self._data))
@@ -88,9 +97,13 @@ class Task:
 async def take_in(request: Request, reader: MultipartReader, task: Task, threads: Threads) -> list[Result]:
     """`BadInput` when the metadata of the request cannot be read: then nothing is stored."""
     with task.archive.blobs.spool() as spool:
-        shelf = Shelf(spool)
+        shelf, allowance = Shelf(spool), _Allowance(MAX_METADATA)
+
+        def sink(part: PartBegins) -> Sink:
+            return _sink(part, task.kind, shelf, allowance)
+
         async with Intake(threads, finishing=1) as arriving:
-            await feed(request, reader, arriving, lambda part: _sink(part, task.kind, shelf))
+            await feed(request, reader, arriving, sink)
             data_sets = list(_read(await arriving.results()))
         await threads.run(shelf.full)
         async with Intake(threads) as making:
@@ -100,14 +113,14 @@ async def take_in(request: Request, reader: MultipartReader, task: Task, threads
             return await making.results()
 
 
-def _sink(part: PartBegins, root_type: str, shelf: Shelf) -> Sink:
+def _sink(part: PartBegins, root_type: str, shelf: Shelf, allowance: _Allowance) -> Sink:
     """Metadata is what has its type, or names none and can be referred to by nobody."""
     location = part.headers.get("content-location", "")
     kind = media_type(part.headers.get("content-type", ""))
     if kind.name in READERS and not location:
-        return _MetadataSink(kind.name)
+        return _MetadataSink(kind.name, allowance)
     if not kind.name and not location:
-        return _MetadataSink(root_type)
+        return _MetadataSink(root_type, allowance)
     return shelf.sink(location, kind if kind.name else MediaType("application/octet-stream"))
 
 

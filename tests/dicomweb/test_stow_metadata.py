@@ -91,6 +91,16 @@ def file(image: Image.Image, name: str, **options: Any) -> bytes:
     return buffer.getvalue()
 
 
+def test_metadata_is_bounded_whatever_the_number_of_its_parts(
+    world: Storing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = described(metadata()), described(metadata("1.2.3.1.2"))
+    monkeypatch.setattr("dicomweb.stow_metadata.MAX_METADATA", len(one[1]) + len(other[1]) - 1)
+    assert post(world, one, other).status_code == 413
+    assert world.instances() == 0
+    assert post(world, one).status_code == 200
+
+
 def test_native_pixels(world: Storing) -> None:
     shape: dict[str, Any] = {
         "t00280010": {"vr": "US", "Value": [4]},
