@@ -21,7 +21,7 @@ from dicomweb.data_set_types import XML, wanted
 from dicomweb.multipart import Part, PartHead
 from dicomweb.native_model import to_xml
 from dicomweb.paths import Path, instance_url, path_of
-from pacs.http.accept import Offer
+from pacs.http.accept import Offer, takes_gzip
 from pacs.http.conditional import is_known
 from pacs.http.origin import origin
 from pacs.http.resource import Resource, actor
@@ -92,15 +92,6 @@ def _entity_tag(held: HeldVersions, service: str, offer: Offer, gzip: bool) -> s
     """Of all that the bytes of the answer follow from."""
     what = f"{FORMAT} {held.state} {service} {offer} {gzip}"
     return f'"{blake2b(what.encode(), digest_size=16).hexdigest()}"'
-
-
-def takes_gzip(request: Request) -> bool:
-    """Whether `Accept-Encoding` asks for gzip (RFC 9110 §12.5.3)."""
-    weights = {}
-    for coding in request.headers.get("accept-encoding", "").lower().split(","):
-        name, _, weight = coding.partition(";")
-        weights[name.strip()] = weight.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
-    return weights.get("gzip", weights.get("*", False))
 
 
 def _array(texts: Iterable[bytes]) -> Pieces:

@@ -180,3 +180,12 @@ def _rank(ranges: Sequence[MediaRange], offer: Offer) -> tuple[float, int]:
     """The weight that the closest range gives to the offer (RFC 9110 §12.5.1), and how close it is."""
     closest = max((r for r in ranges if takes(r, offer)), key=lambda r: (r.specificity, r.q), default=None)
     return (closest.q, closest.specificity) if closest else (0.0, -1)
+
+
+def takes_gzip(request: Request) -> bool:
+    """Whether `Accept-Encoding` asks for gzip (RFC 9110 §12.5.3)."""
+    weights = {}
+    for coding in request.headers.get("accept-encoding", "").lower().split(","):
+        name, _, weight = coding.partition(";")
+        weights[name.strip()] = weight.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
+    return weights.get("gzip", weights.get("*", False))

@@ -17,6 +17,9 @@ from pathlib import Path
 from starlette.requests import Request
 from starlette.responses import Response
 
+from pacs.http.accept import takes_gzip
+from pacs.http.conditional import is_known
+
 KEPT_FOR_EVER = "public, max-age=31536000, immutable"
 ASKED_AGAIN = "no-cache"
 
@@ -73,10 +76,10 @@ def read(folder: Path) -> Assets:
 def answer(request: Request, found: Asset, cache: str) -> Response:
     """Compressed when the browser takes that; 304 when it has it already."""
     headers = {"ETag": found.etag, "Cache-Control": cache, "Vary": "Accept-Encoding"}
-    if found.etag in request.headers.get("if-none-match", ""):
+    if is_known(request, found.etag):
         return Response(status_code=304, headers=headers)
     body = found.body
-    if found.packed is not None and "gzip" in request.headers.get("accept-encoding", ""):
+    if found.packed is not None and takes_gzip(request):
         body = found.packed
         headers["Content-Encoding"] = "gzip"
     return Response(body, headers=headers | {"Content-Type": found.media_type})

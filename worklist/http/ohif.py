@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, RedirectResponse, Response
 
+from pacs.http.accept import takes_gzip
 from pacs.http.origin import origin
 from pacs.http.resource import Public
 from worklist.http.assets import ASKED_AGAIN, KEPT_FOR_EVER, MEDIA_TYPES, answer, asset
@@ -96,7 +97,7 @@ class Ohif:
         headers = {"Cache-Control": cache, "Vary": "Accept-Encoding", "Content-Security-Policy": policy("")}
         media_type = MEDIA_TYPES.get(path.suffix)
         packed = self._files.get(f"{name}.gz")
-        if packed is not None and "gzip" in request.headers.get("accept-encoding", ""):
+        if packed is not None and takes_gzip(request):
             headers["Content-Encoding"] = "gzip"
             path = packed
         return FileResponse(path, headers=headers, media_type=media_type)

@@ -22,6 +22,7 @@ from pacs.http.accept import (
     acceptable,
     choose,
     parse,
+    takes_gzip,
 )
 
 EXPLICIT, JPEG, J2K = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.90"
@@ -193,3 +194,21 @@ def test_long_hostile_headers_take_no_time() -> None:
             parse([hostile])
         except BadInput:
             continue
+
+
+@pytest.mark.parametrize(
+    ("given", "taken"),
+    [
+        ("gzip", True),
+        ("br, GZIP;q=0.5", True),
+        ("*", True),
+        ("gzip;q=0", False),
+        ("gzip; q=0.0, *", False),
+        ("*;q=0", False),
+        ("x-gzipped", False),
+        ("", False),
+    ],
+)
+def test_gzip_for_who_takes_it(given: str, taken: bool) -> None:
+    headers = [(b"accept-encoding", given.encode())]
+    assert takes_gzip(Request({"type": "http", "headers": headers})) is taken
