@@ -9,6 +9,8 @@ import socket
 from config.address import Address
 
 BACKLOG = 512
+STALLED = 300
+"""Seconds after which a peer who takes nothing of what he asked for is cut off, where the system can."""
 
 
 class CannotListen(Exception):
@@ -28,6 +30,8 @@ def listen(address: Address, setting: str) -> socket.socket:
         ) from error
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # accepted sockets inherit it
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, STALLED * 1000)
         listener.bind(where)
         listener.listen(BACKLOG)
     except OSError as error:
