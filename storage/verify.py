@@ -96,8 +96,11 @@ class Verification:
                 after = page[-1].address
 
     def _check(self, row: Row[Any]) -> list[Finding]:
-        """What is wrong with one blob. A row that changed meanwhile is no finding."""
-        problem = self._problem(Blob(row.address, row.size))
+        """What is wrong with one blob. A row that changed meanwhile is no finding.
+
+        Bytes that nothing refers to harm nobody: they wait for the sweep, or are published again.
+        """
+        problem = self._problem(Blob(row.address, row.size)) if row.referred else None
         if problem is None and row.refcount == row.referred:
             return []
         again = self._again(row.address)

@@ -81,6 +81,21 @@ def test_damage_is_named(alone: Server) -> None:
     assert "No damage" in alone.command("verify")
 
 
+def test_damage_is_healed_by_the_same_data_set_with_another_file_header(
+    alone: Server, tmp_path: Path
+) -> None:
+    alone.command("import", str(CT))
+    (blob,) = (path for path in (alone.data / "blobs").rglob("*") if path.is_file())
+    blob.chmod(0o640)
+    blob.write_bytes(blob.read_bytes().replace(b"CompressedSamples", b"DepressedSamples!"))
+    assert blob.name in alone.command("verify", code=1)
+    other = tmp_path / "other.dcm"
+    other.write_bytes(b"another preamble".ljust(128) + CT.read_bytes()[128:])
+    alone.command("import", str(other))
+    assert "No damage" in alone.command("verify")
+    assert alone.sql("select count(*) from versions") == "(1,)"
+
+
 def test_a_lost_index_is_built_from_the_objects(alone: Server) -> None:
     alone.command("import", str(CT))
     for path in alone.data.glob("pacs.db*"):

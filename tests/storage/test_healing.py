@@ -101,6 +101,7 @@ def test_the_same_data_set_under_another_header_heals_a_flipped_byte(shelf: Shel
     assert again.outcome is Outcome.DUPLICATE
     assert served(shelf) == OTHER_HEADER
     assert "store.healed" in actions(shelf.database)
+    assert_well(shelf)
     # The bytes that are no good wait for the sweep, and nothing else does.
     assert shelf.sweep(LATER).run().removed == 1
     assert first.blob.address not in shelf.states()
