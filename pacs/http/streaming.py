@@ -1,14 +1,16 @@
 """Bodies too large for memory: made piece by piece in a worker thread, dropped when the caller goes.
 
-The thread is borrowed for one piece at a time, so a caller who reads slowly holds none; whatever
-the iterator has open is closed as soon as the answer ends, whichever way.
+The thread is borrowed for one piece at a time, so a caller who reads slowly holds none, and it is one
+of these bodies' own: pieces that take long, to decode or from a remote store, hold up nothing else.
+Whatever the iterator has open is closed as soon as the answer ends, whichever way.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Generator, Iterable, Mapping
 
-from anyio import CancelScope
+from anyio import CancelScope, CapacityLimiter, to_thread
+from anyio.lowlevel import RunVar
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
@@ -17,6 +19,9 @@ PIECE = 256 * 1024
 """Bytes that are gathered before they are sent: crossing threads costs as much as copying them."""
 
 SMALL = 1 << 20
+
+THREADS = 32
+_limiter = RunVar[CapacityLimiter]("threads of streamed bodies")
 
 Pieces = Generator[bytes, None, None]
 
@@ -53,8 +58,18 @@ class Streamed(StreamingResponse):
 
     async def _pulled(self) -> AsyncIterator[bytes]:
         yield self._first
-        while (piece := await run_in_threadpool(next, self._pieces, None)) is not None:
+        threads = _threads()
+        while (piece := await to_thread.run_sync(next, self._pieces, None, limiter=threads)) is not None:
             yield piece
+
+
+def _threads() -> CapacityLimiter:
+    """Those of this event loop."""
+    try:
+        return _limiter.get()
+    except LookupError:
+        _limiter.set(CapacityLimiter(THREADS))
+        return _limiter.get()
 
 
 def answer(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Generator, MutableMapping
 from typing import Any
 
@@ -9,6 +10,7 @@ import anyio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from pacs.errors import RangeNotSatisfiable
@@ -102,6 +104,36 @@ def test_what_fails_at_first_fails_before_the_answer() -> None:
     with pytest.raises(RuntimeError):
         Streamed(source(), "text/plain")
     assert source.closed
+
+
+def test_pieces_that_take_long_hold_up_nothing_else() -> None:
+    made = threading.Event()
+
+    def slow() -> Generator[bytes, None, None]:
+        yield bytes(PIECE)
+        made.wait(30)
+
+    async def receive() -> dict[str, Any]:
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        pass
+
+    async def meanwhile() -> None:
+        scope = {"type": "http", "method": "GET", "asgi": {"spec_version": "2.3"}, "headers": []}
+        try:
+            async with anyio.create_task_group() as answers:
+                for _ in range(100):
+                    answers.start_soon(Streamed(slow(), "text/plain"), scope, receive, send)
+                await anyio.sleep(0.2)
+                with anyio.fail_after(10):
+                    assert await run_in_threadpool(sum, (1, 2)) == 3
+                made.set()
+        finally:
+            made.set()
+
+    anyio.run(meanwhile)
 
 
 def test_small_bodies_are_sent_at_once() -> None:
