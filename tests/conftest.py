@@ -10,12 +10,16 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, settings
 from sqlalchemy import make_url
 
 from storage.blobs import BlobStore, S3Access, SpoolLimits, open_blobs
 from storage.database import Database
 from storage.migrations import upgrade
 from tests.servers import S3_BUCKET, object_store, postgresql
+
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")  # a busy machine is no fault
 
 _TEMPLATE = "migrated"
 _numbers = itertools.count(1)
