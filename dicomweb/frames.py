@@ -20,6 +20,7 @@ from pacs.dicom.part10 import EXPLICIT_LITTLE
 from pacs.errors import BadInput, LimitExceeded, NotFound
 from pacs.framing import Frames, frame_index_of, frame_size
 from pacs.http.accept import Offer, acceptable
+from pacs.http.lane import Lane
 from pacs.http.origin import origin
 from pacs.http.resource import Resource, actor
 from pacs.http.streaming import Pieces, answer
@@ -36,7 +37,8 @@ _NUMBERS = re.compile(r"([0-9]{1,9})(?:-([0-9]{1,9}))?")
 
 
 def resources(archive: Archive, transcoder: Transcoder) -> list[Resource]:
-    return [Resource(PATH, RetrieveFrames(archive, transcoder).answer, Right.READ)]
+    lane = Lane()  # a frame may have to be decoded
+    return [Resource(PATH, lane(RetrieveFrames(archive, transcoder).answer), Right.READ)]
 
 
 def frame_list(text: str) -> list[int]:

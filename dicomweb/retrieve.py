@@ -18,9 +18,10 @@ from dicomweb.warning import warning
 from pacs.archive import Archive
 from pacs.http.accept import AS_STORED, DICOM, ZIP, MediaRange, Offer, acceptable, choose, takes
 from pacs.http.byte_range import byte_range
+from pacs.http.lane import Lane
 from pacs.http.origin import origin
 from pacs.http.resource import Resource, actor
-from pacs.http.streaming import answer, sliced
+from pacs.http.streaming import Pieces, answer, sliced
 from pacs.rights import Right
 from pacs.transcoding import Transcoder
 
@@ -32,8 +33,8 @@ _PATHS = (_STUDY, _SERIES, f"{_SERIES}/instances/{{sop}}")
 
 
 def resources(archive: Archive, transcoder: Transcoder) -> list[Resource]:
-    endpoint = RetrieveDicom(archive, transcoder)
-    return [Resource(path, endpoint.answer, Right.READ) for path in _PATHS]
+    endpoint = Lane()(RetrieveDicom(archive, transcoder).answer)  # an instance may have to be converted
+    return [Resource(path, endpoint, Right.READ) for path in _PATHS]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +81,17 @@ class _Asked:
         text = f"{self.plan.left_out} instances are left out: {self.plan.reason}"
         return dict([warning(origin(self.request), text)])
 
+    def recorded(self, pieces: Pieces) -> Pieces:
+        """`HEAD` retrieves nothing."""
+        if self.request.method == "HEAD":
+            return pieces
+        return self.retrieval.recorded(pieces, self.progress)
+
 
 def _in_parts(asked: _Asked) -> Response:
     boundary = multipart.new_boundary()
     known = [PartHead(_named(each.choice.transfer_syntax), each.size) for each in asked.plan.instances]
-    body = asked.retrieval.recorded(multipart.encoded(_parts(asked), boundary), asked.progress)
+    body = asked.recorded(multipart.encoded(_parts(asked), boundary))
     return answer(
         body,
         multipart.content_type(DICOM, boundary),
@@ -107,7 +114,7 @@ def _named(syntax: str) -> str:
 def _alone(asked: _Asked) -> Response:
     (planned,) = asked.progress.counted(asked.plan.instances)
     syntax, pieces = asked.retrieval.opened(planned)
-    body = asked.retrieval.recorded(pieces, asked.progress)
+    body = asked.recorded(pieces)
     return answer(body, _named(syntax), planned.size)
 
 
@@ -122,10 +129,10 @@ def _zipped(asked: _Asked) -> Response:
     headers = {"Content-Disposition": 'attachment; filename="dicom.zip"', **asked.headers}
     size = zipped.length((name, each.size) for name, each in named)
     if size is None:
-        return answer(asked.retrieval.recorded(archive, asked.progress), ZIP, None, asked.status, headers)
+        return answer(asked.recorded(archive), ZIP, None, asked.status, headers)
     blobs = "".join(each.instance.blob.address for each in instances)
     part = byte_range(asked.request, size, f'"{sha256(blobs.encode()).hexdigest()}"')
-    body = asked.retrieval.recorded(sliced(archive, part.start, part.stop), asked.progress)
+    body = asked.recorded(sliced(archive, part.start, part.stop))
     return answer(body, ZIP, part.length, part.status, {**headers, **part.headers})
 
 

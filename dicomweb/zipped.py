@@ -8,8 +8,10 @@ instances make the same archive, and a download that broke off can be resumed.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+from pacs.http.streaming import Pieces
 
 _MOST = 0xFFFFFFFF
 _VERSION = 45  # ZIP64
@@ -34,7 +36,7 @@ class Member:
     pieces: Iterable[bytes]
 
 
-def zipped(members: Iterable[Member]) -> Iterator[bytes]:
+def zipped(members: Iterable[Member]) -> Pieces:
     """The archive. A member's pieces are asked for when its header has been taken."""
     position, directory = 0, bytearray()
     count = 0

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+import time
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
 
@@ -18,10 +21,13 @@ from pydicom.uid import (
     RLELossless,
 )
 
+from pacs.archive import Archive
 from pacs.dicom.image import ImagePixel
 from pacs.dicom.part10 import read_part10
 from pacs.dicom.source import BytesSource
+from pacs.model import StoredInstance
 from pacs.pixels.transcode import encode_frame
+from pacs.ports import BlobReader
 from storage.database import Database
 from tests.dicomweb.retrieving import World, image, parts, path_to, retrieving
 
@@ -232,3 +238,29 @@ def test_head_sends_no_body(world: World) -> None:
     identity = world.store(image()).identity
     answer = world.client.head(f"/dicom-web{path_to(identity)}", headers={"Accept": "application/dicom"})
     assert (answer.status_code, answer.content) == (200, b"")
+    assert world.audited() == []  # nothing left the archive
+
+
+@pytest.mark.parametrize("path", ["", "/frames/1"])
+def test_conversions_that_take_long_hold_up_nothing_else(
+    world: World, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    instance = path_to(world.store(image()).identity)
+    begun, done = threading.Semaphore(0), threading.Event()
+    really = Archive.open
+
+    def slowly(archive: Archive, stored: StoredInstance) -> BlobReader:
+        begun.release()
+        done.wait(30)
+        return really(archive, stored)
+
+    monkeypatch.setattr(Archive, "open", slowly)
+    with world.client, ThreadPoolExecutor(61) as callers:
+        slow = [callers.submit(world.get, instance + path) for _ in range(60)]
+        try:
+            assert begun.acquire(timeout=10)
+            time.sleep(0.5)  # until all are at work or in line
+            assert callers.submit(world.get, f"{instance}/metadata").result(10).status_code == 200
+        finally:
+            done.set()
+        assert {each.result(30).status_code for each in slow} == {200}
