@@ -1,39 +1,57 @@
 """Pages of one search belong together: what comes in between them shows on the next first page.
 
 Law: behind a first page, the same search of the same caller sees only what was there then, so that
-nothing new at the top moves answers from one page to the next. This is remembered here, in this
-process, for a while; without it pages are counted from the newest, as PS3.18 leaves it. What is
-deleted meanwhile does move them.
+nothing new at the top moves answers from one page to the next. This is remembered for a while in
+memory that all processes of a node share, because they are forked after it is made; without it pages
+are counted from the newest, as PS3.18 leaves it. What is deleted meanwhile does move them.
 """
 
 from __future__ import annotations
 
-import threading
+import mmap
+import struct
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
+from hashlib import blake2b
 
 LASTS = 600.0
 """Seconds; who pages more slowly is reading something else."""
 MOST = 4_096
 
+_ENTRY = struct.Struct("<QdQ")
+_NAME = struct.Struct("<Q")
+
+
+def shared(entries: int = MOST) -> mmap.mmap:
+    """Memory that this process and those that it forks have in common."""
+    return mmap.mmap(-1, entries * _ENTRY.size)
+
+
+_NODE = shared()
+
 
 class Horizons:
-    """Which key was the last when the first page of a search was answered."""
+    """Which key was the last when the first page of a search was answered.
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    A search has one place, by its digest, and takes it from whichever was there.
+    """
+
+    def __init__(self, table: mmap.mmap = _NODE, clock: Callable[[], float] = time.monotonic) -> None:
+        self._table = table
         self._clock = clock
-        self._lock = threading.Lock()
-        self._seen: OrderedDict[Hashable, tuple[float, int]] = OrderedDict()
 
-    def note(self, search: Hashable, last: int) -> None:
-        with self._lock:
-            self._seen[search] = self._clock() + LASTS, last
-            self._seen.move_to_end(search)
-            if len(self._seen) > MOST:
-                self._seen.popitem(last=False)
+    def note(self, search: object, last: int) -> None:
+        name, place = self._place(search)
+        _NAME.pack_into(self._table, place, 0)  # nobody takes the halves of two entries for one
+        _ENTRY.pack_into(self._table, place, 0, self._clock() + LASTS, last)
+        _NAME.pack_into(self._table, place, name)
 
-    def of(self, search: Hashable) -> int | None:
-        with self._lock:
-            end, last = self._seen.get(search, (0.0, None))
-        return last if self._clock() < end else None
+    def of(self, search: object) -> int | None:
+        name, place = self._place(search)
+        found, end, last = _ENTRY.unpack_from(self._table, place)
+        still = _NAME.unpack_from(self._table, place)[0]
+        return last if found == still == name and self._clock() < end else None
+
+    def _place(self, search: object) -> tuple[int, int]:
+        name = int.from_bytes(blake2b(repr(search).encode(), digest_size=8).digest(), "little") | 1
+        return name, (name >> 1) % (len(self._table) // _ENTRY.size) * _ENTRY.size

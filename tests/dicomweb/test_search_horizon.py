@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+import os
 
-from dicomweb import search_horizon
-from dicomweb.search_horizon import LASTS, Horizons
+from dicomweb.search_horizon import LASTS, Horizons, shared
 
 
 def test_each_search_has_its_own_until_its_next_first_page() -> None:
-    horizons = Horizons()
+    horizons = Horizons(shared())
     horizons.note("a", 7)
     assert (horizons.of("a"), horizons.of("b")) == (7, None)
     horizons.note("a", 9)
@@ -18,16 +17,24 @@ def test_each_search_has_its_own_until_its_next_first_page() -> None:
 
 def test_it_is_forgotten_in_time() -> None:
     now = [0.0]
-    horizons = Horizons(lambda: now[0])
+    horizons = Horizons(shared(), lambda: now[0])
     horizons.note("a", 7)
     now[0] = LASTS
     assert horizons.of("a") is None
 
 
-def test_no_more_are_remembered_than_fit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(search_horizon, "MOST", 2)
-    horizons = Horizons()
-    for search in "aba":
-        horizons.note(search, 1)
-    horizons.note("c", 1)
-    assert [horizons.of(search) for search in "abc"] == [1, None, 1]
+def test_a_newcomer_takes_the_place_it_needs() -> None:
+    horizons = Horizons(shared(1))
+    horizons.note("a", 1)
+    horizons.note("b", 2)
+    assert (horizons.of("a"), horizons.of("b")) == (None, 2)
+
+
+def test_what_one_process_notes_another_knows() -> None:
+    horizons = Horizons(shared())
+    child = os.fork()
+    if child == 0:
+        horizons.note("a", 7)
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert horizons.of("a") == 7
