@@ -36,7 +36,9 @@ def problem(
 def pacs_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, PacsError)
     headers = _headers(error)
-    if error.http_status >= 500:
+    if isinstance(error, Unavailable):  # told of where it is noticed; here it may come by the hundred
+        log.warning("request refused for now", code=error.code, reason=str(error))
+    elif error.http_status >= 500:
         log.error("request failed", code=error.code, exc_info=error)
     return problem(request, error.http_status, error.code, str(error), headers)
 

@@ -20,7 +20,7 @@ from pacs.pixels.channel import Kind, receive, send, serve_read
 from pacs.pixels.nursery import IDLE
 from pacs.pixels.tasks import Task
 
-WAITING = 32
+WAITING = 128
 """Tasks that wait for a worker; further ones are turned away."""
 GRACE = 5.0
 """Seconds on top of a task's own before a worker that says nothing is given up."""
