@@ -182,7 +182,10 @@ def test_a_wrong_called_title_is_refused(server: Server) -> None:
     said = subprocess.run(refused, capture_output=True, text=True, timeout=PATIENCE)
     assert said.returncode != 0
     assert "Called AE Title Not Recognized" in said.stderr
-    assert "NOBODY" in (server.data / "log" / "security.log").read_text()
+    log, deadline = server.data / "log" / "security.log", time.monotonic() + PATIENCE
+    while not log.exists() or "NOBODY" not in log.read_text():  # written beside the answer
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def test_a_port_in_use_is_said_in_one_message(server: Server, tmp_path: Path) -> None:

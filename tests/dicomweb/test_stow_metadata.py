@@ -314,4 +314,4 @@ def test_damaged_files_are_stored_or_refused(
     for place, value in changes:
         data[place : place + 1] = bytes([value])
     answer = post(world, described(metadata(t7FE00010=PIXELS)), part(bytes(data), kind, "bulk/pixels"))
-    assert answer.status_code in (200, 202, 409), answer.text
+    assert answer.status_code in (200, 202, 409, 413), answer.text  # a forged size may be too large
