@@ -275,6 +275,8 @@ def test_refusals_are_audited_and_no_flood(server: Server) -> None:
     with httpx.Client(base_url=server.url) as client:
         for _ in range(100):
             assert client.get("/dicom-web/studies").status_code == 401
+    with server.web("viewer") as viewer:
+        assert viewer.delete("/api/v1/studies/1.2.3").status_code == 403
     count = int(server.sql(rows).strip("(),"))
     assert 1 <= count <= 20
     details = server.sql("select distinct details from audit where action = 'access'")
