@@ -18,7 +18,7 @@ from dicomweb import multipart
 from dicomweb.bulkdata import images
 from dicomweb.frame_types import COMPRESSED
 from dicomweb.multipart import Part, PartHead
-from dicomweb.paths import instance_url, path_of
+from dicomweb.paths import EACH_LEVEL, instance_url, path_of
 from pacs.archive import Archive
 from pacs.bulk import BulkValue, bulk_value
 from pacs.dicom.header import Element
@@ -36,15 +36,11 @@ from pacs.rights import Right
 
 log = structlog.get_logger(__name__)
 
-_STUDY = "/studies/{study}"
-_SERIES = f"{_STUDY}/series/{{series}}"
-_PATHS = (_STUDY, _SERIES, f"{_SERIES}/instances/{{sop}}")
-
 
 def resources(archive: Archive, root: str) -> list[Resource]:
     """`root`: where they are mounted."""
     endpoint = RetrieveAllBulkdata(archive, root)
-    return [Resource(f"{path}/bulkdata", endpoint.answer, Right.READ) for path in _PATHS]
+    return [Resource(f"{path}/bulkdata", endpoint.answer, Right.READ) for path in EACH_LEVEL]
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from dicomweb import multipart
 from dicomweb.data_set_types import XML, wanted
 from dicomweb.multipart import Part, PartHead
 from dicomweb.native_model import to_xml
-from dicomweb.paths import Path, instance_url, path_of
+from dicomweb.paths import EACH_LEVEL, Path, instance_url, path_of
 from pacs.http.accept import Offer, takes_gzip
 from pacs.http.conditional import is_known
 from pacs.http.origin import origin
@@ -31,10 +31,6 @@ from pacs.model import HeldVersions
 from pacs.prepared import FORMAT
 from pacs.rights import Right
 
-_STUDY = "/studies/{study}"
-_SERIES = f"{_STUDY}/series/{{series}}"
-_PATHS = (_STUDY, _SERIES, f"{_SERIES}/instances/{{sop}}")
-
 _GZIP = 16 + zlib.MAX_WBITS
 _FAST = 1  # its text repeats itself so much that a higher level only takes longer
 
@@ -42,7 +38,7 @@ _FAST = 1  # its text repeats itself so much that a higher level only takes long
 def resources(metadata: Metadata, root: str) -> list[Resource]:
     """`root`: where they are mounted."""
     endpoint = RetrieveMetadata(metadata, root)
-    return [Resource(f"{path}/metadata", endpoint.answer, Right.READ) for path in _PATHS]
+    return [Resource(f"{path}/metadata", endpoint.answer, Right.READ) for path in EACH_LEVEL]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,11 @@ from pacs.errors import BadInput
 from pacs.ingest import is_uid
 from pacs.model import Identity
 
+STUDY = "/studies/{study}"
+SERIES = f"{STUDY}/series/{{series}}"
+INSTANCE = f"{SERIES}/instances/{{sop}}"
+EACH_LEVEL = (STUDY, SERIES, INSTANCE)
+
 
 @dataclass(frozen=True, slots=True)
 class Path:

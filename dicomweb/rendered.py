@@ -19,7 +19,7 @@ from dicomweb.bulkdata import SHOWN
 from dicomweb.depictions import depictions
 from dicomweb.frames import frame_list
 from dicomweb.multipart import Part, PartHead
-from dicomweb.paths import Path, path_of
+from dicomweb.paths import EACH_LEVEL, INSTANCE, Path, path_of
 from dicomweb.rendered_parameters import presentation, viewport
 from pacs.archive import Archive
 from pacs.attributes import BY_KEYWORD, Level
@@ -40,10 +40,7 @@ from pacs.query import Condition, OneOf, Query
 from pacs.rendering import Tier, Wish, is_image
 from pacs.rights import Right
 
-_STUDY = "/studies/{study}"
-_SERIES = f"{_STUDY}/series/{{series}}"
-_INSTANCE = f"{_SERIES}/instances/{{sop}}"
-_PATHS = (_STUDY, _SERIES, _INSTANCE, f"{_INSTANCE}/frames/{{frames}}")
+_PATHS = (*EACH_LEVEL, f"{INSTANCE}/frames/{{frames}}")
 
 STILL = ("image/jpeg", "image/png", "image/webp", "image/gif", "image/jp2")
 MOVING = ("image/gif", "image/webp")

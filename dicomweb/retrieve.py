@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from dicomweb import multipart, zipped
 from dicomweb.multipart import Part, PartHead
-from dicomweb.paths import path_of
+from dicomweb.paths import EACH_LEVEL, path_of
 from dicomweb.retrieval import DEFAULT, Plan, Progress, Retrieval, Wish, plan, wishes
 from dicomweb.warning import warning
 from pacs.archive import Archive
@@ -27,14 +27,10 @@ from pacs.transcoding import Transcoder
 
 IN_PARTS, ALONE, ZIPPED = Offer(DICOM, multipart=True), Offer(DICOM), Offer(ZIP)
 
-_STUDY = "/studies/{study}"
-_SERIES = f"{_STUDY}/series/{{series}}"
-_PATHS = (_STUDY, _SERIES, f"{_SERIES}/instances/{{sop}}")
-
 
 def resources(archive: Archive, transcoder: Transcoder) -> list[Resource]:
     endpoint = Lane()(RetrieveDicom(archive, transcoder).answer)  # an instance may have to be converted
-    return [Resource(path, endpoint, Right.READ) for path in _PATHS]
+    return [Resource(path, endpoint, Right.READ) for path in EACH_LEVEL]
 
 
 @dataclass(frozen=True, slots=True)
