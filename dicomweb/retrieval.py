@@ -11,7 +11,7 @@ import tempfile
 import zlib
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO, TypeVar
 
 from dicomweb.zipped import Member
@@ -94,7 +94,7 @@ def plan(found: Iterable[StoredInstance], wanted: Sequence[Wish], decodable: Col
     """`NotAcceptable` when not one of them can be had as asked."""
     instances, reasons = list[Planned](), list[str]()
     for instance in found:
-        planned = _planned(instance, wanted, decodable)
+        planned = _planned(replace(instance, frames=None), wanted, decodable)  # whole objects need no frames
         if isinstance(planned, Impossible):
             reasons.append(planned.reason)
         else:
