@@ -25,6 +25,7 @@ from dimse.sending import Sending
 from dimse.services import echo, find, get, move, store
 from dimse.settings import DimseSettings
 from pacs.access import Admission
+from pacs.actor import Actor
 from pacs.archive import Archive
 from pacs.dicom.limits import Limits
 from pacs.http import rest
@@ -247,6 +248,13 @@ def http_app(installation: Installation, stopping: Callable[[], bool]) -> App:
     )
 
 
+def _still_here(accounts: SqlAccounts, is_open: bool, who: Actor) -> bool:
+    known = accounts.credentials(who.name)
+    if known is None:
+        return is_open  # where nobody signs in, nobody has an account
+    return known.user.active and known.user.organization == who.organization
+
+
 def rest_of(installation: Installation, pictures: Pictures, stopping: Callable[[], bool]) -> rest.Rest:
     archive, database, settings = installation.archive, installation.database, installation.settings
     return rest.Rest(
@@ -256,7 +264,7 @@ def rest_of(installation: Installation, pictures: Pictures, stopping: Callable[[
         SqlTasks(database, installation.blobs.missing),
         Metadata(archive, SqlVersions(database)),
         pictures,
-        Signer(secret_key(settings)),
+        Signer(secret_key(settings), partial(_still_here, installation.accounts, settings.open)),
         dicomweb.ROOT,
         stopping,
     )

@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import re
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
@@ -28,9 +29,13 @@ class BadSignature(Forbidden):
 
 @dataclass(frozen=True, slots=True)
 class Signer:
-    """`key`: the installation's secret, from which the key of this purpose is derived."""
+    """`key`: the installation's secret, from which the key of this purpose is derived.
+
+    `trusts`: whether who gave an address away is still somebody here; it ends with them.
+    """
 
     key: str = field(repr=False)
+    trusts: Callable[[Actor], bool]
 
     def sign(self, path: str, who: Actor, seconds: int) -> str:
         """The query string that opens `path`."""
@@ -49,7 +54,10 @@ class Signer:
             raise BadSignature
         address = request.client.host if request.client else ""
         number = request.state.correlation_id
-        return Actor(int(given["organization"]), "user", given["by"], address, number)
+        giver = Actor(int(given["organization"]), "user", given["by"], address, number)
+        if not self.trusts(giver):
+            raise BadSignature
+        return giver
 
     def _signature(self, path: str, given: dict[str, str]) -> str:
         key = hmac.new(self.key.encode(), b"signed address", hashlib.sha256).digest()

@@ -302,3 +302,16 @@ def test_a_signed_address_opens_one_image_for_a_while(client: httpx.Client, stud
         brief = client.get(f"/api/v1/images/{sop}/url?expires=1").json()["url"]
         time.sleep(2.1)
         assert error(nobody.get(brief)) == (403, "BAD_SIGNATURE")
+
+
+def test_a_signed_address_ends_with_who_gave_it_away(server: Server, study: list[Dataset]) -> None:
+    sop = str(study[0].SOPInstanceUID)
+    leaving = "leaving@default.test"
+    token = server.quick_command(
+        "token", "create", "--email", leaving, "--role", "viewer", "--create"
+    ).strip()
+    asked = f"{server.url}/api/v1/images/{sop}/url?expires=300"
+    url = httpx.get(asked, headers={"Authorization": f"Bearer {token}"}).json()["url"]
+    assert httpx.get(url).status_code == 200
+    server.quick_command("user", "disable", leaving)
+    assert httpx.get(url).status_code == 403
