@@ -16,10 +16,12 @@ from sqlalchemy import make_url
 from storage.blobs import BlobStore, S3Access, SpoolLimits, open_blobs
 from storage.database import Database
 from storage.migrations import upgrade
+from tests import reactor
 from tests.servers import S3_BUCKET, object_store, postgresql
 
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")  # a busy machine is no fault
+reactor.mend()
 
 _TEMPLATE = "migrated"
 _numbers = itertools.count(1)

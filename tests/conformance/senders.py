@@ -19,6 +19,9 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 )
 
 from bench.wire import Association
+from tests import reactor
+
+reactor.mend()  # also where no conftest is: the soak
 
 
 def small_ct(study: str, series: str, patient: str = "CRASH", side: int = 64) -> Dataset:
