@@ -24,6 +24,7 @@ from pacs.errors import NotAcceptable, NotConvertible
 from pacs.http.accept import AS_STORED, MediaRange
 from pacs.http.streaming import Pieces, resumed
 from pacs.model import StoredInstance
+from pacs.part10_file import Part10File, part10_file
 from pacs.transcoding import Transcoder
 
 T = TypeVar("T")
@@ -31,30 +32,20 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """One instance and how it goes out. `fallback`: as stored, should converting it fail.
+    """One instance and how it goes out. `fallback`: as stored, should converting it fail."""
 
-    `literally`: the very bytes, even of a file that came without its header.
-    """
-
-    instance: StoredInstance
+    file: Part10File
     choice: AsStored | Convert
     fallback: bool = False
-    literally: bool = False
+
+    @property
+    def instance(self) -> StoredInstance:
+        return self.file.instance
 
     @property
     def size(self) -> int | None:
         """Bytes of the file, when that is known before it is made."""
-        if isinstance(self.choice, Convert):
-            return None
-        return self.instance.blob.size + len(self.header)
-
-    @property
-    def header(self) -> bytes:
-        """The file header (PS3.10 §7.1) that a stored data set lacks, unless it is to stay so."""
-        if self.literally or self.instance.dataset_offset:
-            return b""
-        uids = self.instance.identity
-        return part10_prefix(uids.sop_class_uid, uids.sop_instance_uid, self.instance.transfer_syntax)
+        return None if isinstance(self.choice, Convert) else self.file.size
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +81,11 @@ class Plan:
     reason: str = ""
 
 
-def plan(found: Iterable[StoredInstance], wanted: Sequence[Wish], decodable: Collection[str]) -> Plan:
+def plan(found: Iterable[Part10File], wanted: Sequence[Wish], decodable: Collection[str]) -> Plan:
     """`NotAcceptable` when not one of them can be had as asked."""
     instances, reasons = list[Planned](), list[str]()
-    for instance in found:
-        planned = _planned(replace(instance, frames=None), wanted, decodable)  # whole objects need no frames
+    for file in found:
+        planned = _planned(file, wanted, decodable)
         if isinstance(planned, Impossible):
             reasons.append(planned.reason)
         else:
@@ -104,18 +95,16 @@ def plan(found: Iterable[StoredInstance], wanted: Sequence[Wish], decodable: Col
     return Plan(instances, len(reasons), reasons[0] if reasons else "")
 
 
-def _planned(
-    instance: StoredInstance, wanted: Sequence[Wish], decodable: Collection[str]
-) -> Planned | Impossible:
-    stored = instance.transfer_syntax
+def _planned(file: Part10File, wanted: Sequence[Wish], decodable: Collection[str]) -> Planned | Impossible:
+    stored = file.instance.transfer_syntax
     refused = Impossible("no transfer syntax is acceptable")
     for wish in wanted:
         accepted = {stored} if AS_STORED in wish.syntaxes else wish.syntaxes
         choice = choose(stored, accepted, decodable)
         if not isinstance(choice, Impossible):
-            return Planned(instance, choice, wish.fallback, AS_STORED in wish.syntaxes)
+            return Planned(file, choice, wish.fallback)
         if wish.fallback:
-            return Planned(instance, AsStored(stored))
+            return Planned(file, AsStored(stored))
         refused = choice
     return refused
 
@@ -140,14 +129,11 @@ class Retrieval:
             except NotConvertible:
                 if not planned.fallback:
                     raise
-        return instance.transfer_syntax, self._as_stored(planned)
+        return instance.transfer_syntax, planned.file.pieces(self.archive)
 
-    def _as_stored(self, planned: Planned) -> Pieces:
-        with self.archive.open(planned.instance) as reader:
-            pieces = reader.verified()
-            if planned.header:
-                yield planned.header
-            yield from pieces
+    def files(self, found: Iterable[StoredInstance]) -> Iterator[Part10File]:
+        """As files that any reader opens. Whole objects need no frames."""
+        return (part10_file(self.archive, replace(each, frames=None)) for each in found)
 
     def _converted(self, instance: StoredInstance, target: str) -> Pieces:
         uids = instance.identity
@@ -158,7 +144,7 @@ class Retrieval:
 
     def member(self, name: str, planned: Planned) -> Iterator[Member]:
         """One instance for a ZIP, read twice: for its checksum, then to be sent."""
-        if not planned.header and isinstance(planned.choice, AsStored):
+        if not planned.file.header and isinstance(planned.choice, AsStored):
             with self.archive.open(planned.instance) as reader:
                 crc = _checksum(reader.verified())
                 yield Member(name, reader.size, crc, reader.chunks())

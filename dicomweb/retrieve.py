@@ -44,8 +44,8 @@ class RetrieveDicom:
         path, ranges = path_of(request), acceptable(request)
         offer = choose(ranges, (IN_PARTS, ALONE, ZIPPED) if path.sop else (IN_PARTS, ZIPPED))
         found = self.archive.retrieve(actor(request), path.study, path.series, path.sop)
-        planned = plan(found, _wanted(ranges, offer), self.transcoder.codecs.decodable)
         retrieval = Retrieval(self.archive, self.transcoder, actor(request))
+        planned = plan(retrieval.files(found), _wanted(ranges, offer), self.transcoder.codecs.decodable)
         progress = Progress(path.study, path.level, str(offer), len(planned.instances))
         return _ANSWERS[offer](_Asked(request, retrieval, planned, progress))
 

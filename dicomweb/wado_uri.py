@@ -96,9 +96,9 @@ class WadoUri:
         if syntax and not is_uid(syntax):
             raise BadInput("transferSyntax is a UID")
         wanted = [Wish(frozenset({syntax}))] if syntax else [DEFAULT]
-        planned = plan([instance], wanted, self.transcoder.codecs.decodable)
         archive, study = self.rendered.pictures.rendering.archive, instance.identity.study_instance_uid
         retrieval = Retrieval(archive, self.transcoder, actor(request))
+        planned = plan(retrieval.files([instance]), wanted, self.transcoder.codecs.decodable)
         progress = Progress(study, "IMAGE", DICOM, 1)
         (one,) = progress.counted(planned.instances)
         _, pieces = retrieval.opened(one)

@@ -22,10 +22,11 @@ from pacs.http.origin import origin
 from pacs.http.parameters import PAGING, number, paging, parameters
 from pacs.http.resource import Public, Resource, actor
 from pacs.http.signed import LONGEST, Signer
-from pacs.http.streaming import Pieces, Streamed
+from pacs.http.streaming import Streamed
 from pacs.http.studies import DELETION, IMAGE, is_called, reason_given, uid_in_path
 from pacs.metadata import Metadata
 from pacs.model import Identity, StoredInstance
+from pacs.part10_file import part10_file
 from pacs.ports import Keeping
 from pacs.query import Condition, Query
 from pacs.query_values import parse_value
@@ -148,11 +149,8 @@ class Images:
             who, "retrieve", resource=instance.identity.study_instance_uid, form="signed", instances=[uid]
         )
         headers = {"Content-Disposition": f'attachment; filename="{uid}.dcm"'}
-        return Streamed(self._bytes(instance), "application/dicom", instance.blob.size, headers=headers)
-
-    def _bytes(self, instance: StoredInstance) -> Pieces:
-        with self.archive.open(instance) as reader:
-            yield from reader.verified()
+        file = part10_file(self.archive, instance)
+        return Streamed(file.pieces(self.archive), "application/dicom", file.size, headers=headers)
 
     def _instance(self, request: Request) -> StoredInstance:
         asked = Query(Level.IMAGE, (_named(request),), limit=1)

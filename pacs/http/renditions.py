@@ -18,9 +18,10 @@ from pacs.http.described import BINARY, OBJECT, Described, answers_json, describ
 from pacs.http.parameters import number, parameters
 from pacs.http.pictures import VARY, Pictures
 from pacs.http.resource import Resource, actor
-from pacs.http.streaming import Pieces, Streamed
+from pacs.http.streaming import Streamed
 from pacs.http.studies import is_called, uid_in_path
 from pacs.model import StoredInstance
+from pacs.part10_file import part10_file
 from pacs.pixels.presentation import Presentation, Viewport
 from pacs.pixels.tasks import PNG_OF_STORED_VALUES
 from pacs.query import Query
@@ -85,7 +86,9 @@ class Renditions:
         headers = {**self.pictures.headers(instance, Wish(DICOM)), "Vary": VARY}
         if is_known(request, headers["ETag"]):
             return Response(status_code=304, headers=headers)
-        return Streamed(self._bytes(instance), DICOM, instance.blob.size, headers=headers)
+        archive = self.pictures.rendering.archive
+        file = part10_file(archive, instance)
+        return Streamed(file.pieces(archive), DICOM, file.size, headers=headers)
 
     @describe(Described(status=204))
     def forget(self, request: Request) -> Response:
@@ -129,7 +132,3 @@ class Renditions:
             study, series = uids.study_instance_uid, uids.series_instance_uid
             return next(archive.retrieve(who, study, series, uids.sop_instance_uid))
         raise NotFound
-
-    def _bytes(self, instance: StoredInstance) -> Pieces:
-        with self.pictures.rendering.archive.open(instance) as reader:
-            yield from reader.verified()

@@ -23,7 +23,7 @@ from pydicom.uid import (
 
 from pacs.archive import Archive
 from pacs.dicom.image import ImagePixel
-from pacs.dicom.part10 import read_part10
+from pacs.dicom.part10 import PREAMBLE, PREFIX, read_part10
 from pacs.dicom.source import BytesSource
 from pacs.model import StoredInstance
 from pacs.pixels.transcode import encode_frame
@@ -128,17 +128,25 @@ def test_what_cannot_be_decoded_goes_as_stored_only_where_that_is_acceptable(
     assert refused.json()["code"] == ("NOT_CONVERTIBLE" if broken else "NOT_ACCEPTABLE")
 
 
-def test_a_data_set_that_came_without_file_header_gets_one(world: World) -> None:
-    """Not when the very bytes are asked for."""
+@pytest.mark.parametrize("before", [b"", b"DICM", PREAMBLE + PREFIX, None], ids=repr)
+def test_a_file_that_came_without_its_header_gets_one(world: World, before: bytes | None) -> None:
+    """Also when it is asked for as stored; what is stored stays. None: all but the preamble."""
     whole = image(syntax=ImplicitVRLittleEndian)
     bare = whole[read_part10(BytesSource(whole)).dataset_offset :]
-    path = path_to(world.store(bare).identity)
-    answer = world.get(path, f"application/dicom; transfer-syntax={ImplicitVRLittleEndian}")
-    assert int(answer.headers["content-length"]) == len(answer.content)
-    ds = dcmread(BytesIO(answer.content))
-    assert ds.file_meta.TransferSyntaxUID == ImplicitVRLittleEndian
-    assert answer.content.endswith(bare)
-    assert world.get(path, "application/dicom; transfer-syntax=*").content == bare
+    meta = whole[132 : -len(bare)]
+    sent = meta + bare if before is None else before + (meta if before == PREFIX else b"") + bare
+    stored = world.store(sent)
+    for syntax in (ImplicitVRLittleEndian, "*"):
+        answer = world.get(path_to(stored.identity), f"application/dicom; transfer-syntax={syntax}")
+        assert int(answer.headers["content-length"]) == len(answer.content)
+        ds = dcmread(BytesIO(answer.content))
+        assert ds.file_meta.TransferSyntaxUID == ImplicitVRLittleEndian
+        assert answer.content.endswith(bare) and len(answer.content) > len(sent)
+    zipped = world.get(STUDY, "application/zip")
+    with zipfile.ZipFile(BytesIO(zipped.content)) as archive:
+        assert archive.read("dicom/000001.dcm") == answer.content
+    with world.archive.blobs.open(stored.blob.address) as kept:
+        assert b"".join(kept.chunks()) == sent
 
 
 def test_part_of_a_study_is_206_and_says_so(world: World) -> None:

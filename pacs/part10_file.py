@@ -1,0 +1,69 @@
+"""A stored instance as a file that any reader opens (PS3.10 §7).
+
+Its very bytes where they are such a file. What was handed over without preamble or meta information is
+kept as it came; on its way out its data set gets the header that it lacks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+
+from pacs.archive import HEAD, Archive
+from pacs.dicom.part10 import PREAMBLE, PREFIX, TRANSFER_SYNTAX, part10_prefix, read_part10
+from pacs.dicom.source import BytesSource
+from pacs.errors import Damaged
+from pacs.model import StoredInstance
+
+_BEFORE_META = len(PREAMBLE) + len(PREFIX)
+_MOST_OPTIONAL = 170
+"""Bytes of group length, version, implementation and source AE title. Meta information that ends somewhat
+later than the required UIDs and these has a preamble before it: nothing needs to be read to know that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part10File:
+    """`header` goes before the blob's bytes from `start` on."""
+
+    instance: StoredInstance
+    header: bytes = b""
+    start: int = 0
+
+    @property
+    def size(self) -> int:
+        return len(self.header) + self.instance.blob.size - self.start
+
+    def pieces(self, archive: Archive) -> Generator[bytes, None, None]:
+        """Verified as `BlobReader.verified` says."""
+        with archive.open(self.instance) as reader:
+            pieces = reader.verified(self.start)
+            if self.header:
+                yield self.header
+            yield from pieces
+
+
+def part10_file(archive: Archive, instance: StoredInstance) -> Part10File:
+    if _surely_whole(instance) or _is_whole(archive, instance):
+        return Part10File(instance)
+    uids = instance.identity
+    header = part10_prefix(uids.sop_class_uid, uids.sop_instance_uid, instance.transfer_syntax)
+    return Part10File(instance, header, instance.dataset_offset)
+
+
+def _surely_whole(instance: StoredInstance) -> bool:
+    uids = instance.identity
+    named = uids.sop_class_uid, uids.sop_instance_uid, instance.transfer_syntax
+    required = sum(8 + len(uid) + len(uid) % 2 for uid in named)
+    return _MOST_OPTIONAL < instance.dataset_offset - required < 2 * _MOST_OPTIONAL
+
+
+def _is_whole(archive: Archive, instance: StoredInstance) -> bool:
+    if instance.dataset_offset <= _BEFORE_META:
+        return False
+    try:
+        with archive.open(instance) as reader:
+            head = reader.read_at(0, min(HEAD, instance.dataset_offset + 8))
+    except Damaged:  # as will whoever opens it hear
+        return True
+    part10 = read_part10(BytesSource(head), archive.limits)
+    return part10.has_preamble and TRANSFER_SYNTAX in part10.meta
