@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import random
 import signal
 import socket
 import threading
@@ -21,7 +20,18 @@ import structlog
 import uvicorn
 
 from config import tls
-from config.compose import Installation, compose, dimse_edge, http_app, open_blobs, prepare, sweep, worker
+from config.chores import regularly, sweeping, tidying
+from config.compose import (
+    Installation,
+    cache_tidying,
+    compose,
+    dimse_edge,
+    http_app,
+    open_blobs,
+    prepare,
+    sweep,
+    worker,
+)
 from config.http_protocol import BoundedProtocol
 from config.settings import Settings
 from dimse.server import DimseServer, Listener
@@ -38,7 +48,8 @@ from storage.reconcile import reconcile
 
 log = structlog.get_logger(__name__)
 
-SWEEP_EVERY = 60.0  # seconds, and up to half as much again, so that nodes take turns
+SWEEP_EVERY = 60.0  # seconds
+TIDY_EVERY = 10.0  # seconds; all of the cache in some five minutes
 KEEP_ALIVE = 65  # seconds; longer than the 60 of common proxies, which then close first
 
 
@@ -117,14 +128,15 @@ class Node:
 
             signal.signal(signal.SIGTERM, end)
             server.should_exit = stop.is_set()
-            server.run(sockets=[listener])
+            with regularly("tidy cache", tidying(cache_tidying(installation)), TIDY_EVERY, stop):
+                server.run(sockets=[listener])
 
     def jobs(self, stop: threading.Event) -> None:
-        with self._composed() as installation:
-            sweeping = threading.Thread(target=_sweep, args=(installation, stop), name="sweep", daemon=True)
-            sweeping.start()
+        with (
+            self._composed() as installation,
+            regularly("sweep", sweeping(sweep(installation)), SWEEP_EVERY, stop),
+        ):
             worker(installation, f"{socket.gethostname()}:{os.getpid()}").run(stop)
-            sweeping.join()
 
     def _composed(self) -> AbstractContextManager[Installation]:
         settings = self.settings
@@ -152,18 +164,3 @@ def _uvicorn(app: App, drain_timeout: float) -> uvicorn.Config:
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=int(drain_timeout) or None,
     )
-
-
-def _sweep(installation: Installation, stop: threading.Event) -> None:
-    """Remove what nothing refers to, a stretch at a time."""
-    run, after, more = sweep(installation).run, "", False
-    while not stop.wait(0 if more else SWEEP_EVERY * random.uniform(1, 1.5)):
-        try:
-            swept = run(after)
-            after, more = swept.after, swept.more
-        except Unavailable as error:
-            log.warning("sweep waits", reason=type(error).__name__)
-            more = False
-        except Exception:
-            log.exception("sweep failed")
-            more = False

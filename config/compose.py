@@ -65,6 +65,7 @@ from storage.keeping import SqlKeeping
 from storage.prepared import SqlVersions
 from storage.sweep import Sweep
 from storage.tasks import SqlTasks
+from storage.tidying import Tidying
 from storage.wakeups import Wakeups
 from worklist.http import pages
 
@@ -215,6 +216,12 @@ def worker(installation: Installation, name: str) -> Worker:
 def sweep(installation: Installation) -> Sweep:
     grace = timedelta(seconds=installation.settings.sweep_grace)
     return Sweep(installation.database, installation.blobs, grace)
+
+
+def cache_tidying(installation: Installation) -> Tidying:
+    settings = installation.settings
+    lasts = max(settings.cache_thumbnails, settings.cache_previews, settings.cache_full)
+    return Tidying(installation.database, installation.cache, lasts)
 
 
 def http_app(installation: Installation, stopping: Callable[[], bool]) -> App:

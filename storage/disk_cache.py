@@ -1,42 +1,50 @@
 """Files that can be made again at any time: a folder with a limit, shared by all processes of a node.
 
 A file carries a checksum and is written under another name first, so that one which a crash or a
-bad disk left behind is no answer but a miss. Nothing is flushed. How much there is stands in a small
-file that all processes map; making room for what comes, the least lately used first, counts anew.
+bad disk left behind is no answer but a miss. Nothing is flushed. How much there is stands in
+`storage.tally`; making room for what comes, the least lately used first, counts anew.
+
+A file's name begins with the address of the object that it was made of, so that `storage.tidying`
+finds those whose object is gone.
 """
 
 from __future__ import annotations
 
-import fcntl
 import heapq
-import mmap
 import os
 import struct
 import threading
 import time
 import zlib
+from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from hashlib import blake2b
-from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import quote, unquote
 
 from pacs.ports import CacheFigures
+from storage.tally import ALL, Tally
 
+SHARDS = 256
+"""Folders over which an organisation's files are spread, so that none of them is long."""
 _HEAD = struct.Struct("<4sI")
 _MAGIC = b"pcF1"
-_TOTAL = struct.Struct("<q")
 _ROOM = 0.1
 """Share of the limit that is made free when it is reached, so that looking through all is rare."""
 _TOUCH_AFTER = 60.0
 """Seconds after which a file that is used again is marked as used."""
 
 
-class _Entry(NamedTuple):
-    used: float
-    size: int
+class CachedFile(NamedTuple):
+    """`made` and `used` in seconds since 1970. `address`: that of the object it was made of."""
+
     path: str
+    address: str
+    size: int
+    made: float
+    used: float
 
 
 class DiskCache:
@@ -45,15 +53,14 @@ class DiskCache:
     def __init__(self, folder: Path, limit: int) -> None:
         self._folder = folder
         self._limit = limit
-        self._lock = threading.Lock()
         folder.mkdir(mode=0o750, parents=True, exist_ok=True)
-        self._fd = os.open(folder / "total", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
-        os.ftruncate(self._fd, _TOTAL.size)
-        self._total = mmap.mmap(self._fd, _TOTAL.size)
+        self._tally = Tally(folder / "figures")
+        if not self._tally.begun:
+            with self._tally.held():
+                self._count_anew()
 
     def close(self) -> None:
-        self._total.close()
-        os.close(self._fd)
+        self._tally.close()
 
     def get(self, organization: int, address: str, key: str, seconds: float) -> bytes | None:
         path = self._path(organization, address, key)
@@ -65,7 +72,7 @@ class DiskCache:
             return None
         now = time.time()
         if now - found.st_mtime > seconds or not _whole(data):
-            self._remove(_Entry(0, found.st_size, str(path)))
+            self.remove(organization, str(path))
             return None
         if now - found.st_atime > _TOUCH_AFTER:
             with suppress(OSError):
@@ -74,86 +81,94 @@ class DiskCache:
 
     def put(self, organization: int, address: str, key: str, data: bytes) -> None:
         size = _HEAD.size + len(data)
-        if size > self._limit // 2 or not self._claim(size):
+        if size > self._limit // 2 or not self._claim(organization, size):
             return
         path = self._path(organization, address, key)
         unfinished = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}")
         try:
             path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
-            with suppress(OSError):
-                size -= path.stat().st_size  # of the one that is replaced
             with unfinished.open("wb") as file:
                 file.write(_HEAD.pack(_MAGIC, zlib.crc32(data)))
                 file.write(data)
-            unfinished.replace(path)
-            self._add(size - _HEAD.size - len(data))
+            with self._tally.held():
+                replaced = _size(path)
+                unfinished.replace(path)
+                if replaced is not None:
+                    self._tally.add(organization, -1, -replaced)
         except OSError:
-            self._add(-size)
             unfinished.unlink(missing_ok=True)
+            with self._tally.held():
+                self._tally.add(organization, -1, -size)
 
     def forget(self, organization: int, address: str) -> None:
         """All that was made of that object."""
-        folder = self._path(organization, address, "").parent
-        for entry in _entries(folder):
-            if Path(entry.path).name.startswith(_digest(address)):
-                self._remove(entry)
+        for each in _files(self._shard(organization, address)):
+            if each.address == address:
+                self.remove(organization, each.path)
+
+    def remove(self, organization: int, path: str) -> None:
+        """One file, if it is still there."""
+        with self._tally.held():
+            size = _size(path)
+            if size is not None:
+                with suppress(OSError):
+                    os.unlink(path)
+                    self._tally.add(organization, -1, -size)
 
     def figures(self, organization: int) -> CacheFigures:
-        count = size = 0
-        for folder in _folders(self._folder / str(organization)):
-            for entry in _entries(folder):
-                count += 1
-                size += entry.size
-        return CacheFigures(count, size)
+        return self._tally.of(organization)
+
+    def shard(self, number: int) -> Iterator[tuple[int, list[CachedFile]]]:
+        """One of `SHARDS` parts of every organisation's files."""
+        for organization in self._organizations():
+            yield organization, _files(self._folder / str(organization) / f"{number:02x}")
+
+    def _organizations(self) -> list[int]:
+        with os.scandir(self._folder) as found:
+            return [int(each.name) for each in found if each.name.isdecimal()]
+
+    def _shard(self, organization: int, address: str) -> Path:
+        return self._folder / str(organization) / _digest(address)[:2]
 
     def _path(self, organization: int, address: str, key: str) -> Path:
-        name = _digest(address)
-        return self._folder / str(organization) / name[:2] / (name + _digest(key))
+        return self._shard(organization, address) / f"{quote(address, safe='')},{_digest(key)}"
 
-    def _claim(self, size: int) -> bool:
+    def _claim(self, organization: int, size: int) -> bool:
         """Whether there is room for so much, which is the caller's then."""
-        with self._counted() as total:
-            if total + size <= self._limit:
-                self._set(total + size)
-                return True
-            total = self._make_room(int(self._limit * (1 - _ROOM)) - size)
-            self._set(total + size)
-            return total + size <= self._limit
+        with self._tally.held():
+            room = self._limit - self._tally.of(ALL).bytes
+            if room < size:
+                self._make_room(int(self._limit * (1 - _ROOM)) - size)
+                room = self._limit - self._tally.of(ALL).bytes
+            if room < size:
+                return False
+            self._tally.add(organization, 1, size)
+            return True
 
-    def _make_room(self, most: int) -> int:
-        """Remove what was not used for the longest time until there are `most` bytes; how many there are."""
-        folders = chain.from_iterable(map(_folders, _folders(self._folder)))
-        entries = list(chain.from_iterable(map(_entries, folders)))
-        total = sum(entry.size for entry in entries)
+    def _make_room(self, most: int) -> None:
+        """Remove what was not used for the longest time until there are `most` bytes."""
+        found = self._count_anew()
+        entries = [(each.used, organization, each) for organization, files in found.items() for each in files]
         heapq.heapify(entries)
-        while entries and total > most:
-            entry = heapq.heappop(entries)
+        while entries and self._tally.of(ALL).bytes > most:
+            _, organization, each = heapq.heappop(entries)
             with suppress(OSError):
-                os.unlink(entry.path)
-            total -= entry.size
-        return total
+                os.unlink(each.path)
+            self._tally.add(organization, -1, -each.size)
 
-    def _remove(self, entry: _Entry) -> None:
-        with suppress(OSError):
-            os.unlink(entry.path)
-            self._add(-entry.size)
-
-    def _add(self, size: int) -> None:
-        with self._counted() as total:
-            self._set(max(total + size, 0))
-
-    def _set(self, total: int) -> None:
-        _TOTAL.pack_into(self._total, 0, total)
-
-    @contextmanager
-    def _counted(self) -> Iterator[int]:
-        """The total, which no one else changes meanwhile."""
-        with self._lock:
-            fcntl.flock(self._fd, fcntl.LOCK_EX)
-            try:
-                yield int(_TOTAL.unpack_from(self._total)[0])
-            finally:
-                fcntl.flock(self._fd, fcntl.LOCK_UN)
+    def _count_anew(self) -> dict[int, list[CachedFile]]:
+        """While the tally is held."""
+        found = defaultdict[int, list[CachedFile]](list)
+        for number in range(SHARDS):
+            for organization, files in self.shard(number):
+                found[organization] += files
+        self._tally.begin_anew(
+            {
+                organization: CacheFigures(len(files), sum(each.size for each in files))
+                for organization, files in found.items()
+            }
+        )
+        return found
 
 
 def _digest(text: str) -> str:
@@ -167,19 +182,19 @@ def _whole(data: bytes) -> bool:
     return bool(magic == _MAGIC and zlib.crc32(memoryview(data)[_HEAD.size :]) == checksum)
 
 
-def _folders(folder: str | Path) -> list[str]:
+def _size(path: str | Path) -> int | None:
     try:
-        with os.scandir(folder) as found:
-            return [each.path for each in found if each.is_dir(follow_symlinks=False)]
+        return os.stat(path).st_size
     except OSError:
-        return []
+        return None
 
 
-def _entries(folder: str | Path) -> list[_Entry]:
-    entries = list[_Entry]()
+def _files(folder: Path) -> list[CachedFile]:
+    files = list[CachedFile]()
     with suppress(OSError), os.scandir(folder) as found:
         for each in found:
             with suppress(OSError):
-                status = each.stat(follow_symlinks=False)
-                entries.append(_Entry(max(status.st_atime, status.st_mtime), status.st_size, each.path))
-    return entries
+                status, address = each.stat(follow_symlinks=False), unquote(each.name.partition(",")[0])
+                used = max(status.st_atime, status.st_mtime)
+                files.append(CachedFile(each.path, address, status.st_size, status.st_mtime, used))
+    return files

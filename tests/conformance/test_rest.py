@@ -234,11 +234,16 @@ def test_what_is_deleted_is_gone_everywhere(
     uid, sop = ct.StudyInstanceUID, ct.SOPInstanceUID
     instance = f"/dicom-web/studies/{uid}/series/{ct.SeriesInstanceUID}/instances/{sop}"
     assert left(client, server, uid) == (4, 4, 4)
+    pictures = [f"/api/v1/images/{sop}/thumbnail", f"{instance}/rendered"]
+    tags = [client.get(path).headers["ETag"] for path in pictures]  # they are cached now
     assert error(client.delete(f"/api/v1/images/{sop}"))[0] in (400, 422)  # no reason
     assert client.delete(f"/api/v1/images/{sop}?reason=blurred").status_code == 204
     assert left(client, server, uid) == (3, 3, 3)
     for path in (f"/api/v1/images/{sop}", f"/api/v1/images/{sop}/metadata", instance, f"{instance}/metadata"):
         assert client.get(path).status_code == 404, path
+    for path, tag in zip(pictures, tags, strict=True):
+        assert client.get(path).status_code == 404, path
+        assert client.get(path, headers={"If-None-Match": tag}).status_code == 404, path
     assert error(client.delete(f"/api/v1/images/{sop}?reason=again")) == (404, "NOT_FOUND")
     body = client.request("DELETE", f"/api/v1/studies/{uid}", json={"reason": "wrong patient"})
     assert body.status_code == 204

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +25,7 @@ def cache(tmp_path: Path) -> Iterator[DiskCache]:
 
 
 def files(folder: Path) -> list[Path]:
-    return [path for path in (folder / "cache").rglob("*") if path.is_file() and path.name != "total"]
+    return [path for path in (folder / "cache").rglob("*") if path.is_file() and path.name != "figures"]
 
 
 def held(folder: Path) -> int:
@@ -142,3 +143,28 @@ def test_it_works_on_after_somebody_emptied_its_folder(cache: DiskCache, tmp_pat
     for number in range(9):
         cache.put(1, f"object {number}", "k", bytes(10_000))
     assert cache.get(1, "object 8", "k", LONG) is not None
+
+
+def test_the_figures_are_true_whatever_happens_and_take_no_walk(cache: DiskCache, tmp_path: Path) -> None:
+    other = DiskCache(tmp_path / "cache", LIMIT)
+    for number in range(60):
+        (cache if number % 2 else other).put(1 + number % 2, f"object {number % 7}", "k", bytes(4000))
+    other.forget(1, "object 3")
+    assert cache.get(2, "object 1", "k", -1) is None
+    here = list(map(cache.figures, (1, 2)))
+    for organization, figures in enumerate(here, 1):
+        sizes = [path.stat().st_size for path in (tmp_path / "cache" / str(organization)).rglob("*,*")]
+        assert (figures.entries, figures.bytes) == (len(sizes), sum(sizes))
+    shutil.rmtree(tmp_path / "cache" / "1")  # nobody looks there to answer
+    assert list(map(cache.figures, (1, 2))) == here
+    other.close()
+
+
+def test_what_an_earlier_build_left_is_counted(tmp_path: Path) -> None:
+    (tmp_path / "cache" / "1" / "ab").mkdir(parents=True)
+    (tmp_path / "cache" / "1" / "ab" / ("ab" * 32)).write_bytes(bytes(70_000))
+    cache = DiskCache(tmp_path / "cache", LIMIT)
+    assert cache.figures(1).bytes == 70_000
+    cache.put(1, "a", "k", bytes(40_000))
+    assert held(tmp_path) <= LIMIT
+    cache.close()
