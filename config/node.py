@@ -7,7 +7,6 @@ import os
 import resource
 import shutil
 import socket
-from pathlib import Path
 
 import click
 import structlog
@@ -15,6 +14,7 @@ import structlog
 import pacs
 from config import logging
 from config.address import Address
+from config.metrics_folder import metrics_folder
 from config.settings import Settings
 from config.sockets import bound, listen
 from config.supervisor import Role, Supervisor, run_apart
@@ -32,7 +32,7 @@ def run(settings: Settings, only: str | None = None) -> int:
     _allow_open_files()
     settings.data_dir.mkdir(mode=0o750, parents=True, exist_ok=True)
     logging.configure(settings.log_level, settings.log_format, settings.data_dir / "log")
-    metrics = _metrics_folder(settings.data_dir / "run")
+    metrics = metrics_folder(settings.data_dir / "run")
     os.environ[_METRICS] = str(metrics)  # before anything imports prometheus_client
     from config import children, tls  # what all children share in memory
     from dimse.server import Listener
@@ -108,27 +108,6 @@ def _allow_open_files() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-def _metrics_folder(run_folder: Path) -> Path:
-    """A new one for this node; those of nodes that are gone are removed."""
-    run_folder.mkdir(mode=0o750, exist_ok=True)
-    for old in run_folder.glob("metrics-*"):
-        if not _alive(int(old.name.removeprefix("metrics-"))):
-            shutil.rmtree(old, ignore_errors=True)
-    folder = run_folder / f"metrics-{os.getpid()}"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(mode=0o750)
-    return folder
-
-
-def _alive(pid: int) -> bool:
-    with contextlib.suppress(PermissionError):
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return False
-    return True
 
 
 def _announce(settings: Settings, listening: dict[str, Address]) -> None:

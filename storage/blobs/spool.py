@@ -68,7 +68,7 @@ class Spool:
         with self._making:
             if self._own is None:
                 self.root.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
-                self._own = _own_folder(self.root)
+                self._own = own_folder(self.root)
             return self._own[0]
 
     def _free_space(self) -> int:
@@ -104,7 +104,8 @@ def abandoned(root: Path) -> Iterator[Path]:
             os.close(lock)
 
 
-def _own_folder(root: Path) -> tuple[Path, int]:
+def own_folder(root: Path) -> tuple[Path, int]:
+    """A new folder below `root`, and the lock that makes it this process's, and that of its children."""
     while True:
         folder = root / f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         folder.mkdir(mode=FOLDER_MODE)

@@ -15,6 +15,7 @@ from pydicom.uid import generate_uid
 from tests.conformance.crash import assert_kept, crash_rounds
 from tests.conformance.senders import Modality, digest, get_study, small_ct, study_counts
 from tests.conformance.server import Server
+from tests.conformance.small_disk import small_disk
 from tests.servers import cluster
 
 
@@ -27,22 +28,15 @@ def test_kill_minus_nine(fresh_server: Server) -> None:
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", str(folder)], capture_output=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip("a small disk needs the right to mount a tmpfs: run the tests as root")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
+def disk(tmp_path: Path) -> Iterator[Path]:
+    with small_disk(tmp_path / "disk") as folder:
+        yield folder
 
 
-def test_disk_full_is_refused_and_recovers(small_disk: Path) -> None:
-    ballast = small_disk / "ballast"
+def test_disk_full_is_refused_and_recovers(disk: Path) -> None:
+    ballast = disk / "ballast"
     ballast.write_bytes(b"\0" * (24 << 20))
-    server = Server(small_disk / "data", settings={"PACS_FREE_SPACE_RESERVE": "0"})
+    server = Server(disk / "data", settings={"PACS_FREE_SPACE_RESERVE": "0"})
     server.start()
     try:
         modality = Modality(server.dimse_port, generate_uid(), side=512)
