@@ -26,6 +26,7 @@ from config.compose import (
     cache_tidying,
     compose,
     dimse_edge,
+    history,
     http_app,
     open_blobs,
     prepare,
@@ -134,7 +135,7 @@ class Node:
     def jobs(self, stop: threading.Event) -> None:
         with (
             self._composed() as installation,
-            regularly("sweep", sweeping(sweep(installation)), SWEEP_EVERY, stop),
+            regularly("sweep", sweeping(sweep(installation), history(installation)), SWEEP_EVERY, stop),
         ):
             worker(installation, f"{socket.gethostname()}:{os.getpid()}").run(stop)
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import structlog
 
 from pacs.errors import Unavailable
+from storage.history import History
 from storage.sweep import Sweep
 from storage.tidying import Tidying
 
@@ -48,14 +49,15 @@ def _repeat(name: str, chore: Chore, every: float, stop: threading.Event) -> Non
             more = False
 
 
-def sweeping(sweep: Sweep) -> Chore:
+def sweeping(sweep: Sweep, history: History) -> Chore:
     after = ""
 
     def chore() -> bool:
         nonlocal after
+        forgot = history.run()
         swept = sweep.run(after)
         after = swept.after
-        return swept.more
+        return swept.more or forgot
 
     return chore
 

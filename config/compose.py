@@ -59,6 +59,7 @@ from storage.commits import CommitLimits
 from storage.database import Database
 from storage.disk_cache import DiskCache
 from storage.entities import SqlApplicationEntities
+from storage.history import History
 from storage.index import SqlAuditTrail, SqlIndex, open_entries
 from storage.jobs import SqlJobQueue
 from storage.keeping import SqlKeeping
@@ -216,6 +217,10 @@ def worker(installation: Installation, name: str) -> Worker:
 def sweep(installation: Installation) -> Sweep:
     grace = timedelta(seconds=installation.settings.sweep_grace)
     return Sweep(installation.database, installation.blobs, grace)
+
+
+def history(installation: Installation) -> History:
+    return History(installation.database, timedelta(days=installation.settings.history_days))
 
 
 def cache_tidying(installation: Installation) -> Tidying:

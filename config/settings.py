@@ -177,6 +177,11 @@ class Settings(BaseModel):
     retention_days: Annotated[float, Field(ge=0, le=36_500)] = Field(
         30, description="Days for which the bytes of what was deleted are kept"
     )
+    history_days: Annotated[float, Field(ge=0, le=36_500)] = Field(
+        30,
+        description="Days for which uploads that are over, those that failed with their files, and purged "
+        "deletions are remembered; the audit trail forgets nothing",
+    )
     sweep_grace: Seconds = Field(3600, description="Seconds that an unreferenced blob is kept")
 
     @field_validator("dimse_tls", "http_tls")

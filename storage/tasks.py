@@ -38,7 +38,7 @@ class SqlTasks:
             total = sum(each.items for each in uploads)
             row = _row(number, actor, study, total, under_way.now)
             under_way.connection.execute(insert(tasks), row)
-            job = NewJob(UPLOAD, {"task": number}, under_way.now, _job_key(number))
+            job = NewJob(UPLOAD, {"task": number}, under_way.now, job_key(UPLOAD, number))
             enqueue(under_way.connection, job, actor.organization, actor.correlation_id)
             details = {"task": number, "files": len(uploads), "items": total}
             under_way.audit(AuditRecord(actor, "upload", "success", study or "", details))
@@ -103,17 +103,17 @@ class SqlTasks:
                 more = release(under_way.connection, task.actor.organization, task.id, under_way.now)
 
 
-def _job_key(number: str) -> str:
-    return f"{UPLOAD}:{number}"
+def job_key(kind: str, number: str) -> str:
+    return f"{kind}:{number}"
 
 
-def _alive() -> ColumnElement[bool]:
+def is_alive() -> ColumnElement[bool]:
     """Whether its job is still to be done: a worker may have died of it too often."""
     mine = jobs.c.org_id == tasks.c.org_id, jobs.c.key == tasks.c.kind + ":" + tasks.c.id
     return exists().where(*mine, jobs.c.state != "failed")
 
 
-_ALL = select(tasks, _alive().label("alive"))
+_ALL = select(tasks, is_alive().label("alive"))
 
 
 def _row(number: str, actor: Actor, study: str | None, total: int, now: datetime) -> dict[str, Any]:

@@ -1,0 +1,95 @@
+"""What was done stays to be seen for a while: tasks that are over, deletions that are purged. Then it goes.
+
+A task that failed may be tried again until then, so until then its files are kept. The audit trail
+forgets nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import delete, exists, select
+
+from pacs.actor import system_actor
+from pacs.model import AuditRecord
+from storage.database import Database
+from storage.feeds import transaction
+from storage.kept import release
+from storage.tables import deletions, jobs, kept_blobs, organizations, tasks
+from storage.tasks import is_alive, job_key
+
+LASTS = timedelta(days=30)
+PURGE = "task.purge"
+_BATCH = 100  # rows of one run
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class _Old:
+    organization: int
+    task: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Any number of nodes may look after it at once."""
+
+    database: Database
+    lasts: timedelta = LASTS
+    now: Callable[[], datetime] = _now
+
+    def run(self) -> bool:
+        """One bounded run; whether there is more."""
+        before = self.now() - self.lasts
+        old = self._old_tasks(before)
+        for each in old:
+            while self._forget_some(each):
+                pass
+        return self._forget_deletions(before) == _BATCH or len(old) == _BATCH
+
+    def _old_tasks(self, before: datetime) -> list[_Old]:
+        mine = tasks.c.org_id.in_(select(organizations.c.id))  # so that the index serves
+        old = mine, tasks.c.created_at < before, tasks.c.updated_at < before, ~is_alive()
+        found = select(tasks.c.org_id, tasks.c.id, tasks.c.kind).where(*old).limit(_BATCH)
+        with self.database.read() as connection:
+            return [_Old(row.org_id, row.id, row.kind) for row in connection.execute(found)]
+
+    def _forget_some(self, old: _Old) -> bool:
+        """A batch of its files, and after the last of them the task; whether there is more.
+
+        Its failed job goes first: from then on nobody tries it again.
+        """
+        this = tasks.c.id == old.task, tasks.c.org_id == old.organization
+        job = jobs.c.org_id == old.organization, jobs.c.key == job_key(old.kind, old.task)
+        with transaction(self.database) as under_way:
+            connection, now = under_way.connection, under_way.now
+            if connection.execute(select(tasks.c.id).where(*this).with_for_update()).first() is None:
+                return False  # another node was quicker
+            connection.execute(delete(jobs).where(*job, jobs.c.state == "failed"))
+            if connection.execute(select(jobs.c.pk).where(*job)).first() is not None:
+                return False  # somebody was, who tries it again
+            if release(connection, old.organization, old.task, now):
+                return True
+            connection.execute(delete(tasks).where(*this))
+            actor = system_actor(PURGE, old.organization)
+            under_way.audit(AuditRecord(actor, PURGE, "success", old.task, {"kind": old.kind}))
+        return False
+
+    def _forget_deletions(self, before: datetime) -> int:
+        """Those whose every byte was given up; how many."""
+        mine = deletions.c.org_id.in_(select(organizations.c.id))
+        old = mine, deletions.c.deleted_at < before, deletions.c.purge_at < before
+        purged = ~exists().where(kept_blobs.c.owner == deletions.c.id)
+        batch = select(deletions.c.id).where(*old, purged).limit(_BATCH)
+        with self.database.read() as connection:
+            found = list(connection.execute(batch).scalars())
+        if found:
+            with self.database.write() as connection:
+                connection.execute(delete(deletions).where(deletions.c.id.in_(found)))
+        return len(found)

@@ -1,0 +1,145 @@
+"""Tasks and deletions that are over go after a while, with what they kept; what may be needed stays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from pacs.actor import Actor
+from pacs.jobs import ClaimedJob
+from pacs.tasks import Advance, Status, Task, Upload
+from storage.blobs import BlobStore
+from storage.database import Database
+from storage.deleting import PurgeDeletion
+from storage.history import LASTS, History
+from storage.jobs import SqlJobQueue
+from storage.keeping import SqlKeeping
+from storage.tasks import SqlTasks
+from tests.storage.shelf import LATER, Shelf, shelf_of
+from tests.storage.world import actions, assert_counts_true, rows
+
+USER = Actor(1, "user", "nurse@example.org", "127.0.0.1", "abc")
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def shelf(database: Database, blobs: BlobStore) -> Iterator[Shelf]:
+    with shelf_of(database, blobs) as made:
+        yield made
+
+
+def history(shelf: Shelf, later: timedelta = LASTS + MINUTE) -> History:
+    """One that believes it is so much later."""
+    return History(shelf.database, now=lambda: datetime.now(UTC) + later)
+
+
+class Uploads:
+    def __init__(self, shelf: Shelf) -> None:
+        self.shelf = shelf
+        self.tasks = SqlTasks(shelf.database, shelf.blobs.missing)
+        self.queue = SqlJobQueue(shelf.database)
+
+    def upload(self, *contents: bytes) -> Task:
+        return self.tasks.upload(USER, None, [Upload(self.shelf.publish(each), "file") for each in contents])
+
+    def claim(self) -> ClaimedJob:
+        job = self.queue.claim("worker", MINUTE)
+        assert job is not None
+        return job
+
+    def fail(self, *contents: bytes) -> Task:
+        task = self.upload(*contents)
+        self.queue.fail(self.claim(), "its workers died of it")
+        return task
+
+    def complete(self) -> Task:
+        task = self.upload(b"taken in")
+        job = self.claim()
+        self.tasks.advance(task, Advance(processed=1))
+        self.tasks.finish(task, Status.COMPLETED, "")
+        self.tasks.release(task)
+        self.queue.complete(job)
+        return task
+
+    def known(self) -> set[str]:
+        return {task.id for task in self.tasks.page(1, 100, 0)[0]}
+
+
+@pytest.fixture
+def uploads(shelf: Shelf) -> Uploads:
+    return Uploads(shelf)
+
+
+def test_what_is_over_goes_after_its_time_and_not_before(shelf: Shelf, uploads: Uploads) -> None:
+    task = uploads.complete()
+    assert not history(shelf, LASTS - MINUTE).run()
+    assert uploads.known() == {task.id}
+    assert not history(shelf).run()
+    assert uploads.known() == set()
+    assert actions(shelf.database)[-1] == "task.purge"
+
+
+def test_what_is_still_to_be_done_stays(shelf: Shelf, uploads: Uploads) -> None:
+    waiting = uploads.upload(b"slow")
+    history(shelf).run()
+    assert uploads.known() == {waiting.id}
+    uploads.claim()
+    history(shelf).run()
+    assert uploads.known() == {waiting.id}
+
+
+def test_an_upload_that_failed_for_good_gives_up_its_files(
+    shelf: Shelf, uploads: Uploads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storage.kept._BATCH", 2)
+    contents = [b"%d" % n for n in range(5)]
+    uploads.fail(*contents)
+    files = [shelf.publish(each) for each in contents]
+    history(shelf, LASTS - MINUTE).run()
+    shelf.sweep(LATER).run()
+    assert shelf.blobs.missing(files) == []
+    history(shelf).run()
+    assert_counts_true(shelf.database)
+    shelf.sweep(LATER).run()
+    assert shelf.blobs.missing(files) == files
+    assert (uploads.known(), uploads.queue.failed(1)) == (set(), [])
+
+
+def test_one_that_is_tried_again_stays(shelf: Shelf, uploads: Uploads) -> None:
+    task = uploads.fail(b"again")
+    (job,) = uploads.queue.failed(1)
+    assert uploads.queue.revive(job["pk"])
+    history(shelf).run()
+    assert uploads.known() == {task.id}
+    assert len(uploads.tasks.uploads(task)) == 1
+
+
+def test_a_run_is_bounded_and_says_that_there_is_more(
+    shelf: Shelf, uploads: Uploads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storage.history._BATCH", 2)
+    for _ in range(3):
+        uploads.complete()
+    assert history(shelf).run()
+    assert len(uploads.known()) == 1
+    assert not history(shelf).run()
+    assert uploads.known() == set()
+
+
+def test_a_deletion_goes_once_it_is_purged(shelf: Shelf) -> None:
+    item = shelf.store(b"deleted")
+    study = item.identity.study_instance_uid
+    made = SqlKeeping(shelf.database, timedelta(0)).delete(USER, study, None, "test")
+    history(shelf).run()
+    (row,) = rows(shelf.database, "SELECT id FROM deletions")
+    assert row["id"] == made.id  # its bytes are still kept
+    job = SqlJobQueue(shelf.database).claim("worker", MINUTE)
+    assert job is not None
+    PurgeDeletion(shelf.database)(job)
+    history(shelf, LASTS - MINUTE).run()
+    assert len(rows(shelf.database, "SELECT id FROM deletions")) == 1
+    history(shelf).run()
+    assert rows(shelf.database, "SELECT id FROM deletions") == []
+    assert_counts_true(shelf.database)
