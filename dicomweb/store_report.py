@@ -20,8 +20,8 @@ _SOP_CLASS, _SOP_INSTANCE = "00081150", "00081155"
 _FAILURE_REASON, _WARNING_REASON, _ERROR_COMMENT = "00081197", "00081196", "00000902"
 _MAX_COMMENT = 64  # LO
 
-_OF_ALL = (507, 503, 413)
-"""Statuses that say of a whole request what one of its failures has said of an instance."""
+TRY_AGAIN = frozenset({503, 507})
+"""Statuses of a request that may succeed later, as it is."""
 
 DataSet = dict[str, Any]
 
@@ -45,13 +45,18 @@ Result = Kept | Refused
 
 
 def http_status(results: Sequence[Result]) -> int:
-    """200 all kept, 202 with warnings or failures, 409 nothing kept, or why when all failed so."""
+    """200 all kept, 202 with warnings or failures, 409 nothing kept, or why when all failed so.
+
+    503 as well when none could be kept for now, whatever the reasons.
+    """
     refused = [result for result in results if isinstance(result, Refused)]
     if len(refused) < len(results):
         warned = any(isinstance(result, Kept) and result.warning for result in results)
         return 202 if refused or warned else 200
     statuses = {result.error.http_status for result in refused}
-    return next((status for status in _OF_ALL if statuses == {status}), 409)
+    if statuses <= TRY_AGAIN:
+        return min(statuses)
+    return 413 if statuses == {413} else 409
 
 
 def data_set(results: Iterable[Result], root: str) -> DataSet:

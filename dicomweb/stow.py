@@ -16,7 +16,7 @@ from starlette.responses import Response
 from dicomweb.file_sink import FileSink, RefusingSink
 from dicomweb.media_type import MediaType, media_type
 from dicomweb.native_model import to_xml
-from dicomweb.store_report import Refused, Result, data_set, http_status
+from dicomweb.store_report import TRY_AGAIN, Refused, Result, data_set, http_status
 from dicomweb.stow_metadata import READERS, Task, take_in
 from pacs.actor import Actor
 from pacs.archive import Archive
@@ -25,6 +25,7 @@ from pacs.http import accept
 from pacs.http.intake import Intake, Threads, chunks, feed
 from pacs.http.multipart_reader import MalformedMultipart, MultipartReader, PartBegins
 from pacs.http.origin import origin
+from pacs.http.problems import RETRY_AFTER
 from pacs.http.resource import Resource, actor
 from pacs.ingest import is_uid
 from pacs.rights import Right
@@ -67,7 +68,9 @@ class _Store:
         await self.threads.run(self._record_refused, actor(request), study, results)
         report = data_set(results, origin(request) + self.root)
         body = to_xml(report) if answer is XML else orjson.dumps(report)
-        return Response(body, http_status(results), media_type=answer.media_type)
+        status = http_status(results)
+        headers = {"Retry-After": str(RETRY_AFTER)} if status in TRY_AGAIN else None
+        return Response(body, status, headers, media_type=answer.media_type)
 
     async def _take_in(self, request: Request, study: str) -> list[Result]:
         sender, kind = actor(request), media_type(request.headers.get("content-type", ""))

@@ -35,12 +35,11 @@ def problem(
 
 def pacs_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, PacsError)
-    headers = _headers(error)
     if isinstance(error, Unavailable):  # told of where it is noticed; here it may come by the hundred
         log.warning("request refused for now", code=error.code, reason=str(error))
     elif error.http_status >= 500:
         log.error("request failed", code=error.code, exc_info=error)
-    return problem(request, error.http_status, error.code, str(error), headers)
+    return problem(request, error.http_status, error.code, str(error), _headers(error))
 
 
 def _headers(error: PacsError) -> dict[str, str] | None:
@@ -70,7 +69,10 @@ def caller_gone(request: Request, _: Exception) -> Response:
 
 
 class UnexpectedMiddleware:
-    """Answers 500 for what nobody expected, unless the answer had begun: then the connection breaks."""
+    """Answers 500 for what nobody expected, unless the answer had begun: then the connection breaks.
+
+    It breaks as well when the rest of an answer cannot be had: the server closes what is not whole.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -89,6 +91,10 @@ class UnexpectedMiddleware:
         try:
             await self.app(scope, receive, send_noting)
         except Exception as error:
+            cause = error.__cause__
+            if begun and isinstance(cause, PacsError):
+                log.warning("answer broken off", method=scope["method"], code=cause.code, reason=str(cause))
+                return
             log.error("unexpected error", method=scope["method"], exc_info=error)
             if begun:
                 raise

@@ -59,7 +59,8 @@ def slices_of(study: str, count: int = 3) -> list[bytes]:
 def test_stow(disk: Path, server: Server, web: httpx.Client) -> None:
     files = slices_of(study := generate_uid())
     with filled(disk):
-        assert store(web, *files).status_code == 507
+        refused = store(web, *files)
+        assert refused.status_code == 507 and int(refused.headers["Retry-After"]) > 0
         alone = {"Content-Type": "application/dicom"}
         assert web.post(STUDIES, content=files[0], headers=alone).status_code == 507
         assert settled(server)

@@ -6,12 +6,13 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
@@ -61,6 +62,14 @@ def broken(request: Request) -> Response:
     return PlainTextResponse(str(int("DOE^JANE")))
 
 
+def half(request: Request) -> Response:
+    def pieces() -> Iterator[bytes]:
+        yield b"half of "
+        raise DatabaseUnavailable
+
+    return StreamingResponse(pieces())
+
+
 async def waiting(request: Request) -> Response:
     raise ClientDisconnect  # as reading the body does when the caller is gone
 
@@ -82,7 +91,7 @@ def client(world: World) -> TestClient:
     app = create_app(
         {"database": world.database},
         {"pacs_jobs": ("Jobs", world.depth)},
-        [Route(f"/{each.__name__}", each) for each in (good, missing, busy, broken, waiting, slow)],
+        [Route(f"/{each.__name__}", each) for each in (good, missing, busy, broken, half, waiting, slow)],
     )
     return TestClient(app, raise_server_exceptions=False)
 
@@ -160,6 +169,16 @@ def test_every_error_has_one_shape(
     assert answer.json() == {"status": "error", "code": code, "message": message, "correlation_id": "abc"}
     assert answer.headers["X-Correlation-ID"] == "abc"
     assert (answer.headers.get("Retry-After") is not None) == (status == 503)
+
+
+def test_half_an_answer_is_broken_off_and_no_surprise(
+    client: TestClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with suppress(Exception), client.stream("GET", "/half") as answer:
+        assert answer.status_code == 200
+        assert b"".join(answer.iter_raw()) == b"half of "
+    said = capsys.readouterr().out
+    assert "answer broken off" in said and "Traceback" not in said and "unexpected" not in said
 
 
 def test_a_caller_who_leaves_is_no_error_of_ours(

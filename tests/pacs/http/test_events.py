@@ -21,7 +21,7 @@ class Feed:
     def __init__(self) -> None:
         self.changes: dict[int, list[Change]] = {}
         self.reads = self.looks = 0
-        self.away = False
+        self.away = self.unreadable = False
 
     def add(self, organization: int = 1, count: int = 1) -> None:
         known = self.changes.setdefault(organization, [])
@@ -30,6 +30,8 @@ class Feed:
 
     def read(self, organization: int, after: int, limit: int) -> list[Change]:
         self.reads += 1
+        if self.unreadable:
+            raise DatabaseUnavailable
         return self.changes.get(organization, [])[after : after + limit]
 
     def heads(self, organizations: Iterable[int]) -> dict[int, int]:
@@ -116,6 +118,14 @@ def test_a_database_that_went_away_is_waited_for() -> None:
         return await listening
 
     assert asyncio.run(scenario()) == [1]
+
+
+def test_a_stream_that_cannot_be_read_on_ends_well() -> None:
+    feed = Feed()
+    feed.add()
+    feed.unreadable = True
+    answer = client(feed).get("/events", headers={"Last-Event-ID": "0"})
+    assert (answer.status_code, answer.text) == (200, "retry: 2000\n\n")
 
 
 def test_listeners_go_when_the_server_stops_and_nobody_looks_any_more() -> None:
