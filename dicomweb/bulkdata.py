@@ -6,7 +6,6 @@ Compressed images are frames, and answered as such.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -32,7 +31,7 @@ from pacs.http.byte_range import byte_range
 from pacs.http.conditional import is_known
 from pacs.http.origin import origin
 from pacs.http.resource import Resource, actor
-from pacs.http.streaming import Pieces, answer
+from pacs.http.streaming import answer, closing
 from pacs.model import StoredInstance
 from pacs.prepared import bulk_path, parse_bulk_path
 from pacs.rights import Right
@@ -93,9 +92,9 @@ class RetrieveBulkdata:
             body = multipart.encoded([(head, value.pieces(0, value.size))], boundary)
             kind = multipart.content_type(asked.offer.media_type, boundary)
             size = multipart.length([head], boundary)
-            return answer(_closing(opened.pop_all(), body), kind, size, headers=headers)
+            return answer(closing(opened.pop_all(), body), kind, size, headers=headers)
         part = byte_range(request, value.size, headers["ETag"])
-        body = _closing(opened.pop_all(), value.pieces(part.start, part.stop))
+        body = closing(opened.pop_all(), value.pieces(part.start, part.stop))
         return answer(body, asked.offer.media_type, part.length, part.status, {**headers, **part.headers})
 
     def _record(self, request: Request, asked: _Asked) -> None:
@@ -140,8 +139,3 @@ class _Asked:
             "Vary": "Accept",
             **(SHOWN if shown else {}),
         }
-
-
-def _closing(opened: ExitStack, pieces: Iterator[bytes]) -> Pieces:
-    with opened:
-        yield from pieces

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dicomweb.shelf import Bulk, Held
-from pacs.dicom.from_json import PIXEL_DATA, Payload
+from dicomweb.shelf import Bulk
+from pacs.dicom.from_json import PIXEL_DATA, InMemory, Payload
 from pacs.dicom.image import ImagePixel
 from pacs.dicom.part10 import EXPLICIT_LITTLE, IMPLICIT_LITTLE
 from pacs.errors import InvalidDataSet, LimitExceeded
@@ -80,7 +80,7 @@ def _decoded(data_set: Mapping[str, Any], parts: Sequence[Bulk]) -> Complete:
     derived = _image_attributes(frames[0].image, len(frames))
     # what the decoder yields is what is written, whatever the metadata had thought of it
     data_set = {**data_set, **derived}
-    return Complete(data_set, pixels=Held(b"".join(frame.data for frame in frames)))
+    return Complete(data_set, pixels=InMemory(b"".join(frame.data for frame in frames)))
 
 
 def _image(data_set: Mapping[str, Any], parts: Sequence[Bulk], named: str) -> Complete:

@@ -33,7 +33,7 @@ from pacs.http.conditional import is_known
 from pacs.http.origin import origin
 from pacs.http.pictures import VARY, Pictures
 from pacs.http.resource import Resource, actor
-from pacs.http.streaming import Pieces, Streamed, answer
+from pacs.http.streaming import Streamed, answer, closing
 from pacs.model import StoredInstance
 from pacs.pixels.presentation import Presentation, Viewport
 from pacs.query import Condition, OneOf, Query
@@ -157,7 +157,7 @@ class RetrieveRendered:
             headers = {**part.headers, **SHOWN, "Cache-Control": "private, no-cache", "Vary": VARY}
             if is_known(asked.request, part.etag):
                 return Response(status_code=304, headers=headers)
-            body = _closing(opened.pop_all(), value.pieces(part.start, part.stop))
+            body = closing(opened.pop_all(), value.pieces(part.start, part.stop))
             return answer(body, value.media_type, part.length, part.status, headers)
 
     def _representative(self, request: Request, path: Path) -> StoredInstance:
@@ -216,8 +216,3 @@ def _offers(named: Sequence[int]) -> list[Offer]:
     if len(named) > 1:
         return [*parts, *(Offer(kind) for kind in MOVING)]
     return [*(Offer(kind) for kind in STILL), *parts]
-
-
-def _closing(opened: ExitStack, pieces: Iterator[bytes]) -> Pieces:
-    with opened:
-        yield from pieces

@@ -16,20 +16,6 @@ _CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """A value in memory."""
-
-    data: bytes
-
-    @property
-    def size(self) -> int:
-        return len(self.data)
-
-    def chunks(self) -> Iterator[bytes]:
-        yield self.data
-
-
-@dataclass(frozen=True, slots=True)
 class Bulk:
     """One part, or a piece of one: both a payload and a source to read headers from."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Protocol, Self
 
 from pacs.accounts import Attempts, Credentials, Session
@@ -189,9 +190,16 @@ class Keeping(Protocol):
 class Tasks(Protocol):
     """Work that somebody follows; each step in one transaction with its event."""
 
-    def upload(self, actor: Actor, study: str | None, uploads: Sequence[Upload]) -> Task:
+    def upload(
+        self,
+        actor: Actor,
+        study: str | None,
+        uploads: Sequence[Upload],
+        said: Mapping[str, str] = MappingProxyType({}),
+    ) -> Task:
         """Remember the published blobs, and the job that will take them in.
 
+        `said`: keyword → value of what does not say itself whose it is.
         `BlobVanishing` when one of them was swept before: it lay there for too long.
         """
 

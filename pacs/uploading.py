@@ -15,16 +15,20 @@ from enum import Enum, auto
 from typing import IO
 
 from pacs.archive import Archive, ReceivingFile
-from pacs.errors import BadInput, PacsError, Unavailable
+from pacs.capture import as_capture
+from pacs.errors import BadInput, LimitExceeded, PacsError, Unavailable
 from pacs.jobs import ClaimedJob
 from pacs.packed import HEAD, READ_ERRORS, Member, Packed, is_instance
+from pacs.pixels.photo import is_picture, read_picture
 from pacs.ports import Tasks
+from pacs.subject import Said, placed
 from pacs.tasks import MAX_FAILURES, Advance, Failure, Status, Task
 
 AT_ONCE = 4
 """Items being committed side by side: they share the wait for the disk."""
 TELL_EVERY = 0.5  # seconds
 CHUNK = 1 << 20
+MAX_PICTURE = 64 << 20  # bytes
 
 
 class Done(Enum):
@@ -48,7 +52,7 @@ class TakeInUpload:
             return
         if task.status is not Status.COMPLETED:  # a failed one may be tried again: nothing of it is lost
             try:
-                _Run(self.archive, self.tasks, task).run()
+                _Run(self.archive, self.tasks, task, job.payload.get("said", {})).run()
             except Exception:
                 if job.attempt >= job.max_attempts:
                     self.tasks.finish(task, Status.FAILED, "it failed again and again; see the server's log")
@@ -57,10 +61,11 @@ class TakeInUpload:
 
 
 class _Run:
-    def __init__(self, archive: Archive, tasks: Tasks, task: Task) -> None:
+    def __init__(self, archive: Archive, tasks: Tasks, task: Task, said: Said) -> None:
         self._archive = archive
         self._tasks = tasks
         self._task = task
+        self._said = said
         self._advance = Advance()
         self._told = time.monotonic()
 
@@ -70,7 +75,7 @@ class _Run:
         with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="upload") as pool:
             for position, (name, item) in enumerate(self._items()):
                 if position >= self._task.done:
-                    pending.append(self._begin(pool, name, item))
+                    pending.append(self._begin(pool, position, name, item))
                 while len(pending) > AT_ONCE or (pending and pending[0].done()):
                     self._note(pending.popleft())  # in their order: what is told as done has no gaps
             while pending:
@@ -90,13 +95,13 @@ class _Run:
             except PacsError as error:
                 yield upload.name, error
 
-    def _begin(self, pool: ThreadPoolExecutor, name: str, item: Member | PacsError) -> Result:
+    def _begin(self, pool: ThreadPoolExecutor, position: int, name: str, item: Member | PacsError) -> Result:
         """Read here, one after the other, as archives want it; kept or refused in the pool."""
         if isinstance(item, PacsError):
             return _known(_failure(name, item))
         try:
             with item.open() as file:
-                receiving = self._read(file, alone=not item.name)
+                receiving = self._read(file, position, alone=not item.name)
         except Unavailable:
             raise
         except PacsError as error:
@@ -105,20 +110,27 @@ class _Run:
             return _known(Failure(name, BadInput.code, f"cannot be read ({type(error).__name__})"))
         return _known(Done.SKIPPED) if receiving is None else pool.submit(_commit, receiving, name)
 
-    def _read(self, file: IO[bytes], *, alone: bool) -> ReceivingFile | None:
-        """None for what is no instance, unless it was handed over by itself: then it was meant to be one."""
+    def _read(self, file: IO[bytes], position: int, *, alone: bool) -> ReceivingFile | None:
+        """None for what is no instance, unless it was handed over by itself: then it was meant to be one,
+        or to become one."""
         head = file.read(HEAD)
         if not alone and not is_instance(head, self._archive.limits):
             return None
+        pieces = self._captured(head, file, position) if alone and is_picture(head) else _pieces(head, file)
         receiving = self._archive.receive_file(self._task.actor, self._task.study_instance_uid or "")
         try:
-            while head:
-                receiving.write(head)
-                head = file.read(CHUNK)
+            for piece in pieces:
+                receiving.write(piece)
         except BaseException:
             receiving.__exit__(None, None, None)
             raise
         return receiving
+
+    def _captured(self, head: bytes, file: IO[bytes], position: int) -> Iterator[bytes]:
+        data = head + file.read(MAX_PICTURE + 1 - len(head))
+        if len(data) > MAX_PICTURE:
+            raise LimitExceeded(f"a picture has at most {MAX_PICTURE} bytes")
+        return as_capture(read_picture(data), placed(self._archive.index, self._task, self._said, position))
 
     def _note(self, result: Result) -> None:
         came = result.result()
@@ -138,6 +150,12 @@ class _Run:
             self._tasks.advance(self._task, self._advance)
             self._advance = Advance()
         self._told = time.monotonic()
+
+
+def _pieces(head: bytes, file: IO[bytes]) -> Iterator[bytes]:
+    while head:
+        yield head
+        head = file.read(CHUNK)
 
 
 def _commit(receiving: ReceivingFile, name: str) -> Done | Failure:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -30,7 +31,13 @@ class SqlTasks:
     database: Database
     missing: Missing
 
-    def upload(self, actor: Actor, study: str | None, uploads: Sequence[Upload]) -> Task:
+    def upload(
+        self,
+        actor: Actor,
+        study: str | None,
+        uploads: Sequence[Upload],
+        said: Mapping[str, str] = MappingProxyType({}),
+    ) -> Task:
         number = uuid.uuid4().hex
         with transaction(self.database) as under_way:
             files = [Kept(each.blob, each.name) for each in uploads]
@@ -38,7 +45,8 @@ class SqlTasks:
             total = sum(each.items for each in uploads)
             row = _row(number, actor, study, total, under_way.now)
             under_way.connection.execute(insert(tasks), row)
-            job = NewJob(UPLOAD, {"task": number}, under_way.now, job_key(UPLOAD, number))
+            payload = {"task": number, **({"said": dict(said)} if said else {})}
+            job = NewJob(UPLOAD, payload, under_way.now, job_key(UPLOAD, number))
             enqueue(under_way.connection, job, actor.organization, actor.correlation_id)
             details = {"task": number, "files": len(uploads), "items": total}
             under_way.audit(AuditRecord(actor, "upload", "success", study or "", details))

@@ -12,6 +12,7 @@ import math
 import re
 from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from pydicom.valuerep import format_number_as_ds
@@ -51,6 +52,20 @@ class Payload(Protocol):
     def size(self) -> int: ...
 
     def chunks(self) -> Iterator[bytes]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class InMemory:
+    """A `Payload` that lies at hand."""
+
+    data: bytes
+
+    @property
+    def size(self) -> int:
+        return len(self.data)
+
+    def chunks(self) -> Iterator[bytes]:
+        yield self.data
 
 
 Find = Callable[[str], Payload]

@@ -35,10 +35,15 @@ async def read(request: Request, model: type[B]) -> B:
     try:
         return model.model_validate_json(bytes(body))
     except ValidationError as error:
-        faults = error.errors(include_url=False, include_context=False, include_input=False)
-    if faults[0]["type"] == "json_invalid":
-        raise BadInput("the body is no JSON")
-    raise Unprocessable("; ".join(f"{_where(fault['loc'])}: {fault['msg']}" for fault in faults[:10]))
+        if error.errors()[0]["type"] == "json_invalid":
+            raise BadInput("the body is no JSON") from None
+        raise Unprocessable(faults(error)) from None
+
+
+def faults(error: ValidationError) -> str:
+    """What is wrong and where, never what was sent."""
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    return "; ".join(f"{_where(fault['loc'])}: {fault['msg']}" for fault in found[:10])
 
 
 def _where(location: tuple[int | str, ...]) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -13,6 +14,10 @@ from starlette.routing import Route
 
 from pacs.archive import Archive
 from pacs.attributes import BY_KEYWORD, Level
+from pacs.bulk import BulkValue
+from pacs.capture import SECONDARY_CAPTURE, original
+from pacs.dicom.reader import read_header
+from pacs.dicom.source import ReadAhead
 from pacs.errors import NotFound
 from pacs.http import shapes
 from pacs.http.answers import answer, listing
@@ -22,11 +27,13 @@ from pacs.http.origin import origin
 from pacs.http.parameters import PAGING, number, paging, parameters
 from pacs.http.resource import Public, Resource, actor
 from pacs.http.signed import LONGEST, Signer
-from pacs.http.streaming import Streamed
+from pacs.http.streaming import Streamed, closing
+from pacs.http.streaming import answer as streamed
 from pacs.http.studies import DELETION, IMAGE, is_called, reason_given, uid_in_path
 from pacs.metadata import Metadata
 from pacs.model import Identity, StoredInstance
 from pacs.part10_file import part10_file
+from pacs.pixels.photo import MEDIA_TYPES
 from pacs.ports import Keeping
 from pacs.query import Condition, Query
 from pacs.query_values import parse_value
@@ -75,6 +82,7 @@ class Images:
             Resource(f"{self.root}/images", self.list_images, Right.READ),
             Resource(one, self.show_image, Right.READ),
             Resource(one, self.delete_image, Right.DELETE, ("DELETE",)),
+            Resource(f"{one}/original", self.fetch_original, Right.READ),
             Resource(f"{one}/metadata", self.show_metadata, Right.READ),
             Resource(f"{one}/url", self.sign_url, Right.READ),
             Public(f"{self.root}/signed/images/{{sop}}", self.fetch_signed),
@@ -98,7 +106,38 @@ class Images:
         """One image: what it is, how it was made, how it is to be shown."""
         asked = Query(Level.IMAGE, (_named(request),), _DETAILS, limit=1)
         values = _first(self.archive.page(actor(request), asked).answers)
-        return answer(shapes.image_details(values, f"{origin(request)}{self.root}"))
+        shape = shapes.image_details(values, f"{origin(request)}{self.root}")
+        if values["SOPClassUID"] == SECONDARY_CAPTURE:
+            with self._file_of(self._with_frames(request)) as file:
+                shape["is_dicom"] = file is None
+        return answer(shape)
+
+    @describe(Described(answers=dict.fromkeys(sorted(MEDIA_TYPES), BINARY)))
+    def fetch_original(self, request: Request) -> Response:
+        """The picture that this image was made of, as it came."""
+        instance = self._with_frames(request)
+        with ExitStack() as opened:
+            file = opened.enter_context(self._file_of(instance))
+            if file is None:
+                raise NotFound("this image has always been DICOM")
+            self.archive.record(
+                actor(request), "retrieve", resource=instance.identity.study_instance_uid, form="original"
+            )
+            body = closing(opened.pop_all(), file.pieces(0, file.size))
+            return streamed(body, file.media_type, file.size)
+
+    @contextmanager
+    def _file_of(self, instance: StoredInstance) -> Iterator[BulkValue | None]:
+        with self.archive.open(instance) as reader:
+            source, limits = ReadAhead(reader), self.archive.limits
+            yield original(
+                read_header(source, instance.transfer_syntax, instance.dataset_offset, limits), instance
+            )
+
+    def _with_frames(self, request: Request) -> StoredInstance:
+        uids = self._instance(request).identity
+        study, series, sop = uids.study_instance_uid, uids.series_instance_uid, uids.sop_instance_uid
+        return next(self.archive.retrieve(actor(request), study, series, sop))
 
     @describe(DELETION)
     async def delete_image(self, request: Request) -> Response:

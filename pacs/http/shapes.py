@@ -117,6 +117,7 @@ def image(values: Values, root: str) -> Shape:
 def image_details(values: Values, root: str) -> Shape:
     return {
         **image(values, root),
+        "is_dicom": True,
         "patient": {"id": values.get("PatientID"), "name": values.get("PatientName")},
         "study_description": values.get("StudyDescription"),
         "series_description": values.get("SeriesDescription"),

@@ -8,6 +8,7 @@ Whatever the iterator has open is closed as soon as the answer ends, whichever w
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Generator, Iterable, Mapping
+from contextlib import ExitStack
 
 from anyio import CancelScope, CapacityLimiter, to_thread
 from anyio.lowlevel import RunVar
@@ -114,6 +115,12 @@ def sliced(pieces: Iterable[bytes], start: int, stop: int) -> Pieces:
         position += len(piece)
         if position >= stop:
             return
+
+
+def closing(opened: ExitStack, pieces: Iterable[bytes]) -> Pieces:
+    """The same pieces; what is open for them is closed behind the last."""
+    with opened:
+        yield from pieces
 
 
 def resumed(first: bytes, rest: Pieces) -> Pieces:

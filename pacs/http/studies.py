@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated
 
@@ -88,7 +89,7 @@ _FILTERS = {
     **PAGING_SCHEMA,
 }
 
-_KEYWORDS = {
+KEYWORDS = {
     "patient_id": "PatientID",
     "patient_name": "PatientName",
     "patient_birth_date": "PatientBirthDate",
@@ -164,7 +165,7 @@ class Studies:
         """Announce a study ahead of its images, which then fill it."""
         body = await read(request, NewStudy)
         uid = body.study_instance_uid or new_uid()
-        expected = Expected(uid, _values(body), body.priority, body.clinical_notes)
+        expected = Expected(uid, as_dicom(body), body.priority, body.clinical_notes)
         await run_in_threadpool(self.keeping.expect, actor(request), expected)
         shape = await run_in_threadpool(self._shape, request, uid)
         return answer(shape, 201, {"Location": f"{origin(request)}{self.root}/studies/{uid}"})
@@ -174,7 +175,7 @@ class Studies:
         """Change priority, notes or state; of a study that is still expected, what is known of it."""
         uid = uid_in_path(request, "study")
         body = await read(request, StudyChanges)
-        amendment = Amendment(body.priority, body.clinical_notes, body.state, _values(body))
+        amendment = Amendment(body.priority, body.clinical_notes, body.state, as_dicom(body))
         await run_in_threadpool(self.keeping.amend, actor(request), uid, amendment)
         return answer(await run_in_threadpool(self._shape, request, uid))
 
@@ -237,8 +238,9 @@ async def reason_given(request: Request) -> str:
     return (await read(request, Reason)).reason
 
 
-def _values(body: NewStudy | StudyChanges) -> dict[str, str]:
-    given = {_KEYWORDS[name]: value for name, value in body if name in _KEYWORDS and value}
+def as_dicom(body: Body, keywords: Mapping[str, str] = KEYWORDS) -> dict[str, str]:
+    """Keyword → value of what the body says; `keywords`: by the names of its fields."""
+    given = {keywords[name]: value for name, value in body if name in keywords and value}
     for keyword in ("StudyDate", "PatientBirthDate"):
         if keyword in given:
             given[keyword] = given[keyword].replace("-", "")

@@ -7,37 +7,27 @@ server then only delays it.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from email.message import Message
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from pacs.errors import BadInput, LimitExceeded, NotFound, PacsError, UnsupportedMediaType
+from pacs.errors import BadInput, NotFound
 from pacs.http.answers import answer, listing
-from pacs.http.described import BINARY, LISTING, OBJECT, Described, answers_json, describe
+from pacs.http.described import LISTING, OBJECT, Described, answers_json, describe
 from pacs.http.described import PAGING as PAGED
-from pacs.http.intake import Intake, Sink, Threads, feed
-from pacs.http.multipart_reader import MultipartReader, PartBegins
+from pacs.http.intake import Threads
 from pacs.http.origin import origin
 from pacs.http.parameters import PAGING, paging, parameters
 from pacs.http.resource import Resource, actor
 from pacs.http.studies import uid_in_path
-from pacs.packed import Packed
+from pacs.http.upload_form import FORM, SCHEMA, read_form
 from pacs.ports import Blobs, Tasks
 from pacs.rights import Right
-from pacs.tasks import Task, Upload
+from pacs.tasks import Task
 
-FORM = "multipart/form-data"
-MAX_FILES = 10_000
-MAX_NAME = 255
-_FILES = {
-    "type": "object",
-    "required": ["files"],
-    "properties": {"files": {"type": "array", "minItems": 1, "items": BINARY}},
-}
-_UPLOAD = Described(body={FORM: _FILES}, status=202, answers=answers_json(OBJECT))
+_UPLOAD = Described(body={FORM: SCHEMA}, status=202, answers=answers_json(OBJECT))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +50,19 @@ class Uploads:
 
     @describe(_UPLOAD)
     async def upload_files(self, request: Request) -> Response:
-        """Take in any number of files of any studies: instances, ZIP and tar archives, folders."""
+        """Take in any number of files of any studies: instances, ZIP and tar archives, folders.
+
+        JPEG and PNG files, as files of their own, become Secondary Captures of the study or the patient
+        that the form's fields name.
+        """
         return await self._upload(request, None)
 
     @describe(_UPLOAD)
     async def upload_to_study(self, request: Request) -> Response:
-        """Take in files of one study; those of another are refused one by one."""
+        """Take in files of one study; those of another are refused one by one.
+
+        JPEG and PNG files become Secondary Captures of the study.
+        """
         return await self._upload(request, uid_in_path(request, "study"))
 
     @describe(_UPLOAD)
@@ -74,37 +71,15 @@ class Uploads:
         return await self._upload(request, None)
 
     async def _upload(self, request: Request, study: str | None) -> Response:
-        uploads = await self._received(request)
-        task = await run_in_threadpool(self.tasks.upload, actor(request), study, uploads)
+        form = await read_form(request, self.blobs, self.threads)
+        named = study or form.study
+        if form.study not in (None, named):
+            raise BadInput("study_instance_uid is another study than the address names")
+        task = await run_in_threadpool(self.tasks.upload, actor(request), named, form.files, form.said)
         where = f"{origin(request)}{self.root}/tasks/{task.id}"
-        message = f"{len(uploads)} file(s) received, {task.total} item(s) to take in"
+        message = f"{len(form.files)} file(s) received, {task.total} item(s) to take in"
         body = {"task_id": task.id, "status": task.status, "message": message, "url": where}
         return answer(body, 202, {"Location": where})
-
-    async def _received(self, request: Request) -> list[Upload]:
-        """`BadInput` and nothing kept when one of them cannot be: an archive that is unsafe, a form that
-        ends early."""
-        reader = MultipartReader(_boundary(request))
-        count = 0
-
-        def sink(part: PartBegins) -> Sink:
-            nonlocal count
-            count += 1
-            if count > MAX_FILES:
-                raise LimitExceeded(f"more than {MAX_FILES} files in one request")
-            name = _file_name(part)
-            return _Field() if name is None else _File(self.blobs, name)
-
-        async with Intake(self.threads) as intake:
-            await feed(request, reader, intake, sink)
-            results = await intake.results()
-        for result in results:
-            if isinstance(result, PacsError):
-                raise result
-        uploads = [result for result in results if isinstance(result, Upload)]
-        if not uploads:
-            raise BadInput("the form has no files")
-        return uploads
 
     @describe(Described(answers=answers_json(OBJECT)))
     def show_progress(self, request: Request) -> Response:
@@ -125,69 +100,6 @@ class Uploads:
         page = paging(parameters(request, PAGING))
         found, total = self.tasks.page(actor(request).organization, page.limit, page.offset)
         return listing([_shape(task) for task in found], total, page.limit, page.offset)
-
-
-class _File:
-    """A file on its way into the store: looked through when it is an archive, then kept as it is."""
-
-    def __init__(self, blobs: Blobs, name: str) -> None:
-        self._blobs = blobs
-        self._name = name
-        self._spool = blobs.spool()
-        self._error: PacsError | None = None
-
-    def write(self, data: bytes) -> None:
-        if self._error is None:
-            try:
-                self._spool.write(data)
-            except PacsError as error:
-                self._error = error
-
-    def finish(self) -> Any:
-        """`Upload`, or the `PacsError` that refuses it."""
-        with self._spool:
-            if self._error is not None:
-                return self._error
-            try:
-                items = Packed(self._spool, self._spool.size).check()
-                return Upload(self._blobs.publish(self._spool), self._name, items)
-            except PacsError as error:
-                return error
-
-    def abandon(self) -> None:
-        self._spool.__exit__(None, None, None)
-
-
-class _Field:
-    """A form's field that is no file: of no use here."""
-
-    def write(self, data: bytes) -> None:
-        pass
-
-    def finish(self) -> None:
-        pass
-
-    def abandon(self) -> None:
-        pass
-
-
-def _boundary(request: Request) -> str:
-    header = Message()
-    header["content-type"] = request.headers.get("content-type", "")
-    if header.get_content_type() != FORM:
-        raise UnsupportedMediaType(f"files are sent as {FORM}")
-    return str(header.get_param("boundary") or "")
-
-
-def _file_name(part: PartBegins) -> str | None:
-    """None for a field that is no file. A browser's folder upload has paths here: shown, never used."""
-    header = Message()
-    header["content-disposition"] = part.headers.get("content-disposition", "")
-    name = header.get_filename()
-    if name is None:
-        return None
-    decoded = name.encode("latin-1", "replace").decode("utf-8", "replace")
-    return "".join(letter for letter in decoded if letter.isprintable())[-MAX_NAME:] or "file"
 
 
 def _shape(task: Task) -> dict[str, Any]:

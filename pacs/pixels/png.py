@@ -12,12 +12,12 @@ from pacs.errors import InvalidDataSet, LimitExceeded
 
 MAX_PIXELS = 1 << 26
 """Of one image; with its decoder's working memory that is some 500 MB."""
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
 def decode_png(data: bytes) -> DecodedFrame:
     """Grey of 8 or 16 bits, or RGB of 8; transparency is left away. `InvalidDataSet` when damaged."""
-    if not data.startswith(_SIGNATURE):
+    if not data.startswith(SIGNATURE):
         raise InvalidDataSet("this is no PNG")
     columns, rows = (int.from_bytes(data[at : at + 4]) for at in (16, 20))
     if rows * columns > MAX_PIXELS:

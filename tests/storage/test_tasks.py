@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import text
 
 from pacs.actor import Actor
 from pacs.archive import Archive
@@ -25,6 +27,9 @@ from tests.storage.received import digest
 from tests.storage.shelf import LATER, Shelf, shelf_of
 from tests.storage.world import assert_counts_true, events, rows
 
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAIAAAACCAAAAABX3VL4AAAADklEQVR4nGM8wcDEwAAAA/oAzIAKlEUAAAAASUVORK5CYII="
+)
 USER = Actor(1, "user", "nurse@example.org", "127.0.0.1", "abc")
 
 
@@ -109,6 +114,31 @@ def test_an_upload_that_had_all_its_tries_is_taken_in_when_it_is_tried_again(
     done = tasks.get(1, task.id)
     assert done is not None and (done.status, done.processed) == (Status.COMPLETED, 1)
     assert rows(shelf.database, "SELECT number_of_study_related_instances AS n FROM studies") == [{"n": 1}]
+
+
+def test_a_picture_taken_in_twice_is_one_object(shelf: Shelf) -> None:
+    """The second time its study is known, from the first."""
+    tasks, queue = SqlTasks(shelf.database, shelf.blobs.missing), SqlJobQueue(shelf.database)
+    archive = Archive(shelf.blobs, SqlIndex(shelf.database, shelf.entries), SqlAuditTrail(shelf.entries))
+    handler = TakeInUpload(archive, tasks)
+    said = {"PatientID": "P1", "PatientName": "Müller^Anna=安娜", "AccessionNumber": "A1"}
+    task = tasks.upload(USER, None, [Upload(shelf.publish(PNG), "hand.png")], said)
+    job = queue.claim("cut off", timedelta(minutes=1))
+    assert job is not None
+    (kept,) = rows(shelf.database, "SELECT blob FROM kept_blobs")
+    handler(job)
+    with shelf.database.write() as connection:  # as if it had been cut off before it could tell
+        connection.execute(text("UPDATE tasks SET status = 'running', processed_items = 0"))
+        blob = {"owner": task.id, **kept}
+        row = "INSERT INTO kept_blobs (owner, position, org_id, blob, name) VALUES (:owner, 0, 1, :blob, '')"
+        connection.execute(text(row), blob)
+        connection.execute(text("UPDATE blobs SET refcount = 1 WHERE address = :blob"), blob)
+    handler(job)
+    done = tasks.get(1, task.id)
+    assert done is not None and (done.status, done.processed) == (Status.COMPLETED, 1)
+    assert len(rows(shelf.database, "SELECT n FROM versions")) == 1
+    (patient,) = rows(shelf.database, "SELECT patient_name FROM patients")
+    assert patient == {"patient_name": said["PatientName"]}
 
 
 def _away(packed: Packed) -> Iterator[Member]:

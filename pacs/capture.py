@@ -1,0 +1,141 @@
+"""A picture becomes a Secondary Capture (PS3.3 §A.8.1), so that it is kept and found like any image.
+
+Equal arguments, equal bytes: what was cut off can be repeated, and changes nothing then. The picture's
+file goes along as it came: as the one frame where it could be kept, else in a private element.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+from pydicom.datadict import dictionary_VM, dictionary_VR, tag_for_keyword
+
+from pacs import moments
+from pacs.bulk import BulkValue
+from pacs.dicom.frames import Range
+from pacs.dicom.from_json import InMemory, Payload, encode_json
+from pacs.dicom.header import Header
+from pacs.dicom.image import number
+from pacs.dicom.part10 import part10_prefix
+from pacs.framing import frame_index_of
+from pacs.model import StoredInstance, Values
+from pacs.pixels.photo import MEDIA_TYPES, Picture
+
+SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
+
+_CREATOR, _RESERVED = "LIGHTBOX PACS", 0x00090010
+_MEDIA_TYPE, _LENGTH, _FILE = 0x00091001, 0x00091002, 0x00091003
+"""Our block of private elements: what a picture's file was, and it itself unless it is the frame."""
+
+_GROUPS = ("Alphabetic", "Ideographic", "Phonetic")
+_PIXELS, _ORIGINAL = "pixels", "original"
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Where a picture goes. `subject`: attributes of patient and study; `series`: those of the series."""
+
+    subject: Values
+    series: Mapping[str, str]
+    sop_instance_uid: str
+    number: int
+    at: datetime
+
+
+def as_capture(picture: Picture, placed: Placed) -> Iterator[bytes]:
+    """A PS3.10 file in pieces."""
+    values = {**_described(picture, placed), **placed.series, **placed.subject}
+    data_set = dict(_attribute(keyword, value) for keyword, value in values.items())
+    data_set |= _private(picture)
+    frames = [InMemory(picture.data)] if picture.is_kept else None
+    bulk: dict[str, Payload] = {_PIXELS: InMemory(picture.data), _ORIGINAL: InMemory(picture.file)}
+    data_set["7FE00010"] = {"vr": "OB" if picture.image.bits_allocated == 8 else "OW", "BulkDataURI": _PIXELS}
+    yield part10_prefix(SECONDARY_CAPTURE, placed.sop_instance_uid, picture.transfer_syntax)
+    yield from encode_json(data_set, bulk.__getitem__, frames)
+
+
+def _described(picture: Picture, placed: Placed) -> dict[str, Any]:
+    image, at = picture.image, _at_home(placed)
+    found: dict[str, Any] = {
+        "SOPClassUID": SECONDARY_CAPTURE,
+        "SOPInstanceUID": placed.sop_instance_uid,
+        "ConversionType": "WSD",
+        "InstanceNumber": placed.number,
+        "ContentDate": f"{at:%Y%m%d}",
+        "ContentTime": f"{at:%H%M%S}",
+        "PatientOrientation": "",
+        "SamplesPerPixel": image.samples_per_pixel,
+        "PhotometricInterpretation": image.photometric_interpretation,
+        "Rows": image.rows,
+        "Columns": image.columns,
+        "BitsAllocated": image.bits_allocated,
+        "BitsStored": image.bits_stored,
+        "HighBit": image.bits_stored - 1,
+        "PixelRepresentation": image.pixel_representation,
+        # Type 2: they have to be there, known or not
+        **dict.fromkeys(("PatientName", "PatientID", "PatientBirthDate", "PatientSex"), ""),
+        **dict.fromkeys(("StudyDate", "StudyTime", "StudyID", "AccessionNumber"), ""),
+        **dict.fromkeys(("ReferringPhysicianName", "SeriesNumber"), ""),
+    }
+    if image.samples_per_pixel > 1:
+        found["PlanarConfiguration"] = image.planar_configuration
+    if picture.lossy:
+        found["LossyImageCompression"] = "01"
+        found["LossyImageCompressionRatio"] = f"{image.frame_size / len(picture.file):.3g}"
+        found["LossyImageCompressionMethod"] = "ISO_10918_1"
+    return found
+
+
+def _at_home(placed: Placed) -> datetime:
+    """In the study's time zone when it has one (PS3.3 §C.12.1.1.8), else in this server's."""
+    offset = moments.offset(str(placed.subject.get("TimezoneOffsetFromUTC", "")))
+    return placed.at.astimezone(None if offset is None else timezone(offset))
+
+
+def _attribute(keyword: str, value: Any) -> tuple[str, dict[str, Any]]:
+    tag = tag_for_keyword(keyword)
+    assert tag is not None, keyword
+    vr = str(dictionary_VR(tag))
+    return f"{tag:08X}", {"vr": vr, "Value": _values(value, vr, multiple=str(dictionary_VM(tag)) != "1")}
+
+
+def _values(value: Any, vr: str, *, multiple: bool) -> list[Any]:
+    if not isinstance(value, str):
+        return value if isinstance(value, list) else [value]
+    texts = value.split("\\") if multiple else [value]
+    return [dict(zip(_GROUPS, each.split("=", 2), strict=False)) for each in texts] if vr == "PN" else texts
+
+
+def _private(picture: Picture) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {
+        f"{_RESERVED:08X}": {"vr": "LO", "Value": [_CREATOR]},
+        f"{_MEDIA_TYPE:08X}": {"vr": "LO", "Value": [picture.media_type]},
+        f"{_LENGTH:08X}": {"vr": "UL", "Value": [len(picture.file)]},
+    }
+    if not picture.is_kept:
+        found[f"{_FILE:08X}"] = {"vr": "OB", "BulkDataURI": _ORIGINAL}
+    return found
+
+
+def original(header: Header, instance: StoredInstance) -> BulkValue | None:
+    """The file that the instance was made of, None when it has always been DICOM."""
+    if (header.text(_RESERVED) or "").strip() != _CREATOR:
+        return None
+    kind, length = (header.text(_MEDIA_TYPE) or "").strip(), number(header, _LENGTH, 0)
+    if kind not in MEDIA_TYPES:
+        return None
+    found = header.element(_FILE)
+    ranges = ((found.offset, length),) if found else tuple(frame_index_of(instance).ranges(0))
+    return BulkValue(header.source, _up_to(length, ranges), media_type=kind)
+
+
+def _up_to(length: int, ranges: Iterable[Range]) -> tuple[Range, ...]:
+    """Without the padding."""
+    kept = list[Range]()
+    for offset, size in ranges:
+        kept.append((offset, min(size, length)))
+        length -= kept[-1][1]
+    return tuple(kept)

@@ -1,0 +1,199 @@
+"""The form of an upload: files, kept as they come, and what their sender says of those that are no DICOM."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from email.message import Message
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError
+from starlette.requests import Request
+
+from pacs.errors import BadInput, LimitExceeded, PacsError, Unprocessable, UnsupportedMediaType
+from pacs.http.bodies import Body, faults
+from pacs.http.described import BINARY, Schema
+from pacs.http.intake import Intake, Sink, Threads, feed
+from pacs.http.multipart_reader import MultipartReader, PartBegins
+from pacs.http.studies import KEYWORDS, Day, Line, Name, Uid, as_dicom
+from pacs.packed import Packed
+from pacs.ports import Blobs
+from pacs.tasks import Upload
+
+FORM = "multipart/form-data"
+MAX_FILES = 10_000
+MAX_NAME = 255
+MAX_TEXT = 16 << 10
+"""Bytes of all fields that are no files."""
+
+
+class Described(Body):
+    """What the sender says of pictures: whose they are, and what they show."""
+
+    study_instance_uid: Uid | None = None
+    patient_id: Line | None = None
+    patient_name: Name | None = None
+    patient_birth_date: Day | None = None
+    patient_sex: Annotated[str, Field(pattern="^[MFO]$")] | None = None
+    study_date: Day | None = None
+    study_description: Line | None = None
+    accession_number: Annotated[Line, Field(max_length=16)] | None = None
+    referring_physician: Name | None = None
+    modality: Annotated[str, Field(pattern="^[A-Z0-9_ ]{1,16}$")] | None = None
+    series_description: Line | None = None
+    body_part: Annotated[str, Field(pattern="^[A-Z0-9_ ]{1,16}$")] | None = None
+
+
+_KEYWORDS = {
+    **KEYWORDS,
+    "study_instance_uid": "StudyInstanceUID",
+    "series_description": "SeriesDescription",
+    "body_part": "BodyPartExamined",
+}
+_FIELDS: dict[str, Schema] = {
+    name: {"type": "string", "description": "Of pictures that are no DICOM"}
+    for name in Described.model_fields
+}
+SCHEMA: Schema = {
+    "type": "object",
+    "required": ["files"],
+    "properties": {"files": {"type": "array", "minItems": 1, "items": BINARY}, **_FIELDS},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """`said`: keyword → value; `study`: the UID among that."""
+
+    files: Sequence[Upload]
+    said: Mapping[str, str]
+
+    @property
+    def study(self) -> str | None:
+        return self.said.get("StudyInstanceUID")
+
+
+async def read_form(request: Request, blobs: Blobs, threads: Threads) -> Form:
+    """`BadInput` and nothing kept when a file cannot be: an archive that is unsafe, a form that ends
+    early, a field that is no such value."""
+    reader = MultipartReader(_boundary(request))
+    fields, count = _Fields(), 0
+
+    def sink(part: PartBegins) -> Sink:
+        nonlocal count
+        count += 1
+        if count > MAX_FILES:
+            raise LimitExceeded(f"more than {MAX_FILES} files in one request")
+        name, file = _names(part)
+        return fields.sink(name) if file is None else _File(blobs, file)
+
+    async with Intake(threads) as intake:
+        await feed(request, reader, intake, sink)
+        results = await intake.results()
+    for result in results:
+        if isinstance(result, PacsError):
+            raise result
+    files = [result for result in results if isinstance(result, Upload)]
+    if not files:
+        raise BadInput("the form has no files")
+    return Form(files, fields.said())
+
+
+class _File:
+    """A file on its way into the store: looked through when it is an archive, then kept as it is."""
+
+    def __init__(self, blobs: Blobs, name: str) -> None:
+        self._blobs = blobs
+        self._name = name
+        self._spool = blobs.spool()
+        self._error: PacsError | None = None
+
+    def write(self, data: bytes) -> None:
+        if self._error is None:
+            try:
+                self._spool.write(data)
+            except PacsError as error:
+                self._error = error
+
+    def finish(self) -> Any:
+        """`Upload`, or the `PacsError` that refuses it."""
+        with self._spool:
+            if self._error is not None:
+                return self._error
+            try:
+                items = Packed(self._spool, self._spool.size).check()
+                return Upload(self._blobs.publish(self._spool), self._name, items)
+            except PacsError as error:
+                return error
+
+    def abandon(self) -> None:
+        self._spool.__exit__(None, None, None)
+
+
+class _Fields:
+    """The fields that are no files. Those that mean nothing here are let pass, as browsers send some."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, _Field] = {}
+        self._left = MAX_TEXT
+
+    def sink(self, name: str) -> Sink:
+        field = _Field(self)
+        if name in Described.model_fields:
+            self._found[name] = field
+        return field
+
+    def take(self, size: int) -> bool:
+        """Whether so many bytes more may be kept."""
+        self._left -= size
+        return self._left >= 0
+
+    def said(self) -> dict[str, str]:
+        """`Unprocessable` for a value that its attribute cannot have."""
+        if self._left < 0:
+            raise LimitExceeded(f"the form's fields have more than {MAX_TEXT} bytes")
+        given = {name: field.text.strip() for name, field in self._found.items() if field.text.strip()}
+        try:
+            return as_dicom(Described.model_validate(given), _KEYWORDS)
+        except ValidationError as error:
+            raise Unprocessable(faults(error)) from None
+
+
+class _Field:
+    def __init__(self, fields: _Fields) -> None:
+        self._fields = fields
+        self._data = bytearray()
+
+    @property
+    def text(self) -> str:
+        return self._data.decode("utf-8", "replace")
+
+    def write(self, data: bytes) -> None:
+        if self._fields.take(len(data)):
+            self._data += data
+
+    def finish(self) -> None:
+        pass
+
+    def abandon(self) -> None:
+        pass
+
+
+def _boundary(request: Request) -> str:
+    header = Message()
+    header["content-type"] = request.headers.get("content-type", "")
+    if header.get_content_type() != FORM:
+        raise UnsupportedMediaType(f"files are sent as {FORM}")
+    return str(header.get_param("boundary") or "")
+
+
+def _names(part: PartBegins) -> tuple[str, str | None]:
+    """Of the field, and of its file; None when it is none. A browser's folder upload has paths there:
+    shown, never used."""
+    header = Message()
+    header["content-disposition"] = part.headers.get("content-disposition", "")
+    field, name = str(header.get_param("name", "", "content-disposition")), header.get_filename()
+    if name is None:
+        return field, None
+    decoded = name.encode("latin-1", "replace").decode("utf-8", "replace")
+    return field, "".join(letter for letter in decoded if letter.isprintable())[-MAX_NAME:] or "file"

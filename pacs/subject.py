@@ -1,0 +1,74 @@
+"""Whose something is, and of which study, when it does not say so itself: a photograph, a scan.
+
+What the archive knows goes before what the sender says, so that one patient does not become two.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+
+from pacs.attributes import BY_KEYWORD, TABLE, UNIQUE_KEY, Level
+from pacs.capture import Placed
+from pacs.errors import DataSetMismatch, Unprocessable
+from pacs.model import Values
+from pacs.ports import Index
+from pacs.query import Condition, OneOf, Query
+from pacs.tasks import Task
+
+Said = Mapping[str, str]
+"""Keyword → value, as the sender says."""
+
+OTHER = "OT"
+OF_SERIES = ("Modality", "SeriesDescription", "BodyPartExamined")
+
+_PATIENT = tuple(a for a in TABLE if a.level is Level.PATIENT and not a.computed)
+_STUDY = tuple(a for a in TABLE if a.level is Level.STUDY and not a.computed)
+
+
+def subject(index: Index, organization: int, said: Said, otherwise: Values) -> Values:
+    """Attributes of patient and study. `said` names a study, a patient, or both.
+
+    `otherwise`: what a study gets that is neither here nor described. `Unprocessable` when nobody says
+    whose it is, `DataSetMismatch` when the study is another patient's.
+    """
+    uid, patient = said.get("StudyInstanceUID", ""), said.get("PatientID", "")
+    if uid and (study := _known(index, organization, Level.STUDY, uid)):
+        if patient not in ("", study.get("PatientID", "")):
+            raise DataSetMismatch("the study is of another patient")
+        return study
+    if not patient:
+        raise Unprocessable("this is no DICOM: name a study that is here, or the patient_id")
+    here = {a.keyword for a in (*_PATIENT, *_STUDY)}
+    own = {keyword: value for keyword, value in said.items() if keyword in here and value}
+    return {**otherwise, **own, **(_known(index, organization, Level.PATIENT, patient) or {})}
+
+
+def placed(index: Index, task: Task, said: Said, position: int) -> Placed:
+    """Where an item of an upload goes: all of one upload are one series."""
+    if task.study_instance_uid:
+        said = {**said, "StudyInstanceUID": task.study_instance_uid}
+    at = task.created_at.astimezone()
+    new = {"StudyInstanceUID": _uid(task, "study"), "StudyDate": f"{at:%Y%m%d}", "StudyTime": f"{at:%H%M%S}"}
+    series = {
+        "SeriesInstanceUID": _uid(task, "series"),
+        "Modality": OTHER,
+        **{keyword: said[keyword] for keyword in OF_SERIES if said.get(keyword)},
+    }
+    whose = subject(index, task.actor.organization, said, new)
+    return Placed(whose, series, _uid(task, f"instance {position}"), position + 1, at)
+
+
+def _uid(task: Task, name: str) -> str:
+    """The same each time (PS3.5 §B.2)."""
+    return f"2.25.{uuid.uuid5(uuid.UUID(task.id), name).int}"
+
+
+def _known(index: Index, organization: int, level: Level, uid: str) -> Values | None:
+    """None also for an ID that several patients have, of different issuers."""
+    include = _PATIENT if level is Level.PATIENT else (*_PATIENT, *_STUDY)
+    condition = Condition(BY_KEYWORD[UNIQUE_KEY[level]], OneOf((uid,)))
+    asked = Query(level, (condition,), include, limit=2, expected=True)
+    found = index.page(organization, asked).answers
+    wanted = {a.keyword for a in include}
+    return {k: v for k, v in found[0].items() if k in wanted} if len(found) == 1 else None
