@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import signal
 import socket
 import threading
@@ -118,7 +119,7 @@ class Node:
 
     def http(self, listener: socket.socket, stop: threading.Event) -> None:
         with self._composed() as installation:
-            config = _uvicorn(http_app(installation, stop.is_set), self.settings.drain_timeout)
+            config = _uvicorn(http_app(installation, stop.is_set), self.settings)
             config.load()
             config.ssl = tls.accepting(self.settings) if self.settings.http_tls else None
             server = _Server(config)
@@ -152,7 +153,8 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _uvicorn(app: App, drain_timeout: float) -> uvicorn.Config:
+def _uvicorn(app: App, settings: Settings) -> uvicorn.Config:
+    open_files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return uvicorn.Config(
         app,
         http=BoundedProtocol,
@@ -163,5 +165,6 @@ def _uvicorn(app: App, drain_timeout: float) -> uvicorn.Config:
         proxy_headers=False,  # `pacs.http.origin` reads them
         date_header=True,
         timeout_keep_alive=KEEP_ALIVE,
-        timeout_graceful_shutdown=int(drain_timeout) or None,
+        timeout_graceful_shutdown=int(settings.drain_timeout) or None,
+        limit_concurrency=min(settings.max_connections, open_files // 2),
     )

@@ -30,6 +30,7 @@ from pacs.archive import Archive
 from pacs.dicom.limits import Limits
 from pacs.http import rest
 from pacs.http.app import Access, App, create_app
+from pacs.http.broadcast import Audience
 from pacs.http.loopback import OpenOnLoopback
 from pacs.http.origin import trusted_networks
 from pacs.http.pictures import Pictures
@@ -279,6 +280,7 @@ def rest_of(installation: Installation, pictures: Pictures, stopping: Callable[[
         Signer(secret_key(settings), partial(_still_here, installation.accounts, settings.open)),
         dicomweb.ROOT,
         stopping,
+        Audience(settings.max_event_streams, settings.max_connections // 2),
     )
 
 

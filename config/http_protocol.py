@@ -1,29 +1,52 @@
 """HTTP/1.1 as uvicorn reads it, with the bounds that it lacks.
 
 uvicorn keeps a request's line and header whatever their length, and waits for their end for ever:
-one stranger's endless address takes all memory, and the event loop with it.
+one stranger's endless address takes all memory, and the event loop with it. Beyond its limit of
+connections it refuses everybody; here those who came before are served on, and of those who come
+then only whoever asks how the server is (`pacs.http.crowding`).
 """
 
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from pacs.http.crowding import CROWDED
+
 MAX_HEAD = 64 << 10
 """Bytes of a request's line and header, and of what follows a chunked body; and what one read brings."""
+SPARE = 64
+"""Connections beyond the limit that are heard before they are refused; any further one is closed at once."""
+SPARE_PATIENCE = 5
+"""Seconds that one of those has for its head."""
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """A head has as long to come as a connection may idle (`timeout_keep_alive`)."""
+    """A head has as long to come as a connection may idle (`timeout_keep_alive`).
+
+    `limit_concurrency` is how many connections there may be.
+    """
 
     _unfinished = 0
     """Bytes since the last head, piece of a body or message was complete."""
     _patience: asyncio.TimerHandle | None = None
 
+    _spare = False
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._most, self.limit_concurrency = self.limit_concurrency, None
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        if self._most is not None and len(self.connections) > self._most:
+            self._spare = True
+            if len(self.connections) > self._most + SPARE:
+                transport.abort()
+                return
         self._wait_for_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -48,7 +71,10 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._unfinished = 0
         self._head_came()
+        self.scope["state"][CROWDED] = self._spare
         super().on_headers_complete()
+        if self._spare:
+            self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
         self._unfinished = 0
@@ -59,7 +85,8 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def _wait_for_head(self) -> None:
-        self._patience = self.loop.call_later(self.timeout_keep_alive, self._give_up)
+        seconds = SPARE_PATIENCE if self._spare else self.timeout_keep_alive
+        self._patience = self.loop.call_later(seconds, self._give_up)
 
     def _head_came(self) -> None:
         if self._patience is not None:

@@ -137,6 +137,20 @@ class Settings(BaseModel):
     max_associations: int = Field(
         500, ge=1, le=10_000, description="Associations at a time in one DICOM process"
     )
+    max_connections: int = Field(
+        2000,
+        ge=10,
+        le=100_000,
+        description="HTTP connections at a time in one HTTP process, at most half as many as it may have "
+        "files open; who comes then gets 503, but health is answered",
+    )
+    max_event_streams: int = Field(
+        500,
+        ge=1,
+        le=50_000,
+        description="Live event streams of one organisation in one HTTP process; those of all "
+        "organisations take at most half of its connections",
+    )
     max_find_answers: int = Field(10_000, ge=1, description="Answers to one C-FIND, after which it says so")
     max_qido_answers: int = Field(
         10_000, ge=1, le=100_000, description="Answers in one page of QIDO-RS, after which it says so"

@@ -13,6 +13,7 @@ from pacs.http import health, metrics
 from pacs.http.authentication import Authenticate, AuthenticationMiddleware, everyone
 from pacs.http.correlation import CorrelationMiddleware
 from pacs.http.cors import CorsMiddleware
+from pacs.http.crowding import CrowdedMiddleware
 from pacs.http.headers import SecurityHeadersMiddleware
 from pacs.http.metrics import TimingMiddleware
 from pacs.http.origin import ForwardedMiddleware, Trusted, nobody
@@ -59,6 +60,7 @@ def create_app(
             Middleware(CorrelationMiddleware),
             Middleware(SecurityHeadersMiddleware),
             Middleware(TimingMiddleware, patterns=dict(metrics.patterns(table))),
+            Middleware(CrowdedMiddleware),
             Middleware(UnexpectedMiddleware),
             Middleware(CorsMiddleware, origins=access.origins),
             Middleware(

@@ -2,7 +2,7 @@
 
 While somebody listens, the organisations' newest numbers are asked for every `PAUSE`; what is new is
 read once and handed to every listener. A listener that is behind, or comes back, reads on from the
-database. One that waits costs nothing.
+database. One that waits costs next to nothing, but a connection: so their number is bounded.
 """
 
 from __future__ import annotations
@@ -25,6 +25,14 @@ log = structlog.get_logger(__name__)
 PAUSE = 0.4  # seconds
 SILENCE = 15.0  # seconds after which a listener is told that nothing happened
 PAGE = 500  # changes read at once, and kept for those who come a little later
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """How many may listen: of one organisation, and of all together."""
+
+    of_one: int = 500
+    of_all: int = 1000
 
 
 @dataclass
@@ -57,17 +65,36 @@ class Broadcast:
     """`stopping`: whether the server is about to end, and its listeners with it."""
 
     def __init__(
-        self, feed: ChangeFeed, stopping: Callable[[], bool], pause: float = PAUSE, silence: float = SILENCE
+        self,
+        feed: ChangeFeed,
+        stopping: Callable[[], bool],
+        audience: Audience | None = None,
+        pause: float = PAUSE,
+        silence: float = SILENCE,
     ) -> None:
         self._feed = feed
         self._stopping = stopping
+        self._audience = audience or Audience()
         self._pause = pause
         self._silence = silence
         self._channels: dict[int, _Channel] = {}
         self._poller: asyncio.Task[None] | None = None
 
+    def listeners(self, organization: int) -> int:
+        channel = self._channels.get(organization)
+        return channel.listeners if channel else 0
+
+    def check_room(self, organization: int) -> None:
+        """`Unavailable` when no more can listen now."""
+        of_all = sum(map(self.listeners, self._channels))
+        if self.listeners(organization) >= self._audience.of_one or of_all >= self._audience.of_all:
+            raise Unavailable("too many listen to events; try again soon")
+
     async def listen(self, organization: int, after: int | None) -> AsyncIterator[Change | None]:
-        """The changes behind `after`, or from now on; None when nothing happened for a while."""
+        """The changes behind `after`, or from now on; None when nothing happened for a while.
+
+        `Unavailable` at once when there is no room, later when they cannot be read.
+        """
         async with self._joined(organization) as channel:
             seq = channel.head if after is None else min(after, channel.head)
             while not self._stopping():
@@ -87,6 +114,7 @@ class Broadcast:
     @asynccontextmanager
     async def _joined(self, organization: int) -> AsyncIterator[_Channel]:
         heads = await run_in_threadpool(self._feed.heads, [organization])
+        self.check_room(organization)
         channel = self._channels.setdefault(organization, _Channel(heads.get(organization, 0)))
         channel.listeners += 1
         if self._poller is None or self._poller.done():
@@ -99,14 +127,16 @@ class Broadcast:
                 del self._channels[organization]
 
     async def _poll(self) -> None:
+        """Whatever goes wrong, as others wait; told once until it goes well again."""
         away = False
         while self._channels and not self._stopping():
             try:
                 await self._look()
                 away = False
-            except Unavailable as error:
+            except Exception as error:
                 if not away:
-                    log.warning("change feed away", reason=type(error).__name__)
+                    known = isinstance(error, Unavailable)
+                    log.warning("change feed away", reason=type(error).__name__, exc_info=not known)
                 away = True
             await asyncio.sleep(self._pause)
         for channel in self._channels.values():

@@ -37,7 +37,9 @@ def route(path: str, broadcast: Broadcast) -> Resource:
         if last is not None:
             given = {"after": last.strip()}
         after = number(given, "after", 0) if given else None
-        events = _events(broadcast, actor(request).organization, after)
+        organization = actor(request).organization
+        broadcast.check_room(organization)
+        events = _events(broadcast, organization, after)
         return StreamingResponse(events, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
 
     return Resource(path, follow_events, Right.READ)

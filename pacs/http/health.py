@@ -25,6 +25,10 @@ DEADLINE = 1.5  # seconds for all checks together; an orchestrator's own is ofte
 THREADS = 4
 """Of its own, so that it is told how things are while all others are at work."""
 
+LIVE = ("/health/live", "/api/v1/health/liveness")
+READY = ("/health", "/health/ready", "/api/v1/health/readiness")
+PATHS = frozenset((*LIVE, *READY))
+
 Check = Callable[[], object]
 """Raises when something is wrong; the error's class says what."""
 
@@ -103,10 +107,4 @@ def routes(readiness: Readiness) -> list[Public]:
         }
         return JSONResponse(body, 200 if healthy else 503)
 
-    return [
-        Public("/api/v1/health/liveness", live),
-        Public("/api/v1/health/readiness", ready),
-        Public("/health", ready),
-        Public("/health/live", live),
-        Public("/health/ready", ready),
-    ]
+    return [Public(path, live) for path in LIVE] + [Public(path, ready) for path in READY]

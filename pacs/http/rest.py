@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from starlette.routing import BaseRoute
 
 from pacs.archive import Archive
 from pacs.http import changes, docs, events, openapi
-from pacs.http.broadcast import Broadcast
+from pacs.http.broadcast import Audience, Broadcast
 from pacs.http.images import Images
 from pacs.http.pictures import Pictures
 from pacs.http.renditions import Renditions
@@ -29,7 +29,7 @@ def _never() -> bool:
 @dataclass(frozen=True, slots=True)
 class Rest:
     """What the resources work on. `web_root`: where DICOMweb is; `stopping`: whether the server is
-    about to end."""
+    about to end; `audience`: how many may listen to events."""
 
     archive: Archive
     changes: ChangeFeed
@@ -40,6 +40,7 @@ class Rest:
     signer: Signer
     web_root: str
     stopping: Callable[[], bool] = _never
+    audience: Audience = field(default_factory=Audience)
 
 
 def routes(rest: Rest) -> list[BaseRoute]:
@@ -52,5 +53,5 @@ def routes(rest: Rest) -> list[BaseRoute]:
         openapi.route(),
         *docs.routes(),
         changes.route(f"{ROOT}/changes", rest.changes),
-        events.route(f"{ROOT}/events", Broadcast(rest.changes, rest.stopping)),
+        events.route(f"{ROOT}/events", Broadcast(rest.changes, rest.stopping, rest.audience)),
     ]

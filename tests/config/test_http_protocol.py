@@ -6,14 +6,17 @@ import socket
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, suppress
+from typing import Any
 
 import pytest
 import uvicorn
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from config.http_protocol import MAX_HEAD, BoundedProtocol
+from config.http_protocol import MAX_HEAD, SPARE, BoundedProtocol
+from pacs.http.crowding import CROWDED
 
 CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n"
@@ -29,9 +32,11 @@ async def count(scope: Scope, receive: Receive, send: Send) -> None:
 
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
-    config = uvicorn.Config(
-        count, http=BoundedProtocol, lifespan="off", log_config=None, timeout_keep_alive=1
-    )
+    yield from serving(count, timeout_keep_alive=1)
+
+
+def serving(app: ASGIApp, **settings: Any) -> Iterator[int]:
+    config = uvicorn.Config(app, http=BoundedProtocol, lifespan="off", log_config=None, **settings)
     server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         running = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
@@ -46,7 +51,7 @@ def port() -> Iterator[int]:
 def exchange(port: int, pieces: Iterable[bytes]) -> tuple[bytes, int]:
     """What is answered until the server closes, and how many bytes it took."""
     taken = 0
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as peer:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as peer:
         try:
             for piece in pieces:
                 peer.sendall(piece)
@@ -108,3 +113,48 @@ def test_dripping_bytes_buy_no_time(port: int) -> None:
 
     _, taken = exchange(port, dripping())
     assert taken < 600
+
+
+MOST = 3
+ASKING = GET + b"\r\n"
+
+
+@pytest.fixture
+def small_port() -> Iterator[int]:
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        await PlainTextResponse(f"crowded={scope['state'][CROWDED]}")(scope, receive, send)
+
+    yield from serving(answer, limit_concurrency=MOST)
+
+
+def test_connections_too_many_are_told_apart_and_do_not_stay(small_port: int) -> None:
+    with ExitStack() as opened:
+
+        def connect() -> socket.socket:
+            return opened.enter_context(socket.create_connection(("127.0.0.1", small_port), timeout=60))
+
+        def ask(peer: socket.socket) -> bytes:
+            peer.sendall(ASKING)
+            return peer.recv(65536)
+
+        first = [connect() for _ in range(MOST)]
+        assert all(ask(peer).endswith(b"crowded=False") for peer in first)
+        late = connect()
+        assert ask(late).endswith(b"crowded=True")
+        assert late.recv(65536) == b""
+        assert all(ask(peer).endswith(b"crowded=False") for peer in first)
+        first.pop().close()
+        while not ask(connect()).endswith(b"crowded=False"):
+            pass  # the server has not noticed yet
+
+
+def test_a_flood_of_connections_is_cut_off_at_once(small_port: int) -> None:
+    with ExitStack() as opened:
+        held = [
+            opened.enter_context(socket.create_connection(("127.0.0.1", small_port), timeout=60))
+            for _ in range(MOST + SPARE + 1)
+        ]
+        with suppress(ConnectionError):
+            assert held[-1].recv(1) == b""
+        held[0].sendall(ASKING)
+        assert held[0].recv(65536).endswith(b"crowded=False")

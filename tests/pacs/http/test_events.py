@@ -6,13 +6,14 @@ import asyncio
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
+import pytest
 from starlette.testclient import TestClient
 
-from pacs.errors import DatabaseUnavailable
+from pacs.errors import DatabaseUnavailable, Unavailable
 from pacs.feed import Change
 from pacs.http import changes, events
 from pacs.http.app import create_app
-from pacs.http.broadcast import PAGE, Broadcast
+from pacs.http.broadcast import PAGE, Audience, Broadcast
 
 
 class Feed:
@@ -22,6 +23,7 @@ class Feed:
         self.changes: dict[int, list[Change]] = {}
         self.reads = self.looks = 0
         self.away = self.unreadable = False
+        self.fault: Exception | None = None
 
     def add(self, organization: int = 1, count: int = 1) -> None:
         known = self.changes.setdefault(organization, [])
@@ -36,6 +38,8 @@ class Feed:
 
     def heads(self, organizations: Iterable[int]) -> dict[int, int]:
         self.looks += 1
+        if self.fault and self.looks > 2:
+            raise self.fault
         if self.away and self.looks > 2:
             self.away = False
             raise DatabaseUnavailable
@@ -118,6 +122,63 @@ def test_a_database_that_went_away_is_waited_for() -> None:
         return await listening
 
     assert asyncio.run(scenario()) == [1]
+
+
+def test_a_bug_of_ours_ends_nobodys_stream(capsys: pytest.CaptureFixture[str]) -> None:
+    async def scenario() -> list[int]:
+        feed = Feed()
+        broadcast = quick(feed)
+        listening = asyncio.create_task(first(broadcast, 1, None))
+        while feed.looks < 2:
+            await asyncio.sleep(0.01)
+        feed.fault = ValueError("a bug")
+        seen = feed.looks
+        while feed.looks < seen + 3:
+            await asyncio.sleep(0.01)
+        feed.fault = None
+        feed.add()
+        return await listening
+
+    assert asyncio.run(scenario()) == [1]
+    assert capsys.readouterr().out.count("change feed away") == 1
+
+
+def test_only_so_many_may_listen() -> None:
+    async def scenario() -> None:
+        feed = Feed()
+        broadcast = Broadcast(feed, lambda: False, Audience(of_one=2, of_all=3), pause=0.01)
+
+        def listen(organization: int) -> asyncio.Task[list[int]]:
+            return asyncio.create_task(first(broadcast, 1, None, organization))
+
+        async def joined(organization: int, count: int) -> None:
+            while broadcast.listeners(organization) < count:
+                await asyncio.sleep(0.01)
+
+        mine = [listen(1), listen(1)]
+        await joined(1, 2)
+        with pytest.raises(Unavailable):
+            broadcast.check_room(1)
+        broadcast.check_room(2)  # others have their own room
+        theirs = listen(2)
+        await joined(2, 1)
+        with pytest.raises(Unavailable):
+            broadcast.check_room(3)
+        with pytest.raises(Unavailable):  # who was let in at the same moment
+            await listen(3)
+        feed.add(1)
+        assert await asyncio.gather(*mine) == [[1], [1]]
+        broadcast.check_room(1)
+        feed.add(2)
+        assert await theirs == [1]
+
+    asyncio.run(scenario())
+
+
+def test_who_finds_no_room_is_told_when_to_come_back() -> None:
+    broadcast = Broadcast(Feed(), lambda: True, Audience(of_one=0))
+    answer = TestClient(create_app({}, {}, [events.route("/events", broadcast)])).get("/events")
+    assert answer.status_code == 503 and answer.headers["Retry-After"]
 
 
 def test_a_stream_that_cannot_be_read_on_ends_well() -> None:
