@@ -4,6 +4,8 @@ Make a `Database` after forking: connections and locks do not survive it.
 
 SQLite has one writer at a time. Its own waiting is polling, in which the unlucky starve; so the
 writers of one file first queue at a lock file beside it, where the kernel wakes them in turn.
+
+Waiting for others has an end: for a turn, a connection, what a stranger or a frozen node has locked.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 
+from pacs.errors import DatabaseUnavailable
 from storage.faults import database_faults
 
 _FILE_MODE = 0o640
@@ -26,7 +29,6 @@ _FILE_MODE = 0o640
 _SQLITE_PRAGMAS = """
 PRAGMA synchronous = FULL;
 PRAGMA foreign_keys = ON;
-PRAGMA busy_timeout = 30000;
 PRAGMA temp_store = MEMORY;
 PRAGMA cache_size = -8192;
 PRAGMA wal_autocheckpoint = 4000;
@@ -42,6 +44,13 @@ _POSTGRESQL: dict[str, Any] = {
 
 
 _WRITERS = 4
+
+TURN = 15.0
+"""Seconds that a writer waits for those before it, and for rows that another transaction holds."""
+STRANGER = 3.0
+"""Seconds that SQLite waits for a writer that is none of ours, while all of ours wait behind it."""
+IDLE = 60.0
+"""Seconds after which PostgreSQL takes the rows from a writer that says nothing: a node that froze."""
 
 
 class Database:
@@ -62,6 +71,7 @@ class Database:
         else:
             self._reader = _postgresql(parsed, connections)
             self._writer = _postgresql(parsed, _WRITERS)  # of its own: readers do not keep it waiting
+            event.listen(self._writer, "connect", _impatient)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -128,7 +138,8 @@ class _WriterQueue:
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _FILE_MODE)
 
     def __enter__(self) -> None:
-        self._threads.acquire()
+        if not self._threads.acquire(timeout=TURN):
+            raise DatabaseUnavailable("others have been writing for long")
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX)
         except BaseException:
@@ -149,16 +160,26 @@ def _postgresql(url: URL, connections: int) -> Engine:
         pool_size=min(4, connections),
         max_overflow=max(connections - 4, 0),
         pool_pre_ping=True,
+        pool_timeout=TURN,
         hide_parameters=True,  # law 7: an error names a statement, never its values
         connect_args=_POSTGRESQL,
     )
 
 
+def _impatient(connection: Any, _: object) -> None:
+    for name, seconds in (("lock_timeout", TURN), ("idle_in_transaction_session_timeout", IDLE)):
+        connection.execute(f"SET {name} = {int(seconds * 1000)}")
+    connection.commit()
+
+
 def _sqlite(url: str, begin: str, connections: int) -> Engine:
-    engine = create_engine(url, pool_size=connections, max_overflow=0, hide_parameters=True)
+    engine = create_engine(
+        url, pool_size=connections, max_overflow=0, pool_timeout=TURN, hide_parameters=True
+    )
 
     def connected(connection: Any, _: object) -> None:
         connection.isolation_level = None  # sqlite3 would begin transactions by itself, and late
+        connection.execute(f"PRAGMA busy_timeout = {int(STRANGER * 1000)}")
         connection.executescript(_SQLITE_PRAGMAS)
         if begin != "BEGIN":
             connection.execute("PRAGMA journal_mode = WAL")

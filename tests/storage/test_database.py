@@ -1,0 +1,86 @@
+"""Waiting for others has an end, and what they held is free again when they are gone."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+import pytest
+from sqlalchemy import make_url, text
+
+from pacs.errors import DatabaseUnavailable
+from storage import database as module
+from storage.database import Database
+
+MINE = text("UPDATE org_heads SET change_seq = change_seq + 1 WHERE org_id = 1")
+
+
+@contextmanager
+def opened(url: str) -> Iterator[Database]:
+    with closing(Database(url)) as database:
+        yield database
+
+
+def write(database: Database) -> None:
+    with database.write() as connection:
+        connection.execute(MINE)
+
+
+def test_sqlite_does_not_wait_for_ever_for_a_stranger(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "STRANGER", 0.05)
+    path = make_url(sqlite_url).database
+    assert path
+    with opened(sqlite_url) as database, closing(sqlite3.connect(path, isolation_level=None)) as stranger:
+        stranger.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(DatabaseUnavailable):
+            write(database)
+        with database.read() as connection:  # which needs no turn
+            assert connection.execute(text("SELECT count(*) FROM org_heads")).scalar()
+        stranger.execute("ROLLBACK")
+        write(database)
+
+
+def test_who_gets_no_turn_is_told(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "TURN", 0.05)
+    with opened(sqlite_url) as database:
+        writing, over = threading.Event(), threading.Event()
+
+        def first() -> None:
+            with database.write():
+                writing.set()
+                over.wait(60)
+
+        thread = threading.Thread(target=first)
+        thread.start()
+        writing.wait(60)
+        with pytest.raises(DatabaseUnavailable):
+            write(database)
+        over.set()
+        thread.join()
+        write(database)
+
+
+def test_a_row_that_is_held_for_long_is_not_waited_for(
+    postgresql_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "TURN", 0.05)
+    with opened(postgresql_url) as one, opened(postgresql_url) as other:
+        with one.write() as connection:
+            connection.execute(MINE)
+            with pytest.raises(DatabaseUnavailable):
+                write(other)
+        write(other)
+
+
+def test_a_node_that_froze_loses_what_it_held(postgresql_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "IDLE", 0.1)
+    with opened(postgresql_url) as frozen, opened(postgresql_url) as other:
+        with pytest.raises(DatabaseUnavailable), frozen.write() as connection:
+            connection.execute(MINE)
+            write(other)  # which waits until the database has taken the row back
+            connection.execute(MINE)
+        write(frozen)
