@@ -43,13 +43,13 @@ class Web:
 
 def routes(web: Web) -> list[BaseRoute]:
     resources = [
-        *search.resources(web.archive, web.search, ROOT),
+        *frames.resources(web.archive, web.transcoder),  # what is asked for most often is found first
         *retrieve.resources(web.archive, web.transcoder),
-        *frames.resources(web.archive, web.transcoder),
         *metadata.resources(web.metadata, ROOT),
+        *rendered.resources(web.pictures, ROOT),
+        *search.resources(web.archive, web.search, ROOT),
         *bulkdata.resources(web.archive, web.transcoder, ROOT),
         *all_bulkdata.resources(web.archive, ROOT),
-        *rendered.resources(web.pictures, ROOT),
         *stow.resources(web.archive, ROOT),
     ]
     everything = described(*resources, *capabilities.resources(resources, ROOT))

@@ -67,7 +67,7 @@ class RetrieveFrames:
     def answer(self, request: Request) -> Response:
         path, numbers = path_of(request), frame_list(request.path_params["frames"])
         instance = next(self.archive.retrieve(actor(request), path.study, path.series, path.sop))
-        here = f"{origin(request)}{request.url.path.rpartition('/')[0]}/"
+        here = f"{origin(request)}{request.scope['path'].rpartition('/')[0]}/"
         return self.frames(request, instance, numbers, here)
 
     def frames(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from hashlib import blake2b
 from typing import Any
 
-from sqlalchemy import bindparam, func, insert, select
+from sqlalchemy import Connection, bindparam, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from pacs.model import HeldVersion, HeldVersions, VersionKey
@@ -16,7 +16,7 @@ from pacs.prepared import FORMAT
 from storage.database import Database
 from storage.retrieval import COLUMNS, CurrentVersions, instance
 from storage.rows import Row
-from storage.statements import run
+from storage.statements import rows, run
 from storage.tables import blobs, instances, prepared_metadata, series, studies, versions
 from storage.upsert import INSERT
 
@@ -30,7 +30,7 @@ _OF_VERSION = (
 )
 _SIZE = select(func.length(prepared_metadata.c.content)).where(_OF_VERSION).scalar_subquery()
 _CURRENT = CurrentVersions((*_KEY, versions.c.blob, _SIZE.label("size")))
-_READ = (
+_VERSIONS = (
     select(*_KEY, prepared_metadata.c.content, *COLUMNS)
     .select_from(versions)
     .join(instances, instances.c.pk == versions.c.instance_pk)
@@ -38,10 +38,10 @@ _READ = (
     .join(studies, studies.c.pk == series.c.study_pk)
     .join(blobs, blobs.c.address == versions.c.blob)
     .outerjoin(prepared_metadata, _OF_VERSION)
-    .where(
-        versions.c.org_id == bindparam("org"), versions.c.instance_pk.in_(bindparam("pks", expanding=True))
-    )
+    .where(versions.c.org_id == bindparam("org"))
 )
+_OF_ONE = _VERSIONS.where(versions.c.instance_pk == bindparam("pk"))
+_OF_MANY = _VERSIONS.where(versions.c.instance_pk.in_(bindparam("pks", expanding=True)))
 
 
 def prepared_row(key: VersionKey, organization: int, content: bytes) -> Row:
@@ -68,6 +68,15 @@ def _keep(dialect: str) -> Any:
     )
 
 
+def _versions(
+    connection: Connection, organization: int, keys: Sequence[VersionKey]
+) -> Iterable[Sequence[Any]]:
+    """All versions of these instances."""
+    if len(keys) == 1:
+        return rows(connection, _OF_ONE, {"org": organization, "pk": keys[0][0]})
+    return connection.execute(_OF_MANY, {"org": organization, "pks": [pk for pk, _ in keys]})
+
+
 @dataclass(frozen=True, slots=True)
 class SqlVersions:
     """Implements `pacs.ports.Versions`."""
@@ -84,9 +93,8 @@ class SqlVersions:
         return HeldVersions(keys, [size or 0 for *_, size in found], state.hexdigest())
 
     def read(self, organization: int, keys: Sequence[VersionKey]) -> list[HeldVersion]:
-        wanted = {"org": organization, "pks": [pk for pk, _ in keys]}
         with self.database.read() as connection:
-            found = {(row[0], row[1]): row for row in connection.execute(_READ, wanted)}
+            found = {(row[0], row[1]): row for row in _versions(connection, organization, keys)}
         return [HeldVersion(key, instance(row[3:]), row[2]) for key in keys if (row := found.get(key))]
 
     def keep(self, organization: int, prepared: Mapping[VersionKey, bytes]) -> None:

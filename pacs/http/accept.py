@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from starlette.requests import Request
 
@@ -93,12 +94,18 @@ def acceptable(request: Request) -> list[MediaRange]:
 
 def parse(fields: Iterable[str]) -> list[MediaRange]:
     """In the caller's order; nothing said means anything. `BadInput` when all of it is unreadable."""
+    return list(_parsed(tuple(fields)))
+
+
+@lru_cache(maxsize=64)
+def _parsed(fields: tuple[str, ...]) -> tuple[MediaRange, ...]:
+    """A viewer says the same a thousand times."""
     texts = [text for field in fields for text in _RANGE.findall(field) if text.strip()]
     if not texts:
-        return [ANYTHING]
+        return (ANYTHING,)
     if len(texts) > MAX_RANGES:
         raise BadInput(f"Accept names more than {MAX_RANGES} media types")
-    ranges = [found for text in texts if (found := _media_range(text))]
+    ranges = tuple(found for text in texts if (found := _media_range(text)))
     if not ranges:
         raise BadInput("Accept names no media type")
     return ranges

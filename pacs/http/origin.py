@@ -11,6 +11,8 @@ import ipaddress
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection, Request
@@ -24,6 +26,7 @@ _PAIR = re.compile(r'\s*([A-Za-z]+)\s*=\s*(?:"([^"\\]*)"|([^\s",;]*))\s*')
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 _LOOPBACK = frozenset({"127.0.0.1", "::1"})
 _STATE = "origin"
+_SAYING = (b"forwarded", b"x-forwarded-")
 
 
 def origin(connection: HTTPConnection) -> str:
@@ -31,13 +34,21 @@ def origin(connection: HTTPConnection) -> str:
     base: str | None = connection.app.state.base_url
     if base:
         return base.rstrip("/")
-    found: str | None = connection.scope["state"].get(_STATE)
-    return found or _own(connection)
+    scope = connection.scope
+    found: str | None = scope["state"].get(_STATE)
+    if found:
+        return found
+    server = tuple(scope.get("server") or ())
+    root = scope.get("app_root_path", scope.get("root_path", ""))
+    return _own(scope.get("scheme", "http"), connection.headers.get("host"), server, root)
 
 
-def _own(connection: HTTPConnection) -> str:
+@lru_cache(maxsize=64)
+def _own(scheme: str, host: str | None, server: tuple[Any, ...], root: str) -> str:
     """Some clients, dicomweb-client among them, leave away in `Host` the port that they connect to."""
-    url, (address, port) = connection.base_url, connection.scope.get("server") or ("", None)
+    headers = [] if host is None else [(b"host", host.encode("latin-1"))]
+    scope = {"type": "http", "scheme": scheme, "server": server or None, "root_path": root, "path": root}
+    url, (address, port) = Request({**scope, "headers": headers}).base_url, server or ("", None)
     if url.port is None and port and str(port) != _DEFAULT_PORTS.get(url.scheme):
         names = {address, "localhost"} if address in _LOOPBACK else {address}
         if url.hostname in names:
@@ -54,6 +65,7 @@ def trusted_networks(networks: Iterable[str]) -> Trusted:
     """Whether an address is in one of them. `ValueError` for what is neither address nor network."""
     known = [ipaddress.ip_network(network, strict=False) for network in networks]
 
+    @lru_cache(maxsize=1024)
     def trusted(address: str) -> bool:
         try:
             ip = ipaddress.ip_address(address.partition("%")[0])
@@ -129,6 +141,10 @@ def _source(text: str) -> str:
         return ""
 
 
+def _says(scope: Scope) -> bool:
+    return any(name.startswith(_SAYING) for name, _ in scope["headers"])
+
+
 class ForwardedMiddleware:
     """Puts the origin into the state, and the caller's own address in the place of the proxy's."""
 
@@ -138,7 +154,7 @@ class ForwardedMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         client = scope.get("client")
-        if scope["type"] == "http" and client and self._trusted(client[0]):
+        if scope["type"] == "http" and client and _says(scope) and self._trusted(client[0]):
             said = forwarding(Headers(scope=scope))
             if said != Forwarding():
                 self._apply(scope, said)
