@@ -28,7 +28,7 @@ def steady(stop):
 def stubborn(stop):
     (folder / f"stubborn-{os.getpid()}").touch()
     stop.wait()
-    time.sleep(60)
+    time.sleep(300)
 
 roles = [Role("steady", steady, 2)]
 if len(sys.argv) > 3:
@@ -58,7 +58,7 @@ def pids(folder: Path, kind: str) -> set[int]:
 
 
 def wait_for(folder: Path, kind: str, count: int) -> set[int]:
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while len(found := pids(folder, kind)) < count:
         assert time.monotonic() < end, f"{kind}: {found}"
         time.sleep(0.02)
@@ -75,50 +75,50 @@ def alive(pid: int) -> bool:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_children_finish_their_work(start: Start, tmp_path: Path, number: signal.Signals) -> None:
-    parent = start("10")
+    parent = start("60")
     children = wait_for(tmp_path, "steady", 2)
     parent.send_signal(number)
-    assert parent.wait(20) == 0
+    assert parent.wait(60) == 0
     assert pids(tmp_path, "ended") == children
     assert (tmp_path / "draining").exists()
 
 
 def test_a_dead_child_is_started_again(start: Start, tmp_path: Path) -> None:
-    parent = start("10")
+    parent = start("60")
     first, second = wait_for(tmp_path, "steady", 2)
     os.kill(first, signal.SIGKILL)
     third = (wait_for(tmp_path, "steady", 3) - {first, second}).pop()
     os.kill(third, signal.SIGKILL)
     wait_for(tmp_path, "steady", 4)
     parent.terminate()
-    assert parent.wait(20) == 0
+    assert parent.wait(60) == 0
 
 
 def test_who_does_not_finish_is_ended(start: Start, tmp_path: Path) -> None:
     parent = start("0", "stubborn")
     wait_for(tmp_path, "stubborn", 1)
     parent.terminate()
-    assert parent.wait(20) == 1
+    assert parent.wait(60) == 1
 
 
 def test_a_second_signal_ends_all_at_once(start: Start, tmp_path: Path) -> None:
-    parent = start("50", "stubborn")
+    parent = start("250", "stubborn")
     (child,) = wait_for(tmp_path, "stubborn", 1)
     parent.terminate()
     while not (tmp_path / "draining").exists():
         time.sleep(0.01)
     parent.terminate()
-    assert parent.wait(20) == 1
+    assert parent.wait(60) == 1
     assert not alive(child)
 
 
 def test_children_do_not_outlive_their_parent(start: Start, tmp_path: Path) -> None:
-    parent = start("10")
+    parent = start("60")
     children = wait_for(tmp_path, "steady", 2)
     parent.kill()
     parent.wait()
     wait_for(tmp_path, "ended", 2)
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while any(alive(child) for child in children):
         assert time.monotonic() < end
         time.sleep(0.02)

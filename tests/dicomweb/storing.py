@@ -44,7 +44,7 @@ class Storing:
 
     def audited(self, count: int) -> list[tuple[Any, ...]]:
         """Action, outcome, correlation id and details of so many records, which come behind the answer."""
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while True:
             found = self.sql("SELECT action, outcome, correlation_id, details FROM audit ORDER BY seq")
             if len(found) >= count or time.monotonic() > deadline:

@@ -259,16 +259,16 @@ def test_conversions_that_take_long_hold_up_nothing_else(
 
     def slowly(archive: Archive, stored: StoredInstance) -> BlobReader:
         begun.release()
-        done.wait(30)
+        done.wait(120)
         return really(archive, stored)
 
     monkeypatch.setattr(Archive, "open", slowly)
     with world.client, ThreadPoolExecutor(61) as callers:
         slow = [callers.submit(world.get, instance + path) for _ in range(60)]
         try:
-            assert begun.acquire(timeout=10)
+            assert begun.acquire(timeout=60)
             time.sleep(0.5)  # until all are at work or in line
-            assert callers.submit(world.get, f"{instance}/metadata").result(10).status_code == 200
+            assert callers.submit(world.get, f"{instance}/metadata").result(60).status_code == 200
         finally:
             done.set()
-        assert {each.result(30).status_code for each in slow} == {200}
+        assert {each.result(60).status_code for each in slow} == {200}

@@ -27,7 +27,7 @@ DATA_SET = bytes(range(256)) * 5000
 WANTED = proposals([(VERIFICATION, [IMPLICIT]), (CT_IMAGE_STORAGE, [EXPLICIT, IMPLICIT])])
 
 
-def destination(port: int, timeout: float = 5.0) -> Destination:
+def destination(port: int, timeout: float = 60.0) -> Destination:
     return Destination("127.0.0.1", port, called="PACS", calling="US", timeout=timeout)
 
 
@@ -133,7 +133,7 @@ def peer(script: Script) -> Iterator[int]:
         connection, _ = listener.accept()
         wire = Wire.__new__(Wire)
         wire.socket = connection
-        connection.settimeout(5.0)
+        connection.settimeout(60.0)
         with wire:
             wire.pdu()
             script(wire)
@@ -142,7 +142,7 @@ def peer(script: Script) -> Iterator[int]:
         thread = threading.Thread(target=serve)
         thread.start()
         yield listener.getsockname()[1]
-        thread.join(10)
+        thread.join(60)
 
 
 def silent(wire: Wire) -> None:

@@ -59,4 +59,4 @@ def test_echo_and_store(certificate: Path) -> None:
 
 def test_plain_peers_are_turned_away(certificate: Path) -> None:
     with running(tls=server_side(certificate)) as world, pytest.raises(AssociationEnded):
-        open_association(Destination("127.0.0.1", world.port, "PACS", "US", timeout=5.0), WANTED)
+        open_association(Destination("127.0.0.1", world.port, "PACS", "US", timeout=60.0), WANTED)

@@ -56,7 +56,7 @@ class Counting:
 
     def run(self, task: Task, source: Source) -> bytes:
         self.done += 1
-        self.go.wait(10)
+        self.go.wait(120)
         if self.fault:
             raise self.fault
         return b"picture %d" % self.done

@@ -32,7 +32,7 @@ class Recorder:
 
     def __call__(self, transaction: Transaction, batch: Sequence[int]) -> list[int]:
         self.entered.set()
-        self.gate.wait(30)
+        self.gate.wait(120)
         self.batches.append(list(batch))
         if 13 in batch:
             raise ValueError("13")
@@ -45,9 +45,9 @@ def submitted(
     """The first number is being entered, behind the closed gate, and all others wait."""
     first, *others = numbers
     answers = [pool.submit(committer.submit, first)]
-    assert recorder.entered.wait(10)
+    assert recorder.entered.wait(60)
     answers += [pool.submit(committer.submit, number) for number in others]
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while committer._queue.qsize() < len(others):
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -121,7 +121,7 @@ def test_who_looked_before_the_close_and_came_after_it_is_refused(sqlite: Databa
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(committer.submit, 1)
         with pytest.raises(DatabaseUnavailable):
-            answer.result(5)
+            answer.result(60)
 
 
 def test_a_full_database_says_so_and_recovers(sqlite_url: str, sqlite: Database) -> None:
@@ -211,7 +211,7 @@ def test_what_is_deferred_is_committed_soon_and_before_the_end(sqlite: Database)
     recorder = Recorder()
     committer = Committer(sqlite, recorder)
     committer.defer(1)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not recorder.batches and time.monotonic() < deadline:
         time.sleep(0.01)
     assert recorder.batches == [[1]]

@@ -141,7 +141,7 @@ def test_two_processes_on_one_database(database_url: str, database: Database) ->
     for process in processes:
         process.start()
     for process in processes:
-        process.join(60)
+        process.join(240)
         assert process.exitcode == 0
     (study,) = rows(database, "SELECT * FROM studies")
     assert study["number_of_study_related_instances"] == 80

@@ -144,7 +144,7 @@ def test_the_worker_keeps_its_lease_while_it_works(database: Database, queue: Sq
             return held
 
     def wait(job: ClaimedJob) -> None:
-        renewed.wait(10)
+        renewed.wait(60)
 
     worker = Worker(Watched(database), {"count": wait}, "w", timedelta(seconds=0.3))
     assert worker.work()

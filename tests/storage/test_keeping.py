@@ -149,7 +149,7 @@ def test_deleting_while_instances_come(database: Database, keeping: SqlKeeping) 
 
         with ThreadPoolExecutor(5) as pool:
             for done in [*(pool.submit(send, n) for n in range(3)), *(pool.submit(remove) for _ in range(2))]:
-                done.result(timeout=60)
+                done.result(timeout=240)
     assert_counts_true(database)
 
 
@@ -174,10 +174,10 @@ def test_who_prepares_metadata_and_who_deletes_do_not_wait_in_a_circle(
     monkeypatch.setattr("storage.prepared.run", slowly)
     with ThreadPoolExecutor(2) as pool:
         preparing = pool.submit(SqlVersions(database).keep, 1, dict.fromkeys(keys, b"text"))
-        assert begun.wait(10)
+        assert begun.wait(60)
         deletion = pool.submit(keeping.delete, USER, uid(1), None, "wrong patient")
-        preparing.result(30)
-        assert deletion.result(30).instances == 6
+        preparing.result(120)
+        assert deletion.result(120).instances == 6
     assert count(database, "prepared_metadata") == 1  # of the other study
 
 

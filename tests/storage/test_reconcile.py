@@ -37,7 +37,7 @@ os._exit(9)
 
 
 def killed_sender(root: Path) -> None:
-    subprocess.run([sys.executable, "-c", KILLED, str(root)], check=False, timeout=60)
+    subprocess.run([sys.executable, "-c", KILLED, str(root)], check=False, timeout=240)
 
 
 def test_nothing_happened(shelf: Shelf) -> None:

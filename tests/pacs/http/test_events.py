@@ -26,9 +26,11 @@ class Feed:
         self.fault: Exception | None = None
 
     def add(self, organization: int = 1, count: int = 1) -> None:
-        known = self.changes.setdefault(organization, [])
-        for _ in range(count):
-            known.append(Change(len(known) + 1, datetime.now(UTC), "study.received", "1.2.3", {}, "c"))
+        known = self.changes.get(organization, [])
+        numbers = range(len(known) + 1, len(known) + 1 + count)
+        now = datetime.now(UTC)
+        new = [Change(number, now, "study.received", "1.2.3", {}, "c") for number in numbers]
+        self.changes[organization] = known + new  # all at once: a thread reads it
 
     def read(self, organization: int, after: int, limit: int) -> list[Change]:
         self.reads += 1
@@ -56,6 +58,11 @@ async def first(broadcast: Broadcast, count: int, after: int | None, organizatio
     return seen
 
 
+async def joined(broadcast: Broadcast, count: int, organization: int = 1) -> None:
+    while broadcast.listeners(organization) < count:
+        await asyncio.sleep(0.01)
+
+
 def quick(feed: Feed) -> Broadcast:
     return Broadcast(feed, lambda: False, pause=0.01, silence=0.05)
 
@@ -66,7 +73,7 @@ def test_many_listeners_share_one_read() -> None:
         feed.add(count=3)
         broadcast = quick(feed)
         listening = [asyncio.create_task(first(broadcast, 2, None)) for _ in range(100)]
-        await asyncio.sleep(0.2)
+        await joined(broadcast, 100)
         feed.add(count=2)
         return await asyncio.gather(*listening), feed.reads
 
@@ -81,7 +88,7 @@ def test_replay_is_whole_however_long_ago_it_begins() -> None:
         feed.add(count=2 * PAGE + 7)
         broadcast = quick(feed)
         seen = asyncio.create_task(first(broadcast, 2 * PAGE + 10, 0))
-        await asyncio.sleep(0.1)
+        await joined(broadcast, 1)
         feed.add(count=3)
         return await seen
 
@@ -114,10 +121,10 @@ def test_a_database_that_went_away_is_waited_for() -> None:
         feed = Feed()
         broadcast = quick(feed)
         listening = asyncio.create_task(first(broadcast, 1, None))
-        await asyncio.sleep(0.05)
+        await joined(broadcast, 1)
         feed.looks, feed.away = 2, True
-        await asyncio.sleep(0.05)
-        assert not feed.away
+        while feed.away:
+            await asyncio.sleep(0.01)
         feed.add()
         return await listening
 
@@ -151,17 +158,13 @@ def test_only_so_many_may_listen() -> None:
         def listen(organization: int) -> asyncio.Task[list[int]]:
             return asyncio.create_task(first(broadcast, 1, None, organization))
 
-        async def joined(organization: int, count: int) -> None:
-            while broadcast.listeners(organization) < count:
-                await asyncio.sleep(0.01)
-
         mine = [listen(1), listen(1)]
-        await joined(1, 2)
+        await joined(broadcast, 2)
         with pytest.raises(Unavailable):
             broadcast.check_room(1)
         broadcast.check_room(2)  # others have their own room
         theirs = listen(2)
-        await joined(2, 1)
+        await joined(broadcast, 1, 2)
         with pytest.raises(Unavailable):
             broadcast.check_room(3)
         with pytest.raises(Unavailable):  # who was let in at the same moment
@@ -194,9 +197,9 @@ def test_listeners_go_when_the_server_stops_and_nobody_looks_any_more() -> None:
         feed, stop = Feed(), asyncio.Event()
         broadcast = Broadcast(feed, stop.is_set, pause=0.01, silence=60)
         listening = asyncio.create_task(first(broadcast, 1, None))
-        await asyncio.sleep(0.05)
+        await joined(broadcast, 1)
         stop.set()
-        seen = await asyncio.wait_for(listening, 5)
+        seen = await asyncio.wait_for(listening, 60)
         looks = feed.looks
         await asyncio.sleep(0.05)
         return seen, looks, feed.looks
