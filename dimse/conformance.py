@@ -79,7 +79,7 @@ _EVERY_SERVICE = {
     PROCESSING_FAILURE: "a fault of this archive; its log has it under the correlation id",
 }
 _RETRIEVE = {
-    PENDING: "sub-operations are continuing; sent after each",
+    PENDING: f"sub-operations are continuing; one each {suboperations.PENDING_EVERY:g} s at most",
     SUCCESS: "all sub-operations are complete, or nothing was selected",
     suboperations.WITH_FAILURES: "complete, one or more failed or ended with a warning",
     CANCEL: "cancelled; Remaining says how many were not begun",

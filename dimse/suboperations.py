@@ -6,14 +6,16 @@ stop the others.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Protocol
 
 import structlog
 
+from dimse.ahead import Ahead
 from dimse.command import Command
 from dimse.operation import Operation
 from dimse.selection import Selection
@@ -34,6 +36,9 @@ FAILED_SOP_INSTANCE_UID_LIST = 0x00080058
 
 MAX_SUBOPERATIONS = 0xFFFF
 """What the 16-bit counters of a response can say (PS3.7 Table 9.1-4)."""
+PENDING_EVERY = 0.1
+"""Seconds between pending responses. They are optional (PS3.4 §C.4.2.3.1): these are for eyes that
+wait, and each one more costs the archive and the peer as much as receiving the instance does."""
 
 
 class RetrieveArchive(Protocol):
@@ -52,9 +57,9 @@ class DestinationLost(Exception):
     """Nothing more can be sent to where the instances should go."""
 
 
-Send = Callable[[StoredInstance], Command]
-"""Sends one instance and returns the peer's response. `PacsError`: this one cannot be sent;
-`DestinationLost`: nor can any other."""
+Send = Callable[[StoredInstance, bytes | None], Command]
+"""Sends one instance, whose data set may have been read ahead, and returns the peer's response.
+`PacsError`: this one cannot be sent; `DestinationLost`: nor can any other."""
 
 
 @dataclass(slots=True)
@@ -127,27 +132,41 @@ def recorded(
 
 
 def perform(
-    operation: Operation, instances: Sequence[StoredInstance], send: Send, progress: Progress
+    operation: Operation,
+    instances: Sequence[StoredInstance],
+    ahead: Generator[Ahead],
+    send: Send,
+    progress: Progress,
 ) -> None:
-    """Send all, with a pending response after each, then the final one. Cancelling ends it between two."""
+    """Send all, with pending responses now and then, and the final one. Cancelling ends it between two."""
     progress.remaining = len(instances)
-    lost = ""
-    for instance in instances:
-        if not lost and operation.cancelled():
-            _finish(operation, CANCEL, progress)
-            return
+    try:
+        with closing(ahead):
+            cancelled = _send_all(operation, ahead, send, progress)
+    except DestinationLost as lost:
+        for instance in instances[-progress.remaining :]:
+            progress.count(instance, PROCESSING_FAILURE)
+        _finish(operation, progress.status, progress, str(lost))
+    else:
+        _finish(operation, CANCEL if cancelled else progress.status, progress)
+
+
+def _send_all(operation: Operation, ahead: Iterable[Ahead], send: Send, progress: Progress) -> bool:
+    """Whether that was cancelled."""
+    due = 0.0
+    for instance, data_set in ahead:
+        if operation.cancelled():
+            return True
         try:
-            status = PROCESSING_FAILURE if lost else send(instance).status
+            status = send(instance, data_set).status
         except PacsError as error:
             _log_failure(instance, error)
             status = PROCESSING_FAILURE
-        except DestinationLost as error:
-            _log_failure(instance, error)
-            status, lost = PROCESSING_FAILURE, str(error)
         progress.count(instance, status)
-        if not lost:
+        if time.monotonic() >= due:
             operation.respond(PENDING, **progress.elements(with_remaining=True))
-    _finish(operation, progress.status, progress, lost)
+            due = time.monotonic() + PENDING_EVERY
+    return False
 
 
 def _log_failure(instance: StoredInstance, error: Exception) -> None:

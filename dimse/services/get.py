@@ -23,13 +23,13 @@ def serve(operation: Operation, sending: Sending) -> None:
     if instances is None:
         return
 
-    def send(instance: StoredInstance) -> Command:
+    def send(instance: StoredInstance, data_set: bytes | None) -> Command:
         taken = (
             context
             for context in operation.contexts
             if context.is_scu and context.abstract_syntax == instance.identity.sop_class_uid
         )
-        return sending.send(instance, taken, operation.store)
+        return sending.send(instance, data_set, taken, operation.store)
 
     with recorded(operation, sending.archive, selection, operation.peer.title) as progress:
-        perform(operation, instances, send, progress)
+        perform(operation, instances, sending.ahead(instances), send, progress)

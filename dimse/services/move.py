@@ -67,7 +67,8 @@ def serve(operation: Operation, sending: Sending, outbound: Outbound) -> None:
         recorded(operation, sending.archive, selection, destination.called) as progress,
         Delivery(destination, sending, plan, originator) as delivery,
     ):
-        perform(operation, delivery.ordered(instances), delivery.send, progress)
+        ordered = delivery.ordered(instances)
+        perform(operation, ordered, sending.ahead(ordered), delivery.send, progress)
 
 
 def _destination(operation: Operation, outbound: Outbound) -> Destination:
@@ -129,12 +130,12 @@ class Delivery:
         """Those that share an association one after the other."""
         return sorted(instances, key=lambda instance: self._batch_of[instance.identity.sop_class_uid])
 
-    def send(self, instance: StoredInstance) -> Command:
+    def send(self, instance: StoredInstance, data_set: bytes | None) -> Command:
         """An instance that costs two associations is given up; the next one gets a new association."""
         for _ in range(2):
             association = self._association_for(instance.identity.sop_class_uid)
             try:
-                response = self._store(association, instance)
+                response = self._store(association, instance, data_set)
             except TimedOut as late:
                 self._abort()
                 raise DestinationLost("the destination does not answer") from late
@@ -148,12 +149,14 @@ class Delivery:
                 return response
         return Command(Status=PROCESSING_FAILURE)
 
-    def _store(self, association: OutgoingAssociation, instance: StoredInstance) -> Command:
+    def _store(
+        self, association: OutgoingAssociation, instance: StoredInstance, data_set: bytes | None
+    ) -> Command:
         def store(context: Context, outgoing: OutgoingInstance) -> Command:
             return association.store(context, outgoing, self._originator)
 
         contexts = association.contexts_for(instance.identity.sop_class_uid)
-        return self._sending.send(instance, contexts, store)
+        return self._sending.send(instance, data_set, contexts, store)
 
     def _association_for(self, sop_class: str) -> OutgoingAssociation:
         batch = self._batch_of[sop_class]

@@ -18,6 +18,7 @@ from pynetdicom import AE, AllStoragePresentationContexts, build_context, build_
 from pynetdicom.pdu_primitives import SOPClassExtendedNegotiation
 from pynetdicom.presentation import PresentationContext
 
+from dimse import suboperations
 from dimse.models import MODELS, OPTIONS
 from dimse.sending import Sending
 from dimse.services import get, move
@@ -51,7 +52,9 @@ class Archive:
 
 
 @pytest.fixture
-def archive() -> Iterator[Archive]:
+def archive(monkeypatch: pytest.MonkeyPatch) -> Iterator[Archive]:
+    """Sends a pending response after each sub-operation, however quick it is."""
+    monkeypatch.setattr(suboperations, "PENDING_EVERY", 0.0)
     holdings, entities = Holdings(), Register()
     sending = Sending(holdings, Transcoder(Codecs(DECODABLE, decode)))
     services = (get.service(sending), move.service(sending, Outbound(entities, "PACS", timeout=5.0)))
@@ -181,6 +184,16 @@ def test_a_study_is_moved_as_it_was_stored(archive: Archive) -> None:
             "completed": 3, "failed": 0, "remaining": 0,
         }),
     ]  # fmt: skip
+
+
+def test_pending_responses_come_now_and_then(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(suboperations, "PENDING_EVERY", 3600.0)
+    for _ in range(30):
+        archive.holdings.add_image()
+    with destination([build_context(CT)]) as there:
+        archive.register("THERE", there.port)
+        responses = do_move(archive, ask(StudyInstanceUID="1.2"))
+    assert [counters(status) for status, _ in responses] == [(29, 1, 0, 0), (None, 30, 0, 0)]
 
 
 def test_nothing_selected_is_a_success(archive: Archive) -> None:
