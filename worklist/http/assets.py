@@ -42,7 +42,7 @@ class Asset:
     packed: bytes | None
     """With gzip, where that makes it smaller."""
     media_type: str
-    etag: str
+    digest: str
 
 
 def asset(name: str, body: bytes) -> Asset:
@@ -51,7 +51,7 @@ def asset(name: str, body: bytes) -> Asset:
     packed = None
     if suffix in _PACKABLE and len(body) >= _WORTH_PACKING:
         packed = gzip.compress(body, 9, mtime=0)
-    return Asset(body, packed, media_type, f'"{hashlib.sha256(body).hexdigest()[:32]}"')
+    return Asset(body, packed, media_type, hashlib.sha256(body).hexdigest()[:32])
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +74,14 @@ def read(folder: Path) -> Assets:
 
 
 def answer(request: Request, found: Asset, cache: str) -> Response:
-    """Compressed when the browser takes that; 304 when it has it already."""
-    headers = {"ETag": found.etag, "Cache-Control": cache, "Vary": "Accept-Encoding"}
-    if is_known(request, found.etag):
-        return Response(status_code=304, headers=headers)
+    """Compressed when the browser takes that, which is another representation with another tag (RFC 9110
+    §8.8.3.3); 304 when it has it already."""
+    headers = {"ETag": f'"{found.digest}"', "Cache-Control": cache, "Vary": "Accept-Encoding"}
     body = found.body
     if found.packed is not None and takes_gzip(request):
         body = found.packed
-        headers["Content-Encoding"] = "gzip"
+        headers |= {"ETag": f'"{found.digest}-gzip"', "Content-Encoding": "gzip"}
+    if is_known(request, headers["ETag"]):
+        headers.pop("Content-Encoding", None)
+        return Response(status_code=304, headers=headers)
     return Response(body, headers=headers | {"Content-Type": found.media_type})
