@@ -8,31 +8,46 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-import orjson
 from anyio import CapacityLimiter, to_thread
+from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from pacs import passwords
 from pacs.accounts import Session, User
-from pacs.errors import BadInput, Forbidden, LimitExceeded, UnsupportedMediaType
+from pacs.errors import Forbidden
 from pacs.http.authentication import Caller, anonymous
+from pacs.http.bodies import read
 from pacs.http.headers import over_tls
 from pacs.http.resource import Public, Resource, actor
 from pacs.http.sessions import COOKIE, Sessions
+from pacs.passwords import MAX_LENGTH
 from pacs.rights import ROLES, Right
 from pacs.sign_in import SignIn
 
 ROOT = "/api/v1"
-MAX_BODY = 16 << 10
 HASHING_AT_ONCE = 2
 """Passwords take time and 19 MiB each; whoever guesses shall not take all threads with that."""
 
 T = TypeVar("T")
+
+Typed = Annotated[str, Field(max_length=MAX_LENGTH)]
+"""As it was typed, blanks and all."""
+UNSAID = ""
+"""A body that names no media type is refused: another site's form can send those."""
+
+
+class Credentials(BaseModel):
+    email: Typed
+    password: Typed
+
+
+class NewPassword(BaseModel):
+    old_password: Typed
+    new_password: Typed
 
 
 class AuthResources:
@@ -56,9 +71,9 @@ class AuthResources:
     async def login(self, request: Request) -> Response:
         """Sign in with e-mail address and password."""
         sessions = self._needed()
-        given = await _fields(request, "email", "password")
+        given = await read(request, Credentials, UNSAID)
         somebody = anonymous(request)
-        session = await self._apart(lambda: self._sign_in.begin(somebody, given["email"], given["password"]))
+        session = await self._apart(lambda: self._sign_in.begin(somebody, given.email, given.password))
         lasts = int((session.expires_at - datetime.now(UTC)).total_seconds())
         token = sessions.tokens.issue(session)
         csrf = sessions.tokens.csrf(session.id)
@@ -83,7 +98,7 @@ class AuthResources:
         sessions, session = self._needed(), _session(request)
         who = actor(request)
         await run_in_threadpool(self._sign_in.end, who, session)
-        sessions.forget(session)
+        sessions.end()
         answer = Response(status_code=204)
         answer.delete_cookie(COOKIE, path="/")
         return answer
@@ -111,10 +126,10 @@ class AuthResources:
     async def password(self, request: Request) -> Response:
         """Change one's own password; all other sessions end."""
         sessions, session = self._needed(), _session(request)
-        given = await _fields(request, "old_password", "new_password")
-        who, old, new = actor(request), given["old_password"], given["new_password"]
+        given = await read(request, NewPassword, UNSAID)
+        who, old, new = actor(request), given.old_password, given.new_password
         await self._apart(lambda: self._sign_in.change_password(who, session, old, new))
-        sessions.forget(session)
+        sessions.end()
         return Response(status_code=204)
 
     def roles(self, request: Request) -> Response:
@@ -155,25 +170,3 @@ def _user(user: User, organization: str) -> dict[str, Any]:
         "organization": organization,
         "must_change_password": user.must_change_password,
     }
-
-
-async def _fields(request: Request, *names: str) -> dict[str, str]:
-    """The texts of a JSON object. Other media types are refused: another site's form can send those."""
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != "application/json":
-        raise UnsupportedMediaType("the body must be application/json")
-    body = b""
-    async for piece in request.stream():
-        body += piece
-        if len(body) > MAX_BODY:
-            raise LimitExceeded("the body is too long")
-    try:
-        found = orjson.loads(body)
-    except ValueError:
-        raise BadInput("the body is not JSON") from None
-    if not isinstance(found, dict):
-        raise BadInput("the body must be a JSON object")
-    for name in names:
-        if not isinstance(found.get(name), str) or len(found[name]) > passwords.MAX_LENGTH:
-            raise BadInput(f"{name} must be a text of at most {passwords.MAX_LENGTH} characters")
-    return {name: found[name] for name in names}
