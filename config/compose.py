@@ -34,7 +34,7 @@ from pacs.http.broadcast import Audience
 from pacs.http.loopback import OpenOnLoopback
 from pacs.http.origin import trusted_networks
 from pacs.http.pictures import Pictures
-from pacs.http.sessions import Sessions
+from pacs.http.sessions import Ended, Sessions
 from pacs.http.sign_in import AuthResources
 from pacs.http.signed import Signer
 from pacs.http.tokens import Tokens
@@ -230,10 +230,10 @@ def cache_tidying(installation: Installation) -> Tidying:
     return Tidying(installation.database, installation.cache, lasts)
 
 
-def http_app(installation: Installation, stopping: Callable[[], bool]) -> App:
-    """`stopping`: whether this process is about to end."""
+def http_app(installation: Installation, stopping: Callable[[], bool], ended: Ended | None = None) -> App:
+    """`stopping`: whether this process is about to end. `ended`: what it shares with others of its kind."""
     database, blobs, settings = installation.database, installation.blobs, installation.settings
-    sessions = None if settings.open else Sessions(installation.accounts, Tokens(secret_key(settings)))
+    sessions = None if settings.open else Sessions(installation.accounts, Tokens(secret_key(settings)), ended)
     origins = frozenset(settings.cors_origins)
     pictures = Pictures(rendering(installation))
     return create_app(
