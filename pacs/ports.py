@@ -222,8 +222,12 @@ class Tasks(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class CacheFigures:
-    entries: int
-    bytes: int
+    """What it holds, and how often it held what was asked for, or did not."""
+
+    entries: int = 0
+    bytes: int = 0
+    hits: int = 0
+    misses: int = 0
 
 
 class Cache(Protocol):
@@ -236,7 +240,11 @@ class Cache(Protocol):
 
     def forget(self, organization: int, address: str) -> None: ...
 
-    def figures(self, organization: int) -> CacheFigures: ...
+    def count(self, organization: int, hit: bool) -> None:
+        """Somebody's wish was met, or not."""
+
+    def figures(self, organization: int) -> CacheFigures:
+        """Of all processes of this node."""
 
 
 class ApplicationEntities(Protocol):
