@@ -38,6 +38,7 @@ from pacs.http.sessions import Ended, Sessions
 from pacs.http.sign_in import AuthResources
 from pacs.http.signed import Signer
 from pacs.http.tokens import Tokens
+from pacs.keeping import RESTORE
 from pacs.metadata import Metadata
 from pacs.metrics import Aged
 from pacs.model import Blob
@@ -46,6 +47,7 @@ from pacs.pixels.pool import Inline
 from pacs.pixels.tasks import Workers, decoded, encoded
 from pacs.pixels.transcode import ENCODABLE
 from pacs.rendering import Lifetimes, Rendering
+from pacs.restoring import Restore
 from pacs.sign_in import SignIn
 from pacs.tasks import UPLOAD
 from pacs.transcoding import Codecs, Transcoder
@@ -200,14 +202,14 @@ def dimse_edge(installation: Installation) -> Edge:
 
 def worker(installation: Installation, name: str) -> Worker:
     quiet_period = timedelta(seconds=installation.settings.quiet_period)
+    tasks = SqlTasks(installation.database, installation.blobs.missing)
     return Worker(
         installation.queue,
         {
             settle.KIND: settle.SettleStudy(installation.database, quiet_period),
             deleting.PURGE: deleting.PurgeDeletion(installation.database),
-            UPLOAD: TakeInUpload(
-                installation.archive, SqlTasks(installation.database, installation.blobs.missing)
-            ),
+            UPLOAD: TakeInUpload(installation.archive, tasks),
+            RESTORE: Restore(installation.archive, tasks, SqlKeeping(installation.database)),
         },
         name,
         timedelta(seconds=installation.settings.job_lease),

@@ -186,6 +186,15 @@ class Keeping(Protocol):
     def delete(self, actor: Actor, study: str, sop: str | None, reason: str) -> Deletion:
         """A study, or an instance of it; with the last instance its series, study and patient go."""
 
+    def deletions(self, organization: int, limit: int, offset: int) -> tuple[list[Deletion], int]:
+        """What was deleted, the newest first, and how much of it there is."""
+
+    def restore(self, actor: Actor, deletion: str) -> Task:
+        """Begin to bring it back, or what has been begun. `NotFound`; `Conflict` when its bytes are gone."""
+
+    def remember(self, organization: int, deletion: str) -> None:
+        """What people had said of a study that was brought back is said of it again."""
+
 
 class Tasks(Protocol):
     """Work that somebody follows; each step in one transaction with its event."""
