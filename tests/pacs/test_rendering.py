@@ -55,7 +55,7 @@ class Counting:
         self.go = threading.Event()
         self.go.set()
 
-    def run(self, task: Task, source: Source) -> bytes:
+    def run(self, task: Task, source: Source, patient: bool = False) -> bytes:
         self.done += 1
         self.go.wait(120)
         if self.fault:
