@@ -123,7 +123,7 @@ class Node:
         with self._composed() as installation:
             config = _uvicorn(http_app(installation, stop.is_set, self.ended), self.settings)
             config.load()
-            config.ssl = tls.accepting(self.settings) if self.settings.http_tls else None
+            config.ssl = tls.web(self.settings)
             server = _Server(config)
 
             def end(number: int, frame: FrameType | None) -> None:
