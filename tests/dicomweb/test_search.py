@@ -269,7 +269,7 @@ def test_all_is_every_attribute_that_is_indexed(client: TestClient) -> None:
     answer = found(client, "studies/1.2.1/series/1.3.1/instances?includefield=all")[0]
     assert values(answer, "00280030") == ["0.5", "0.75"]
     assert values(answer, "00080060") == ["CT"]
-    assert values(answer, "00101030") == [71.5]
+    assert values(answer, "00101030") == ["71.5"]
 
 
 def test_a_page_says_how_many_there_are_and_that_there_is_more(client: TestClient) -> None:
