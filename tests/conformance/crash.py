@@ -21,7 +21,7 @@ from pathlib import Path
 from pydicom.uid import generate_uid
 
 from tests.conformance.senders import Modality, get_study, instance_uids, study_counts
-from tests.conformance.server import Server
+from tests.conformance.server import PATIENCE, Server
 
 SENDERS = 4
 PAUSE = 0.02
@@ -44,6 +44,9 @@ def crash_rounds(server: Server, rounds: int, seconds: tuple[float, float] = (0.
         server.start()
         total = sum(len(sender.acknowledged) for sender in senders)
         print(f"\rkilled {done + 1} of {rounds} times, {total} acknowledged", end="", file=sys.stderr)
+    deadline = time.monotonic() + PATIENCE
+    while not all(sender.acknowledged for sender in senders) and time.monotonic() < deadline:
+        time.sleep(0.05)
     time.sleep(1)
     stop.set()
     for thread in threads:
