@@ -13,6 +13,7 @@ import pytest
 from pydicom.uid import generate_uid
 
 from tests.conformance.crash import assert_kept, crash_rounds
+from tests.conformance.crash_web import assert_as_told, kill_rounds
 from tests.conformance.senders import Modality, digest, get_study, small_ct, study_counts
 from tests.conformance.server import Server
 from tests.conformance.small_disk import small_disk
@@ -25,6 +26,16 @@ def test_kill_minus_nine(fresh_server: Server) -> None:
     assert all(sender.acknowledged for sender in senders)
     assert_kept(fresh_server, senders)
     fresh_server.quick_command("verify")
+
+
+def test_kill_minus_nine_of_a_single_process(fresh_server: Server) -> None:
+    """While clients store, upload and delete over the web."""
+    fresh_server.kill()
+    fresh_server.environment["PACS_JOB_LEASE"] = "5"
+    fresh_server.start()
+    clients = kill_rounds(fresh_server, rounds=4)
+    assert_as_told(fresh_server, clients)
+    fresh_server.command("verify")
 
 
 @pytest.fixture
