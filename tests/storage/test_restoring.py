@@ -16,9 +16,9 @@ from pacs.actor import Actor
 from pacs.archive import Archive
 from pacs.errors import Conflict, NotFound
 from pacs.jobs import ClaimedJob
-from pacs.keeping import RESTORE, Amendment, Expected, Priority
+from pacs.keeping import Amendment, Expected, Priority
 from pacs.restoring import Restore
-from pacs.tasks import Status, Task
+from pacs.tasks import RESTORE, Status, Task
 from pacs.worker import Worker
 from storage.blobs import BlobStore
 from storage.database import Database
