@@ -14,6 +14,7 @@ from pathlib import Path
 import pydicom
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 from prometheus_client.parser import text_string_to_metric_families
 from pydicom.data import get_testdata_file
 from pydicom.uid import generate_uid
@@ -211,7 +212,7 @@ def test_each_process_is_replaced_when_it_dies(fresh_server: Server, slices: Pat
     children = fresh_server.processes()[1:]
     for process in children:
         process.kill()
-        process.wait(10)
+        process.wait(PATIENCE)
         deadline = time.monotonic() + PATIENCE
         while len(fresh_server.processes()) <= len(children) or not fresh_server.ready():
             assert time.monotonic() < deadline
@@ -253,6 +254,7 @@ def test_every_curl_line_of_the_readme(server: Server, ct: Path, tmp_path: Path)
     web = server.web()
     study = web.get("/dicom-web/studies?limit=1").json()[0]["0020000D"]["Value"][0]
     shutil.copy(get_testdata_file("CT_small.dcm"), tmp_path / "image.dcm")
+    Image.new("RGB", (40, 30)).save(tmp_path / "wound.jpg")
     lines = re.findall(r"^curl .*$", README, re.MULTILINE)
     assert len(lines) >= 6
     for line in lines:
