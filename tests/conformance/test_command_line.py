@@ -149,6 +149,11 @@ def test_the_doctor_says_what_to_do(alone: Server, server: Server) -> None:
     assert "is in use" in said and "free some space" in said and "Traceback" not in said
 
 
+def test_the_server_says_how_it_is(alone: Server, server: Server) -> None:
+    assert server.command("health", "--ready").strip() == "healthy"
+    assert "nothing answers" in alone.command("health", code=1)
+
+
 def test_the_doctor_on_what_is_not_there(alone: Server) -> None:
     alone.environment["PACS_DATABASE_URL"] = "postgresql+psycopg://pacs@127.0.0.1:1/pacs"
     said = alone.quick_command("doctor", code=1)

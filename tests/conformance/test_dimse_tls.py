@@ -171,6 +171,7 @@ def test_the_web_by_tls(tmp_path: Path) -> None:
         answer = httpx.get(f"https://127.0.0.1:{server.http_port}/health/ready", verify=trusting)
         assert answer.status_code == 200
         assert "strict-transport-security" in answer.headers
+        assert "healthy" in server.quick_command("health")
         with pytest.raises(httpx.TransportError):
             httpx.get(f"{server.url}/health/ready")
     finally:

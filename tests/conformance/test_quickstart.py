@@ -243,7 +243,8 @@ def test_a_message_under_way_is_finished_before_the_end(fresh_server: Server, sl
 def test_the_command_line_tells_its_help() -> None:
     done = subprocess.run([*PACS, "--help"], capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0 and "Usage: pacs" in done.stdout
-    for command in ("serve", "import", "ae add", "verify", "reindex", "audit verify", "jobs retry", "doctor"):
+    commands = ("serve", "import", "ae add", "verify", "reindex", "audit verify", "jobs retry", "doctor")
+    for command in (*commands, "health"):
         told = CliRunner().invoke(main, [*command.split(), "--help"], prog_name="pacs")
         assert told.exit_code == 0 and "Usage: pacs" in told.output
 
