@@ -59,6 +59,7 @@ class AuthResources:
         self._sign_in = sign_in
         self._sessions = sessions
         self._limiter: CapacityLimiter | None = None
+        self._hashing = 0
 
     def routes(self) -> list[Route]:
         auth = f"{ROOT}/auth"
@@ -151,9 +152,13 @@ class AuthResources:
     async def _apart(self, work: Callable[[], T]) -> T:
         if self._limiter is None:
             self._limiter = CapacityLimiter(HASHING_AT_ONCE)
-        if self._limiter.statistics().tasks_waiting >= HASHING_LATER:
+        if self._hashing >= HASHING_AT_ONCE + HASHING_LATER:
             raise Unavailable("too many sign in at once; try again soon")
-        return await to_thread.run_sync(work, limiter=self._limiter)
+        self._hashing += 1
+        try:
+            return await to_thread.run_sync(work, limiter=self._limiter)
+        finally:
+            self._hashing -= 1
 
 
 def _session(request: Request) -> Session:
