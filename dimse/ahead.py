@@ -19,7 +19,7 @@ READERS = 8
 """Threads of a process that read ahead, for all its retrievals together."""
 SMALL = 1 << 20
 """Bytes of the largest file that is read ahead, and of a batch; sending larger ones hides their reading."""
-_TOGETHER = 8  # instances of one batch: fewer hand-overs between threads
+_TOGETHER = 16  # instances of a batch at most: each hand-over wakes a thread
 _UNDER_WAY = 8
 
 Open = Callable[[StoredInstance], BlobReader]
