@@ -8,9 +8,10 @@ import { Failure } from "./kit/states.js";
 import { Toasts } from "./kit/toast.js";
 import { SignIn } from "./pages/signin.js";
 import { Studies } from "./pages/studies.js";
+import { Uploads } from "./pages/uploads.js";
 import { Viewer } from "./viewer/page.js";
 
-const PAGES = { "/": Studies, "/signin": SignIn, "/view": Viewer, "/viewer": Viewer };
+const PAGES = { "/": Studies, "/uploads": Uploads, "/signin": SignIn, "/view": Viewer, "/viewer": Viewer };
 
 function App() {
   const [problem, setProblem] = useState(null);

@@ -6,7 +6,7 @@ import { personName } from "../core/format.js";
 import { bound, useKeys } from "../core/keys.js";
 import { DENSITIES, THEMES, density, setDisplay, theme } from "../core/display.js";
 import { go, href, openImages, place } from "../core/router.js";
-import { session, signOut } from "../core/session.js";
+import { rights, session, signOut } from "../core/session.js";
 import { LANGUAGES, language, speak, t } from "../core/strings.js";
 import { first, text } from "../dicom/dataset.js";
 import { Button } from "../kit/button.js";
@@ -19,7 +19,10 @@ import { explain } from "../kit/states.js";
 import { readingsOf } from "./studylist.js";
 
 const ICON = document.querySelector("link[rel=icon]").href;
-const DESTINATIONS = [["/", "images", "nav.studies"]];
+const DESTINATIONS = [
+  ["/", "images", "nav.studies", "read"],
+  ["/uploads", "upload", "nav.uploads", "store"],
+];
 
 export function Frame({ children, query, onQuery, actions = [] }) {
   const [open, setOpen] = useState(null); // "palette", "help" or "settings"
@@ -30,16 +33,17 @@ export function Frame({ children, query, onQuery, actions = [] }) {
     { key: "Ctrl+k", label: t("key.palette"), whileTyping: true, run: () => setOpen("palette") },
     { key: "?", label: t("key.help"), run: () => setOpen("help") },
   ]);
+  const destinations = DESTINATIONS.filter(([, , , right]) => rights.value.has(right));
   const all = [
     ...actions,
-    ...DESTINATIONS.map(([path, icon, name]) => ({ label: t(name), icon, run: () => go(path) })),
+    ...destinations.map(([path, icon, name]) => ({ label: t(name), icon, run: () => go(path) })),
     { label: t("help.title"), icon: "question-circle", keys: "?", run: () => setOpen("help") },
     { label: t("settings.title"), icon: "gear", run: () => setOpen("settings") },
   ];
   return html`<div class="frame">
     <nav class="rail" aria-label=${t("nav")}>
       <a class="logo" href=${href("/")} data-page aria-label=${t("app")}><img src=${ICON} alt="" /></a>
-      ${DESTINATIONS.map(
+      ${destinations.map(
         ([path, icon, name]) => html`<a
           key=${path}
           href=${href(path)}

@@ -1,0 +1,89 @@
+"""Bringing in images in a browser: files, folders, and what became of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conformance import phantom
+from tests.conformance.browser import browser, needs_chromium, page
+from tests.conformance.server import Server
+
+pytestmark = needs_chromium
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    made = Server(tmp_path_factory.mktemp("uploads") / "data", {"PACS_OPEN": "1"})
+    made.start()
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    with browser() as started:
+        yield started
+
+
+def test_files_and_folders(server: Server, chromium: Any, tmp_path: Path) -> None:
+    """What is plainly no DICOM in a folder is left out; a file that was chosen by itself is told about."""
+    study = phantom.study(
+        phantom.patient("Uploaded^Ursula", "LB-9", "19800101", "F"), "20261121", "CT", "U-1"
+    )
+    folder = tmp_path / "disc"
+    (folder / "deep").mkdir(parents=True)
+    for number, ds in enumerate(phantom.ct(study, 3, 16)):
+        (folder / "deep" / f"{number}").write_bytes(phantom.file_bytes(ds))
+    (folder / "DICOMDIR").write_bytes(bytes(128) + b"DICM")
+    (folder / "README.TXT").write_text("Viewer inside")
+    alone = tmp_path / "<img src=x onerror=document.title=1>.txt"
+    alone.write_text("nothing")
+    with page(chromium, f"{server.url}/uploads") as opened:
+        inputs = opened.locator("input[type=file]")
+        inputs.nth(1).set_input_files(folder)
+        opened.get_by_text("3 of 3 taken in").wait_for()
+        opened.get_by_text("2 files are no DICOM and were left out").wait_for()
+        inputs.nth(0).set_input_files(alone)
+        opened.locator("summary").click()
+        opened.get_by_text(alone.name).wait_for()
+        assert "Bring in images" in opened.title()
+        opened.get_by_role("link", name="Studies").click()
+        opened.get_by_text("Uploaded, Ursula").wait_for()
+
+
+def test_axe_finds_nothing(server: Server, chromium: Any) -> None:
+    axe = pytest.importorskip(
+        "axe_playwright_python.sync_playwright", reason="pip install axe-playwright-python"
+    )
+    with page(chromium, f"{server.url}/uploads", bypass_csp=True) as opened:
+        opened.get_by_text("What came in").wait_for()
+        for theme in ("dark", "light", "contrast"):
+            opened.evaluate("theme => document.documentElement.dataset.theme = theme", theme)
+            violations = axe.Axe().run(opened).response["violations"]
+            assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in violations] == []
+
+
+def test_many_files_go_some_at_a_time(server: Server, chromium: Any) -> None:
+    """A hundred at most, an archive alone, and what the server refuses holds up nothing."""
+    send = """
+    (async () => {
+      const asked = [];
+      window.fetch = async (url, { body }) => {
+        const files = body.getAll("files").map((each) => each.name);
+        asked.push(files);
+        return new Response('{"message": "no"}', { status: files[0] === "bad.zip" ? 422 : 202 });
+      };
+      const named = (name) => ({ file: new File(["x"], name), path: name });
+      const many = Array.from({ length: 150 }, (_, n) => named(`${n}`));
+      await m.send([...many, named("bad.zip"), named("last")]);
+      return [asked.map((each) => each.length), m.sending.value.sent, m.sending.value.problem?.status];
+    })()"""
+    with page(chromium, f"{server.url}/uploads") as opened:
+        base = opened.get_attribute("link[rel=icon]", "href").rsplit("/", 1)[0]
+        opened.get_by_text("What came in").wait_for()
+        found = opened.evaluate(f"import('{base}/core/uploading.js').then(m => {send})")
+    assert found == [[100, 50, 1, 1], 152, 422]
