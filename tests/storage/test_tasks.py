@@ -10,7 +10,6 @@ import pytest
 from sqlalchemy import text
 
 from pacs.actor import Actor
-from pacs.archive import Archive
 from pacs.errors import BlobVanishing, DatabaseUnavailable
 from pacs.model import Blob
 from pacs.packed import Member, Packed
@@ -19,7 +18,6 @@ from pacs.uploading import TakeInUpload
 from pacs.worker import Worker
 from storage.blobs import BlobStore
 from storage.database import Database
-from storage.index import SqlAuditTrail, SqlIndex
 from storage.jobs import SqlJobQueue
 from storage.tasks import SqlTasks
 from tests.pacs.dicom.files import BUNDLED
@@ -97,7 +95,7 @@ def test_an_upload_that_had_all_its_tries_is_taken_in_when_it_is_tried_again(
     shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tasks, queue = SqlTasks(shelf.database, shelf.blobs.missing), SqlJobQueue(shelf.database)
-    archive = Archive(shelf.blobs, SqlIndex(shelf.database, shelf.entries), SqlAuditTrail(shelf.entries))
+    archive = shelf.archive
     file = (BUNDLED / "test_files" / "CT_small.dcm").read_bytes()
     task = tasks.upload(USER, None, [Upload(shelf.publish(file), "CT_small.dcm")])
     worker = Worker(queue, {UPLOAD: TakeInUpload(archive, tasks)}, "worker")
@@ -119,7 +117,7 @@ def test_an_upload_that_had_all_its_tries_is_taken_in_when_it_is_tried_again(
 def test_a_picture_taken_in_twice_is_one_object(shelf: Shelf) -> None:
     """The second time its study is known, from the first."""
     tasks, queue = SqlTasks(shelf.database, shelf.blobs.missing), SqlJobQueue(shelf.database)
-    archive = Archive(shelf.blobs, SqlIndex(shelf.database, shelf.entries), SqlAuditTrail(shelf.entries))
+    archive = shelf.archive
     handler = TakeInUpload(archive, tasks)
     said = {"PatientID": "P1", "PatientName": "Müller^Anna=安娜", "AccessionNumber": "A1"}
     task = tasks.upload(USER, None, [Upload(shelf.publish(PNG), "hand.png")], said)
