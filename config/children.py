@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import FrameType
 
 import structlog
@@ -42,6 +42,7 @@ from pacs.accounts import FIRST_ADMINISTRATOR
 from pacs.actor import DEFAULT_ORGANIZATION, system_actor
 from pacs.errors import Unavailable
 from pacs.http.app import App
+from pacs.http.sessions import Ended
 from pacs.pixels.nursery import Allowance, Nursery
 from pacs.pixels.pool import Pool
 from storage.accounts import NewUser, SqlAccounts
@@ -100,6 +101,7 @@ class Node:
 
     settings: Settings
     nursery: Nursery
+    ended: Ended = field(default_factory=Ended)
 
     def pixels(self, listeners: Iterable[socket.socket]) -> None:
         """Ends when all others have."""
@@ -119,9 +121,9 @@ class Node:
 
     def http(self, listener: socket.socket, stop: threading.Event) -> None:
         with self._composed() as installation:
-            config = _uvicorn(http_app(installation, stop.is_set), self.settings)
+            config = _uvicorn(http_app(installation, stop.is_set, self.ended), self.settings)
             config.load()
-            config.ssl = tls.accepting(self.settings) if self.settings.http_tls else None
+            config.ssl = tls.web(self.settings)
             server = _Server(config)
 
             def end(number: int, frame: FrameType | None) -> None:

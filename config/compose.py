@@ -34,10 +34,11 @@ from pacs.http.broadcast import Audience
 from pacs.http.loopback import OpenOnLoopback
 from pacs.http.origin import trusted_networks
 from pacs.http.pictures import Pictures
-from pacs.http.sessions import Sessions
+from pacs.http.sessions import Ended, Sessions
 from pacs.http.sign_in import AuthResources
 from pacs.http.signed import Signer
 from pacs.http.tokens import Tokens
+from pacs.keeping import RESTORE
 from pacs.metadata import Metadata
 from pacs.metrics import Aged
 from pacs.model import Blob
@@ -46,6 +47,7 @@ from pacs.pixels.pool import Inline
 from pacs.pixels.tasks import Workers, decoded, encoded
 from pacs.pixels.transcode import ENCODABLE
 from pacs.rendering import Lifetimes, Rendering
+from pacs.restoring import Restore
 from pacs.sign_in import SignIn
 from pacs.tasks import UPLOAD
 from pacs.transcoding import Codecs, Transcoder
@@ -198,14 +200,14 @@ def dimse_edge(installation: Installation) -> Edge:
 
 def worker(installation: Installation, name: str) -> Worker:
     quiet_period = timedelta(seconds=installation.settings.quiet_period)
+    tasks = SqlTasks(installation.database, installation.blobs.missing)
     return Worker(
         installation.queue,
         {
             settle.KIND: settle.SettleStudy(installation.database, quiet_period),
             deleting.PURGE: deleting.PurgeDeletion(installation.database),
-            UPLOAD: TakeInUpload(
-                installation.archive, SqlTasks(installation.database, installation.blobs.missing)
-            ),
+            UPLOAD: TakeInUpload(installation.archive, tasks),
+            RESTORE: Restore(installation.archive, tasks, SqlKeeping(installation.database)),
         },
         name,
         timedelta(seconds=installation.settings.job_lease),
@@ -228,10 +230,10 @@ def cache_tidying(installation: Installation) -> Tidying:
     return Tidying(installation.database, installation.cache, lasts)
 
 
-def http_app(installation: Installation, stopping: Callable[[], bool]) -> App:
-    """`stopping`: whether this process is about to end."""
+def http_app(installation: Installation, stopping: Callable[[], bool], ended: Ended | None = None) -> App:
+    """`stopping`: whether this process is about to end. `ended`: what it shares with others of its kind."""
     database, blobs, settings = installation.database, installation.blobs, installation.settings
-    sessions = None if settings.open else Sessions(installation.accounts, Tokens(secret_key(settings)))
+    sessions = None if settings.open else Sessions(installation.accounts, Tokens(secret_key(settings)), ended)
     origins = frozenset(settings.cors_origins)
     pictures = Pictures(rendering(installation))
     return create_app(

@@ -116,7 +116,9 @@ class Settings(BaseModel):
     processes_dimse: Processes = Field(
         min(2, os.cpu_count() or 1), description="DICOM processes; at most 2 by default, one a core"
     )
-    processes_http: Processes = Field(1, description="HTTP processes")
+    processes_http: Processes = Field(
+        min(2, os.cpu_count() or 1), description="HTTP processes; at most 2 by default, one a core"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged")
     log_format: Literal["console", "json"] = Field("console", description="For people or for machines")
     drain_timeout: Annotated[float, Field(ge=0, le=300)] = Field(

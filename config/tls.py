@@ -1,29 +1,120 @@
-"""TLS as the settings ask for it: of version 1.2 at least (PS3.15 Annex B.12), with whom we trust."""
+"""TLS as the settings ask for it: of version 1.2 at least (PS3.15 Annex B.12), with whom we trust.
+
+Certificates are renewed every few weeks, and a restart for that would cut everybody off: so their
+files are looked at when a connection begins, and what is under way keeps what it began with.
+"""
 
 from __future__ import annotations
 
+import os
 import ssl
+import threading
+import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any, Self
+
+import structlog
 
 from config.settings import Settings
 from config.sources import BadSettings
 
+log = structlog.get_logger(__name__)
+
+LOOK_EVERY = 10.0
+"""Seconds between two looks at the files."""
+
+Make = Callable[[], ssl.SSLContext]
+
+
+class Renewed(ssl.SSLContext):
+    """Stands for what `make` made last of its files; a context in use is never changed, but replaced.
+
+    Files that cannot be used, as when only one of two is new yet, change nothing until they change again.
+    """
+
+    def __new__(cls, make: Make, files: Iterable[Path]) -> Self:
+        return super().__new__(cls, ssl.PROTOCOL_TLS_SERVER)
+
+    def __init__(self, make: Make, files: Iterable[Path]) -> None:
+        self._make = make
+        self._files = tuple(files)
+        self._lock = threading.Lock()
+        self._seen = self._look()
+        self._next_look = time.monotonic() + LOOK_EVERY
+        self._newest = make()
+
+    def wrap_socket(self, *given: Any, **named: Any) -> ssl.SSLSocket:
+        return self._current().wrap_socket(*given, **named)
+
+    def wrap_bio(self, *given: Any, **named: Any) -> ssl.SSLObject:
+        return self._current().wrap_bio(*given, **named)
+
+    def _current(self) -> ssl.SSLContext:
+        with self._lock:
+            if time.monotonic() >= self._next_look:
+                self._next_look = time.monotonic() + LOOK_EVERY
+                self._read_again()
+            return self._newest
+
+    def _read_again(self) -> None:
+        seen = self._look()
+        if seen == self._seen:
+            return
+        self._seen = seen
+        try:
+            self._newest = self._make()
+            log.info("certificates were renewed")
+        except BadSettings as error:
+            log.error("renewed certificates cannot be used", reason=str(error))
+
+    def _look(self) -> tuple[object, ...]:
+        return tuple(map(_version, self._files))
+
+
+def _version(file: Path) -> object:
+    try:
+        found = os.stat(file)
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
 
 def accepting(settings: Settings) -> ssl.SSLContext | None:
-    """For those who call us; None without a certificate of our own."""
+    """For DICOM peers who call us; None without a certificate of our own."""
     if settings.tls_certificate is None:
         return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    if settings.tls_client_ca is not None:
-        context.verify_mode = ssl.CERT_REQUIRED
-    return _equipped(context, settings)
+
+    def make() -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        if settings.tls_client_ca is not None:
+            context.verify_mode = ssl.CERT_REQUIRED
+        return _trusting(_equipped(context, settings), settings)
+
+    return Renewed(make, _files(settings))
+
+
+def web(settings: Settings) -> ssl.SSLContext | None:
+    """For browsers: who they are, they say by signing in. None when they come without TLS."""
+    if not settings.http_tls:
+        return None
+    return Renewed(lambda: _equipped(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), settings), _files(settings))
 
 
 def calling(settings: Settings) -> ssl.SSLContext | None:
     """For those whom we call: this machine's authorities are trusted too. None: they alone."""
     if settings.tls_certificate is None and settings.tls_client_ca is None:
         return None
-    return _equipped(ssl.create_default_context(), settings)
+
+    def make() -> ssl.SSLContext:
+        return _trusting(_equipped(ssl.create_default_context(), settings), settings)
+
+    return Renewed(make, _files(settings))
+
+
+def _files(settings: Settings) -> list[Path]:
+    named = (settings.tls_certificate, settings.tls_key, settings.tls_client_ca)
+    return [path for path in named if path is not None]
 
 
 def _equipped(context: ssl.SSLContext, settings: Settings) -> ssl.SSLContext:
@@ -33,6 +124,10 @@ def _equipped(context: ssl.SSLContext, settings: Settings) -> ssl.SSLContext:
             context.load_cert_chain(settings.tls_certificate, settings.tls_key, password="")
         except (OSError, ValueError) as error:
             raise _bad(error, "PACS_TLS_CERTIFICATE, PACS_TLS_KEY", settings.tls_certificate) from error
+    return context
+
+
+def _trusting(context: ssl.SSLContext, settings: Settings) -> ssl.SSLContext:
     if settings.tls_client_ca is not None:
         try:
             context.load_verify_locations(settings.tls_client_ca)

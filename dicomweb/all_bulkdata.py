@@ -30,6 +30,7 @@ from pacs.http.accept import OCTETS, Offer, acceptable, choose
 from pacs.http.origin import origin
 from pacs.http.resource import Resource, actor
 from pacs.http.streaming import Streamed
+from pacs.http.viewings import retrieved
 from pacs.model import StoredInstance
 from pacs.prepared import bulk_path
 from pacs.rights import Right
@@ -54,7 +55,7 @@ class RetrieveAllBulkdata:
         path, who = path_of(request), actor(request)
         choose(acceptable(request), [Offer(OCTETS, multipart=True)])
         instances = self.archive.retrieve(who, path.study, path.series, path.sop)
-        self.archive.record(who, "retrieve", resource=path.study, level=path.level, form="bulkdata")
+        retrieved(request, self.archive, path.study, level=path.level, form="bulkdata")
         parts = self._parts(instances, origin(request) + self.root)
         first = next(parts, None)
         if first is None:

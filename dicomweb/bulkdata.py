@@ -32,6 +32,7 @@ from pacs.http.conditional import is_known
 from pacs.http.origin import origin
 from pacs.http.resource import Resource, actor
 from pacs.http.streaming import answer, closing
+from pacs.http.viewings import retrieved
 from pacs.model import StoredInstance
 from pacs.prepared import bulk_path, parse_bulk_path
 from pacs.rights import Right
@@ -99,7 +100,7 @@ class RetrieveBulkdata:
 
     def _record(self, request: Request, asked: _Asked) -> None:
         study, element = asked.instance.identity.study_instance_uid, bulk_path(asked.path)
-        self.archive.record(actor(request), "retrieve", resource=study, level="BULKDATA", element=element)
+        retrieved(request, self.archive, study, level="BULKDATA", element=element)
 
 
 def images(instance: StoredInstance, value: Path) -> FrameIndex | None:

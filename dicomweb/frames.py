@@ -24,7 +24,7 @@ from pacs.http.lane import Lane
 from pacs.http.origin import origin
 from pacs.http.resource import Resource, actor
 from pacs.http.streaming import Pieces, answer
-from pacs.http.viewings import Viewings
+from pacs.http.viewings import Viewings, retrieved
 from pacs.model import StoredInstance
 from pacs.rights import Right
 from pacs.transcoding import Transcoder
@@ -80,7 +80,7 @@ class RetrieveFrames:
         ranges = tuple(acceptable(request))
         offer = chosen(ranges, instance.transfer_syntax, len(numbers) == 1, self.transcoder.codecs)
         study = instance.identity.study_instance_uid
-        record = partial(self.archive.record, actor(request), "retrieve", resource=study, level="FRAME")
+        record = partial(retrieved, request, self.archive, study, level="FRAME")
         self.viewings.note(request, study, record)
         asked = _Asked(instance, index, numbers, offer)
         if not offer.multipart:

@@ -26,6 +26,7 @@ from pacs.http.conditional import is_known
 from pacs.http.origin import origin
 from pacs.http.resource import Resource, actor
 from pacs.http.streaming import Pieces, Streamed
+from pacs.http.viewings import retrieved
 from pacs.metadata import Metadata
 from pacs.model import HeldVersions
 from pacs.prepared import FORMAT
@@ -73,13 +74,14 @@ class RetrieveMetadata:
         return Streamed(body, media_type, headers=headers)
 
     def _record(self, request: Request, path: Path, held: HeldVersions) -> None:
-        self.metadata.archive.record(
-            actor(request),
-            "retrieve",
-            resource=path.study,
+        count = len(held.keys)
+        retrieved(
+            request,
+            self.metadata.archive,
+            path.study,
             level=path.level,
             form="metadata",
-            completed=len(held.keys),
+            completed=count,
             remaining=0,
         )
 

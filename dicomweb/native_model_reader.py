@@ -13,7 +13,7 @@ from xml.parsers import expat
 
 from dicomweb.native_model import COMPONENTS, GROUPS, NAMESPACE
 from pacs.dicom.dictionary import LONG_VRS, SHORT_VRS
-from pacs.dicom.values import PARSERS, Value
+from pacs.dicom.values import Value, integer
 from pacs.errors import InvalidDataSet, LimitExceeded
 
 DataSet = dict[str, Any]
@@ -170,8 +170,8 @@ _FINISH: Mapping[str, Callable[[_Reading], None]] = {
 
 
 def _parsed(vr: str, text: str) -> Value:
-    if parse := PARSERS.get(vr):
-        return parse(text.strip())
+    if vr == "IS":
+        return integer(text.strip())
     if vr in _WHOLE:
         number = int(text)
         return number if abs(number) <= _EXACT else str(number)

@@ -111,11 +111,12 @@ def _planned(file: Part10File, wanted: Sequence[Wish], decodable: Collection[str
 
 @dataclass(frozen=True, slots=True)
 class Retrieval:
-    """One caller's retrieval under way."""
+    """One caller's retrieval under way. `head`: nothing is given out, so there is nothing to record."""
 
     archive: Archive
     transcoder: Transcoder
     actor: Actor
+    head: bool = False
 
     def opened(self, planned: Planned) -> tuple[str, Pieces]:
         """One instance as a PS3.10 file, and its transfer syntax: the very bytes, or a new file header
@@ -155,12 +156,25 @@ class Retrieval:
             size = file.tell()
             yield Member(name, size, _checksum(_read(file)), _read(file))
 
-    def recorded(self, pieces: Iterator[bytes], progress: Progress) -> Pieces:
+    def alone(self, planned: Planned, progress: Progress) -> tuple[str, Pieces]:
+        """`opened`, and the audit record of the retrieval however it ends, even if before its first piece."""
+        try:
+            syntax, pieces = self.opened(planned)
+        except BaseException:
+            self._record(progress)
+            raise
+        return syntax, self.recorded(progress.one(pieces), progress)
+
+    def recorded(self, pieces: Pieces, progress: Progress) -> Pieces:
         """`pieces`, and the audit record of the retrieval however it ends."""
         try:
             yield from pieces
             progress.finished = True
         finally:
+            self._record(progress)
+
+    def _record(self, progress: Progress) -> None:
+        if not self.head:
             self.archive.record(
                 self.actor,
                 "retrieve",
@@ -189,6 +203,11 @@ class Progress:
         for each in planned:
             yield each
             self.completed += 1
+
+    def one(self, pieces: Pieces) -> Pieces:
+        """The same pieces; they count as one instance when all of them went."""
+        yield from pieces
+        self.completed += 1
 
 
 def _checksum(pieces: Iterable[bytes]) -> int:

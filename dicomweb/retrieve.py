@@ -44,7 +44,7 @@ class RetrieveDicom:
         path, ranges = path_of(request), acceptable(request)
         offer = choose(ranges, (IN_PARTS, ALONE, ZIPPED) if path.sop else (IN_PARTS, ZIPPED))
         found = self.archive.retrieve(actor(request), path.study, path.series, path.sop)
-        retrieval = Retrieval(self.archive, self.transcoder, actor(request))
+        retrieval = Retrieval(self.archive, self.transcoder, actor(request), request.method == "HEAD")
         planned = plan(retrieval.files(found), _wanted(ranges, offer), self.transcoder.codecs.decodable)
         progress = Progress(path.study, path.level, str(offer), len(planned.instances))
         return _ANSWERS[offer](_Asked(request, retrieval, planned, progress))
@@ -78,9 +78,6 @@ class _Asked:
         return dict([warning(origin(self.request), text)])
 
     def recorded(self, pieces: Pieces) -> Pieces:
-        """`HEAD` retrieves nothing."""
-        if self.request.method == "HEAD":
-            return pieces
         return self.retrieval.recorded(pieces, self.progress)
 
 
@@ -108,10 +105,9 @@ def _named(syntax: str) -> str:
 
 
 def _alone(asked: _Asked) -> Response:
-    (planned,) = asked.progress.counted(asked.plan.instances)
-    syntax, pieces = asked.retrieval.opened(planned)
-    body = asked.recorded(pieces)
-    return answer(body, _named(syntax), planned.size)
+    (planned,) = asked.plan.instances
+    syntax, pieces = asked.retrieval.alone(planned, asked.progress)
+    return answer(pieces, _named(syntax), planned.size)
 
 
 def _zipped(asked: _Asked) -> Response:

@@ -12,7 +12,7 @@ from typing import Any
 
 from pacs.attributes import BY_KEYWORD, UNIQUE_KEY, Attribute, Level, Matching
 from pacs.dicom.charset import UTF_8
-from pacs.dicom.values import PARSERS
+from pacs.dicom.values import integer
 from pacs.model import Values
 
 DataSet = dict[str, Any]
@@ -76,8 +76,8 @@ def _converter(attribute: Attribute) -> Callable[[Any], list[Any]]:
         return _person_names
     if vr in _INTEGERS:
         return _integers
-    if parse := PARSERS.get(vr):
-        return lambda value: [parse(part.strip()) if part else None for part in str(value).split("\\")]
+    if vr == "IS":
+        return lambda value: [integer(part.strip()) if part else None for part in str(value).split("\\")]
     return _whole if vr in _ONE_VALUE else _strings
 
 

@@ -97,12 +97,12 @@ class WadoUri:
             raise BadInput("transferSyntax is a UID")
         wanted = [Wish(frozenset({syntax}))] if syntax else [DEFAULT]
         archive, study = self.rendered.pictures.rendering.archive, instance.identity.study_instance_uid
-        retrieval = Retrieval(archive, self.transcoder, actor(request))
+        retrieval = Retrieval(archive, self.transcoder, actor(request), request.method == "HEAD")
         planned = plan(retrieval.files([instance]), wanted, self.transcoder.codecs.decodable)
         progress = Progress(study, "IMAGE", DICOM, 1)
-        (one,) = progress.counted(planned.instances)
-        _, pieces = retrieval.opened(one)
-        return answer(retrieval.recorded(pieces, progress), DICOM, one.size)
+        (one,) = planned.instances
+        _, pieces = retrieval.alone(one, progress)
+        return answer(pieces, DICOM, one.size)
 
     def _presentation(self, given: Mapping[str, str], instance: StoredInstance) -> Presentation:
         center, width = given.get("windowCenter"), given.get("windowWidth")

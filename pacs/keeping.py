@@ -15,6 +15,8 @@ from pacs.attributes import Attribute, Level, Matching
 from pacs.model import Values
 from pacs.studies import State
 
+RESTORE = "restore"
+"""The kind of task that brings back what was deleted."""
 RETENTION = timedelta(days=30)
 """How long the bytes of what was deleted are kept."""
 
@@ -53,13 +55,20 @@ class Amendment:
 
 @dataclass(frozen=True, slots=True)
 class Deletion:
-    """`sop_instance_uid` None: the whole study."""
+    """`sop_instance_uid` None: the whole study. `restored_by`: the task that brings it back."""
 
     id: str
     study_instance_uid: str
     sop_instance_uid: str | None
     instances: int
+    reason: str
+    actor_name: str
+    deleted_at: datetime
     purge_at: datetime
+    restored_by: str | None = None
+
+    def can_be_restored(self, now: datetime) -> bool:
+        return bool(self.instances) and self.restored_by is None and now < self.purge_at
 
 
 class Own(Attribute):

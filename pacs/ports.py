@@ -193,6 +193,15 @@ class Keeping(Protocol):
     def delete(self, actor: Actor, study: str, sop: str | None, reason: str) -> Deletion:
         """A study, or an instance of it; with the last instance its series, study and patient go."""
 
+    def deletions(self, organization: int, limit: int, offset: int) -> tuple[list[Deletion], int]:
+        """What was deleted, the newest first, and how much of it there is."""
+
+    def restore(self, actor: Actor, deletion: str) -> Task:
+        """Begin to bring it back, or what has been begun. `NotFound`; `Conflict` when its bytes are gone."""
+
+    def remember(self, organization: int, deletion: str) -> None:
+        """What people had said of a study that was brought back is said of it again."""
+
 
 class Tasks(Protocol):
     """Work that somebody follows; each step in one transaction with its event."""
@@ -229,8 +238,12 @@ class Tasks(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class CacheFigures:
-    entries: int
-    bytes: int
+    """What it holds, and how often it held what was asked for, or did not."""
+
+    entries: int = 0
+    bytes: int = 0
+    hits: int = 0
+    misses: int = 0
 
 
 class Cache(Protocol):
@@ -243,7 +256,11 @@ class Cache(Protocol):
 
     def forget(self, organization: int, address: str) -> None: ...
 
-    def figures(self, organization: int) -> CacheFigures: ...
+    def count(self, organization: int, hit: bool) -> None:
+        """Somebody's wish was met, or not."""
+
+    def figures(self, organization: int) -> CacheFigures:
+        """Of all processes of this node."""
 
 
 class ApplicationEntities(Protocol):

@@ -16,7 +16,7 @@ from pacs.dicom.json import Path, json_text
 from pacs.dicom.reader import Header
 from pacs.errors import NotFound
 
-FORMAT = 1
+FORMAT = 2
 """Raised whenever other text is made of the same object: what older code kept is then made anew."""
 
 MOST_ELEMENTS, MOST_BYTES = 5000, 256 * 1024

@@ -73,12 +73,6 @@ class Rendition:
     hit: bool
 
 
-@dataclass(slots=True)
-class Counts:
-    hits: int = 0
-    misses: int = 0
-
-
 def is_image(instance: StoredInstance) -> bool:
     """Whether it has frames that can be pictures; those of a video cannot."""
     return instance.frames is not None and instance.transfer_syntax not in VIDEO
@@ -95,7 +89,6 @@ class Rendering:
         self._lock = threading.Lock()
         self._under_way: dict[tuple[int, str, str], Future[bytes]] = {}
         self._impossible: OrderedDict[tuple[int, str, str], tuple[float, str]] = OrderedDict()
-        self._counts: dict[int, Counts] = {}
 
     def entity_tag(self, instance: StoredInstance, wish: Wish) -> str:
         """Known before anything is made: with its quotes."""
@@ -106,7 +99,7 @@ class Rendering:
         """`NotConvertible` when there is no such picture of it, `Unavailable` when too much is under way."""
         organization, address, key = actor.organization, instance.blob.address, wish.key()
         kept = self._cache.get(organization, address, key, self.lifetimes.of(wish.tier))
-        self._count(organization, kept is not None)
+        self._cache.count(organization, kept is not None)
         if kept is not None:
             return Rendition(kept, True)
         return Rendition(self._once((organization, address, key), instance, wish), False)
@@ -118,16 +111,8 @@ class Rendering:
             for place in [each for each in self._impossible if each[:2] == (organization, address)]:
                 del self._impossible[place]
 
-    def counts(self, actor: Actor) -> tuple[Counts, CacheFigures]:
-        with self._lock:
-            counts = self._counts.setdefault(actor.organization, Counts())
-        return counts, self._cache.figures(actor.organization)
-
-    def _count(self, organization: int, hit: bool) -> None:
-        with self._lock:
-            counts = self._counts.setdefault(organization, Counts())
-            counts.hits += hit
-            counts.misses += not hit
+    def figures(self, actor: Actor) -> CacheFigures:
+        return self._cache.figures(actor.organization)
 
     def _once(self, place: tuple[int, str, str], instance: StoredInstance, wish: Wish) -> bytes:
         with self._lock:

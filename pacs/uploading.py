@@ -41,10 +41,11 @@ Result = Future[Done | Failure]
 
 @dataclass(frozen=True, slots=True)
 class TakeInUpload:
-    """Handler of `upload`."""
+    """Handler of `upload`. `at_once`: 1 when what comes first must be entered first."""
 
     archive: Archive
     tasks: Tasks
+    at_once: int = AT_ONCE
 
     def __call__(self, job: ClaimedJob) -> None:
         task = self.tasks.get(job.organization, job.payload["task"])
@@ -52,7 +53,7 @@ class TakeInUpload:
             return
         if task.status is not Status.COMPLETED:  # a failed one may be tried again: nothing of it is lost
             try:
-                _Run(self.archive, self.tasks, task, job.payload.get("said", {})).run()
+                _Run(self, task, job.payload.get("said", {})).run()
             except Exception:
                 if job.attempt >= job.max_attempts:
                     self.tasks.finish(task, Status.FAILED, "it failed again and again; see the server's log")
@@ -61,9 +62,10 @@ class TakeInUpload:
 
 
 class _Run:
-    def __init__(self, archive: Archive, tasks: Tasks, task: Task, said: Said) -> None:
-        self._archive = archive
-        self._tasks = tasks
+    def __init__(self, handler: TakeInUpload, task: Task, said: Said) -> None:
+        self._archive = handler.archive
+        self._tasks = handler.tasks
+        self._at_once = handler.at_once
         self._task = task
         self._said = said
         self._advance = Advance()
@@ -72,11 +74,11 @@ class _Run:
     def run(self) -> None:
         self._tasks.advance(self._task, self._advance)
         pending = deque[Result]()
-        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="upload") as pool:
+        with ThreadPoolExecutor(self._at_once, thread_name_prefix="upload") as pool:
             for position, (name, item) in enumerate(self._items()):
                 if position >= self._task.done:
                     pending.append(self._begin(pool, position, name, item))
-                while len(pending) > AT_ONCE or (pending and pending[0].done()):
+                while len(pending) > self._at_once or (pending and pending[0].done()):
                     self._note(pending.popleft())  # in their order: what is told as done has no gaps
             while pending:
                 self._note(pending.popleft())

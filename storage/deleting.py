@@ -9,7 +9,7 @@ deleted can be stored again from there.
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -182,19 +182,11 @@ class _Deleting:
             self._patient.remove(self._connection)
 
     def _record(self, count: int) -> Deletion:
-        asked, now = self._asked, self._transaction.now
-        made = Deletion(self._id, asked.study, asked.sop, count, now + self._retention)
-        row = {
-            "id": made.id,
-            "org_id": asked.actor.organization,
-            "study_instance_uid": asked.study,
-            "sop_instance_uid": asked.sop,
-            "instances": count,
-            "reason": asked.reason,
-            "actor_name": asked.actor.name,
-            "deleted_at": now,
-            "purge_at": made.purge_at,
-        }
+        asked, now, whole = self._asked, self._transaction.now, self._asked.sop is None
+        purge_at, by = now + self._retention, asked.actor.name
+        made = Deletion(self._id, asked.study, asked.sop, count, asked.reason, by, now, purge_at)
+        said = {name: self._study[name] if whole else None for name in ("priority", "clinical_notes")}
+        row = {**asdict(made), **said, "org_id": asked.actor.organization}
         self._connection.execute(insert(deletions), row)
         job = NewJob(PURGE, {"deletion": made.id}, made.purge_at)
         enqueue(self._connection, job, asked.actor.organization, asked.actor.correlation_id)
@@ -217,7 +209,10 @@ def _measure(chosen: Select[Any]) -> Select[Any]:
 
 @dataclass(frozen=True, slots=True)
 class PurgeDeletion:
-    """Handler of `deletion.purge`: the sweep then removes what nothing else refers to."""
+    """Handler of `deletion.purge`: the sweep then removes what nothing else refers to.
+
+    What was brought back meanwhile is its task's.
+    """
 
     database: Database
 
@@ -230,5 +225,9 @@ class PurgeDeletion:
             under_way.audit(AuditRecord(actor, PURGE, "success", deletion))
 
     def _some(self, organization: int, deletion: str) -> bool:
+        mine = deletions.c.org_id == organization, deletions.c.id == deletion
         with transaction(self.database) as under_way:
+            held = select(deletions.c.restored_by).where(*mine).with_for_update()
+            if under_way.connection.execute(held).scalar() is not None:
+                return False
             return release(under_way.connection, organization, deletion, under_way.now)

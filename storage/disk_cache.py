@@ -115,6 +115,9 @@ class DiskCache:
                     os.unlink(path)
                     self._tally.add(organization, -1, -size)
 
+    def count(self, organization: int, hit: bool) -> None:
+        self._tally.count(organization, hit)
+
     def figures(self, organization: int) -> CacheFigures:
         return self._tally.of(organization)
 

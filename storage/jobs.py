@@ -1,7 +1,8 @@
 """The job queue: a table. A finished job has no row; a failed one stays to be seen.
 
 A worker holds a job under a lease. One whose lease ran out is given to another worker, with a new
-token: what the first still says about it is then ignored.
+token: what the first still says about it is then ignored. Leases and the times at which jobs are due are
+by the clock that all nodes share (`storage.clock`).
 """
 
 from __future__ import annotations
@@ -13,10 +14,24 @@ from functools import cache
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Update, and_, delete, exists, or_, select, text, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Update,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    or_,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from pacs.jobs import ClaimedJob, NewJob
+from storage import clock
 from storage.database import Database
 from storage.statements import run
 from storage.tables import jobs
@@ -30,27 +45,29 @@ _MAY_COLLIDE = 3
 def enqueue(connection: Connection, job: NewJob, organization: int, correlation_id: str) -> None:
     """In the caller's transaction. Nothing happens when a waiting job has the same key."""
     now = datetime.now(UTC)
+    delay = job.run_at - now
     row = {
         "org_id": organization,
         "kind": job.kind,
         "key": job.key,
         "payload": orjson.dumps(dict(job.payload)).decode(),
         "state": "waiting",
-        "run_at": job.run_at,
+        "delay": delay // timedelta(microseconds=1),
         "attempt": 0,
         "max_attempts": job.max_attempts,
         "correlation_id": correlation_id,
         "created_at": now,
     }
     run(connection, _enqueue(connection.dialect.name), [row])
-    if job.run_at <= now:
+    if delay <= timedelta(0):
         announce(connection)
 
 
 @cache
 def _enqueue(dialect: str) -> Any:
     waiting = text("state = 'waiting'")
-    return INSERT[dialect](jobs).on_conflict_do_nothing(index_elements=["org_id", "key"], index_where=waiting)
+    new = INSERT[dialect](jobs).values(run_at=clock.now(dialect) + bindparam("delay", type_=BigInteger))
+    return new.on_conflict_do_nothing(index_elements=["org_id", "key"], index_where=waiting)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +82,7 @@ class SqlJobQueue:
         return job
 
     def _claim(self, worker: str, lease: timedelta) -> ClaimedJob | None:
-        now = datetime.now(UTC)
+        now = clock.now(self.database.dialect)
         due = or_(
             and_(jobs.c.state == "waiting", jobs.c.run_at <= now),
             and_(jobs.c.state == "running", jobs.c.lease_until < now),
@@ -82,7 +99,7 @@ class SqlJobQueue:
                 attempt=jobs.c.attempt + 1,
                 worker=worker,
                 token=secrets.token_hex(8),
-                lease_until=now + lease,
+                lease_until=self._in(lease),
             )
             .returning(jobs)
         )
@@ -93,7 +110,7 @@ class SqlJobQueue:
     def renew(self, job: ClaimedJob, lease: timedelta) -> bool:
         """False: the job is no longer this worker's."""
         with self.database.write() as connection:
-            renewed = _held(job).values(lease_until=datetime.now(UTC) + lease)
+            renewed = _held(job).values(lease_until=self._in(lease))
             return connection.execute(renewed).rowcount == 1
 
     def complete(self, job: ClaimedJob) -> None:
@@ -106,7 +123,10 @@ class SqlJobQueue:
         waiting = exists().where(
             same.c.org_id == jobs.c.org_id, same.c.key == jobs.c.key, same.c.state == "waiting"
         )
-        back = _held(job).where(~waiting).values(state="waiting", run_at=at, last_error=error[:_ERROR_LENGTH])
+        due = self._in(at - datetime.now(UTC))
+        back = (
+            _held(job).where(~waiting).values(state="waiting", run_at=due, last_error=error[:_ERROR_LENGTH])
+        )
         for left in reversed(range(_MAY_COLLIDE)):
             try:
                 with self.database.write() as connection:
@@ -130,13 +150,16 @@ class SqlJobQueue:
     def revive(self, number: int) -> bool:
         """Give a failed job all its tries again, now; False when there is no such job."""
         failed = jobs.c.pk == number, jobs.c.state == "failed"
-        again = update(jobs).where(*failed).values(state="waiting", attempt=0, run_at=datetime.now(UTC))
+        again = update(jobs).where(*failed).values(state="waiting", attempt=0, run_at=self._in(timedelta(0)))
         try:
             with self.database.write() as connection:
                 return connection.execute(again).rowcount == 1
         except IntegrityError:  # one with its key waits already and stands for it
             with self.database.write() as connection:
                 return connection.execute(delete(jobs).where(*failed)).rowcount == 1
+
+    def _in(self, delay: timedelta) -> ColumnElement[int]:
+        return clock.later(self.database.dialect, delay)
 
 
 def _mine(job: ClaimedJob) -> tuple[Any, ...]:

@@ -14,6 +14,8 @@ from pacs.errors import Conflict, NotFound
 from pacs.keeping import RETENTION, Amendment, Deletion, Expected
 from pacs.model import AuditRecord
 from pacs.studies import State, move
+from pacs.tasks import Task
+from storage import restoring
 from storage.database import Database
 from storage.deleting import Asked, delete_what_is_asked
 from storage.entering import NO_SERIES, NO_STUDIES
@@ -51,6 +53,15 @@ class SqlKeeping:
 
     def delete(self, actor: Actor, study: str, sop: str | None, reason: str) -> Deletion:
         return delete_what_is_asked(self.database, Asked(actor, study, sop, reason), self.retention)
+
+    def deletions(self, organization: int, limit: int, offset: int) -> tuple[list[Deletion], int]:
+        return restoring.deleted(self.database, organization, limit, offset)
+
+    def restore(self, actor: Actor, deletion: str) -> Task:
+        return restoring.restore(self.database, actor, deletion)
+
+    def remember(self, organization: int, deletion: str) -> None:
+        restoring.remember(self.database, organization, deletion)
 
 
 def _expect(under_way: Transaction, actor: Actor, expected: Expected) -> None:

@@ -28,6 +28,8 @@ from storage.tables import blobs, instances, versions
 FIRST_PAGE = 101
 """A viewer's first page and one answer more: how one sees that there are more."""
 NEXT_PAGES = 500
+LOCATED = 10_000
+"""Instances of one page when all are wanted before the first is used: each page sorts the whole study."""
 
 COUNTED = 50_000
 COUNTED_MATCHING = 2_000
@@ -53,7 +55,7 @@ _IDENTITY = ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanc
 def find(database: Database, organization: int, query: Query) -> Iterator[Values]:
     """The matches, in the query's order."""
     page = Page(organization, query, Conditions(database.dialect), None)
-    for row in _rows(database, page):
+    for row in _rows(database, page, FIRST_PAGE, NEXT_PAGES):
         yield _values(query.include, row)
 
 
@@ -96,14 +98,15 @@ def locate(database: Database, organization: int, query: Query) -> Iterator[Stor
     identity = tuple(BY_KEYWORD[keyword] for keyword in _IDENTITY)
     columns = (versions.c.transfer_syntax, versions.c.blob, blobs.c.size, versions.c.dataset_offset)
     query = replace(query, include=identity)
-    for row in _rows(database, Page(organization, query, Conditions(database.dialect), None, columns)):
+    page = Page(organization, query, Conditions(database.dialect), None, columns)
+    for row in _rows(database, page, LOCATED, LOCATED):
         *uids, transfer_syntax, address, size, offset = tuple(row)[:8]
         yield StoredInstance(Identity(*uids), transfer_syntax, Blob(address, size), offset)
 
 
-def _rows(database: Database, page: Page) -> Iterator[Row[Any]]:
+def _rows(database: Database, page: Page, first: int, following: int) -> Iterator[Row[Any]]:
     query = page.query
-    left, size, offset = query.limit, FIRST_PAGE, query.offset
+    left, size, offset = query.limit, first, query.offset
     after: Sequence[Any] | None = None
     planned: Page | None = None
     while left is None or left > 0:
@@ -118,7 +121,7 @@ def _rows(database: Database, page: Page) -> Iterator[Row[Any]]:
         yield from rows
         if len(rows) < wanted:
             return
-        after, offset, size = rows[-1][-len(planned.order()) :], 0, NEXT_PAGES
+        after, offset, size = rows[-1][-len(planned.order()) :], 0, following
         left = None if left is None else left - len(rows)
 
 

@@ -180,6 +180,9 @@ deletions = Table(
     words("actor_name"),
     instant("deleted_at"),
     instant("purge_at"),
+    words("priority", nullable=True),  # of the study, when all of it went
+    words("clinical_notes", nullable=True),
+    words("restored_by", nullable=True),  # id of a task
     Index(None, "org_id", "deleted_at"),
 )
 

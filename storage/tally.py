@@ -1,4 +1,5 @@
-"""How many files a cache holds and how many bytes they take: of each organisation, and of all together.
+"""How many files a cache holds, how many bytes they take, how often it was of use: of each organisation,
+and what it holds of all together.
 
 The figures stand in a small file that all processes of a node share, and change under its lock.
 """
@@ -11,14 +12,15 @@ import struct
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from pacs.ports import CacheFigures
 
 ALL = -1
 """In place of an organisation's number."""
-NOTHING = CacheFigures(0, 0)
-_RECORD = struct.Struct("<qq")
+NOTHING = CacheFigures()
+_RECORD = struct.Struct("<qqqq")
 
 
 class Tally:
@@ -52,18 +54,27 @@ class Tally:
         """While it is held."""
         for number in (ALL, organization):
             now = self.of(number)
-            self._put(number, CacheFigures(max(now.entries + entries, 0), max(now.bytes + size, 0)))
+            entries_now, bytes_now = max(now.entries + entries, 0), max(now.bytes + size, 0)
+            self._put(number, replace(now, entries=entries_now, bytes=bytes_now))
+
+    def count(self, organization: int, hit: bool) -> None:
+        with self.held():
+            now = self.of(organization)
+            self._put(organization, replace(now, hits=now.hits + hit, misses=now.misses + (not hit)))
 
     def begin_anew(self, found: Mapping[int, CacheFigures]) -> None:
         """While it is held. `found`: what counting every organisation's files came to."""
-        os.ftruncate(self._fd, 0)
-        for organization, figures in found.items():
-            self._put(organization, figures)
+        for organization in range(os.fstat(self._fd).st_size // _RECORD.size - 1):
+            self._put(organization, replace(self.of(organization), entries=0, bytes=0))
+        for organization, held in found.items():
+            now = self.of(organization)
+            self._put(organization, replace(now, entries=held.entries, bytes=held.bytes))
         entries, size = (sum(getattr(each, of) for each in found.values()) for of in ("entries", "bytes"))
         self._put(ALL, CacheFigures(entries, size))
 
     def _put(self, organization: int, figures: CacheFigures) -> None:
-        os.pwrite(self._fd, _RECORD.pack(figures.entries, figures.bytes), _place(organization))
+        record = _RECORD.pack(figures.entries, figures.bytes, figures.hits, figures.misses)
+        os.pwrite(self._fd, record, _place(organization))
 
 
 def _place(organization: int) -> int:

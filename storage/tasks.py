@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
@@ -38,25 +38,19 @@ class SqlTasks:
         uploads: Sequence[Upload],
         said: Mapping[str, str] = MappingProxyType({}),
     ) -> Task:
-        number = uuid.uuid4().hex
         with transaction(self.database) as under_way:
-            files = [Kept(each.blob, each.name) for each in uploads]
-            keep(under_way, number, actor.organization, files, self.missing)
             total = sum(each.items for each in uploads)
-            row = _row(number, actor, study, total, under_way.now)
-            under_way.connection.execute(insert(tasks), row)
-            payload = {"task": number, **({"said": dict(said)} if said else {})}
-            job = NewJob(UPLOAD, payload, under_way.now, job_key(UPLOAD, number))
-            enqueue(under_way.connection, job, actor.organization, actor.correlation_id)
-            details = {"task": number, "files": len(uploads), "items": total}
-            under_way.audit(AuditRecord(actor, "upload", "success", study or "", details))
-        return _task(row)
+            new = NewTask(UPLOAD, actor, study, total, {"said": dict(said)} if said else {})
+            task = begin(under_way, new)
+            files = [Kept(each.blob, each.name) for each in uploads]
+            keep(under_way, task.id, actor.organization, files, self.missing)
+            details = {"task": task.id, "files": len(uploads), "items": total}
+            under_way.audit(AuditRecord(actor, UPLOAD, "success", study or "", details))
+        return task
 
     def get(self, organization: int, number: str) -> Task | None:
         with self.database.read() as connection:
-            found = connection.execute(_ALL.where(tasks.c.org_id == organization, tasks.c.id == number))
-            row = found.mappings().first()
-        return None if row is None else _task(dict(row))
+            return task_of(connection, organization, number)
 
     def page(self, organization: int, limit: int, offset: int) -> tuple[list[Task], int]:
         mine = tasks.c.org_id == organization
@@ -111,6 +105,33 @@ class SqlTasks:
                 more = release(under_way.connection, task.actor.organization, task.id, under_way.now)
 
 
+@dataclass(frozen=True, slots=True)
+class NewTask:
+    """`payload`: what its job is told beside the task's id."""
+
+    kind: str
+    actor: Actor
+    study: str | None
+    total: int
+    payload: Mapping[str, Any] = field(default_factory=dict)
+
+
+def begin(under_way: Transaction, new: NewTask) -> Task:
+    """Write it down, with the job that does it."""
+    row = _row(new, under_way.now)
+    under_way.connection.execute(insert(tasks), row)
+    number, actor = row["id"], new.actor
+    job = NewJob(new.kind, {"task": number, **new.payload}, under_way.now, job_key(new.kind, number))
+    enqueue(under_way.connection, job, actor.organization, actor.correlation_id)
+    return _task(row)
+
+
+def task_of(connection: Connection, organization: int, number: str) -> Task | None:
+    found = connection.execute(_ALL.where(tasks.c.org_id == organization, tasks.c.id == number))
+    row = found.mappings().first()
+    return None if row is None else _task(dict(row))
+
+
 def job_key(kind: str, number: str) -> str:
     return f"{kind}:{number}"
 
@@ -124,15 +145,16 @@ def is_alive() -> ColumnElement[bool]:
 _ALL = select(tasks, is_alive().label("alive"))
 
 
-def _row(number: str, actor: Actor, study: str | None, total: int, now: datetime) -> dict[str, Any]:
+def _row(new: NewTask, now: datetime) -> dict[str, Any]:
+    actor = new.actor
     return {
-        "id": number,
+        "id": uuid.uuid4().hex,
         "org_id": actor.organization,
-        "kind": UPLOAD,
+        "kind": new.kind,
         "status": Status.PENDING.value,
-        "study_instance_uid": study,
+        "study_instance_uid": new.study,
         "message": "",
-        "total_items": total,
+        "total_items": new.total,
         "processed_items": 0,
         "failed_items": 0,
         "skipped_items": 0,

@@ -1,7 +1,8 @@
 """The DICOM JSON Model of a header (PS3.18 Annex F).
 
-Choices the standard leaves open: IS and DS are numbers where they are well-formed, else the string
-as sent; SV and UV beyond 2⁵³ are strings, as a JavaScript number would not hold them. Empty
+Choices the standard leaves open (§F.2.3, note 2): DS are the strings that were sent, which a number
+could not always hold to the last digit; IS are numbers where they are well-formed, else strings; SV
+and UV beyond 2⁵³ are strings, as a JavaScript number would not hold them. Empty
 attributes have no Value, an empty one among several is null. Group lengths are left out, text is
 Unicode and Specific Character Set says so.
 
@@ -25,7 +26,7 @@ from pacs.dicom.charset import UTF_8
 from pacs.dicom.dictionary import BINARY_VRS, PIXEL_DATA, SPECIFIC_CHARACTER_SET, TEXT_VRS
 from pacs.dicom.encoding import UNIT, swapped
 from pacs.dicom.header import Element, Header
-from pacs.dicom.values import Value, parsed
+from pacs.dicom.values import Value, parsed, strings
 
 Path = tuple[int, ...]
 """From the data set down to an element: tag, or tag, item counted from 0, tag, …"""
@@ -131,7 +132,8 @@ def _values(tag: int, vr: str, raw: bytes, charsets: tuple[str, ...], big: bool)
     if tag == SPECIFIC_CHARACTER_SET:
         return [UTF_8]
     convert = _person_name if vr == "PN" else _scalar
-    values = [convert(value) for value in parsed(raw, vr, charsets, big)]
+    found = strings(raw, vr, charsets) if vr == "DS" else parsed(raw, vr, charsets, big)
+    values = [convert(value) for value in found]
     return values if any(value is not None for value in values) else []
 
 

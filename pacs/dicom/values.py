@@ -67,7 +67,7 @@ def decimal(text: str) -> Value:
     return number if math.isfinite(number) and "_" not in text else text
 
 
-PARSERS: dict[str, Callable[[str], Value]] = {"IS": integer, "DS": decimal}
+_PARSERS: dict[str, Callable[[str], Value]] = {"IS": integer, "DS": decimal}
 
 
 def parsed(raw: bytes, vr: str, charsets: tuple[str, ...], big: bool) -> list[Value]:
@@ -79,5 +79,5 @@ def parsed(raw: bytes, vr: str, charsets: tuple[str, ...], big: bool) -> list[Va
     if vr not in STRING_VRS:
         return []
     found = strings(raw, vr, charsets)
-    parse = PARSERS.get(vr)
+    parse = _PARSERS.get(vr)
     return [parse(value) if value else value for value in found] if parse else [*found]

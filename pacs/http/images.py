@@ -30,6 +30,7 @@ from pacs.http.signed import LONGEST, Signer
 from pacs.http.streaming import Streamed, closing
 from pacs.http.streaming import answer as streamed
 from pacs.http.studies import DELETION, IMAGE, is_called, reason_given, uid_in_path
+from pacs.http.viewings import retrieved
 from pacs.metadata import Metadata
 from pacs.model import Identity, StoredInstance
 from pacs.part10_file import part10_file
@@ -120,9 +121,7 @@ class Images:
             file = opened.enter_context(self._file_of(instance))
             if file is None:
                 raise NotFound("this image has always been DICOM")
-            self.archive.record(
-                actor(request), "retrieve", resource=instance.identity.study_instance_uid, form="original"
-            )
+            retrieved(request, self.archive, instance.identity.study_instance_uid, form="original")
             body = closing(opened.pop_all(), file.pieces(0, file.size))
             return streamed(body, file.media_type, file.size)
 
@@ -162,7 +161,7 @@ class Images:
             return f"{service}/studies/{study}/series/{series}/instances/{of.sop_instance_uid}"
 
         body = b",".join(self.metadata.read(who, held, uri))
-        self.archive.record(who, "retrieve", resource=study, level="IMAGE", form="metadata", completed=1)
+        retrieved(request, self.archive, study, level="IMAGE", form="metadata", completed=1)
         return Response(b"[" + body + b"]", media_type=DICOM_JSON)
 
     @describe(Described({"expires": _SECONDS}, answers=answers_json(OBJECT)))
@@ -184,9 +183,8 @@ class Images:
         who = self.signer.verified(request, f"{self.root}/signed/images/{uid}")
         asked = Query(Level.IMAGE, (is_called("SOPInstanceUID", uid),), limit=1)
         instance = _first(list(self.archive.locate(who, asked)))
-        self.archive.record(
-            who, "retrieve", resource=instance.identity.study_instance_uid, form="signed", instances=[uid]
-        )
+        study = instance.identity.study_instance_uid
+        retrieved(request, self.archive, study, who, form="signed", instances=[uid])
         headers = {"Content-Disposition": f'attachment; filename="{uid}.dcm"'}
         file = part10_file(self.archive, instance)
         return Streamed(file.pieces(self.archive), "application/dicom", file.size, headers=headers)

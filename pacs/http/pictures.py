@@ -11,7 +11,7 @@ from starlette.responses import Response
 from pacs.http.conditional import is_known
 from pacs.http.lane import Lane
 from pacs.http.resource import actor
-from pacs.http.viewings import Viewings
+from pacs.http.viewings import Viewings, retrieved
 from pacs.model import StoredInstance
 from pacs.rendering import Rendering, Wish
 
@@ -47,4 +47,4 @@ class Pictures:
         self.viewings.note(request, study, record)
 
     def _record(self, request: Request, study: str) -> None:
-        self.rendering.archive.record(actor(request), "retrieve", resource=study, form="rendered")
+        retrieved(request, self.rendering.archive, study, form="rendered")

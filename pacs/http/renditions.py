@@ -101,15 +101,15 @@ class Renditions:
     def show_cache(self, request: Request) -> Response:
         """How many pictures are kept for this organisation, and how often they were of use."""
         parameters(request, ())
-        counts, kept = self.pictures.rendering.counts(actor(request))
-        asked = counts.hits + counts.misses
+        figures = self.pictures.rendering.figures(actor(request))
+        asked = figures.hits + figures.misses
         return answer(
             {
-                "hits": counts.hits,
-                "misses": counts.misses,
-                "hit_rate": counts.hits / asked if asked else 0.0,
-                "entries": kept.entries,
-                "bytes": kept.bytes,
+                "hits": figures.hits,
+                "misses": figures.misses,
+                "hit_rate": figures.hits / asked if asked else 0.0,
+                "entries": figures.entries,
+                "bytes": figures.bytes,
             }
         )
 

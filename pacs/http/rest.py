@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute
 from pacs.archive import Archive
 from pacs.http import changes, docs, events, openapi
 from pacs.http.broadcast import Audience, Broadcast
+from pacs.http.deletions import Deletions
 from pacs.http.images import Images
 from pacs.http.pictures import Pictures
 from pacs.http.renditions import Renditions
@@ -49,6 +50,7 @@ def routes(rest: Rest) -> list[BaseRoute]:
         *Studies(rest.archive, rest.keeping, ROOT).routes(),
         *Renditions(rest.pictures, ROOT).routes(),
         *images.routes(),
+        *Deletions(rest.keeping, ROOT).routes(),
         *Uploads(rest.archive.blobs, rest.tasks, ROOT).routes(),
         openapi.route(),
         *docs.routes(),

@@ -1,12 +1,15 @@
 """Callers by their token: a bearer's, or that of a browser's session in a cookie.
 
-A session is asked of the database once a second at most, so that frames come fast, and whatever
-ends it (logout, `pacs user disable`) works at once in this process and within a second in others.
+A session is asked of the database once a second at most, so that frames come fast. Who signs out is
+out at once in all processes of this node (`Ended`); whatever else ends a session (`pacs user disable`,
+another node) works within that second.
 """
 
 from __future__ import annotations
 
 import hmac
+import mmap
+import os
 import time
 from collections.abc import Awaitable
 from datetime import UTC, datetime
@@ -27,40 +30,61 @@ CSRF_HEADER = "X-CSRF-Token"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 CACHE_SECONDS = 1.0
 _CACHED = 1000
+_MARK = 8  # bytes
+
+
+class Ended:
+    """A mark that processes share when it was made before they were: another one whenever a session ends.
+
+    It tells not which, so all are asked for anew. Never the same again, so that none is missed.
+    """
+
+    def __init__(self) -> None:
+        self._shared = mmap.mmap(-1, _MARK)
+
+    @property
+    def mark(self) -> bytes:
+        return self._shared[:_MARK]
+
+    def tell(self) -> None:
+        self._shared[:_MARK] = os.urandom(_MARK)
 
 
 class Sessions:
     """An `Authenticate`."""
 
-    def __init__(self, accounts: Accounts, tokens: Tokens) -> None:
+    def __init__(self, accounts: Accounts, tokens: Tokens, ended: Ended | None = None) -> None:
         self.accounts = accounts
         self.tokens = tokens
+        self._ended = ended or Ended()
+        self._mark = self._ended.mark
         self._cache: dict[str, tuple[float, Session]] = {}
         """By token; only what was found valid, so that strangers cannot fill it."""
 
     def __call__(self, connection: HTTPConnection) -> Caller | Awaitable[Caller]:
         token, by_cookie = _token(connection)
+        if self._mark != (mark := self._ended.mark):
+            self._mark, self._cache = mark, {}
         until, session = self._cache.get(token, (0.0, None))
         if session is None or until <= time.monotonic():
             return self._looked_up(connection, token, by_cookie)
         return self._caller(connection, session, by_cookie)
 
-    def forget(self, session: Session) -> None:
-        """It was ended: no second more."""
-        self._cache = {
-            token: each for token, each in self._cache.items() if each[1].user.id != session.user.id
-        }
+    def end(self) -> None:
+        """One was ended: no second more."""
+        self._ended.tell()
 
     async def _looked_up(self, connection: HTTPConnection, token: str, by_cookie: bool) -> Caller:
         number = self.tokens.session_number(token)
-        asked = time.monotonic()
+        asked, mark = time.monotonic(), self._ended.mark
         session = await run_in_threadpool(self.accounts.session, number)
         if session is None:
             self._cache.pop(token, None)
             raise Unauthenticated
         if len(self._cache) >= _CACHED:
             self._cache = {}
-        self._cache[token] = (asked + CACHE_SECONDS, session)
+        if mark == self._ended.mark:  # else it may have ended while it was asked for
+            self._cache[token] = (asked + CACHE_SECONDS, session)
         return self._caller(connection, session, by_cookie)
 
     def _caller(self, connection: HTTPConnection, session: Session, by_cookie: bool) -> Caller:

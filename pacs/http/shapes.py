@@ -7,6 +7,7 @@ from typing import Any
 
 from pacs.keeping import CLINICAL_NOTES, FIRST_RECEIVED, FLAGS, LAST_RECEIVED, PRIORITY, SIZE, STATE
 from pacs.model import Values
+from pacs.tasks import Task
 
 _DATE = re.compile(r"(\d{4})\.?(\d\d)\.?(\d\d)")
 _TIME = re.compile(r"(\d\d):?(\d\d):?(\d\d)(\.\d{1,6})?")
@@ -46,6 +47,12 @@ def numbers(text: str | None) -> Any:
     """One number, or a list of several."""
     found = [number(value) for value in words(text)]
     return found[0] if len(found) == 1 else found or None
+
+
+def begun(task: Task, where: str) -> Shape:
+    """A task that was just asked for; `where` it can be followed."""
+    message = task.message or f"{task.total} item(s) to take in"
+    return {"task_id": task.id, "status": task.status, "message": message, "url": where}
 
 
 def study(values: Values) -> Shape:

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from pacs.errors import BadInput, NotFound
+from pacs.http import shapes
 from pacs.http.answers import answer, listing
 from pacs.http.described import LISTING, OBJECT, Described, answers_json, describe
 from pacs.http.described import PAGING as PAGED
@@ -77,9 +78,7 @@ class Uploads:
             raise BadInput("study_instance_uid is another study than the address names")
         task = await run_in_threadpool(self.tasks.upload, actor(request), named, form.files, form.said)
         where = f"{origin(request)}{self.root}/tasks/{task.id}"
-        message = f"{len(form.files)} file(s) received, {task.total} item(s) to take in"
-        body = {"task_id": task.id, "status": task.status, "message": message, "url": where}
-        return answer(body, 202, {"Location": where})
+        return answer(shapes.begun(task, where), 202, {"Location": where})
 
     @describe(Described(answers=answers_json(OBJECT)))
     def show_progress(self, request: Request) -> Response:

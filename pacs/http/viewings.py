@@ -2,7 +2,7 @@
 
 As PS3.15 §A.5.3.6 means it (DICOM Instances Accessed): the first frame leaves only when its record is
 durable; those that follow within the minute belong to the same access. Who names each of his requests
-by a correlation id of his own gets a record for each.
+by a correlation id of his own gets a record for each. `HEAD` gives out nothing, so it is no access.
 """
 
 from __future__ import annotations
@@ -10,9 +10,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 from starlette.requests import Request
 
+from pacs.actor import Actor
+from pacs.archive import Archive
 from pacs.http.correlation import HEADER
 from pacs.http.resource import actor
 
@@ -32,6 +35,8 @@ class Viewings:
 
     def note(self, request: Request, study: str, record: Callable[[], None]) -> None:
         """Calls `record` unless this access has been recorded."""
+        if _gives_nothing(request):
+            return
         who = actor(request)
         key = who.organization, who.name, who.address, request.headers.get(HEADER, ""), study
         if self._known(key):
@@ -48,3 +53,15 @@ class Viewings:
                 self._seen.clear()
                 self._ends = now + WINDOW
             return key in self._seen
+
+
+def retrieved(
+    request: Request, archive: Archive, study: str, who: Actor | None = None, **details: Any
+) -> None:
+    """Audits that the caller, or `who` stands for him, is given something of this study."""
+    if not _gives_nothing(request):
+        archive.record(who or actor(request), "retrieve", resource=study, **details)
+
+
+def _gives_nothing(request: Request) -> bool:
+    return request.method == "HEAD"

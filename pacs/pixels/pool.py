@@ -1,7 +1,8 @@
 """A bounded number of workers at a time, and a bounded number of tasks that wait for one.
 
 A task that takes too long or too much, or that crashes a codec, ends its own worker; the next task
-gets a new one. Who asks gets an error with the reason, and never waits longer than is allowed.
+gets a new one. Who asks gets an error with the reason, and never waits longer than is allowed: a
+frame of many waits for its turn, as an answer that has begun must not break off because others came.
 """
 
 from __future__ import annotations
@@ -19,9 +20,12 @@ from pacs.errors import NotConvertible, Unavailable
 from pacs.pixels.channel import Kind, receive, send, serve_read
 from pacs.pixels.nursery import IDLE
 from pacs.pixels.tasks import Task
+from pacs.pixels.turns import Turns
 
 WAITING = 128
-"""Tasks that wait for a worker; further ones are turned away."""
+"""Tasks that wait for a worker; further ones are turned away, unless they are patient."""
+PATIENCE = 600.0
+"""Seconds that a patient task waits for a worker."""
 GRACE = 5.0
 """Seconds on top of a task's own before a worker that says nothing is given up."""
 
@@ -42,18 +46,16 @@ class Pool:
     def __init__(self, hire: Callable[[], socket.socket], workers: int, seconds: float) -> None:
         self._hire = hire
         self._seconds = seconds
-        self._most = workers + WAITING
-        self._slots = threading.Semaphore(workers)
+        self._turns = Turns(workers)
         self._lock = threading.Lock()
-        self._asked = 0
         self._idle: list[tuple[float, socket.socket]] = []
 
-    def run(self, task: Task, source: Source) -> bytes:
+    def run(self, task: Task, source: Source, patient: bool = False) -> bytes:
         """What the task makes of `source`, which stays with the caller.
 
         `NotConvertible` when it takes too much, `Unavailable` when too many are waiting.
         """
-        with self._slot():
+        with self._turn(patient):
             kind, answer = self._done(task, source)
         if kind == Kind.RESULT:
             return answer
@@ -81,21 +83,15 @@ class Pool:
         return found
 
     @contextmanager
-    def _slot(self) -> Iterator[None]:
-        with self._lock:
-            if self._asked >= self._most:
-                raise Unavailable("too many images are being processed; try again soon")
-            self._asked += 1
+    def _turn(self, patient: bool) -> Iterator[None]:
+        if not patient and self._turns.waiting >= WAITING:
+            raise Unavailable("too many images are being processed; try again soon")
+        if not self._turns.take(PATIENCE if patient else self._seconds):
+            raise Unavailable("images take too long to process now; try again soon")
         try:
-            if not self._slots.acquire(timeout=self._seconds):
-                raise Unavailable("images take too long to process now; try again soon")
-            try:
-                yield
-            finally:
-                self._slots.release()
+            yield
         finally:
-            with self._lock:
-                self._asked -= 1
+            self._turns.give_back()
 
     def _waiting(self) -> socket.socket | None:
         """The one that was busy last; one that idled so long that it may be leaving is let go."""
@@ -128,5 +124,5 @@ class Pool:
 class Inline:
     """The same without processes, for commands and tests that work on what they trust."""
 
-    def run(self, task: Task, source: Source) -> bytes:
+    def run(self, task: Task, source: Source, patient: bool = False) -> bytes:
         return task.run(source)

@@ -33,7 +33,8 @@ class Task(Protocol):
 class Workers(Protocol):
     """Who runs tasks: `pacs.pixels.pool`."""
 
-    def run(self, task: Task, source: Source) -> bytes: ...
+    def run(self, task: Task, source: Source, patient: bool = False) -> bytes:
+        """`patient`: waits for its turn however many come before, rather than be turned away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +105,9 @@ _NOTHING = BytesSource(b"")
 
 
 def decoded(workers: Workers, transfer_syntax: str, image: ImagePixel, frame: bytes) -> DecodedFrame:
-    """As `pacs.pixels.decode.decode` does it, by a worker."""
-    described, _, data = workers.run(Decode(transfer_syntax, image, frame), _NOTHING).partition(b"\n")
+    """As `pacs.pixels.decode.decode` does it, by a worker. Others may have gone out before."""
+    made = workers.run(Decode(transfer_syntax, image, frame), _NOTHING, patient=True)
+    described, _, data = made.partition(b"\n")
     return DecodedFrame(ImagePixel(**orjson.loads(described)), data)
 
 
@@ -122,4 +124,4 @@ class Encode:
 
 
 def encoded(workers: Workers, transfer_syntax: str, image: ImagePixel, raw: bytes) -> bytes:
-    return workers.run(Encode(transfer_syntax, image, raw), _NOTHING)
+    return workers.run(Encode(transfer_syntax, image, raw), _NOTHING, patient=True)

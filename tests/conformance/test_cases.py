@@ -82,7 +82,8 @@ def test_a_name_is_the_same_in_c_find_metadata_and_the_list_of_studies(
 
 
 def test_values_of_every_kind_in_json(web: httpx.Client) -> None:
-    """Case A14, in what QIDO-RS finds and in metadata: nothing empty has a Value, numbers are numbers."""
+    """Case A14, in what QIDO-RS finds and in metadata: nothing empty has a Value, numbers are numbers,
+    but for decimal strings, which keep every digit."""
     ds = ct(PatientName="Jérôme^Ève", StudyDescription="", AccessionNumber=None, InstanceNumber=7)
     ds.SpecificCharacterSet, ds.file_meta.TransferSyntaxUID = "ISO_IR 100", ExplicitVRLittleEndian
     ds.FrameIncrementPointer = [Tag(0x00181063), Tag(0x00181065)]
@@ -95,13 +96,14 @@ def test_values_of_every_kind_in_json(web: httpx.Client) -> None:
     block.add_new(3, "OV", bytes(8))
     path = store(web, ds).removeprefix(f"{ROOT}/")
     metadata = web.get(f"{ROOT}/{path}/metadata").json()[0]
-    wanted = "00080050,00081030,00200013,00400275"
+    wanted = "00080050,00081030,00180050,00200013,00400275"
     (searched,) = found(web, "instances", SOPInstanceUID=ds.SOPInstanceUID, includefield=wanted)
     for answer in (metadata, searched):
         assert answer["00080005"] == {"vr": "CS", "Value": ["ISO_IR 192"]}
         assert answer["00100010"]["Value"] == [{"Alphabetic": "Jérôme^Ève"}]
         assert answer["00080050"] == {"vr": "SH"}
         assert answer["00200013"] == {"vr": "IS", "Value": [7]}
+        assert answer["00180050"] == {"vr": "DS", "Value": ["1.50"]}
         assert answer["00280010"] == {"vr": "US", "Value": [4]}
     assert metadata["00280009"] == {"vr": "AT", "Value": ["00181063", "00181065"]}
     assert metadata["00400275"] == {"vr": "SQ", "Value": [{}]}

@@ -320,3 +320,33 @@ def test_a_signed_address_ends_with_who_gave_it_away(server: Server, study: list
     assert httpx.get(url).status_code == 200
     server.quick_command("user", "disable", leaving)
     assert httpx.get(url).status_code == 403
+
+
+def test_a_deleted_study_is_brought_back(client: httpx.Client, server: Server) -> None:
+    study = generate_uid()
+    file = as_file(small_ct(study, generate_uid()))
+    task = client.post("/api/v1/uploads", files={"file": ("ct.dcm", file)}).json()
+    task_is_over(client, task["url"])
+    assert client.delete(f"/api/v1/studies/{study}?reason=a%20mistake").status_code == 204
+    assert client.get(f"/api/v1/studies/{study}").status_code == 404
+    deletion = client.get("/api/v1/deletions?limit=1").json()["items"][0]
+    assert (deletion["study_instance_uid"], deletion["can_be_restored"]) == (study, True)
+    path = f"/api/v1/deletions/{deletion['id']}/restore"
+    with server.web("radiologist") as reader, server.web(organization="elsewhere") as stranger:
+        assert reader.post(path).status_code == 403
+        assert reader.get("/api/v1/deletions").status_code == 403
+        assert stranger.post(path).status_code == 404
+    answer = client.post(path)
+    assert answer.status_code == 202 and answer.headers["Location"] == answer.json()["url"]
+    task_is_over(client, answer.json()["url"])
+    (image,) = client.get(f"/api/v1/studies/{study}/images").json()["items"]
+    assert client.get(f"{image['url']}/full").content == file
+    assert client.post(path).json()["task_id"] == answer.json()["task_id"]
+    assert not client.get("/api/v1/deletions?limit=1").json()["items"][0]["can_be_restored"]
+
+
+def task_is_over(client: httpx.Client, url: str) -> None:
+    deadline = time.monotonic() + 60
+    while client.get(url).json()["status"] != "completed" and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert client.get(url).json()["status"] == "completed"

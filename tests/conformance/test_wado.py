@@ -245,8 +245,11 @@ def test_links_lead_back_through_the_proxy(web: httpx.Client, stored: list[bytes
 def test_a_retrieval_is_audited_with_its_correlation_id(
     server: Server, web: httpx.Client, stored: list[bytes]
 ) -> None:
-    for number, path in (("wado-1", ONE), ("wado-2", f"{ONE}/frames/1")):
-        web.get(path, headers={"X-Correlation-ID": number})
+    file = f"/wado?requestType=WADO&studyUID={STUDY}&seriesUID={SERIES}&objectUID=1.2.3.1.1.1"
+    file += "&contentType=application/dicom"
+    for number, path in (("wado-1", ONE), ("wado-2", f"{ONE}/frames/1"), ("wado-3", file)):
+        assert web.head(path, headers={"X-Correlation-ID": number}).status_code == 200  # is given nothing
+        assert web.get(path, headers={"X-Correlation-ID": number}).status_code == 200
         asked = f"SELECT count(*) FROM audit WHERE action = 'retrieve' AND correlation_id = '{number}'"
         for _ in range(50):
             if server.sql(asked) == "(1,)":

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
 
+import orjson
 import pytest
 from pydicom import dcmread
 from pydicom.uid import (
@@ -33,6 +34,7 @@ from tests.dicomweb.retrieving import World, image, parts, path_to, retrieving
 
 STUDY = "/studies/1.2.3.1"
 ALONE = f"application/dicom; transfer-syntax={ExplicitVRLittleEndian}"
+CONVERTED = f"application/dicom; transfer-syntax={ImplicitVRLittleEndian}"
 MULTIPART = 'multipart/related; type="application/dicom"'
 
 
@@ -242,11 +244,27 @@ def test_damage_is_an_error_not_wrong_pixels(world: World) -> None:
     assert record["outcome"] == "failure"
 
 
-def test_head_sends_no_body(world: World) -> None:
+@pytest.mark.parametrize("accept", [MULTIPART, "application/dicom", CONVERTED, "application/zip"])
+def test_what_failed_is_audited_as_not_completed(world: World, accept: str) -> None:
     identity = world.store(image()).identity
-    answer = world.client.head(f"/dicom-web{path_to(identity)}", headers={"Accept": "application/dicom"})
-    assert (answer.status_code, answer.content) == (200, b"")
+    (blob,) = (path for path in world.folder.rglob("*") if path.is_file() and path.stat().st_size > 300)
+    blob.write_bytes(blob.read_bytes()[:-1] + b"x")
+    assert world.get(path_to(identity), accept).status_code == 500
+    (record,) = world.audited()
+    told = orjson.loads(record["details"])
+    assert (record["outcome"], told["completed"], told["remaining"]) == ("failure", 0, 1)
+
+
+@pytest.mark.parametrize("path", ["", "/metadata", "/frames/1", "/bulkdata", "/bulkdata/7FE00010"])
+def test_head_sends_no_body(world: World, path: str) -> None:
+    identity = world.store(image()).identity
+    for accept in ("application/dicom", "*/*"):
+        whole = f"/dicom-web{path_to(identity)}{path}"
+        answer = world.client.head(whole, headers={"Accept": accept})
+        assert (answer.status_code, answer.content) in ((200, b""), (406, b""))
     assert world.audited() == []  # nothing left the archive
+    assert world.get(path_to(identity) + path).status_code == 200
+    assert len(world.audited()) == 1
 
 
 @pytest.mark.parametrize("path", ["", "/frames/1"])

@@ -19,6 +19,7 @@ from pacs.errors import NotConvertible, Unavailable
 from pacs.model import Blob, Identity, StoredInstance
 from pacs.pixels.presentation import Annotation, Presentation, Viewport, Window
 from pacs.pixels.tasks import Task
+from pacs.ports import CacheFigures
 from pacs.rendering import Lifetimes, Rendering, Tier, Wish
 from storage.disk_cache import DiskCache
 
@@ -54,7 +55,7 @@ class Counting:
         self.go = threading.Event()
         self.go.set()
 
-    def run(self, task: Task, source: Source) -> bytes:
+    def run(self, task: Task, source: Source, patient: bool = False) -> bytes:
         self.done += 1
         self.go.wait(120)
         if self.fault:
@@ -79,14 +80,13 @@ def test_the_second_time_it_is_there(rendering: Rendering, workers: Counting) ->
     second = rendering.rendered(OURS, instance(), WISH)
     assert (first.hit, second.hit, first.data) == (False, True, second.data)
     assert workers.done == 1
-    counts, kept = rendering.counts(OURS)
-    assert (counts.hits, counts.misses, kept.entries) == (1, 1, 1)
+    found = rendering.figures(OURS)
+    assert (found.hits, found.misses, found.entries) == (1, 1, 1)
 
 
 def test_another_organisation_learns_nothing(rendering: Rendering, workers: Counting) -> None:
     rendering.rendered(OURS, instance(), WISH)
-    assert rendering.counts(THEIRS)[0] == module.Counts()
-    assert rendering.counts(THEIRS)[1].entries == 0
+    assert rendering.figures(THEIRS) == CacheFigures()
     assert not rendering.rendered(THEIRS, instance(), WISH).hit
     rendering.forget(THEIRS, instance())
     assert rendering.rendered(OURS, instance(), WISH).hit
@@ -121,7 +121,7 @@ def test_who_asks_meanwhile_waits_for_the_same_work(rendering: Rendering, worker
     workers.go.clear()
     with ThreadPoolExecutor(8) as threads:
         asked = [threads.submit(rendering.rendered, OURS, instance(), WISH) for _ in range(8)]
-        while rendering.counts(OURS)[0].misses < 8:
+        while rendering.figures(OURS).misses < 8:
             pass
         workers.go.set()
         assert {each.result().data for each in asked} == {b"picture 1"}

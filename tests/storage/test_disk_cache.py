@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from pacs.ports import CacheFigures
 from storage.disk_cache import DiskCache
 
 LIMIT = 100_000
@@ -157,6 +158,19 @@ def test_the_figures_are_true_whatever_happens_and_take_no_walk(cache: DiskCache
         assert (figures.entries, figures.bytes) == (len(sizes), sum(sizes))
     shutil.rmtree(tmp_path / "cache" / "1")  # nobody looks there to answer
     assert list(map(cache.figures, (1, 2))) == here
+    other.close()
+
+
+def test_uses_are_counted_by_all_processes_together(cache: DiskCache, tmp_path: Path) -> None:
+    other = DiskCache(tmp_path / "cache", LIMIT)
+    for hit in (True, False, False):
+        for each in (cache, other):
+            each.count(7, hit)
+    for number in range(9):  # more than there is room for: what lies there is counted anew
+        cache.put(1, f"object {number}", "k", bytes(20_000))
+    assert (other.figures(7).hits, other.figures(7).misses) == (2, 4)
+    assert (other.figures(1).hits, other.figures(1).misses) == (0, 0)
+    assert cache.figures(6) == CacheFigures()
     other.close()
 
 

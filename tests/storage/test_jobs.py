@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 import pytest
 
@@ -67,6 +67,28 @@ def test_one_waiting_job_has_a_key(database: Database, queue: SqlJobQueue) -> No
     assert len(rows(database, "SELECT * FROM jobs")) == 2
     queue.retry(job, now(), "why")
     assert [row["state"] for row in rows(database, "SELECT state FROM jobs")] == ["waiting"]
+
+
+@pytest.mark.parametrize("wrong", [timedelta(hours=-1), timedelta(hours=1)], ids=["slow", "fast"])
+def test_a_node_whose_clock_is_wrong_harms_nobody(
+    database: Database, queue: SqlJobQueue, monkeypatch: pytest.MonkeyPatch, wrong: timedelta
+) -> None:
+    class Wrong(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Wrong:
+            return super().now(tz) + wrong
+
+    with monkeypatch.context() as there:
+        there.setattr("storage.jobs.datetime", Wrong)
+        put(database, at=Wrong.now(UTC))
+    job = claim(queue)  # due here, too
+    with monkeypatch.context() as there:
+        there.setattr("storage.jobs.datetime", Wrong)
+        assert queue.claim("there", LEASE) is None
+        assert queue.renew(job, LEASE)
+        queue.retry(job, Wrong.now(UTC) + LEASE, "later")
+        assert queue.claim("there", LEASE) is None
+    assert queue.claim("here", LEASE) is None
 
 
 def test_a_lease_that_ran_out_gives_the_job_away(database: Database, queue: SqlJobQueue) -> None:

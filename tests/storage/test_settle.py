@@ -48,7 +48,8 @@ def test_a_study_still_arriving_is_looked_at_again(database: Database) -> None:
     assert state(database) == ("receiving", "")
     (job,) = rows(database, "SELECT run_at FROM jobs")
     (study,) = rows(database, "SELECT last_received_at FROM studies")
-    assert job["run_at"] == study["last_received_at"] + 600_000_000
+    late = job["run_at"] - study["last_received_at"] - 600_000_000
+    assert abs(late) < 60_000_000  # due by the database's clock, which need not be ours
 
 
 def test_late_instances_reopen_an_unread_study(database: Database) -> None:

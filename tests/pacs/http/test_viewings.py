@@ -11,9 +11,9 @@ from pacs.http import viewings
 from pacs.http.viewings import WINDOW, Viewings
 
 
-def _request(name: str = "reader", organization: int = 1) -> Request:
+def _request(name: str = "reader", organization: int = 1, method: str = "GET") -> Request:
     who = Actor(organization, "user", name, "127.0.0.1", "1" * 16)
-    return Request({"type": "http", "headers": [], "state": {"actor": who}})
+    return Request({"type": "http", "method": method, "headers": [], "state": {"actor": who}})
 
 
 class World:
@@ -41,6 +41,11 @@ def test_another_study_another_caller_another_organisation() -> None:
     world = World()
     world.look()
     assert [world.look("1.3"), world.look(name="other"), world.look(organization=2)] == [2, 3, 4]
+
+
+def test_asking_for_the_header_is_none() -> None:
+    world = World()
+    assert [world.look(method="HEAD"), world.look()] == [0, 1]
 
 
 def test_what_could_not_be_recorded_is_not_known() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -14,17 +15,22 @@ from dataclasses import dataclass
 
 import pytest
 
+from pacs.dicom.image import ImagePixel
 from pacs.dicom.source import BytesSource, Source
 from pacs.errors import BadInput, Damaged, NotConvertible, Unavailable
 from pacs.pixels import pool as pools
 from pacs.pixels.channel import Kind, send
 from pacs.pixels.nursery import Allowance, Nursery
 from pacs.pixels.pool import Pool
+from pacs.pixels.tasks import decoded
 
 SECONDS = 60.0
 BRIEF = 1.0
 """Seconds for those who take all that they get."""
 NOTHING = BytesSource(b"")
+RLE = "1.2.840.10008.1.2.5"
+PIXEL = ImagePixel(1, 1, 8, 8, 1, 0, 0, "MONOCHROME2")
+RLE_FRAME = struct.pack("<16L", 1, 64, *[0] * 14) + b"\0\7"
 
 
 @dataclass
@@ -183,6 +189,40 @@ def test_who_comes_when_too_many_wait_is_turned_away(
     assert ended.count(Unavailable) == 1
     assert ended.count(type(None)) == 2
     assert pool.run(Sleep(0), NOTHING) == b"awake"
+
+
+class Held:
+    """A store that takes its time."""
+
+    size = 4
+
+    def __init__(self) -> None:
+        self.asked, self.go = threading.Event(), threading.Event()
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        self.asked.set()
+        self.go.wait(SECONDS)
+        return b"abcd"[offset : offset + length]
+
+
+def test_a_frame_of_many_waits_while_others_are_turned_away(
+    nursery: Nursery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool, busy = Pool(nursery.hire, 1, 0.01), Held()
+    monkeypatch.setattr(pools, "GRACE", SECONDS)
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(pool.run, Echo(), busy)
+        assert busy.asked.wait(SECONDS)
+        frame = threads.submit(decoded, pool, RLE, PIXEL, RLE_FRAME)
+        with pytest.raises(Unavailable, match="too long"):
+            pool.run(Echo(), NOTHING)
+        monkeypatch.setattr(pools, "WAITING", 0)
+        with pytest.raises(Unavailable, match="too many"):
+            pool.run(Echo(), NOTHING)
+        assert not frame.done()
+        busy.go.set()
+        assert first.result() == b"cdab"
+        assert frame.result().data == b"\x07"
 
 
 class Broken:

@@ -1,0 +1,63 @@
+"""`/api/v1/deletions`: what was deleted and can be brought back, as long as its bytes are kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from pacs.http import shapes
+from pacs.http.answers import answer, listing
+from pacs.http.described import LISTING, OBJECT, Described, answers_json, describe
+from pacs.http.described import PAGING as PAGED
+from pacs.http.origin import origin
+from pacs.http.parameters import PAGING, paging, parameters
+from pacs.http.resource import Resource, actor
+from pacs.keeping import Deletion
+from pacs.ports import Keeping
+from pacs.rights import Right
+
+
+@dataclass(frozen=True, slots=True)
+class Deletions:
+    keeping: Keeping
+    root: str
+
+    def routes(self) -> list[Resource]:
+        root = f"{self.root}/deletions"
+        return [
+            Resource(root, self.list_deletions, Right.DELETE),
+            Resource(f"{root}/{{deletion}}/restore", self.restore, Right.DELETE, ("POST",)),
+        ]
+
+    @describe(Described(PAGED, answers=answers_json(LISTING)))
+    def list_deletions(self, request: Request) -> Response:
+        """What was deleted, by whom and why, the newest first."""
+        page = paging(parameters(request, PAGING))
+        found, total = self.keeping.deletions(actor(request).organization, page.limit, page.offset)
+        return listing([_shape(each) for each in found], total, page.limit, page.offset)
+
+    @describe(Described(status=202, answers=answers_json(OBJECT)))
+    def restore(self, request: Request) -> Response:
+        """Bring back what was deleted, as a task. Once its bytes are given up it is too late: 409."""
+        parameters(request, ())
+        task = self.keeping.restore(actor(request), str(request.path_params["deletion"]))
+        where = f"{origin(request)}{self.root}/tasks/{task.id}"
+        return answer(shapes.begun(task, where), 202, {"Location": where})
+
+
+def _shape(deletion: Deletion) -> shapes.Shape:
+    return {
+        "id": deletion.id,
+        "study_instance_uid": deletion.study_instance_uid,
+        "sop_instance_uid": deletion.sop_instance_uid,
+        "images": deletion.instances,
+        "reason": deletion.reason,
+        "deleted_by": deletion.actor_name,
+        "deleted_at": deletion.deleted_at,
+        "kept_until": deletion.purge_at,
+        "can_be_restored": deletion.can_be_restored(datetime.now(UTC)),
+        "restored_by_task": deletion.restored_by,
+    }

@@ -1,0 +1,41 @@
+"""Places that are taken in turn: who came first is served first, however often others come again."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+
+
+class Turns:
+    def __init__(self, places: int) -> None:
+        self._free = places
+        self._lock = threading.Lock()
+        self._waiting = deque[threading.Event]()
+
+    @property
+    def waiting(self) -> int:
+        return len(self._waiting)
+
+    def take(self, seconds: float) -> bool:
+        """Whether a place was to be had in that time; it is the caller's until it is given back."""
+        with self._lock:
+            if self._free:
+                self._free -= 1
+                return True
+            turn = threading.Event()
+            self._waiting.append(turn)
+        if turn.wait(seconds):
+            return True
+        with self._lock:
+            if turn.is_set():  # it came while we gave up
+                return True
+            self._waiting.remove(turn)
+            return False
+
+    def give_back(self) -> None:
+        """To who waits longest, if anybody does."""
+        with self._lock:
+            if self._waiting:
+                self._waiting.popleft().set()
+            else:
+                self._free += 1

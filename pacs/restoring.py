@@ -1,0 +1,26 @@
+"""The job that brings back what was deleted: its objects come in again like an upload.
+
+One after the other: of the versions of an instance, the one that came first is the current one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pacs.archive import Archive
+from pacs.jobs import ClaimedJob
+from pacs.ports import Keeping, Tasks
+from pacs.uploading import TakeInUpload
+
+
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """Handler of `restore`."""
+
+    archive: Archive
+    tasks: Tasks
+    keeping: Keeping
+
+    def __call__(self, job: ClaimedJob) -> None:
+        TakeInUpload(self.archive, self.tasks, at_once=1)(job)
+        self.keeping.remember(job.organization, job.payload["deletion"])

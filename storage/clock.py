@@ -1,0 +1,24 @@
+"""The clock that all nodes share is the database's: one whose own is wrong takes no job that is another's.
+
+In microseconds since 1970, as `storage.columns` keeps every time. SQLite, whose nodes are all on this
+machine, tells milliseconds.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import BigInteger, ColumnElement, literal_column
+
+_NOW = {
+    "postgresql": "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)",
+    "sqlite": "CAST((julianday('now') - 2440587.5) * 86400000000 AS integer)",
+}
+
+
+def now(dialect: str) -> ColumnElement[int]:
+    return literal_column(_NOW[dialect], BigInteger)
+
+
+def later(dialect: str, by: timedelta) -> ColumnElement[int]:
+    return now(dialect) + by // timedelta(microseconds=1)

@@ -1,0 +1,94 @@
+"""What was deleted, as long as its bytes are kept: shown, and brought back.
+
+Bringing back moves the references to a task, which takes the objects in again through the same door as
+any sender's: what has come anew meanwhile stays as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import func, select, update
+
+from pacs.actor import Actor
+from pacs.attributes import Level
+from pacs.errors import Conflict, NotFound
+from pacs.keeping import RESTORE, Deletion, Priority
+from pacs.model import AuditRecord
+from pacs.tasks import Task
+from storage.database import Database
+from storage.feeds import transaction
+from storage.held import hold
+from storage.tables import deletions, kept_blobs
+from storage.tasks import NewTask, begin, task_of
+
+_SHOWN = (
+    *(deletions.c.id, deletions.c.study_instance_uid, deletions.c.sop_instance_uid, deletions.c.instances),
+    *(deletions.c.reason, deletions.c.actor_name, deletions.c.deleted_at, deletions.c.purge_at),
+    deletions.c.restored_by,
+)
+
+
+def deleted(database: Database, organization: int, limit: int, offset: int) -> tuple[list[Deletion], int]:
+    """The newest first, and how many there are."""
+    mine = deletions.c.org_id == organization
+    newest = select(*_SHOWN).where(mine).order_by(deletions.c.deleted_at.desc(), deletions.c.id)
+    with database.read() as connection:
+        rows = connection.execute(newest.limit(limit).offset(offset)).mappings().all()
+        total = connection.execute(select(func.count()).select_from(deletions).where(mine)).scalar_one()
+    return [Deletion(**row) for row in rows], total
+
+
+def restore(database: Database, actor: Actor, number: str) -> Task:
+    """The task that does it, which may have been begun before. `Conflict` when the bytes are given up."""
+    this = deletions.c.org_id == actor.organization, deletions.c.id == number
+    with transaction(database) as under_way:
+        connection = under_way.connection
+        row = connection.execute(select(deletions).where(*this).with_for_update()).mappings().first()
+        if row is None:
+            raise NotFound
+        if row["restored_by"] is not None:
+            task = task_of(connection, actor.organization, row["restored_by"])
+            if task is None:
+                raise Conflict("this was brought back long ago")
+            return task
+        if not row["instances"]:
+            raise Conflict("it had no images; announce it anew")
+        if row["purge_at"] <= under_way.now:
+            raise Conflict("what was deleted is not kept any longer")
+        owned = kept_blobs.c.org_id == actor.organization, kept_blobs.c.owner == number
+        count = connection.execute(select(func.count()).where(*owned)).scalar_one()
+        task = begin(
+            under_way, NewTask(RESTORE, actor, row["study_instance_uid"], count, {"deletion": number})
+        )
+        connection.execute(update(kept_blobs).where(*owned).values(owner=task.id))
+        connection.execute(update(deletions).where(*this).values(restored_by=task.id))
+        details = {"deletion": number, "task": task.id, "instances": row["instances"]}
+        under_way.audit(AuditRecord(actor, "deletion.restore", "success", row["study_instance_uid"], details))
+    return task
+
+
+def remember(database: Database, organization: int, number: str) -> None:
+    """Give the study back what people had said of it, unless they have said something since."""
+    this = deletions.c.org_id == organization, deletions.c.id == number
+    with transaction(database) as under_way:
+        row = under_way.connection.execute(select(deletions).where(*this)).mappings().first()
+        key = {"org_id": organization, "study_instance_uid": row["study_instance_uid"]} if row else {}
+        held = hold(under_way.connection, Level.STUDY, key) if row else None
+        if row is None or held is None:
+            return
+        if said := _unsaid(row, held):
+            for column, value in said.items():
+                held[column] = value
+            held["version"] += 1
+            held.flush(under_way.connection)
+
+
+def _unsaid(row: Mapping[Any, Any], held: Any) -> dict[str, str]:
+    found = {}
+    if row["priority"] not in (None, held["priority"]) and held["priority"] == Priority.NORMAL:
+        found["priority"] = row["priority"]
+    if row["clinical_notes"] and not held["clinical_notes"]:
+        found["clinical_notes"] = row["clinical_notes"]
+    return found

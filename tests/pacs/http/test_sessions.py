@@ -1,0 +1,90 @@
+"""Sessions are asked for once a second, and at once in every process when one of them has ended."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import cast
+
+import pytest
+from starlette.requests import HTTPConnection
+
+from pacs.accounts import Session, SessionKind, User, new_session
+from pacs.errors import Unauthenticated
+from pacs.http.authentication import Caller
+from pacs.http.sessions import Ended, Sessions
+from pacs.http.tokens import Tokens
+from pacs.ports import Accounts
+
+TOKENS = Tokens("0123456789abcdef0123456789abcdef")
+SESSION = new_session(User(7, 1, "ann@example.test", "viewer"), SessionKind.LOGIN, timedelta(hours=1))
+
+
+@dataclass
+class Known:
+    """Counts how often it is asked."""
+
+    session_now: Session | None = SESSION
+    asked: int = 0
+    meanwhile: Callable[[], None] = field(default=lambda: None)
+
+    def session(self, number: str) -> Session | None:
+        found, self.asked = self.session_now, self.asked + 1
+        self.meanwhile()
+        return found
+
+
+def caller(sessions: Sessions) -> Caller:
+    headers = [(b"authorization", f"Bearer {TOKENS.issue(SESSION)}".encode())]
+    state = {"correlation_id": "0123456789abcdef"}
+    scope = {"type": "http", "method": "GET", "headers": headers, "state": state}
+
+    async def asked() -> Caller:
+        found = sessions(HTTPConnection(scope))
+        return await found if isinstance(found, Awaitable) else found
+
+    return asyncio.run(asked())
+
+
+@pytest.fixture
+def never_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No second passes, however slow the machine."""
+    monkeypatch.setattr("pacs.http.sessions.CACHE_SECONDS", 1e6)
+
+
+@pytest.mark.usefixtures("never_late")
+def test_the_end_of_one_is_known_to_all_that_share_the_mark() -> None:
+    known, ended = Known(), Ended()
+    here, there = (Sessions(cast(Accounts, known), TOKENS, ended) for _ in range(2))
+    for each in (here, there, here, there):
+        assert caller(each).actor.name == "ann@example.test"
+    assert known.asked == 2
+    known.session_now = None
+    here.end()
+    for each in (here, there):
+        with pytest.raises(Unauthenticated):
+            caller(each)
+
+
+@pytest.mark.usefixtures("never_late")
+def test_what_was_answered_while_it_ended_is_not_remembered() -> None:
+    known = Known()
+    sessions = Sessions(cast(Accounts, known), TOKENS)
+    known.meanwhile = sessions.end
+    caller(sessions)
+    known.session_now = None
+    with pytest.raises(Unauthenticated):
+        caller(sessions)
+
+
+def test_processes_share_the_mark() -> None:
+    ended = Ended()
+    before = ended.mark
+    if (child := os.fork()) == 0:
+        ended.tell()
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert ended.mark != before

@@ -1,0 +1,175 @@
+"""What was deleted comes back as it was, or is given up for good; never something between."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from pydicom import Dataset, dcmwrite
+from pydicom.dataset import FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian
+
+from pacs.actor import Actor
+from pacs.archive import Archive
+from pacs.errors import Conflict, NotFound
+from pacs.jobs import ClaimedJob
+from pacs.keeping import RESTORE, Amendment, Expected, Priority
+from pacs.restoring import Restore
+from pacs.tasks import Status, Task
+from pacs.worker import Worker
+from storage.blobs import BlobStore
+from storage.database import Database
+from storage.deleting import PURGE, PurgeDeletion
+from storage.index import SqlAuditTrail, SqlIndex
+from storage.jobs import SqlJobQueue
+from storage.keeping import SqlKeeping
+from storage.settle import KIND as SETTLE
+from storage.tasks import SqlTasks
+from tests.storage.shelf import LATER, Shelf, shelf_of
+from tests.storage.world import actions, assert_counts_true, rows
+
+USER = Actor(1, "user", "admin@example.org", "127.0.0.1", "abc")
+STRANGER = Actor(2, "user", "somebody@example.org", "127.0.0.1", "abc")
+STUDY = "1.2.3"
+HELD = """SELECT i.sop_instance_uid, v.n, v.blob, i.current_version FROM versions v
+          JOIN instances i ON i.pk = v.instance_pk ORDER BY 1, 2"""
+
+
+class World:
+    def __init__(self, shelf: Shelf) -> None:
+        self.shelf = shelf
+        self.database = shelf.database
+        self.archive = Archive(
+            shelf.blobs, SqlIndex(shelf.database, shelf.entries), SqlAuditTrail(shelf.entries)
+        )
+        self.tasks = SqlTasks(shelf.database, shelf.blobs.missing)
+        self.keeping = SqlKeeping(shelf.database)
+        handlers: dict[str, Callable[[ClaimedJob], None]] = {
+            RESTORE: Restore(self.archive, self.tasks, self.keeping),
+            PURGE: PurgeDeletion(shelf.database),
+            SETTLE: lambda job: None,
+        }
+        self.worker = Worker(SqlJobQueue(shelf.database), handlers, "worker")
+
+    def store(self, number: int, content: str = "") -> None:
+        self.archive.store_file(USER, [instance(number, content)])
+
+    def held(self) -> list[dict[str, Any]]:
+        return rows(self.database, HELD)
+
+    def work(self) -> None:
+        while self.worker.work():
+            pass
+
+    def restored(self, number: str) -> Task:
+        task = self.keeping.restore(USER, number)
+        self.work()
+        found = self.tasks.get(1, task.id)
+        assert found is not None
+        return found
+
+
+def instance(number: int, content: str) -> bytes:
+    ds = Dataset()
+    ds.SOPClassUID, ds.SOPInstanceUID = "1.2.840.10008.5.1.4.1.1.7", f"{STUDY}.1.{number}"
+    ds.StudyInstanceUID, ds.SeriesInstanceUID = STUDY, f"{STUDY}.1"
+    ds.PatientID, ds.PatientName, ds.Modality, ds.ImageComments = "P", "Doe^Jane", "OT", content
+    ds.file_meta = FileMetaDataset()
+    ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    written = io.BytesIO()
+    dcmwrite(written, ds, enforce_file_format=True)
+    return written.getvalue()
+
+
+@pytest.fixture
+def world(database: Database, blobs: BlobStore) -> Iterator[World]:
+    with shelf_of(database, blobs) as shelf:
+        made = World(shelf)
+        for number in (1, 2, 3):
+            made.store(number)
+        made.store(2, "another version")
+        yield made
+
+
+def test_a_study_comes_back_with_all_versions_and_what_was_said_of_it(world: World) -> None:
+    before = world.held()
+    world.keeping.amend(USER, STUDY, Amendment(priority=Priority.STAT, clinical_notes="fell"))
+    deletion = world.keeping.delete(USER, STUDY, None, "wrong patient")
+    assert world.held() == []
+    task = world.restored(deletion.id)
+    assert (task.kind, task.status, task.processed, task.failed) == (RESTORE, Status.COMPLETED, 4, 0)
+    assert world.held() == before
+    (study,) = rows(world.database, "SELECT priority, clinical_notes FROM studies")
+    assert study == {"priority": "stat", "clinical_notes": "fell"}
+    assert_counts_true(world.database)
+    assert rows(world.database, "SELECT * FROM kept_blobs") == []
+    assert "deletion.restore" in actions(world.database)
+    ((found,), total) = world.keeping.deletions(1, 10, 0)
+    assert (found.id, found.restored_by, found.reason, total) == (deletion.id, task.id, "wrong patient", 1)
+
+
+def test_an_image_comes_back_to_its_study(world: World) -> None:
+    before = world.held()
+    deletion = world.keeping.delete(USER, STUDY, f"{STUDY}.1.2", "blurred")
+    assert world.restored(deletion.id).processed == 2
+    assert world.held() == before
+    assert_counts_true(world.database)
+
+
+def test_asked_twice_it_is_one_task(world: World) -> None:
+    deletion = world.keeping.delete(USER, STUDY, None, "test")
+    first = world.keeping.restore(USER, deletion.id)
+    assert world.keeping.restore(USER, deletion.id).id == first.id
+    assert world.restored(deletion.id).id == first.id
+    assert len(world.held()) == 4
+
+
+def test_what_came_anew_meanwhile_stays(world: World) -> None:
+    deletion = world.keeping.delete(USER, STUDY, None, "test")
+    world.store(1, "sent again")
+    world.keeping.amend(USER, STUDY, Amendment(priority=Priority.URGENT, clinical_notes="new words"))
+    current = world.held()[0]["blob"]
+    world.restored(deletion.id)
+    first = [row for row in world.held() if row["sop_instance_uid"] == f"{STUDY}.1.1"]
+    assert [row["blob"] for row in first if row["n"] == row["current_version"]] == [current]
+    assert len(first) == 2
+    (study,) = rows(world.database, "SELECT priority, clinical_notes FROM studies")
+    assert study == {"priority": "urgent", "clinical_notes": "new words"}
+
+
+def test_what_is_not_ones_own_cannot_be_brought_back(world: World) -> None:
+    deletion = world.keeping.delete(USER, STUDY, None, "test")
+    for actor, number in ((STRANGER, deletion.id), (USER, "nothing")):
+        with pytest.raises(NotFound):
+            world.keeping.restore(actor, number)
+    assert world.keeping.deletions(2, 10, 0) == ([], 0)
+
+
+def test_an_expected_study_has_nothing_to_bring_back(world: World) -> None:
+    world.keeping.expect(USER, Expected("1.2.9", {}))
+    deletion = world.keeping.delete(USER, "1.2.9", None, "test")
+    with pytest.raises(Conflict):
+        world.keeping.restore(USER, deletion.id)
+
+
+def test_when_its_bytes_are_given_up_it_is_too_late(world: World) -> None:
+    at_once = SqlKeeping(world.database, retention=timedelta(0))
+    deletion = at_once.delete(USER, STUDY, None, "test")
+    with pytest.raises(Conflict):
+        world.keeping.restore(USER, deletion.id)
+    world.work()
+    assert rows(world.database, "SELECT * FROM kept_blobs") == []
+
+
+def test_a_purge_that_comes_after_all_leaves_what_is_being_brought_back(world: World) -> None:
+    deletion = world.keeping.delete(USER, STUDY, None, "test")
+    task = world.keeping.restore(USER, deletion.id)
+    world.shelf.run("UPDATE jobs SET run_at = 0 WHERE kind = :kind", kind=PURGE)
+    world.shelf.sweep(LATER).run()
+    world.work()
+    found = world.tasks.get(1, task.id)
+    assert found is not None and (found.status, found.processed) == (Status.COMPLETED, 4)
+    assert_counts_true(world.database)
