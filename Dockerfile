@@ -27,6 +27,5 @@ WORKDIR /data
 VOLUME /data
 EXPOSE 8080 11112 2762
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=15s --timeout=3s --start-period=20s \
-    CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8080/health/live', timeout=2)"]
+HEALTHCHECK --interval=15s --timeout=10s --start-period=20s CMD ["pacs", "health"]
 CMD ["pacs", "serve"]

@@ -38,7 +38,6 @@ from pacs.http.sessions import Ended, Sessions
 from pacs.http.sign_in import AuthResources
 from pacs.http.signed import Signer
 from pacs.http.tokens import Tokens
-from pacs.keeping import RESTORE
 from pacs.metadata import Metadata
 from pacs.metrics import Aged
 from pacs.model import Blob
@@ -46,10 +45,11 @@ from pacs.pixels.decode import DECODABLE
 from pacs.pixels.pool import Inline
 from pacs.pixels.tasks import Workers, decoded, encoded
 from pacs.pixels.transcode import ENCODABLE
+from pacs.processing import Process
 from pacs.rendering import Lifetimes, Rendering
 from pacs.restoring import Restore
 from pacs.sign_in import SignIn
-from pacs.tasks import UPLOAD
+from pacs.tasks import PROCESS, RESTORE, UPLOAD
 from pacs.transcoding import Codecs, Transcoder
 from pacs.uploading import TakeInUpload
 from pacs.worker import Worker
@@ -64,6 +64,7 @@ from storage.disk_cache import DiskCache
 from storage.entities import SqlApplicationEntities
 from storage.history import History
 from storage.index import SqlAuditTrail, SqlIndex, open_behind, open_entries
+from storage.job_list import SqlJobs
 from storage.jobs import SqlJobQueue
 from storage.keeping import SqlKeeping
 from storage.prepared import SqlVersions
@@ -172,6 +173,10 @@ def transcoder(installation: Installation) -> Transcoder:
     return Transcoder(codecs, limits(installation.settings))
 
 
+def metadata(installation: Installation) -> Metadata:
+    return Metadata(installation.archive, SqlVersions(installation.database))
+
+
 def rendering(installation: Installation) -> Rendering:
     settings = installation.settings
     lifetimes = Lifetimes(settings.cache_thumbnails, settings.cache_previews, settings.cache_full)
@@ -207,6 +212,7 @@ def worker(installation: Installation, name: str) -> Worker:
             settle.KIND: settle.SettleStudy(installation.database, quiet_period),
             deleting.PURGE: deleting.PurgeDeletion(installation.database),
             UPLOAD: TakeInUpload(installation.archive, tasks),
+            PROCESS: Process(tasks, metadata(installation), rendering(installation)),
             RESTORE: Restore(installation.archive, tasks, SqlKeeping(installation.database)),
         },
         name,
@@ -275,7 +281,8 @@ def rest_of(installation: Installation, pictures: Pictures, stopping: Callable[[
         SqlChangeFeed(database),
         SqlKeeping(database, timedelta(days=settings.retention_days)),
         SqlTasks(database, installation.blobs.missing),
-        Metadata(archive, SqlVersions(database)),
+        SqlJobs(database),
+        metadata(installation),
         pictures,
         Signer(secret_key(settings), partial(_still_here, installation.accounts, settings.open)),
         dicomweb.ROOT,
@@ -286,10 +293,9 @@ def rest_of(installation: Installation, pictures: Pictures, stopping: Callable[[
 
 def web(installation: Installation, pictures: Pictures) -> dicomweb.Web:
     archive = installation.archive
-    metadata = Metadata(archive, SqlVersions(installation.database))
     settings = installation.settings
     search = SearchSettings(settings.max_qido_answers, no_content=settings.qido_empty == "204")
-    return dicomweb.Web(archive, transcoder(installation), metadata, pictures, search)
+    return dicomweb.Web(archive, transcoder(installation), metadata(installation), pictures, search)
 
 
 def sign_in(installation: Installation) -> SignIn:

@@ -13,6 +13,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from config.http_transport import Gathering
 from pacs.http.crowding import CROWDED
 
 MAX_HEAD = 64 << 10
@@ -41,7 +42,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._most, self.limit_concurrency = self.limit_concurrency, None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+        super().connection_made(Gathering(transport, self.loop))  # type: ignore[arg-type]
         if self._most is not None and len(self.connections) > self._most:
             self._spare = True
             if len(self.connections) > self._most + SPARE:

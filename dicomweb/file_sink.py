@@ -22,6 +22,10 @@ class FileSink:
         self._undo.enter_context(self._receiving)
         self._refused: Refused | None = None
 
+    @property
+    def refused(self) -> bool:
+        return self._refused is not None
+
     def write(self, data: bytes) -> None:
         if self._refused is None:
             try:
@@ -52,6 +56,8 @@ class FileSink:
 
 class RefusingSink:
     """A part that is not taken, whatever is in it."""
+
+    refused = True
 
     def __init__(self, error: PacsError) -> None:
         self._error = error

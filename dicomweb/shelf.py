@@ -83,6 +83,10 @@ class ShelfSink:
         self._start = spool.size
         self._error: PacsError | None = None
 
+    @property
+    def refused(self) -> bool:
+        return self._error is not None
+
     def write(self, data: bytes) -> None:
         if self._error is None:
             try:

@@ -111,7 +111,8 @@ async def _single(request: Request, intake: Intake, sink: FileSink) -> list[Resu
     empty = True
     async for chunk in chunks(request):
         empty = False
-        await intake.data(chunk)
+        if not await intake.data(chunk):
+            break
     if empty:
         return []
     await intake.end()

@@ -67,6 +67,10 @@ class _MetadataSink:
         self._allowance = allowance
         self._data = bytearray()
 
+    @property
+    def refused(self) -> bool:
+        return self._allowance.left < 0
+
     def write(self, data: bytes) -> None:
         self._allowance.left -= len(data)
         if self._allowance.left >= 0:
@@ -137,6 +141,8 @@ def _read(results: Iterable[Any]) -> Iterator[DataSet]:
 
 class _InstanceSink:
     """One instance, made of metadata when it is finished."""
+
+    refused = False
 
     def __init__(self, data_set: DataSet, shelf: Shelf, task: Task) -> None:
         self._data_set, self._shelf, self._task = data_set, shelf, task

@@ -144,6 +144,7 @@ def perform(
         with closing(ahead):
             cancelled = _send_all(operation, ahead, send, progress)
     except DestinationLost as lost:
+        log.warning("destination.lost", detail=str(lost), remaining=progress.remaining)
         for instance in instances[-progress.remaining :]:
             progress.count(instance, PROCESSING_FAILURE)
         _finish(operation, progress.status, progress, str(lost))
@@ -160,18 +161,14 @@ def _send_all(operation: Operation, ahead: Iterable[Ahead], send: Send, progress
         try:
             status = send(instance, data_set).status
         except PacsError as error:
-            _log_failure(instance, error)
+            uid, kind = instance.identity.sop_instance_uid, type(error).__name__
+            log.warning("suboperation.failed", sop_instance_uid=uid, error=kind, detail=str(error))
             status = PROCESSING_FAILURE
         progress.count(instance, status)
         if time.monotonic() >= due:
             operation.respond(PENDING, **progress.elements(with_remaining=True))
             due = time.monotonic() + PENDING_EVERY
     return False
-
-
-def _log_failure(instance: StoredInstance, error: Exception) -> None:
-    uid = instance.identity.sop_instance_uid
-    log.warning("suboperation.failed", sop_instance_uid=uid, error=type(error).__name__, detail=str(error))
 
 
 def _finish(operation: Operation, status: int, progress: Progress, comment: str = "") -> None:

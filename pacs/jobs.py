@@ -6,6 +6,7 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
 FIRST_DELAY = timedelta(seconds=5)
@@ -34,6 +35,28 @@ class ClaimedJob:
     attempt: int
     max_attempts: int
     token: str
+    correlation_id: str
+
+
+class JobState(StrEnum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class ListedJob:
+    """What an administrator may know of it: never what it is about."""
+
+    id: int
+    kind: str
+    state: JobState
+    attempt: int
+    max_attempts: int
+    run_at: datetime
+    created_at: datetime
+    worker: str | None
+    last_error: str | None
     correlation_id: str
 
 

@@ -15,8 +15,6 @@ from pacs.attributes import Attribute, Level, Matching
 from pacs.model import Values
 from pacs.studies import State
 
-RESTORE = "restore"
-"""The kind of task that brings back what was deleted."""
 RETENTION = timedelta(days=30)
 """How long the bytes of what was deleted are kept."""
 

@@ -61,6 +61,17 @@ class Metadata:
                     kept = self._make(each.instance)
                 yield unavailable(identity) if kept is None else text(kept, uri(identity))
 
+    def renew(self, actor: Actor, identity: Identity) -> None:
+        """Made anew of the object itself; nothing happens when it was deleted meanwhile."""
+        study, series, sop = (
+            identity.study_instance_uid,
+            identity.series_instance_uid,
+            identity.sop_instance_uid,
+        )
+        held = self.versions.held(actor.organization, study, series, sop)
+        for each in self.versions.read(actor.organization, held.keys if held else ()):
+            self._keep(actor, {each.key: self._make(each.instance)})
+
     def _prepared(self, actor: Actor, page: Sequence[HeldVersion]) -> Iterator[HeldVersion]:
         """The same ones, with what could be made of those that had nothing."""
         if all(each.metadata is not None for each in page):

@@ -11,7 +11,7 @@ from typing import Protocol, Self
 from pacs.accounts import Attempts, Credentials, Session
 from pacs.actor import Actor
 from pacs.feed import Change
-from pacs.jobs import ClaimedJob
+from pacs.jobs import ClaimedJob, JobState, ListedJob
 from pacs.keeping import Amendment, Deletion, Expected
 from pacs.model import (
     ApplicationEntity,
@@ -219,6 +219,9 @@ class Tasks(Protocol):
         `BlobVanishing` when one of them was swept before: it lay there for too long.
         """
 
+    def process(self, actor: Actor, study: str) -> Task:
+        """Make anew what is derived of it, or the task that is about it already. `NotFound`."""
+
     def get(self, organization: int, number: str) -> Task | None: ...
 
     def page(self, organization: int, limit: int, offset: int) -> tuple[list[Task], int]:
@@ -268,6 +271,21 @@ class ApplicationEntities(Protocol):
         """AE titles are unique in an installation; the registration names the organisation."""
 
     def all(self) -> list[ApplicationEntity]: ...
+
+
+class Jobs(Protocol):
+    """The jobs of an organisation, for who administers it."""
+
+    def page(
+        self, organization: int, state: JobState | None, limit: int, offset: int
+    ) -> tuple[list[ListedJob], int]:
+        """The oldest first, and how many there are."""
+
+    def retry(self, actor: Actor, number: int) -> bool:
+        """Give one that failed all its tries again, now; False when there is no such job."""
+
+    def drop(self, actor: Actor, state: JobState) -> int:
+        """How many are given up."""
 
 
 class JobQueue(Protocol):

@@ -19,12 +19,14 @@ from pacs.archive import Archive
 from pacs.dicom.dictionary import VIDEO
 from pacs.errors import NotConvertible
 from pacs.model import StoredInstance
-from pacs.pixels.presentation import AS_STORED, Presentation
+from pacs.pixels.presentation import AS_STORED, Presentation, Viewport
 from pacs.pixels.tasks import Render, StoredPixels, Workers
 from pacs.ports import Cache, CacheFigures
 
 VERSION = 1
 """Raised whenever other pictures are made of the same object."""
+
+THUMBNAIL = Presentation(viewport=Viewport(200, 200))
 
 MOST_REMEMBERED = 1000
 """Pictures known to be impossible, so that they are not tried again and again."""

@@ -11,6 +11,9 @@ from pacs.actor import Actor
 from pacs.model import Blob
 
 UPLOAD = "upload"
+PROCESS = "process"
+RESTORE = "restore"
+KINDS = (UPLOAD, PROCESS, RESTORE)
 MAX_FAILURES = 200
 """Failures that are told one by one; all are counted."""
 

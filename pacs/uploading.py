@@ -54,6 +54,8 @@ class TakeInUpload:
         if task.status is not Status.COMPLETED:  # a failed one may be tried again: nothing of it is lost
             try:
                 _Run(self, task, job.payload.get("said", {})).run()
+            except Unavailable:
+                raise  # it is not the upload that is at fault
             except Exception:
                 if job.attempt >= job.max_attempts:
                     self.tasks.finish(task, Status.FAILED, "it failed again and again; see the server's log")

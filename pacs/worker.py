@@ -2,6 +2,8 @@
 
 A job runs at least once: a worker that is killed, or cut off for longer than its lease, has its
 job taken over. So handlers make sure themselves that running twice does no harm.
+
+A job whose turn comes while the disk is full or the object store away has not failed: it waits, however long.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -24,6 +26,8 @@ Handler = Callable[[ClaimedJob], None]
 
 RENEWALS = 3
 """How often a lease is renewed within its length."""
+AWAY = timedelta(seconds=30)
+"""How long a job waits for what is away, before it looks again."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,10 @@ class Worker:
         try:
             with self._lease_kept(job):
                 handler(job)
+        except Unavailable as error:
+            log.warning("job waits", code=error.code)
+            untried = replace(job, attempt=job.attempt - 1)
+            self.queue.retry(untried, datetime.now(UTC) + AWAY, type(error).__name__)
         except Exception as error:
             log.warning("job failed", attempt=job.attempt, exc_info=True)
             self._again(job, type(error).__name__)

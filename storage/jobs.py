@@ -118,7 +118,8 @@ class SqlJobQueue:
             connection.execute(delete(jobs).where(*_mine(job)))
 
     def retry(self, job: ClaimedJob, at: datetime, error: str) -> None:
-        """Again at that time; unless a job with its key waits already, which then stands for it."""
+        """Again at that time, with the tries behind it that `job` says; unless a job with its key waits
+        already, which then stands for it."""
         same = jobs.alias()
         waiting = exists().where(
             same.c.org_id == jobs.c.org_id, same.c.key == jobs.c.key, same.c.state == "waiting"

@@ -14,9 +14,9 @@ from sqlalchemy import func, select, update
 from pacs.actor import Actor
 from pacs.attributes import Level
 from pacs.errors import Conflict, NotFound
-from pacs.keeping import RESTORE, Deletion, Priority
+from pacs.keeping import Deletion, Priority
 from pacs.model import AuditRecord
-from pacs.tasks import Task
+from pacs.tasks import RESTORE, Task
 from storage.database import Database
 from storage.feeds import transaction
 from storage.held import hold

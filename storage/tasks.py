@@ -13,11 +13,14 @@ import orjson
 from sqlalchemy import ColumnElement, Connection, exists, func, insert, select, update
 
 from pacs.actor import Actor
+from pacs.attributes import Level
+from pacs.errors import NotFound
 from pacs.jobs import NewJob
 from pacs.model import AuditRecord
-from pacs.tasks import MAX_FAILURES, UPLOAD, Advance, Failure, Status, Task, Upload
+from pacs.tasks import MAX_FAILURES, PROCESS, UPLOAD, Advance, Failure, Status, Task, Upload
 from storage.database import Database
 from storage.feeds import Transaction, transaction
+from storage.held import hold
 from storage.jobs import enqueue
 from storage.kept import Kept, keep, kept, release
 from storage.references import Missing
@@ -46,6 +49,19 @@ class SqlTasks:
             keep(under_way, task.id, actor.organization, files, self.missing)
             details = {"task": task.id, "files": len(uploads), "items": total}
             under_way.audit(AuditRecord(actor, UPLOAD, "success", study or "", details))
+        return task
+
+    def process(self, actor: Actor, study: str) -> Task:
+        key = {"org_id": actor.organization, "study_instance_uid": study}
+        with transaction(self.database) as under_way:
+            held = hold(under_way.connection, Level.STUDY, key)
+            if held is None:
+                raise NotFound
+            if same := _under_way(under_way.connection, actor.organization, PROCESS, study):
+                return same
+            count = held["number_of_study_related_instances"]
+            task = begin(under_way, NewTask(PROCESS, actor, study, count))
+            under_way.audit(AuditRecord(actor, "study.process", "success", study, {"task": task.id}))
         return task
 
     def get(self, organization: int, number: str) -> Task | None:
@@ -129,6 +145,14 @@ def begin(under_way: Transaction, new: NewTask) -> Task:
 def task_of(connection: Connection, organization: int, number: str) -> Task | None:
     found = connection.execute(_ALL.where(tasks.c.org_id == organization, tasks.c.id == number))
     row = found.mappings().first()
+    return None if row is None else _task(dict(row))
+
+
+def _under_way(connection: Connection, organization: int, kind: str, study: str) -> Task | None:
+    over = [status.value for status in Status if status.over]
+    same = _ALL.where(tasks.c.org_id == organization, tasks.c.kind == kind, is_alive())
+    same = same.where(tasks.c.study_instance_uid == study, tasks.c.status.not_in(over))
+    row = connection.execute(same.limit(1)).mappings().first()
     return None if row is None else _task(dict(row))
 
 

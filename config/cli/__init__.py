@@ -29,6 +29,7 @@ COMMANDS = {
     "config": "config.cli.show:config",
     "conformance": "config.cli.show:conformance",
     "openapi": "config.cli.show:openapi",
+    "health": "config.cli.health:health",
     "doctor": "config.cli.doctor:doctor",
 }
 

@@ -19,6 +19,7 @@ from pacs.http.metrics import TimingMiddleware
 from pacs.http.origin import ForwardedMiddleware, Trusted, nobody
 from pacs.http.problems import HANDLERS, UnexpectedMiddleware
 from pacs.http.refusals import Refusals
+from pacs.http.slashes import TrailingSlashMiddleware
 from pacs.metrics import Sample
 from pacs.model import AuditRecord
 
@@ -56,6 +57,7 @@ def create_app(
     app = Starlette(
         routes=table,
         middleware=[
+            Middleware(TrailingSlashMiddleware),
             Middleware(ForwardedMiddleware, trusted=trusted),
             Middleware(CorrelationMiddleware),
             Middleware(SecurityHeadersMiddleware),

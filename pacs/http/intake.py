@@ -25,11 +25,18 @@ BATCH = 1 << 20
 """Bytes that cross at a time."""
 FINISHING = 8
 """Parts of one request that are being finished at a time."""
+LET_PASS = 1 << 30
+"""Bytes of one request that are read behind what was refused, so that its sender hears why and what
+comes behind it is taken in; then the request is answered without the rest."""
 STALL_TIMEOUT = 60.0  # seconds
 
 
 class Sink(Protocol):
     """Where one part goes. Called from one thread at a time; must not raise `PacsError`."""
+
+    @property
+    def refused(self) -> bool:
+        """Whether what still comes is let pass. Asked by the event loop meanwhile."""
 
     def write(self, data: bytes) -> None: ...
 
@@ -58,9 +65,10 @@ class Intake:
     Leaving the context abandons a part that has not ended and waits for those that have.
     """
 
-    def __init__(self, threads: Threads, finishing: int = FINISHING) -> None:
+    def __init__(self, threads: Threads, finishing: int = FINISHING, let_pass: int = LET_PASS) -> None:
         """`finishing`: 1 when a part must be finished before the next one begins."""
         self._threads = threads
+        self._to_pass = let_pass
         self._limit = finishing
         self._sink: Sink | None = None
         self._gathered: list[bytes] = []
@@ -73,13 +81,18 @@ class Intake:
         assert self._sink is None, "the part before has not ended"
         self._sink = sink
 
-    async def data(self, data: bytes) -> None:
+    async def data(self, data: bytes) -> bool:
+        """False: too much was let pass, the rest of the request is not worth reading."""
+        assert self._sink is not None
+        if self._sink.refused:
+            self._to_pass -= len(data)
+            return self._to_pass >= 0
         self._gathered.append(data)
         self._size += len(data)
         if self._size >= BATCH:
-            assert self._sink is not None
             await self._crossed()
             self._crossing = self._threads.run(_write, self._sink, self._take())
+        return True
 
     async def end(self) -> None:
         assert self._sink is not None
@@ -160,7 +173,9 @@ async def feed(
     async for chunk in chunks(request):
         for event in reader.feed(chunk):
             if isinstance(event, PartData):
-                await intake.data(event.data)
+                if not await intake.data(event.data):
+                    await intake.end()
+                    return
             elif isinstance(event, PartBegins):
                 intake.begin(sink(event))
             else:

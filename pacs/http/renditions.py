@@ -25,10 +25,9 @@ from pacs.part10_file import part10_file
 from pacs.pixels.presentation import Presentation, Viewport
 from pacs.pixels.tasks import PNG_OF_STORED_VALUES
 from pacs.query import Query
-from pacs.rendering import Tier, Wish, is_image
+from pacs.rendering import THUMBNAIL, Tier, Wish, is_image
 from pacs.rights import Right
 
-THUMBNAIL = Presentation(viewport=Viewport(200, 200))
 PREVIEW = Presentation(viewport=Viewport(800, 800))
 _FRAME = {"frame": {"type": "integer", "minimum": 1}}
 _KNOWN = ("frame", "accept")

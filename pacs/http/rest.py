@@ -12,13 +12,14 @@ from pacs.http import changes, docs, events, openapi
 from pacs.http.broadcast import Audience, Broadcast
 from pacs.http.deletions import Deletions
 from pacs.http.images import Images
+from pacs.http.jobs import JobResources
 from pacs.http.pictures import Pictures
 from pacs.http.renditions import Renditions
 from pacs.http.signed import Signer
 from pacs.http.studies import Studies
 from pacs.http.uploads import Uploads
 from pacs.metadata import Metadata
-from pacs.ports import ChangeFeed, Keeping, Tasks
+from pacs.ports import ChangeFeed, Jobs, Keeping, Tasks
 
 ROOT = "/api/v1"
 
@@ -36,6 +37,7 @@ class Rest:
     changes: ChangeFeed
     keeping: Keeping
     tasks: Tasks
+    jobs: Jobs
     metadata: Metadata
     pictures: Pictures
     signer: Signer
@@ -52,6 +54,7 @@ def routes(rest: Rest) -> list[BaseRoute]:
         *images.routes(),
         *Deletions(rest.keeping, ROOT).routes(),
         *Uploads(rest.archive.blobs, rest.tasks, ROOT).routes(),
+        *JobResources(rest.jobs, ROOT).routes(),
         openapi.route(),
         *docs.routes(),
         changes.route(f"{ROOT}/changes", rest.changes),

@@ -51,7 +51,7 @@ def numbers(text: str | None) -> Any:
 
 def begun(task: Task, where: str) -> Shape:
     """A task that was just asked for; `where` it can be followed."""
-    message = task.message or f"{task.total} item(s) to take in"
+    message = task.message or f"{task.total} item(s)"
     return {"task_id": task.id, "status": task.status, "message": message, "url": where}
 
 

@@ -1,28 +1,31 @@
 """Bodies too large for memory: made piece by piece in a worker thread, dropped when the caller goes.
 
-The thread is borrowed for one piece at a time, so a caller who reads slowly holds none, and it is one
-of these bodies' own: pieces that take long, to decode or from a remote store, hold up nothing else.
+While some pieces leave the next ones are made, and no more: a caller who reads slowly holds no thread. The
+threads are these bodies' own: pieces that take long, to decode or from a remote store, hold up nothing else.
 Whatever the iterator has open is closed as soon as the answer ends, whichever way.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Generator, Iterable, Mapping
+import asyncio
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from contextvars import copy_context
 
-from anyio import CancelScope, CapacityLimiter, to_thread
-from anyio.lowlevel import RunVar
+from anyio import CancelScope
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 PIECE = 256 * 1024
-"""Bytes that are gathered before they are sent: crossing threads costs as much as copying them."""
+"""Bytes up to which pieces are joined: handing on another one costs as much as copying them."""
+BATCH = 1 << 20
+"""Bytes that are made at a time, but for the first: crossing threads for less costs more than making it."""
 
 SMALL = 1 << 20
 
-THREADS = 32
-_limiter = RunVar[CapacityLimiter]("threads of streamed bodies")
+_threads = ThreadPoolExecutor(32, "body")
 
 Pieces = Generator[bytes, None, None]
 
@@ -30,7 +33,7 @@ Pieces = Generator[bytes, None, None]
 class Streamed(StreamingResponse):
     """`size`: bytes of the body when known, else it is sent in chunks.
 
-    Its first piece is made here and now, so that what goes wrong there is answered as an error.
+    Its first pieces are made here and now, so that what goes wrong there is answered as an error.
     """
 
     def __init__(
@@ -41,9 +44,10 @@ class Streamed(StreamingResponse):
         status: int = 200,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        self._pieces = gathered(pieces)
-        self._first = next(self._pieces, b"")
-        super().__init__(self._pulled(), status, headers, media_type)
+        self._batches = batches(pieces)
+        self._first = next(self._batches, None)
+        self._ahead: asyncio.Future[list[bytes] | None] | None = None
+        super().__init__((), status, headers, media_type)
         if size is not None:
             self.headers["Content-Length"] = str(size)
 
@@ -55,22 +59,43 @@ class Streamed(StreamingResponse):
                 await super().__call__(scope, receive, send)
         finally:
             with CancelScope(shield=True):
-                await run_in_threadpool(self._pieces.close)
+                if self._ahead is not None:
+                    await asyncio.wait((self._ahead,))
+                await run_in_threadpool(self._batches.close)
 
-    async def _pulled(self) -> AsyncIterator[bytes]:
-        yield self._first
-        threads = _threads()
-        while (piece := await to_thread.run_sync(next, self._pieces, None, limiter=threads)) is not None:
-            yield piece
+    async def stream_response(self, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        batch = self._first
+        while batch:
+            self._ahead = self._next()
+            for piece in batch:
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+            batch = await asyncio.shield(self._ahead)
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    def _next(self) -> asyncio.Future[list[bytes] | None]:
+        loop, context = asyncio.get_running_loop(), copy_context()
+        return loop.run_in_executor(_threads, context.run, self._made)
+
+    def _made(self) -> list[bytes] | None:
+        return next(self._batches, None)
 
 
-def _threads() -> CapacityLimiter:
-    """Those of this event loop."""
-    try:
-        return _limiter.get()
-    except LookupError:
-        _limiter.set(CapacityLimiter(THREADS))
-        return _limiter.get()
+class Whole(Response):
+    """All of a body at once, in pieces that nobody has to join."""
+
+    def __init__(
+        self, pieces: Sequence[bytes], media_type: str, status: int, headers: Mapping[str, str] | None
+    ) -> None:
+        super().__init__(None, status, headers, media_type)
+        self._pieces = pieces
+        self.headers["Content-Length"] = str(sum(map(len, pieces)))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        for piece in self._pieces[:-1]:
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": self._pieces[-1] if self._pieces else b""})
 
 
 def answer(
@@ -82,8 +107,21 @@ def answer(
 ) -> Response:
     """A body that is known to be small is sent at once, any other as it is made."""
     if size is not None and size <= SMALL:
-        return Response(b"".join(pieces), status, headers, media_type)
+        return Whole(list(gathered(pieces)), media_type, status, headers)
     return Streamed(pieces, media_type, size, status, headers)
+
+
+def batches(pieces: Iterable[bytes]) -> Generator[list[bytes], None, None]:
+    """The same bytes as `gathered`; the first of them come as soon as there is one piece."""
+    batch, size, most = list[bytes](), 0, PIECE
+    for piece in gathered(pieces):
+        batch.append(piece)
+        size += len(piece)
+        if size >= most:
+            yield batch
+            batch, size, most = [], 0, BATCH
+    if batch:
+        yield batch
 
 
 def gathered(pieces: Iterable[bytes]) -> Pieces:

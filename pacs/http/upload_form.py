@@ -108,6 +108,10 @@ class _File:
         self._spool = blobs.spool()
         self._error: PacsError | None = None
 
+    @property
+    def refused(self) -> bool:
+        return self._error is not None
+
     def write(self, data: bytes) -> None:
         if self._error is None:
             try:
@@ -143,6 +147,10 @@ class _Fields:
             self._found[name] = field
         return field
 
+    @property
+    def full(self) -> bool:
+        return self._left < 0
+
     def take(self, size: int) -> bool:
         """Whether so many bytes more may be kept."""
         self._left -= size
@@ -150,7 +158,7 @@ class _Fields:
 
     def said(self) -> dict[str, str]:
         """`Unprocessable` for a value that its attribute cannot have."""
-        if self._left < 0:
+        if self.full:
             raise LimitExceeded(f"the form's fields have more than {MAX_TEXT} bytes")
         given = {name: field.text.strip() for name, field in self._found.items() if field.text.strip()}
         try:
@@ -163,6 +171,10 @@ class _Field:
     def __init__(self, fields: _Fields) -> None:
         self._fields = fields
         self._data = bytearray()
+
+    @property
+    def refused(self) -> bool:
+        return self._fields.full
 
     @property
     def text(self) -> str:

@@ -44,6 +44,8 @@ class Uploads:
             Resource(f"{root}/uploads", self.upload_files, Right.STORE, ("POST",)),
             Resource(f"{root}/studies/{{study}}/upload", self.upload_to_study, Right.STORE, ("POST",)),
             Resource(f"{root}/images/upload", self.upload_image, Right.STORE, ("POST",)),
+            Resource(f"{root}/studies/{{study}}/upload_images", self.upload_to_study, Right.STORE, ("POST",)),
+            Resource(f"{root}/studies/{{study}}/process", self.process_study, Right.EDIT, ("POST",)),
             Resource(f"{root}/uploads/{{task}}/progress", self.show_progress, Right.READ),
             Resource(f"{root}/tasks", self.list_tasks, Right.READ),
             Resource(f"{root}/tasks/{{task}}", self.show_task, Right.READ),
@@ -77,6 +79,14 @@ class Uploads:
         if form.study not in (None, named):
             raise BadInput("study_instance_uid is another study than the address names")
         task = await run_in_threadpool(self.tasks.upload, actor(request), named, form.files, form.said)
+        where = f"{origin(request)}{self.root}/tasks/{task.id}"
+        return answer(shapes.begun(task, where), 202, {"Location": where})
+
+    @describe(Described(status=202, answers=answers_json(OBJECT)))
+    def process_study(self, request: Request) -> Response:
+        """Make metadata and thumbnails of a study anew, as a task; the same one while it runs."""
+        parameters(request, ())
+        task = self.tasks.process(actor(request), uid_in_path(request, "study"))
         where = f"{origin(request)}{self.root}/tasks/{task.id}"
         return answer(shapes.begun(task, where), 202, {"Location": where})
 

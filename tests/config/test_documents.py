@@ -60,7 +60,7 @@ def test_compose_has_no_password_of_its_own() -> None:
 
 def test_the_container_is_nobodys_root() -> None:
     assert re.search(r"^USER pacs$", DOCKERFILE, re.MULTILINE)
-    assert "HEALTHCHECK" in DOCKERFILE and "VOLUME /data" in DOCKERFILE
+    assert 'CMD ["pacs", "health"]' in DOCKERFILE and "VOLUME /data" in DOCKERFILE
     assert DOCKERFILE.rstrip().endswith('CMD ["pacs", "serve"]')
 
 

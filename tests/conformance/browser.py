@@ -56,7 +56,7 @@ def _text(message: Any) -> str:
     return f"{message.text} ({message.location.get('url')})"
 
 
-PATIENCE = 15.0
+PATIENCE = 90.0
 """Seconds for what must come to be seen."""
 
 PICTURE = """() => {

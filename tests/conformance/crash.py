@@ -4,7 +4,8 @@
 
 Four modalities send into one study and one patient of their own; every process of the server is
 killed at a random moment; the server starts again; at the end everything acknowledged is
-retrieved and compared. The short form of this is `test_durability.py`.
+retrieved and compared. Then the same for the web (`crash_web`), whose server loses one process at a
+time. The short form of this is `test_durability.py`.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ from pathlib import Path
 
 from pydicom.uid import generate_uid
 
+from tests.conformance.crash_web import assert_as_told, kill_rounds
 from tests.conformance.senders import Modality, get_study, instance_uids, study_counts
-from tests.conformance.server import Server
+from tests.conformance.server import PATIENCE, Server
 
 SENDERS = 4
 PAUSE = 0.02
@@ -44,6 +46,9 @@ def crash_rounds(server: Server, rounds: int, seconds: tuple[float, float] = (0.
         server.start()
         total = sum(len(sender.acknowledged) for sender in senders)
         print(f"\rkilled {done + 1} of {rounds} times, {total} acknowledged", end="", file=sys.stderr)
+    deadline = time.monotonic() + PATIENCE
+    while not all(sender.acknowledged for sender in senders) and time.monotonic() < deadline:
+        time.sleep(0.05)
     time.sleep(1)
     stop.set()
     for thread in threads:
@@ -74,16 +79,21 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=100)
     rounds = parser.parse_args().rounds
     with tempfile.TemporaryDirectory() as folder:
-        server = Server(Path(folder) / "data", {"PACS_MAX_FIND_ANSWERS": "1000000"})
+        server = Server(Path(folder) / "data", {"PACS_MAX_FIND_ANSWERS": "1000000", "PACS_JOB_LEASE": "5"})
         server.start()
         try:
             senders = crash_rounds(server, rounds)
             assert_kept(server, senders)
+            clients = kill_rounds(server, rounds)
+            assert_as_told(server, clients)
             server.command("verify")
         finally:
             server.stop()
     total = sum(len(sender.acknowledged) for sender in senders)
-    print(f"{rounds} kills, {total} acknowledged instances, all there: 1 passed, 0 failed")
+    stored, deleted = (sum(len(getattr(each, of)) for each in clients) for of in ("stored", "deleted"))
+    print(f"{rounds} kills, {total} acknowledged instances, all there")
+    print(f"{rounds} kills, {stored} studies over the web, {deleted} of them deleted, all as told")
+    print("1 passed, 0 failed")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ bare token, made by `pacs token create` once for each role and organisation. `se
 from __future__ import annotations
 
 import os
+import random
 import re
 import signal
 import socket
@@ -25,16 +26,26 @@ import httpx
 import psutil
 from sqlalchemy import create_engine, text
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 """Seconds a server gets to be ready, and to finish."""
 
 PACS = [sys.executable, "-c", "from config.cli import main; main(prog_name='pacs')"]
 
 
+_PORTS = range(10_000, 32_000)
+"""Below those that the system gives to outgoing connections: none takes one between two starts."""
+_given: set[int] = set()
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    while True:
+        port = random.SystemRandom().choice(_PORTS)  # Hypothesis makes `random` repeat itself
+        if port in _given:
+            continue
+        _given.add(port)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class Server:
@@ -108,7 +119,10 @@ class Server:
         self._close_output()
 
     def command(self, *arguments: str, code: int = 0, typed: str = "") -> str:
-        """What `pacs …` prints, beside the server; it must exit with `code`. `typed`: its standard input."""
+        """What `pacs …` prints, beside the server; it must exit with `code`. `typed`: its standard input.
+
+        Where it need not be a process of its own, `quick_command` does the same.
+        """
         done = subprocess.run(
             [*PACS, *arguments],
             env=self.environment,
@@ -144,10 +158,10 @@ class Server:
     def web(self, role: str = "admin", organization: str = "default") -> httpx.Client:
         """A client of this server with a token; paths are relative to its root."""
         headers = {"Authorization": f"Bearer {self.token(role, organization)}"}
-        return httpx.Client(base_url=self.url, headers=headers, timeout=30)
+        return httpx.Client(base_url=self.url, headers=headers, timeout=PATIENCE)
 
     def get(self, path: str) -> tuple[int, Any]:
-        answer = httpx.get(self.url + path, timeout=10)
+        answer = httpx.get(self.url + path, timeout=PATIENCE)
         return answer.status_code, answer
 
     def live(self) -> bool:
@@ -189,7 +203,7 @@ class Server:
 
     def _answers_200(self, path: str) -> bool:
         try:
-            with urlopen(self.url + path, timeout=5) as answer:
+            with urlopen(self.url + path, timeout=30) as answer:
                 return bool(answer.status == 200)
         except (URLError, OSError):
             return False

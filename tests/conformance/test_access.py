@@ -99,7 +99,7 @@ def held(server: Server) -> Iterator[Held]:
             came.append((title, str(event.request.AffectedSOPInstanceUID)))
         return 0x0000
 
-    server.command("organization", "add", "north", "--name", "North Hospital")
+    server.quick_command("organization", "add", "north", "--name", "North Hospital")
     listeners: list[Any] = []
     for title, code in (("A_ALL", "default"), ("B_ALL", "north")):
         scp = AE(ae_title=title)
@@ -108,9 +108,9 @@ def held(server: Server) -> Iterator[Held]:
         listener: Any = scp.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)
         listeners.append(listener)
         where = ("--host", "127.0.0.1", "--port", str(listener.server_address[1]))
-        server.command("ae", "add", title, *where, "--may", EVERYTHING, "--organization", code)
-    server.command("ae", "add", "B_FIND", "--may", "find", "--organization", "north")
-    server.command("ae", "add", "B_NOTHING", "--organization", "north")
+        server.quick_command("ae", "add", title, *where, "--may", EVERYTHING, "--organization", code)
+    server.quick_command("ae", "add", "B_FIND", "--may", "find", "--organization", "north")
+    server.quick_command("ae", "add", "B_NOTHING", "--organization", "north")
     time.sleep(KNOWN_EVERYWHERE)
     of_a, of_b = (small_ct(generate_uid(), generate_uid(), patient="SHARED") for _ in "ab")
     for title, ds in (("A_ALL", of_a), ("B_ALL", of_b)):
@@ -178,14 +178,14 @@ def test_a_null_in_a_key_is_passed_over_as_in_the_index(held: Held) -> None:
 
 
 def test_a_title_belongs_to_one_organisation(held: Held) -> None:
-    said = held.server.command("ae", "add", "A_ALL", "--organization", "north", code=1)
+    said = held.server.quick_command("ae", "add", "A_ALL", "--organization", "north", code=1)
     assert "registered already" in said
 
 
 def test_organisations_are_listed_and_have_codes_of_their_own(held: Held) -> None:
-    assert "North Hospital" in held.server.command("organization", "list")
-    assert "already" in held.server.command("organization", "add", "north", code=1)
-    assert "code" in held.server.command("organization", "add", "No/Code", code=2)
+    assert "North Hospital" in held.server.quick_command("organization", "list")
+    assert "already" in held.server.quick_command("organization", "add", "north", code=1)
+    assert "code" in held.server.quick_command("organization", "add", "No/Code", code=2)
 
 
 def _own_address() -> str:
@@ -213,9 +213,9 @@ def elsewhere(tmp_path: Path) -> Iterator[tuple[Server, str]]:
 
 def test_who_comes_from_elsewhere_must_be_registered(elsewhere: tuple[Server, str]) -> None:
     server, address = elsewhere
-    server.command("ae", "add", "ANYWHERE", "--may", "find")
-    server.command("ae", "add", "HERE", "--host", address, "--port", "104")
-    server.command("ae", "add", "OTHER", "--host", "192.0.2.1", "--port", "104", "--may", EVERYTHING)
+    server.quick_command("ae", "add", "ANYWHERE", "--may", "find")
+    server.quick_command("ae", "add", "HERE", "--host", address, "--port", "104")
+    server.quick_command("ae", "add", "OTHER", "--host", "192.0.2.1", "--port", "104", "--may", EVERYTHING)
     time.sleep(KNOWN_EVERYWHERE)
     for title, called, admitted in (
         ("STRANGER", "PACS", False),

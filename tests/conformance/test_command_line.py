@@ -23,31 +23,31 @@ def alone(tmp_path: Path) -> Server:
 
 
 def test_peers_are_registered_and_forgotten(server: Server) -> None:
-    server.command("ae", "add", "CT1", "--host", "localhost", "--port", "104", "--may", "store,find")
-    assert re.search(r"^CT1 +localhost:104 +store,find +default$", server.command("ae", "list"), re.MULTILINE)
-    assert "registered already" in server.command("ae", "add", "CT1", code=1)
-    server.command("ae", "remove", "CT1")
-    assert "not registered" in server.command("ae", "remove", "CT1", code=1)
+    server.quick_command("ae", "add", "CT1", "--host", "localhost", "--port", "104", "--may", "store,find")
+    assert re.search(r"^CT1 +localhost:104 +store,find +default$", server.quick_command("ae", "list"), re.M)
+    assert "registered already" in server.quick_command("ae", "add", "CT1", code=1)
+    server.quick_command("ae", "remove", "CT1")
+    assert "not registered" in server.quick_command("ae", "remove", "CT1", code=1)
 
 
 @pytest.mark.parametrize("title", ["A\\B", "A" * 17, "", "A\tB", "Ä"])
 def test_titles_that_are_none_are_refused(alone: Server, title: str) -> None:
-    assert "AE title" in alone.command("ae", "add", title, code=2)
+    assert "AE title" in alone.quick_command("ae", "add", title, code=2)
 
 
 @pytest.mark.parametrize(
     "arguments", [("--may", "fly"), ("--host", "h"), ("--port", "104"), ("--host", "h", "--port", "0")]
 )
 def test_registrations_that_make_no_sense_are_refused(alone: Server, arguments: tuple[str, ...]) -> None:
-    alone.command("ae", "add", "CT1", *arguments, code=2)
+    alone.quick_command("ae", "add", "CT1", *arguments, code=2)
 
 
 def test_an_organisation_must_exist(alone: Server) -> None:
-    assert "no organisation" in alone.command("ae", "add", "CT1", "--organization", "nowhere", code=1)
+    assert "no organisation" in alone.quick_command("ae", "add", "CT1", "--organization", "nowhere", code=1)
 
 
 def test_a_registered_peer_has_its_rights_only(server: Server, tmp_path: Path) -> None:
-    server.command("ae", "add", "VIEWER", "--may", "find")
+    server.quick_command("ae", "add", "VIEWER", "--may", "find")
     try:
         time.sleep(1.1)  # a registration is known everywhere after a second
         store = [
@@ -64,52 +64,52 @@ def test_a_registered_peer_has_its_rights_only(server: Server, tmp_path: Path) -
         said = subprocess.run(store, capture_output=True, text=True, timeout=60)
         assert "0x124" in said.stdout + said.stderr
     finally:
-        server.command("ae", "remove", "VIEWER")
+        server.quick_command("ae", "remove", "VIEWER")
 
 
 def test_damage_is_named(alone: Server) -> None:
-    alone.command("import", str(CT))
-    assert "No damage" in alone.command("verify")
+    alone.quick_command("import", str(CT))
+    assert "No damage" in alone.quick_command("verify")
     (blob,) = (path for path in (alone.data / "blobs").rglob("*") if path.is_file())
     content = bytearray(blob.read_bytes())
     content[5000] ^= 1
     blob.chmod(0o640)
     blob.write_bytes(content)
-    said = alone.command("verify", code=1)
+    said = alone.quick_command("verify", code=1)
     assert blob.name in said and "1.3.6.1.4.1.5962.1.1.1.1.1.20040119072730.12322" in said
-    alone.command("import", "--again", str(CT))
-    assert "No damage" in alone.command("verify")
+    alone.quick_command("import", "--again", str(CT))
+    assert "No damage" in alone.quick_command("verify")
 
 
 def test_damage_is_healed_by_the_same_data_set_with_another_file_header(
     alone: Server, tmp_path: Path
 ) -> None:
-    alone.command("import", str(CT))
+    alone.quick_command("import", str(CT))
     (blob,) = (path for path in (alone.data / "blobs").rglob("*") if path.is_file())
     blob.chmod(0o640)
     blob.write_bytes(blob.read_bytes().replace(b"CompressedSamples", b"DepressedSamples!"))
-    assert blob.name in alone.command("verify", code=1)
+    assert blob.name in alone.quick_command("verify", code=1)
     other = tmp_path / "other.dcm"
     other.write_bytes(b"another preamble".ljust(128) + CT.read_bytes()[128:])
-    alone.command("import", str(other))
-    assert "No damage" in alone.command("verify")
+    alone.quick_command("import", str(other))
+    assert "No damage" in alone.quick_command("verify")
     assert alone.sql("select count(*) from versions") == "(1,)"
 
 
 def test_a_lost_index_is_built_from_the_objects(alone: Server) -> None:
-    alone.command("import", str(CT))
+    alone.quick_command("import", str(CT))
     for path in alone.data.glob("pacs.db*"):
         path.unlink()
-    assert "1 objects entered" in alone.command("reindex")
-    assert "0 objects entered" in alone.command("reindex")
+    assert "1 objects entered" in alone.quick_command("reindex")
+    assert "0 objects entered" in alone.quick_command("reindex")
     assert alone.sql("select count(*) from instances") == "(1,)"
-    assert "No damage" in alone.command("verify")
+    assert "No damage" in alone.quick_command("verify")
 
 
 def test_an_altered_audit_record_is_named(alone: Server) -> None:
-    alone.command("ae", "add", "CT1")
-    alone.command("ae", "remove", "CT1")
-    assert "whole" in alone.command("audit", "verify")
+    alone.quick_command("ae", "add", "CT1")
+    alone.quick_command("ae", "remove", "CT1")
+    assert "whole" in alone.quick_command("audit", "verify")
     with sqlite3.connect(alone.data / "pacs.db") as database:
         guards = database.execute(
             "select name from sqlite_master where type = 'trigger' and tbl_name = 'audit'"
@@ -117,47 +117,52 @@ def test_an_altered_audit_record_is_named(alone: Server) -> None:
         for (guard,) in guards.fetchall():
             database.execute(f"drop trigger {guard}")
         database.execute("update audit set resource = 'CT2' where seq = 1")
-    assert "record 1" in alone.command("audit", "verify", code=1)
+    assert "record 1" in alone.quick_command("audit", "verify", code=1)
 
 
 def test_a_failed_job_is_shown_and_tried_again(alone: Server) -> None:
-    alone.command("import", str(CT))
+    alone.quick_command("import", str(CT))
     with sqlite3.connect(alone.data / "pacs.db") as database:
         database.execute("update jobs set state = 'failed', attempt = 12, last_error = 'Damaged'")
         ((number,),) = database.execute("select pk from jobs").fetchall()
-    assert re.search(rf"^ +{number}  study.settle .*Damaged", alone.command("jobs", "list"), re.MULTILINE)
-    alone.command("jobs", "retry", str(number))
-    assert "1 waiting, 0 running, 0 failed" in alone.command("jobs", "list")
-    assert "No failed job" in alone.command("jobs", "retry", str(number), code=1)
+    assert re.search(rf"^ +{number}  study.settle .*Damaged", alone.quick_command("jobs", "list"), re.M)
+    alone.quick_command("jobs", "retry", str(number))
+    assert "1 waiting, 0 running, 0 failed" in alone.quick_command("jobs", "list")
+    assert "No failed job" in alone.quick_command("jobs", "retry", str(number), code=1)
 
 
 def test_the_schema_is_shown_and_upgraded(alone: Server) -> None:
-    assert "nothing yet" in alone.command("db", "current", code=1)
+    assert "nothing yet" in alone.quick_command("db", "current", code=1)
     assert not (alone.data / "pacs.db").exists()
-    alone.command("db", "upgrade")
-    newest = alone.command("db", "current").split()[-1]
-    assert f"at {newest}, newest {newest}" in alone.command("db", "current")
-    alone.command("db", "downgrade", "--revision", "0001", "--yes")
-    assert "pacs db upgrade" in alone.command("db", "current", code=1)
+    alone.quick_command("db", "upgrade")
+    newest = alone.quick_command("db", "current").split()[-1]
+    assert f"at {newest}, newest {newest}" in alone.quick_command("db", "current")
+    alone.quick_command("db", "downgrade", "--revision", "0001", "--yes")
+    assert "pacs db upgrade" in alone.quick_command("db", "current", code=1)
 
 
 def test_the_doctor_says_what_to_do(alone: Server, server: Server) -> None:
-    assert "FAULT" not in alone.command("doctor")
+    assert "FAULT" not in alone.quick_command("doctor")
     alone.environment["PACS_DIMSE"] = server.environment["PACS_DIMSE"]
     alone.environment["PACS_FREE_SPACE_RESERVE"] = "900 TiB"
-    said = alone.command("doctor", code=1)
+    said = alone.quick_command("doctor", code=1)
     assert "is in use" in said and "free some space" in said and "Traceback" not in said
+
+
+def test_the_server_says_how_it_is(alone: Server, server: Server) -> None:
+    assert server.command("health", "--ready").strip() == "healthy"
+    assert "nothing answers" in alone.command("health", code=1)
 
 
 def test_the_doctor_on_what_is_not_there(alone: Server) -> None:
     alone.environment["PACS_DATABASE_URL"] = "postgresql+psycopg://pacs@127.0.0.1:1/pacs"
-    said = alone.command("doctor", code=1)
+    said = alone.quick_command("doctor", code=1)
     assert "PACS_DATABASE_URL" in said and "Traceback" not in said
-    assert "pacs doctor" in alone.command("ae", "list", code=1)
+    assert "pacs doctor" in alone.quick_command("ae", "list", code=1)
 
 
 def test_secrets_are_masked(alone: Server) -> None:
     alone.environment["PACS_SECRET_KEY"] = "0123456789abcdef0123456789abcdef"
-    said = alone.command("config", "show")
+    said = alone.quick_command("config", "show")
     assert "0123456789abcdef" not in said
     assert re.search(r"PACS_SECRET_KEY +\*{8} +environment", said)

@@ -171,6 +171,7 @@ def test_the_web_by_tls(tmp_path: Path) -> None:
         answer = httpx.get(f"https://127.0.0.1:{server.http_port}/health/ready", verify=trusting)
         assert answer.status_code == 200
         assert "strict-transport-security" in answer.headers
+        assert "healthy" in server.quick_command("health")
         with pytest.raises(httpx.TransportError):
             httpx.get(f"{server.url}/health/ready")
     finally:
@@ -219,8 +220,8 @@ def test_moves_go_to_a_registered_peer_by_tls(guarded: Secured, tmp_path: Path, 
     options = ("+tls", str(theirs.key), str(theirs.path), "+cf", str(guarded.ours.path), "-rc")
     with listening(tmp_path / "received", *options) as port:
         title = f"TLS{port}"
-        guarded.server.command("ae", "add", title, "--host", "127.0.0.1", "--port", str(port), "--tls")
-        listed = guarded.server.command("ae", "list")
+        guarded.server.quick_command("ae", "add", title, "--host", "127.0.0.1", "--port", str(port), "--tls")
+        listed = guarded.server.quick_command("ae", "list")
         assert f"127.0.0.1:{port} tls" in listed
         keys = ("-k", "QueryRetrieveLevel=STUDY", "-k", f"StudyInstanceUID={study}")
         moved = guarded.run("movescu", "-S", "-aem", title, *keys, port=guarded.server.dimse_port)

@@ -112,7 +112,7 @@ def test_slow_loris_is_cut_off(server: Server, modality: Modality) -> None:
         peer.sendall(b"\x01\x00\x00\x00\x10\x00")
         started = time.monotonic()
         try:
-            while time.monotonic() - started < server.artim * 4:
+            while time.monotonic() - started < server.artim * 15:
                 peer.sendall(b"\0")
                 time.sleep(0.2)
         except OSError:

@@ -350,3 +350,38 @@ def task_is_over(client: httpx.Client, url: str) -> None:
     while client.get(url).json()["status"] != "completed" and time.monotonic() < deadline:
         time.sleep(0.05)
     assert client.get(url).json()["status"] == "completed"
+
+
+@pytest.mark.parametrize("path", ["/api/v1/studies/", "/health/", "/health/live/", "/dicom-web/studies/"])
+def test_a_slash_at_the_end_leads_nowhere_else(client: httpx.Client, path: str) -> None:
+    assert client.get(path, follow_redirects=False).status_code == 200
+
+
+def test_a_study_is_processed_once_at_a_time(client: httpx.Client, server: Server) -> None:
+    study = generate_uid()
+    file = as_file(small_ct(study, generate_uid()))
+    task_is_over(client, client.post("/api/v1/uploads", files={"file": ("ct.dcm", file)}).json()["url"])
+    path = f"/api/v1/studies/{study}/process"
+    answers = [client.post(path) for _ in range(2)]
+    assert [each.status_code for each in answers] == [202, 202]
+    task_is_over(client, answers[1].json()["url"])
+    task = client.get(answers[1].json()["url"]).json()
+    assert (task["kind"], task["processed_items"], task["failed_items"]) == ("process", 1, 0)
+    (image,) = client.get(f"/api/v1/studies/{study}/images").json()["items"]
+    assert client.get(image["thumbnail_url"]).headers["X-Cache"] == "HIT"
+    assert client.post(f"/api/v1/studies/{generate_uid()}/process").status_code == 404
+    with server.web("viewer") as viewer, server.web(organization="elsewhere") as stranger:
+        assert viewer.post(path).status_code == 403
+        assert stranger.post(path).status_code == 404
+
+
+def test_jobs_are_for_administrators_alone(client: httpx.Client, server: Server) -> None:
+    assert client.get("/api/v1/jobs").json().keys() == {"items", "total", "limit", "offset"}
+    assert client.get("/api/v1/jobs?state=failed").json()["items"] == []
+    assert error(client.get("/api/v1/jobs?state=lost"))[0] == 400
+    assert error(client.delete("/api/v1/jobs"))[0] == 400
+    assert error(client.delete("/api/v1/jobs?state=running"))[0] == 400
+    assert client.delete("/api/v1/jobs?state=failed").json() == {"dropped": 0}
+    assert error(client.post("/api/v1/jobs/4711/retry")) == (404, "NOT_FOUND")
+    with server.web("manager") as manager:
+        assert manager.get("/api/v1/jobs").status_code == 403

@@ -37,7 +37,7 @@ def web(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ht
     path: Path = tmp_path_factory.mktemp("long") / "us.dcm"
     frames = [frame(number) for number in range(1, COUNT + 1)]
     path.write_bytes(image(1, JPEGBaseline8Bit, frames, Rows=512, Columns=512))
-    server.command("import", str(path))
+    server.quick_command("import", str(path))
     with server.web() as client:
         yield client
 

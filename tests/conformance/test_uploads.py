@@ -14,7 +14,7 @@ import pytest
 from pydicom.uid import generate_uid
 
 from tests.conformance.senders import small_ct
-from tests.conformance.server import Server
+from tests.conformance.server import PATIENCE, Server
 from tests.conformance.test_rest import as_file, error
 
 
@@ -51,7 +51,7 @@ def upload(
 
 def finished(client: httpx.Client, number: str) -> dict[str, Any]:
     """Its progress may only grow meanwhile."""
-    before, deadline = 0, time.monotonic() + 60
+    before, deadline = 0, time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         task: dict[str, Any] = client.get(f"/api/v1/uploads/{number}/progress").json()
         assert task["progress"] >= before
@@ -171,7 +171,7 @@ def test_a_task_outlives_kill_9(fresh_server: Server) -> None:
     server.start()
     with server.web() as client:
         task = upload(client, "uploads", {"all.zip": zipped(images(study, 150))})["task_id"]
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE
         while not count(client, study) and time.monotonic() < deadline:
             time.sleep(0.02)
     server.kill()

@@ -159,7 +159,7 @@ def stored(server: Server, tmp_path_factory: pytest.TempPathFactory) -> list[byt
     files = [image(n, frames=[bytes([n, m]) * 12 for m in range(4)]) for n in (1, 2, 3)]
     for n, file in enumerate(files):
         (folder / f"{n}.dcm").write_bytes(file)
-    server.command("import", str(folder))
+    server.quick_command("import", str(folder))
     return files
 
 
@@ -263,7 +263,7 @@ def long_one(server: Server, tmp_path_factory: pytest.TempPathFactory) -> list[b
     path: Path = tmp_path_factory.mktemp("long") / "us.dcm"
     frames = [n.to_bytes(2, "little") * 32_768 for n in range(2000)]
     path.write_bytes(image(9, frames=frames, Rows=256, Columns=256))
-    server.command("import", str(path))
+    server.quick_command("import", str(path))
     return frames
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 
 import pytest
 
+from pacs.errors import StorageFull
 from pacs.jobs import ClaimedJob, NewJob
 from pacs.worker import Worker
 from storage.database import Database
@@ -147,6 +148,28 @@ def test_the_worker_does_retries_and_gives_up(database: Database, queue: SqlJobQ
     assert seen == [1, 2]
     (failed,) = queue.failed(1)
     assert failed["last_error"] == "ValueError"
+
+
+def test_a_job_waits_as_long_as_something_is_away(database: Database, queue: SqlJobQueue) -> None:
+    put(database, tries=1)
+    away = True
+    seen: list[int] = []
+
+    def store(job: ClaimedJob) -> None:
+        seen.append(job.attempt)
+        if away:
+            raise StorageFull
+
+    worker = Worker(queue, {"count": store}, "w")
+    for _ in range(3):
+        assert worker.work()
+        assert not worker.work()
+        with database.write() as connection:
+            connection.exec_driver_sql("UPDATE jobs SET run_at = 0")
+    away = False
+    assert worker.work()
+    assert seen == [1] * 4
+    assert rows(database, "SELECT * FROM jobs") == []
 
 
 def test_the_worker_fails_a_job_that_nobody_can_do(database: Database, queue: SqlJobQueue) -> None:

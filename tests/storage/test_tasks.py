@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from pacs.actor import Actor
-from pacs.errors import BlobVanishing, DatabaseUnavailable
+from pacs.errors import BlobVanishing
 from pacs.model import Blob
 from pacs.packed import Member, Packed
 from pacs.tasks import MAX_FAILURES, UPLOAD, Advance, Failure, Status, Upload
@@ -101,7 +101,7 @@ def test_an_upload_that_had_all_its_tries_is_taken_in_when_it_is_tried_again(
     worker = Worker(queue, {UPLOAD: TakeInUpload(archive, tasks)}, "worker")
     with monkeypatch.context() as patched:
         patched.setattr("pacs.jobs.FIRST_DELAY", timedelta(0))
-        patched.setattr(Packed, "members", _away)
+        patched.setattr(Packed, "members", _broken)
         while worker.work():
             pass
     failed = tasks.get(1, task.id)
@@ -139,5 +139,5 @@ def test_a_picture_taken_in_twice_is_one_object(shelf: Shelf) -> None:
     assert patient == {"patient_name": said["PatientName"]}
 
 
-def _away(packed: Packed) -> Iterator[Member]:
-    raise DatabaseUnavailable
+def _broken(packed: Packed) -> Iterator[Member]:
+    raise RuntimeError

@@ -20,7 +20,7 @@ from tests.conformance.kit import (
 from tests.conformance.kit.check import Check, Outcome, Peer, Result, perform
 from tests.conformance.kit.samples import Samples
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 _MODULES = (capabilities, negotiation, store, search, retrieve, metadata, rendered, wado_uri)
 

@@ -11,7 +11,8 @@ import pytest
 from starlette.requests import Request
 
 from pacs.errors import Stalled
-from pacs.http.intake import BATCH, Intake, Threads, chunks
+from pacs.http.intake import BATCH, Intake, Threads, chunks, feed
+from pacs.http.multipart_reader import MultipartReader, PartBegins
 
 
 class Noting:
@@ -22,7 +23,7 @@ class Noting:
 
     def __init__(self, fault: Exception | None = None) -> None:
         self.data = bytearray()
-        self.abandoned = False
+        self.abandoned = self.refused = False
         self.fault = fault
 
     def write(self, data: bytes) -> None:
@@ -91,6 +92,51 @@ def test_a_sink_that_fails_ends_the_request_and_hangs_nothing() -> None:
 
     with pytest.raises(ZeroDivisionError):
         asyncio.run(asyncio.wait_for(run(), 30))
+
+
+class Refusing(Noting):
+    """Takes so many bytes and no more, as a disk does that is full then."""
+
+    def __init__(self, room: int) -> None:
+        super().__init__()
+        self.room = room
+
+    def write(self, data: bytes) -> None:
+        if not self.refused:
+            super().write(data)
+            self.refused = len(self.data) >= self.room
+
+
+def test_an_endless_part_that_was_refused_is_not_read_for_ever() -> None:
+    sink = Refusing(2 * BATCH)
+
+    async def receive() -> dict[str, Any]:
+        await asyncio.sleep(0)
+        return {"type": "http.request", "body": bytes(1 << 16), "more_body": True}
+
+    async def run() -> list[bytes]:
+        reader = MultipartReader("b")
+        assert [type(event) for event in reader.feed(b"--b\r\n\r\n")] == [PartBegins]
+        async with Intake(Threads(), let_pass=8 * BATCH) as intake:
+            intake.begin(sink)
+            await feed(Request({"type": "http"}, receive), reader, intake, lambda part: sink)
+            return await intake.results()
+
+    (kept,) = asyncio.run(asyncio.wait_for(run(), 60))
+    assert len(kept) >= 2 * BATCH
+
+
+def test_what_follows_a_refused_part_is_taken_in() -> None:
+    async def run() -> list[bytes]:
+        async with Intake(Threads(), let_pass=8 * BATCH) as intake:
+            for sink in (Refusing(BATCH), Noting()):
+                intake.begin(sink)
+                for _ in range(4):
+                    assert await intake.data(bytes(BATCH))
+                await intake.end()
+            return await intake.results()
+
+    assert len(asyncio.run(run())[1]) == 4 * BATCH
 
 
 def test_a_client_that_pauses_too_long_is_given_up() -> None:

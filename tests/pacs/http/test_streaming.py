@@ -12,10 +12,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
+from starlette.responses import Response
 
 from pacs.errors import RangeNotSatisfiable
 from pacs.http.byte_range import byte_range
-from pacs.http.streaming import PIECE, SMALL, Streamed, answer, gathered, resumed, sliced
+from pacs.http.streaming import (
+    BATCH,
+    PIECE,
+    SMALL,
+    Streamed,
+    Whole,
+    answer,
+    batches,
+    gathered,
+    resumed,
+    sliced,
+)
 
 SIZES = st.lists(st.integers(0, 2 * PIECE), max_size=8)
 
@@ -53,12 +65,12 @@ class Source:
                 if n == self._fails_at:
                     raise RuntimeError
                 self.made += 1
-                yield bytes([n]) * PIECE
+                yield bytes([n % 251]) * PIECE
         finally:
             self.closed = True
 
 
-def run(response: Streamed, method: str = "GET", leaves_after: int = 1000) -> list[bytes]:
+def run(response: Response, method: str = "GET", leaves_after: int = 1000) -> list[bytes]:
     """What is sent to a caller who hangs up after so many pieces."""
     sent: list[bytes] = []
     left = anyio.Event()
@@ -87,10 +99,10 @@ def test_all_of_it_is_sent_and_closed() -> None:
 
 
 def test_who_hangs_up_gets_no_more_made() -> None:
-    source = Source()
+    source = Source(1000)
     run(Streamed(source(), "text/plain"), leaves_after=3)
     assert source.closed
-    assert source.made <= 4
+    assert source.made <= 3 + 2 * BATCH // PIECE
 
 
 def test_head_makes_one_piece_only() -> None:
@@ -141,6 +153,24 @@ def test_small_bodies_are_sent_at_once() -> None:
     assert not isinstance(answer(source(), "text/plain", 2 * PIECE), Streamed)
     assert source.closed
     assert isinstance(answer(Source()(), "text/plain", SMALL + 1), Streamed)
+
+
+@given(SIZES)
+def test_all_at_once_or_batch_by_batch_it_is_the_same(sizes: list[int]) -> None:
+    pieces = _pieces(sizes)
+    made = list(batches(pieces))
+    assert [piece for batch in made for piece in batch] == list(gathered(pieces))
+    assert all(sum(map(len, batch)) >= BATCH for batch in made[1:-1])
+    whole = Whole(list(gathered(pieces)), "text/plain", 200, None)
+    assert b"".join(run(whole)) == b"".join(pieces)
+    assert int(whole.headers["content-length"]) == sum(sizes)
+
+
+def test_what_fails_on_the_way_breaks_the_answer_and_is_closed() -> None:
+    source = Source(fails_at=7)
+    with pytest.raises(RuntimeError):
+        run(Streamed(source(), "text/plain"))
+    assert source.closed
 
 
 def test_what_was_begun_is_closed_with_the_rest() -> None:

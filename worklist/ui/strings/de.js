@@ -1,5 +1,6 @@
-/** Deutsch. Was fehlt, steht auf Englisch da. */
+/** Deutsch. */
 export default {
+  "app": "Lightbox PACS",
   "close": "Schließen",
   "retry": "Noch einmal",
   "loading": "Wird geladen",
@@ -7,9 +8,9 @@ export default {
   "copy": "Kopieren",
   "copied": "Kopiert",
   "split.width": "Breite der rechten Spalte",
+
   "nav.studies": "Studien",
   "nav.help": "Tasten",
-  "nav.settings": "Anzeige",
   "nav": "Seiten",
   "search": "Studien suchen: Name, ID, Auftragsnummer",
   "connection.live": "Live",
@@ -18,6 +19,7 @@ export default {
   "connection.banner": "Die Live-Verbindung ist unterbrochen und wird wiederhergestellt. Was Sie sehen, kann veraltet sein.",
   "open.user": "Offen auf diesem Rechner",
   "signout": "Abmelden",
+
   "palette": "Befehle",
   "palette.hint": "Befehl, Patient oder Studie eingeben",
   "help.title": "Tasten",
@@ -31,10 +33,12 @@ export default {
   "theme.contrast": "Hoher Kontrast",
   "density.dense": "Dicht",
   "density.comfortable": "Bequem",
+
   "problem.network": "Der Server ist nicht erreichbar. Nichts wurde verändert. Prüfen Sie, ob er läuft, und versuchen Sie es noch einmal.",
   "problem.server": "Der Server konnte das nicht ausführen: {message}",
   "problem.unknown": "Das hat nicht geklappt.",
   "problem.id": "Vorgangsnummer {id}",
+
   "signin.title": "Anmelden",
   "signin.email": "E-Mail",
   "signin.password": "Passwort",
@@ -43,6 +47,7 @@ export default {
   "signin.once": "Das Passwort galt für ein Mal. Wählen Sie Ihr eigenes: mindestens acht Zeichen.",
   "signin.chosen": "Neues Passwort",
   "signin.change": "Ändern und weiter",
+
   "studies.title": "Studien",
   "studies.list": "Studien, neueste zuerst",
   "studies.found": "{count} Studien",
@@ -93,6 +98,7 @@ export default {
   "age.days": "{count} T.",
   "count.images": "{count} Bilder",
   "count.images.one": "1 Bild",
+
   "key.search": "Suchen",
   "key.palette": "Befehle",
   "key.help": "Diese Liste",
@@ -100,6 +106,8 @@ export default {
   "key.open": "Bilder öffnen",
   "key.details": "Einzelheiten ein- und ausblenden",
   "key.refresh": "Neu laden",
+
+  "viewer": "Betrachter",
   "viewer.back": "Zurück zu den Studien",
   "viewer.tools": "Werkzeuge",
   "viewer.series": "Serien",
@@ -128,6 +136,8 @@ export default {
   "viewer.preset.brain": "Gehirn",
   "viewer.preset.full": "Ganzer Bereich",
   "viewer.clear": "Messungen entfernen",
+  "viewer.window": "B {width} · Z {center}",
+  "viewer.zoom": "{percent} %",
   "viewer.unscaled": "Maßstab unbekannt",
   "tool.window": "Fensterung",
   "tool.pan": "Verschieben",

@@ -1,14 +1,16 @@
-/** Español. Lo que falta se muestra en inglés. */
+/** Español. */
 export default {
+  "app": "Lightbox PACS",
   "close": "Cerrar",
   "retry": "Reintentar",
   "loading": "Cargando",
   "unnamed": "Sin nombre",
   "copy": "Copiar",
   "copied": "Copiado",
+  "split.width": "Anchura del panel derecho",
+
   "nav.studies": "Estudios",
   "nav.help": "Teclas",
-  "nav.settings": "Pantalla",
   "nav": "Páginas",
   "search": "Buscar estudios: nombre, ID, número de acceso",
   "connection.live": "En vivo",
@@ -17,6 +19,7 @@ export default {
   "connection.banner": "Se perdió la conexión en vivo y se está restableciendo. Lo que ve puede no estar al día.",
   "open.user": "Abierto en este equipo",
   "signout": "Salir",
+
   "palette": "Comandos",
   "palette.hint": "Comando, paciente o estudio",
   "help.title": "Teclas",
@@ -30,10 +33,12 @@ export default {
   "theme.contrast": "Alto contraste",
   "density.dense": "Densas",
   "density.comfortable": "Cómodas",
+
   "problem.network": "No se pudo llegar al servidor. Nada ha cambiado. Compruebe que funciona y reintente.",
   "problem.server": "El servidor no pudo: {message}",
   "problem.unknown": "No funcionó.",
   "problem.id": "ID de correlación {id}",
+
   "signin.title": "Entrar",
   "signin.email": "Correo",
   "signin.password": "Contraseña",
@@ -42,10 +47,12 @@ export default {
   "signin.once": "La contraseña era de un solo uso. Elija la suya: ocho caracteres o más.",
   "signin.chosen": "Contraseña nueva",
   "signin.change": "Cambiar y seguir",
+
   "studies.title": "Estudios",
   "studies.list": "Estudios, el más reciente primero",
   "studies.found": "{count} estudios",
   "studies.found.one": "1 estudio",
+  "studies.found.more": "más de {count} estudios",
   "studies.none": "Ningún estudio coincide",
   "studies.none.hint": "Con menos letras se encuentra más; * vale por todo.",
   "studies.clear": "Quitar filtros",
@@ -91,6 +98,7 @@ export default {
   "age.days": "{count} días",
   "count.images": "{count} imágenes",
   "count.images.one": "1 imagen",
+
   "key.search": "Buscar",
   "key.palette": "Comandos",
   "key.help": "Esta lista",
@@ -98,10 +106,13 @@ export default {
   "key.open": "Abrir imágenes",
   "key.details": "Mostrar u ocultar detalles",
   "key.refresh": "Actualizar",
+
+  "viewer": "Visor",
   "viewer.back": "Volver a los estudios",
   "viewer.tools": "Herramientas",
   "viewer.series": "Series",
   "viewer.missing": "Ese estudio no está aquí.",
+  "viewer.noStudy": "No se ha pedido ningún estudio. Abra uno de la lista.",
   "viewer.empty": "Elija una serie",
   "viewer.noPixels": "Este objeto no tiene imagen.",
   "viewer.cannot": "Esta imagen no se puede mostrar aquí.",
@@ -125,6 +136,8 @@ export default {
   "viewer.preset.brain": "Cerebro",
   "viewer.preset.full": "Todo el rango",
   "viewer.clear": "Quitar medidas",
+  "viewer.window": "A {width} · C {center}",
+  "viewer.zoom": "{percent} %",
   "viewer.unscaled": "escala desconocida",
   "tool.window": "Ventana",
   "tool.pan": "Mover",

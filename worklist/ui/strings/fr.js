@@ -1,14 +1,16 @@
-/** Français. Ce qui manque est montré en anglais. */
+/** Français. */
 export default {
+  "app": "Lightbox PACS",
   "close": "Fermer",
   "retry": "Réessayer",
   "loading": "Chargement",
   "unnamed": "Sans nom",
   "copy": "Copier",
   "copied": "Copié",
+  "split.width": "Largeur du volet droit",
+
   "nav.studies": "Examens",
   "nav.help": "Touches",
-  "nav.settings": "Affichage",
   "nav": "Pages",
   "search": "Chercher un examen : nom, identifiant, numéro de demande",
   "connection.live": "En direct",
@@ -17,6 +19,7 @@ export default {
   "connection.banner": "La connexion en direct est perdue et se rétablit. L’affichage peut ne plus être à jour.",
   "open.user": "Ouvert sur cette machine",
   "signout": "Se déconnecter",
+
   "palette": "Commandes",
   "palette.hint": "Commande, patient ou examen",
   "help.title": "Touches",
@@ -30,10 +33,12 @@ export default {
   "theme.contrast": "Contraste élevé",
   "density.dense": "Denses",
   "density.comfortable": "Aérées",
+
   "problem.network": "Le serveur est injoignable. Rien n’a été modifié. Vérifiez qu’il fonctionne, puis réessayez.",
   "problem.server": "Le serveur n’a pas pu : {message}",
   "problem.unknown": "Cela n’a pas fonctionné.",
   "problem.id": "Identifiant de corrélation {id}",
+
   "signin.title": "Se connecter",
   "signin.email": "E-mail",
   "signin.password": "Mot de passe",
@@ -42,10 +47,12 @@ export default {
   "signin.once": "Ce mot de passe ne servait qu’une fois. Choisissez le vôtre : huit caractères ou plus.",
   "signin.chosen": "Nouveau mot de passe",
   "signin.change": "Changer et continuer",
+
   "studies.title": "Examens",
   "studies.list": "Examens, du plus récent au plus ancien",
   "studies.found": "{count} examens",
   "studies.found.one": "1 examen",
+  "studies.found.more": "plus de {count} examens",
   "studies.none": "Aucun examen ne correspond",
   "studies.none.hint": "Moins de lettres trouvent plus ; * remplace tout.",
   "studies.clear": "Effacer les filtres",
@@ -91,6 +98,7 @@ export default {
   "age.days": "{count} j",
   "count.images": "{count} images",
   "count.images.one": "1 image",
+
   "key.search": "Chercher",
   "key.palette": "Commandes",
   "key.help": "Cette liste",
@@ -98,10 +106,13 @@ export default {
   "key.open": "Ouvrir les images",
   "key.details": "Montrer ou cacher les détails",
   "key.refresh": "Actualiser",
+
+  "viewer": "Visionneuse",
   "viewer.back": "Retour aux examens",
   "viewer.tools": "Outils",
   "viewer.series": "Séries",
   "viewer.missing": "Cet examen n’existe pas ici.",
+  "viewer.noStudy": "Aucun examen n’a été demandé. Ouvrez-en un depuis la liste.",
   "viewer.empty": "Choisir une série",
   "viewer.noPixels": "Cet objet n’a pas d’image.",
   "viewer.cannot": "Cette image ne peut pas être montrée ici.",
@@ -125,6 +136,8 @@ export default {
   "viewer.preset.brain": "Cerveau",
   "viewer.preset.full": "Toute l’étendue",
   "viewer.clear": "Effacer les mesures",
+  "viewer.window": "L {width} · C {center}",
+  "viewer.zoom": "{percent} %",
   "viewer.unscaled": "échelle inconnue",
   "tool.window": "Fenêtre",
   "tool.pan": "Déplacer",

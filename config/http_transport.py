@@ -1,0 +1,43 @@
+"""Writes that belong together leave together: the head of an answer and its body in one system call.
+
+uvicorn writes them one after the other, and each of them wakes the reader. They wait for the end of the
+event loop's turn here; what is large is not copied to be joined.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+SMALL = 64 << 10
+"""Bytes that are copied faster than a system call takes to be told of several pieces."""
+
+
+class Gathering:
+    """A transport in all else."""
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._held: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        if not self._held:
+            self._loop.call_soon(self._let_go)
+        self._held.append(data)
+
+    def close(self) -> None:
+        self._let_go()
+        self._transport.close()
+
+    def _let_go(self) -> None:
+        held, self._held = self._held, []
+        if not held or self._transport.is_closing():
+            return
+        if sum(map(len, held)) <= SMALL:
+            self._transport.write(b"".join(held))
+        else:
+            self._transport.writelines(held)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)

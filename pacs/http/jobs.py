@@ -1,0 +1,66 @@
+"""`/api/v1/jobs`: background work for administrators: what waits, runs and failed."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from pacs.errors import BadInput, NotFound
+from pacs.http.answers import answer, listing
+from pacs.http.described import LISTING, OBJECT, Described, answers_json, describe, one_of
+from pacs.http.described import PAGING as PAGED
+from pacs.http.parameters import PAGING, number, paging, parameters
+from pacs.http.resource import Resource, actor
+from pacs.jobs import JobState
+from pacs.ports import Jobs
+from pacs.rights import Right
+
+_STATE = {"state": one_of(JobState)}
+
+
+@dataclass(frozen=True, slots=True)
+class JobResources:
+    jobs: Jobs
+    root: str
+
+    def routes(self) -> list[Resource]:
+        root = f"{self.root}/jobs"
+        return [
+            Resource(root, self.list_jobs, Right.ADMINISTER),
+            Resource(root, self.drop_jobs, Right.ADMINISTER, ("DELETE",)),
+            Resource(f"{root}/{{job}}/retry", self.retry, Right.ADMINISTER, ("POST",)),
+        ]
+
+    @describe(Described({**_STATE, **PAGED}, answers=answers_json(LISTING)))
+    def list_jobs(self, request: Request) -> Response:
+        """The organisation's jobs, the oldest first. A job that is done is no longer there."""
+        given = parameters(request, {"state", *PAGING})
+        page, state = paging(given), _state(given["state"]) if "state" in given else None
+        found, total = self.jobs.page(actor(request).organization, state, page.limit, page.offset)
+        return listing([asdict(each) for each in found], total, page.limit, page.offset)
+
+    @describe(Described({"state": {**_STATE["state"], "required": True}}, answers=answers_json(OBJECT)))
+    def drop_jobs(self, request: Request) -> Response:
+        """Drop the jobs that failed, or the tasks that wait."""
+        state = _state(parameters(request, ("state",)).get("state", ""))
+        if state is JobState.RUNNING:
+            raise BadInput("what runs is not dropped")
+        return answer({"dropped": self.jobs.drop(actor(request), state)})
+
+    @describe(Described(status=204))
+    def retry(self, request: Request) -> Response:
+        """Give a job that failed all its tries again, now."""
+        parameters(request, ())
+        job = str(request.path_params["job"])
+        if not job.isdecimal() or not self.jobs.retry(actor(request), number({"job": job}, "job", 0)):
+            raise NotFound
+        return Response(status_code=204)
+
+
+def _state(text: str) -> JobState:
+    try:
+        return JobState(text)
+    except ValueError:
+        raise BadInput(f"state is one of {', '.join(JobState)}") from None

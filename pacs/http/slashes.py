@@ -1,0 +1,19 @@
+"""`/api/v1/studies/` is `/api/v1/studies`: answered, not sent on, as many clients follow no POST."""
+
+from __future__ import annotations
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+_ROOTS = ("/api/", "/dicom-web/", "/health/")
+_OF_ITS_OWN = frozenset({"/dicom-web/"})
+
+
+class TrailingSlashMiddleware:
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope.get("path", "")
+        if path.endswith("/") and path.startswith(_ROOTS) and path not in _OF_ITS_OWN:
+            scope = {**scope, "path": path.rstrip("/")}
+        await self.app(scope, receive, send)

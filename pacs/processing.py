@@ -1,0 +1,72 @@
+"""The job that makes anew what is derived from a study's objects: their metadata and their thumbnails.
+
+It may be cut off anywhere: what was told as done is passed over when it begins again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+
+from pacs.errors import NotConvertible, NotFound, PacsError, Unavailable
+from pacs.framing import frame_index_of
+from pacs.jobs import ClaimedJob
+from pacs.metadata import Metadata
+from pacs.model import StoredInstance
+from pacs.ports import Tasks
+from pacs.rendering import THUMBNAIL, Rendering, Tier, Wish, is_image
+from pacs.tasks import MAX_FAILURES, Advance, Failure, Status, Task
+
+TELL_EVERY = 0.5  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """Handler of `process`."""
+
+    tasks: Tasks
+    metadata: Metadata
+    rendering: Rendering
+
+    def __call__(self, job: ClaimedJob) -> None:
+        task = self.tasks.get(job.organization, job.payload["task"])
+        if task is None or task.status.over:
+            return
+        advance, told = Advance(), time.monotonic()
+        self.tasks.advance(task, advance)
+        for position, instance in enumerate(self._instances(task)):
+            if position < task.done:
+                continue
+            if failure := self._make(task, instance):
+                advance.failed += 1
+                advance.failures = [*advance.failures, failure][:MAX_FAILURES]
+            else:
+                advance.processed += 1
+            if time.monotonic() - told > TELL_EVERY:
+                self.tasks.advance(task, advance)
+                advance, told = Advance(), time.monotonic()
+        self.tasks.advance(task, advance)
+        self.tasks.finish(task, Status.COMPLETED, "")
+
+    def _instances(self, task: Task) -> Iterator[StoredInstance]:
+        """Nothing when the study was deleted meanwhile."""
+        with suppress(NotFound):
+            yield from self.rendering.archive.retrieve(task.actor, task.study_instance_uid or "")
+
+    def _make(self, task: Task, instance: StoredInstance) -> Failure | None:
+        """None too for what simply has no picture."""
+        try:
+            self.metadata.renew(task.actor, instance.identity)
+            self.rendering.forget(task.actor, instance)
+            if is_image(instance):
+                middle = len(frame_index_of(instance)) // 2
+                wish = Wish("image/jpeg", (middle,), THUMBNAIL, Tier.THUMBNAIL)
+                with suppress(NotConvertible):
+                    self.rendering.rendered(task.actor, instance, wish)
+        except Unavailable:
+            raise
+        except PacsError as error:
+            return Failure(instance.identity.sop_instance_uid, error.code, str(error))
+        return None

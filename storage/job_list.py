@@ -1,0 +1,77 @@
+"""Jobs as an administrator sees them: those of an organisation, by state, with what went wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, delete, func, select, update
+from sqlalchemy.exc import IntegrityError
+
+from pacs.actor import Actor
+from pacs.jobs import JobState, ListedJob
+from pacs.model import AuditRecord
+from pacs.tasks import KINDS
+from storage.database import Database
+from storage.feeds import transaction
+from storage.tables import jobs
+
+_SHOWN = (
+    *(jobs.c.pk, jobs.c.kind, jobs.c.state, jobs.c.attempt, jobs.c.max_attempts, jobs.c.run_at),
+    *(jobs.c.created_at, jobs.c.worker, jobs.c.last_error, jobs.c.correlation_id),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SqlJobs:
+    """Implements `pacs.ports.Jobs`."""
+
+    database: Database
+
+    def page(
+        self, organization: int, state: JobState | None, limit: int, offset: int
+    ) -> tuple[list[ListedJob], int]:
+        mine = _of(organization, state)
+        oldest = select(*_SHOWN).where(*mine).order_by(jobs.c.pk).limit(limit).offset(offset)
+        with self.database.read() as connection:
+            found = [_listed(dict(row)) for row in connection.execute(oldest).mappings()]
+            total = connection.execute(select(func.count()).select_from(jobs).where(*mine)).scalar_one()
+        return found, total
+
+    def retry(self, actor: Actor, number: int) -> bool:
+        this = *_of(actor.organization, JobState.FAILED), jobs.c.pk == number
+        again = update(jobs).where(*this).values(state="waiting", attempt=0, run_at=datetime.now(UTC))
+        try:
+            with transaction(self.database) as under_way:
+                done = under_way.connection.execute(again).rowcount == 1
+                if done:
+                    under_way.audit(AuditRecord(actor, "job.retry", "success", str(number)))
+        except IntegrityError:  # one with its key waits already and stands for it
+            return self._drop(actor, this) == 1
+        return done
+
+    def drop(self, actor: Actor, state: JobState) -> int:
+        """Of those that wait only tasks are dropped: the archive's own upkeep has to be done."""
+        mine = _of(actor.organization, state)
+        return self._drop(actor, mine if state is JobState.FAILED else (*mine, jobs.c.kind.in_(KINDS)))
+
+    def _drop(self, actor: Actor, chosen: tuple[ColumnElement[bool], ...]) -> int:
+        with transaction(self.database) as under_way:
+            count = under_way.connection.execute(delete(jobs).where(*chosen)).rowcount
+            if count:
+                under_way.audit(AuditRecord(actor, "job.drop", "success", "", {"jobs": count}))
+        return count
+
+
+def _of(organization: int, state: JobState | None) -> tuple[ColumnElement[bool], ...]:
+    mine = jobs.c.org_id == organization
+    return (mine,) if state is None else (mine, jobs.c.state == _STATES[state])
+
+
+_STATES = {JobState.QUEUED: "waiting", JobState.RUNNING: "running", JobState.FAILED: "failed"}
+_NAMES = {state: name for name, state in _STATES.items()}
+
+
+def _listed(row: dict[str, Any]) -> ListedJob:
+    return ListedJob(id=row.pop("pk"), state=_NAMES[row.pop("state")], **row)
