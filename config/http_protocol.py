@@ -18,6 +18,10 @@ from pacs.http.crowding import CROWDED
 
 MAX_HEAD = 64 << 10
 """Bytes of a request's line and header, and of what follows a chunked body; and what one read brings."""
+LINGER = 64 << 20
+LINGER_PATIENCE = 30
+"""Bytes of a body, and seconds, that are left to a request that was answered before its end: most peers
+listen only when they have sent it all, and who never ends is not read for ever."""
 SPARE = 64
 """Connections beyond the limit that are heard before they are refused; any further one is closed at once."""
 SPARE_PATIENCE = 5
@@ -33,6 +37,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     _unfinished = 0
     """Bytes since the last head, piece of a body or message was complete."""
+    _lingering = 0
+    """Bytes of a body that came behind its answer."""
     _patience: asyncio.TimerHandle | None = None
 
     _spare = False
@@ -79,11 +85,24 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         self._unfinished = 0
-        super().on_body(body)
+        if self.cycle.response_complete:
+            self._linger(len(body))
+        else:
+            super().on_body(body)
 
     def on_message_complete(self) -> None:
         self._unfinished = 0
+        if self._lingering:
+            self._lingering = 0
+            self._head_came()
         super().on_message_complete()
+
+    def _linger(self, size: int) -> None:
+        if not self._lingering:
+            self._patience = self.loop.call_later(LINGER_PATIENCE, self._give_up)
+        self._lingering += size
+        if self._lingering > LINGER:
+            self._give_up()
 
     def _wait_for_head(self) -> None:
         seconds = SPARE_PATIENCE if self._spare else self.timeout_keep_alive

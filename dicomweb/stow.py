@@ -59,7 +59,8 @@ class _Store:
             raise BadInput("the Study Instance UID in the address is malformed")
         answer = accept.choose(accept.acceptable(request), OFFERS)
         try:
-            results = await self._take_in(request, study)
+            with self.threads.request():
+                results = await self._take_in(request, study)
         except ClientDisconnect:
             log.info("the client went away while it was storing")
             return Response(status_code=400)  # nobody hears it

@@ -7,6 +7,7 @@ count into one folder and any of them can tell the sum.
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 
@@ -37,20 +38,30 @@ Sample = Callable[[], float | Mapping[str, float]]
 
 
 class Aged:
-    """A number that is costly to find: looked for anew when it is older than `seconds`."""
+    """A number that is costly to find: looked for anew when it is older than `seconds`, and the less often
+    the longer that takes, so that at most a hundredth of the time goes into it."""
 
-    def __init__(self, find: Callable[[], float], seconds: float = 60) -> None:
+    def __init__(
+        self,
+        find: Callable[[], float],
+        seconds: float = 60,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._find = find
         self._seconds = seconds
+        self._clock = clock
         self._until = 0.0
         self._value = 0.0
+        self._lock = threading.Lock()
 
     def __call__(self) -> float:
-        now = time.monotonic()
-        if now >= self._until:
-            self._value = self._find()
-            self._until = now + self._seconds
-        return self._value
+        with self._lock:  # who asks meanwhile shares the answer
+            began = self._clock()
+            if began >= self._until:
+                self._value = self._find()
+                ended = self._clock()
+                self._until = ended + max(self._seconds, 100 * (ended - began))
+            return self._value
 
 
 class _Samples(Collector):

@@ -79,7 +79,8 @@ class BlobReader(Protocol):
         """`chunks(start)` of a blob whose every byte is hashed: wrong bytes are never all handed out.
 
         `Damaged` comes before the first piece for blobs up to 1 MiB (64 MiB when they lie on a local
-        disk, read twice), before the last piece for larger ones.
+        disk, read twice), before the last piece for larger ones. What was found whole some minutes ago,
+        and not touched since, may be taken for whole.
         """
 
     def __enter__(self) -> Self: ...

@@ -29,6 +29,8 @@ AT_ONCE = 4
 TELL_EVERY = 0.5  # seconds
 CHUNK = 1 << 20
 MAX_PICTURE = 64 << 20  # bytes
+MAX_NAME = 255
+"""Characters of an item's name that are told."""
 
 
 class Done(Enum):
@@ -93,7 +95,7 @@ class _Run:
             try:
                 with self._archive.blobs.open(upload.blob.address) as reader:
                     for member in Packed(reader, upload.blob.size).members():
-                        yield f"{upload.name}/{member.name}" if member.name else upload.name, member
+                        yield _told(upload.name, member), member
             except Unavailable:
                 raise
             except PacsError as error:
@@ -154,6 +156,12 @@ class _Run:
             self._tasks.advance(self._task, self._advance)
             self._advance = Advance()
         self._told = time.monotonic()
+
+
+def _told(upload: str, member: Member) -> str:
+    """An archive's names may be of any length, and of bytes that are no text."""
+    name = f"{upload}/{member.name}" if member.name else upload
+    return name[:MAX_NAME].encode("utf-8", "replace").decode()
 
 
 def _pieces(head: bytes, file: IO[bytes]) -> Iterator[bytes]:

@@ -9,14 +9,15 @@ transactions (group commit); what is under way at a time is bounded.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from contextvars import copy_context
 from typing import Any, Protocol, TypeVar
 
 from starlette.requests import Request
 
-from pacs.errors import Stalled
+from pacs.errors import Stalled, Unavailable
 from pacs.http.multipart_reader import MultipartReader, PartBegins, PartData
 
 T = TypeVar("T")
@@ -48,10 +49,25 @@ class Sink(Protocol):
 
 
 class Threads:
-    """The threads that all requests of a process share for taking in."""
+    """The threads that all requests of a process share for taking in.
 
-    def __init__(self, count: int = 16) -> None:
+    `requests`: that may be under way. Each holds some mebibytes, so there are not as many as connections.
+    """
+
+    def __init__(self, count: int = 16, requests: int = 128) -> None:
         self._pool = ThreadPoolExecutor(count, thread_name_prefix="intake")
+        self._places = requests
+
+    @contextmanager
+    def request(self) -> Iterator[None]:
+        """`Unavailable` when too many are under way."""
+        if not self._places:
+            raise Unavailable("too much is being stored at once; try again soon")
+        self._places -= 1
+        try:
+            yield
+        finally:
+            self._places += 1
 
     def run(self, function: Callable[..., T], *arguments: object) -> asyncio.Future[T]:
         """Begins at once when a thread is free; the log's context goes along."""
@@ -180,4 +196,6 @@ async def feed(
                 intake.begin(sink(event))
             else:
                 await intake.end()
+        if reader.ended:
+            return
     reader.close()

@@ -19,6 +19,8 @@ from pacs.errors import BadInput
 
 MAX_HEADER = 16 << 10
 """Bytes of one part's header."""
+MAX_PREAMBLE = 64 << 10
+"""Bytes before the first delimiter."""
 MAX_PARTS = 100_000
 _LONGEST_END = 66
 """Bytes of white space and line end that may follow a boundary on its line."""
@@ -74,10 +76,16 @@ class MultipartReader:
         self._bare = False
         """Lines end in LF alone, so that a CR before a delimiter is data."""
         self._parts = 0
+        self._preamble = 0
+
+    @property
+    def ended(self) -> bool:
+        """The last delimiter has come: what follows means nothing."""
+        return self._state is _State.EPILOGUE
 
     def feed(self, chunk: bytes) -> Iterator[Event]:
         """To be exhausted before the next chunk. `MalformedMultipart` beyond a bound."""
-        if self._state is _State.EPILOGUE:
+        if self.ended:
             return
         self._buffer += chunk
         while True:
@@ -91,7 +99,7 @@ class MultipartReader:
 
     def close(self) -> None:
         """`MalformedMultipart` when the last delimiter has not come."""
-        if self._state is not _State.EPILOGUE:
+        if not self.ended:
             raise MalformedMultipart("the body ends before its last boundary")
 
     def _text(self) -> Iterator[Event]:
@@ -129,8 +137,15 @@ class MultipartReader:
         if end > self._lead:
             if self._state is _State.BODY:
                 yield self._data(end)
+            else:
+                self._skip(end)
             del self._buffer[:end]
             self._lead = 0
+
+    def _skip(self, end: int) -> None:
+        self._preamble += end - self._lead
+        if self._preamble > MAX_PREAMBLE:
+            raise MalformedMultipart(f"no part begins within {MAX_PREAMBLE} bytes")
 
     def _data(self, end: int) -> PartData:
         with memoryview(self._buffer) as view:
@@ -143,8 +158,10 @@ class MultipartReader:
             if data_end > self._lead:
                 yield self._data(data_end)
             yield PartEnds()
-        elif line_end is not None:
-            self._bare = self._buffer[line_end - 2] != 0x0D
+        else:
+            self._skip(data_end)
+            if line_end is not None:
+                self._bare = self._buffer[line_end - 2] != 0x0D
         if line_end is None:
             self._buffer.clear()
             self._state = _State.EPILOGUE

@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from pacs.accounts import Session, User
-from pacs.errors import Forbidden
+from pacs.errors import Forbidden, Unavailable
 from pacs.http.authentication import Caller, anonymous
 from pacs.http.bodies import read
 from pacs.http.headers import over_tls
@@ -31,6 +31,8 @@ from pacs.sign_in import SignIn
 ROOT = "/api/v1"
 HASHING_AT_ONCE = 2
 """Passwords take time and 19 MiB each; whoever guesses shall not take all threads with that."""
+HASHING_LATER = 64
+"""Passwords in line; who comes then is told to come again."""
 
 T = TypeVar("T")
 
@@ -57,6 +59,7 @@ class AuthResources:
         self._sign_in = sign_in
         self._sessions = sessions
         self._limiter: CapacityLimiter | None = None
+        self._hashing = 0
 
     def routes(self) -> list[Route]:
         auth = f"{ROOT}/auth"
@@ -149,7 +152,13 @@ class AuthResources:
     async def _apart(self, work: Callable[[], T]) -> T:
         if self._limiter is None:
             self._limiter = CapacityLimiter(HASHING_AT_ONCE)
-        return await to_thread.run_sync(work, limiter=self._limiter)
+        if self._hashing >= HASHING_AT_ONCE + HASHING_LATER:
+            raise Unavailable("too many sign in at once; try again soon")
+        self._hashing += 1
+        try:
+            return await to_thread.run_sync(work, limiter=self._limiter)
+        finally:
+            self._hashing -= 1
 
 
 def _session(request: Request) -> Session:

@@ -74,7 +74,8 @@ class Uploads:
         return await self._upload(request, None)
 
     async def _upload(self, request: Request, study: str | None) -> Response:
-        form = await read_form(request, self.blobs, self.threads)
+        with self.threads.request():
+            form = await read_form(request, self.blobs, self.threads)
         named = study or form.study
         if form.study not in (None, named):
             raise BadInput("study_instance_uid is another study than the address names")

@@ -20,6 +20,7 @@ from pacs.model import Blob
 from pacs.ports import SpooledFile
 from storage.blobs.address import FAN_OUT, ROOT, address_at, digest, key
 from storage.blobs.faults import disk_faults, sync_data, sync_folder
+from storage.blobs.found_whole import FoundWhole
 from storage.blobs.reading import Reader, is_whole
 from storage.blobs.spool import FOLDER_MODE, Spool, SpoolLimits
 from storage.blobs.spooled import SpoolFile
@@ -31,13 +32,26 @@ _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS, e
 class LocalReader(Reader):
     read_twice = 64 << 20  # 15 ms for the most when it comes from the page cache
 
-    def __init__(self, address: str, path: str) -> None:
+    def __init__(self, address: str, path: str, found: FoundWhole | None = None) -> None:
+        """`found`: who remembers that it was whole."""
         with disk_faults():
             try:
                 self._fd = os.open(path, os.O_RDONLY)
             except FileNotFoundError as error:
                 raise Damaged(f"{address} is missing") from error
-        super().__init__(address, os.fstat(self._fd).st_size)
+        self._file = os.fstat(self._fd)
+        self._found = found
+        super().__init__(address, self._file.st_size)
+
+    def verified(self, start: int = 0) -> Iterator[bytes]:
+        if self._found is not None and self._found.knows(self._address, self._file):
+            return self.chunks(start)
+        return self._noted(super().verified(start))
+
+    def _noted(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        yield from pieces
+        if self._found is not None:
+            self._found.note(self._address, self._file)
 
     def read_at(self, offset: int, length: int) -> bytes:
         try:
@@ -58,6 +72,7 @@ class LocalBlobs:
         self._root = root
         self._prefix = f"{root}{os.sep}"
         self._spool = Spool(root / "spool", limits or SpoolLimits(), durable=True)
+        self._found = FoundWhole()
         self._made = False
         self._making = threading.Lock()
 
@@ -96,13 +111,16 @@ class LocalBlobs:
             _replace(spooled, path)
 
     def open(self, address: str) -> LocalReader:
+        return LocalReader(address, self._path(address), self._found)
+
+    def _open_anew(self, address: str) -> LocalReader:
         return LocalReader(address, self._path(address))
 
     def missing(self, blobs: Iterable[Blob]) -> list[Blob]:
         return [blob for blob in blobs if not self._lies_here(blob)]
 
     def holds(self, blob: Blob) -> bool:
-        return self._lies_here(blob) and is_whole(self.open, blob.address)
+        return self._lies_here(blob) and is_whole(self._open_anew, blob.address)
 
     def delete(self, addresses: Iterable[str]) -> None:
         with disk_faults():

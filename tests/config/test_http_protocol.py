@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from config.http_protocol import MAX_HEAD, SPARE, BoundedProtocol
+from config.http_protocol import LINGER, MAX_HEAD, SPARE, BoundedProtocol
 from pacs.http.crowding import CROWDED
 
 CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -113,6 +113,27 @@ def test_dripping_bytes_buy_no_time(port: int) -> None:
 
     _, taken = exchange(port, dripping())
     assert taken < 600
+
+
+@pytest.fixture(scope="module")
+def hasty_port() -> Iterator[int]:
+    """Whoever answers there reads no body."""
+    yield from serving(PlainTextResponse("no"))
+
+
+def test_a_body_that_goes_on_behind_its_answer_is_not_read_for_ever(hasty_port: int) -> None:
+    piece = b"100000\r\n" + bytes(1 << 20) + b"\r\n"
+    endless = [piece] * (4 * LINGER // len(piece))
+    answer, taken = exchange(hasty_port, [CHUNKED, *endless])
+    assert taken < 3 * LINGER
+    assert not answer or answer.endswith(b"no")  # a connection that is cut may lose the answer
+
+
+def test_who_is_answered_early_may_finish_and_ask_again(hasty_port: int) -> None:
+    piece = b"100000\r\n" + bytes(1 << 20) + b"\r\n"
+    again = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    answer, _ = exchange(hasty_port, [CHUNKED, *[piece] * 4, b"0\r\n\r\n", again])
+    assert answer.count(b"HTTP/1.1 200") == 2
 
 
 MOST = 3

@@ -42,11 +42,17 @@ def _settings(request: pytest.FixtureRequest) -> dict[str, str]:
     return _network_settings(postgresql, endpoint)
 
 
+def _started(request: pytest.FixtureRequest, folder: Path) -> Server:
+    """Modules that are about starting say `AS_TYPED`."""
+    server = Server(folder / "data", _settings(request), getattr(request.module, "AS_TYPED", False))
+    server.start()
+    return server
+
+
 @pytest.fixture(scope="module", params=["embedded", "network"])
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server that the tests of a module share, on each kind of storage."""
-    started = Server(tmp_path_factory.mktemp("server") / "data", _settings(request))
-    started.start()
+    started = _started(request, tmp_path_factory.mktemp("server"))
     yield started
     started.stop()
 
@@ -54,7 +60,6 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 @pytest.fixture(params=["embedded", "network"])
 def fresh_server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
     """A server of this test alone, on each kind of storage."""
-    started = Server(tmp_path / "data", _settings(request))
-    started.start()
+    started = _started(request, tmp_path)
     yield started
     started.stop()

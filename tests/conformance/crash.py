@@ -79,7 +79,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=100)
     rounds = parser.parse_args().rounds
     with tempfile.TemporaryDirectory() as folder:
-        server = Server(Path(folder) / "data", {"PACS_MAX_FIND_ANSWERS": "1000000", "PACS_JOB_LEASE": "5"})
+        server = Server(
+            Path(folder) / "data", {"PACS_MAX_FIND_ANSWERS": "1000000", "PACS_JOB_LEASE": "5"}, True
+        )
         server.start()
         try:
             senders = crash_rounds(server, rounds)

@@ -18,13 +18,15 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 from urllib.error import URLError
 from urllib.request import urlopen
 
 import httpx
 import psutil
 from sqlalchemy import create_engine, text
+
+from tests.conformance.forked import Forked
 
 PATIENCE = 120.0
 """Seconds a server gets to be ready, and to finish."""
@@ -54,8 +56,10 @@ class Server:
     artim = 2
     """Seconds that its peers get to associate."""
 
-    def __init__(self, data: Path, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(self, data: Path, settings: Mapping[str, str] | None = None, as_typed: bool = False) -> None:
+        """`as_typed`: in a Python of its own, which takes its time to begin; else `forked`."""
         self.data = data
+        self.as_typed = as_typed
         self.http_port, self.dimse_port = free_port(), free_port()
         self.log = data.with_name(f"{data.name}.log")
         foreign = {name: value for name, value in os.environ.items() if not name.startswith("PACS_")}
@@ -69,8 +73,7 @@ class Server:
             "PACS_FREE_SPACE_RESERVE": "1 MiB",
             **(settings or {}),
         }
-        self._process: subprocess.Popen[bytes] | None = None
-        self._output: IO[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | Forked | None = None
         self._tokens: dict[tuple[str, str], str] = {}
 
     @property
@@ -80,20 +83,23 @@ class Server:
     def start(self) -> None:
         """Returns when it is ready."""
         self.data.parent.mkdir(parents=True, exist_ok=True)
-        self._output = self.log.open("ab")
-        self._process = subprocess.Popen(
-            [*PACS, "serve"],
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=self._output,
-            stderr=self._output,
-            start_new_session=True,
-        )
+        self._process = self._typed() if self.as_typed else Forked(self.environment, self.log)
         deadline = time.monotonic() + PATIENCE
         while not self.ready():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise AssertionError(f"the server did not start:\n{self.output()[-4000:]}")
             time.sleep(0.02)
+
+    def _typed(self) -> subprocess.Popen[bytes]:
+        with self.log.open("ab") as output:
+            return subprocess.Popen(
+                [*PACS, "serve"],
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
 
     def stop(self) -> None:
         """As Ctrl-C or `kill` does; it must end well, and have had nothing unexpected to say."""
@@ -105,7 +111,6 @@ class Server:
             code = process.wait(PATIENCE)
         finally:
             _kill_group(process.pid)
-            self._close_output()
         assert code == 0, f"exit code {code}:\n{self.output()[-4000:]}"
         assert "Traceback" not in self.output()
         assert "unexpected error" not in self.output()
@@ -116,7 +121,6 @@ class Server:
         _kill_group(self._process.pid)
         self._process.wait()
         self._process = None
-        self._close_output()
 
     def command(self, *arguments: str, code: int = 0, typed: str = "") -> str:
         """What `pacs …` prints, beside the server; it must exit with `code`. `typed`: its standard input.
@@ -207,10 +211,6 @@ class Server:
                 return bool(answer.status == 200)
         except (URLError, OSError):
             return False
-
-    def _close_output(self) -> None:
-        if self._output is not None:
-            self._output.close()
 
 
 def _kill_group(leader: int) -> None:

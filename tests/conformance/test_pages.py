@@ -313,3 +313,44 @@ def test_windows_are_those_of_the_standard(
         window = f"m.windowing({{center: 50, width: 100, shape: '{shape}'}})"
         found = module(opened, "viewer/lut.js", f"{values}.map({window})")
     assert found == pytest.approx(levels, abs=2.6)
+
+
+def test_values_above_a_supplemental_palettes_first_have_its_colours(held: Held, chromium: Any) -> None:
+    """PS3.3 §C.8.16.2.1.1.1; the ones below are gray under the window."""
+    paint = """
+    (() => {
+      const target = new Uint32Array(4);
+      const frame = { samples: Uint16Array.of(0, 50, 100, 102), min: 0, max: 102 };
+      const supplemental = { first: 100, channels: [[255, 0], [0, 255], [0, 7]] };
+      const look = { key: "x", rescale: { slope: 1, intercept: 0 }, tables: { supplemental } };
+      const window = { center: 50, width: 100, shape: "LINEAR_EXACT" };
+      new m.Painter().paint(target, frame, { ...look, window, invert: false });
+      return [...new Uint8Array(target.buffer)];
+    })()"""
+    with page(chromium, held.server.url) as opened:
+        found = module(opened, "viewer/lut.js", paint)
+    assert [found[at : at + 3] for at in (0, 4, 8, 12)] == [
+        [0, 0, 0],
+        [128, 128, 128],
+        [255, 0, 0],
+        [0, 255, 7],
+    ]
+
+
+def test_overlays_are_drawn_where_they_begin(held: Held, chromium: Any) -> None:
+    """Of the second of two frames, whose bitmap begins within a byte, and which leaves the image."""
+    draw = """
+    (async (value) => {
+      const bits = { vr: "OW", InlineBinary: btoa(String.fromCharCode(0x40, 0x05)) };
+      const dataset = {
+        60020010: value("US", 2), 60020011: value("US", 3), 60020015: value("IS", 2),
+        60020051: value("IS", 1), 60020050: value("SS", 2, 3), 60023000: bits,
+      };
+      const pixels = new Uint32Array(12);
+      m.drawOverlays(pixels, 4, 3, await m.overlaysOf(dataset, 2));
+      const none = await m.overlaysOf(dataset, 3);
+      return [[...pixels.keys()].filter((at) => pixels[at]), none.length];
+    })((vr, ...Value) => ({ vr, Value }))"""
+    with page(chromium, held.server.url) as opened:
+        painted, none = module(opened, "viewer/overlay.js", draw)
+    assert (painted, none) == ([6, 11], 0)

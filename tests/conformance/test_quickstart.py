@@ -25,6 +25,8 @@ from tests.corpus import SHARED_DATA
 
 README = (Path(__file__).resolve().parents[2] / "README.md").read_text("utf-8")
 
+AS_TYPED = True
+
 pytestmark = pytest.mark.skipif(
     shutil.which("storescu") is None, reason="DCMTK is not installed: apt-get install dcmtk"
 )

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import base64
+import tarfile
 from collections.abc import Iterator
 from datetime import timedelta
+from io import BytesIO
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -16,7 +19,7 @@ from pacs.packed import Member, Packed
 from pacs.tasks import MAX_FAILURES, UPLOAD, Advance, Failure, Status, Upload
 from pacs.uploading import TakeInUpload
 from pacs.worker import Worker
-from storage.blobs import BlobStore
+from storage.blobs import BlobStore, SpoolLimits, open_blobs
 from storage.database import Database
 from storage.jobs import SqlJobQueue
 from storage.tasks import SqlTasks
@@ -137,6 +140,28 @@ def test_a_picture_taken_in_twice_is_one_object(shelf: Shelf) -> None:
     assert len(rows(shelf.database, "SELECT n FROM versions")) == 1
     (patient,) = rows(shelf.database, "SELECT patient_name FROM patients")
     assert patient == {"patient_name": said["PatientName"]}
+
+
+def test_names_of_members_are_told_as_far_as_they_can_be(database: Database, tmp_path: Path) -> None:
+    """Those of a tar archive are bytes of any number."""
+    blobs = open_blobs(None, tmp_path / "blobs", None, SpoolLimits(reserve=0))
+    packed = BytesIO()
+    with tarfile.open(fileobj=packed, mode="w", errors="surrogateescape") as archive:
+        for name in ("\udcff\udcfe.dcm", "long" * 10_000):
+            broken = bytes(128) + b"DICM" + b"no data set at all"
+            member = tarfile.TarInfo(name)
+            member.size = len(broken)
+            archive.addfile(member, BytesIO(broken))
+    with shelf_of(database, blobs) as shelf:
+        tasks = SqlTasks(database, blobs.missing)
+        taking = Archive(blobs, SqlIndex(database, shelf.entries), SqlAuditTrail(shelf.entries))
+        task = tasks.upload(USER, None, [Upload(shelf.publish(packed.getvalue()), "a.tar", 2)])
+        assert Worker(SqlJobQueue(database), {UPLOAD: TakeInUpload(taking, tasks)}, "worker").work()
+    blobs.close()
+    done = tasks.get(1, task.id)
+    assert done is not None and (done.status, done.failed) == (Status.COMPLETED, 2)
+    odd, long = (failure.name for failure in done.failures)
+    assert odd == "a.tar/??.dcm" and long.startswith("a.tar/longlong") and len(long) < 300
 
 
 def _broken(packed: Packed) -> Iterator[Member]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from starlette.requests import Request
 
-from pacs.errors import Stalled
+from pacs.errors import Stalled, Unavailable
 from pacs.http.intake import BATCH, Intake, Threads, chunks, feed
 from pacs.http.multipart_reader import MultipartReader, PartBegins
 
@@ -94,6 +95,17 @@ def test_a_sink_that_fails_ends_the_request_and_hangs_nothing() -> None:
         asyncio.run(asyncio.wait_for(run(), 30))
 
 
+def test_only_so_many_requests_are_taken_in_at_a_time() -> None:
+    threads = Threads(requests=2)
+    with threads.request():
+        with suppress(ConnectionError), threads.request():
+            with pytest.raises(Unavailable), threads.request():
+                pass
+            raise ConnectionError
+        with threads.request():
+            pass
+
+
 class Refusing(Noting):
     """Takes so many bytes and no more, as a disk does that is full then."""
 
@@ -124,6 +136,21 @@ def test_an_endless_part_that_was_refused_is_not_read_for_ever() -> None:
 
     (kept,) = asyncio.run(asyncio.wait_for(run(), 60))
     assert len(kept) >= 2 * BATCH
+
+
+def test_nothing_is_read_behind_the_last_part() -> None:
+    pieces = [b"--b\r\n\r\nwhole", b"\r\n--b--", b"epilogue"]
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": pieces.pop(0), "more_body": True}
+
+    async def run() -> list[bytes]:
+        async with Intake(Threads()) as intake:
+            await feed(Request({"type": "http"}, receive), MultipartReader("b"), intake, lambda _: Noting())
+            return await intake.results()
+
+    assert asyncio.run(asyncio.wait_for(run(), 60)) == [b"whole"]
+    assert pieces == [b"epilogue"]
 
 
 def test_what_follows_a_refused_part_is_taken_in() -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from pacs.http.multipart_reader import (
     MAX_HEADER,
+    MAX_PREAMBLE,
     MalformedMultipart,
     MultipartReader,
     PartBegins,
@@ -103,6 +104,19 @@ def test_a_part_whose_end_does_not_come_has_none() -> None:
     reader = MultipartReader("b")
     _take(reader, b"--b\r\n\r\nA\r\n--b\r\n\r\nB", parts)
     assert parts == [({}, b"A", True), ({}, b"B", False)]
+
+
+@pytest.mark.parametrize("size", [1, 1000, 1 << 20])
+def test_a_preamble_has_an_end(size: int) -> None:
+    def read(preamble: int) -> None:
+        reader, body = MultipartReader("b"), b"x" * preamble + b"\r\n--b\r\n\r\n--b--"
+        for start in range(0, len(body), size):
+            list(reader.feed(body[start : start + size]))
+        reader.close()
+
+    read(MAX_PREAMBLE)
+    with pytest.raises(MalformedMultipart):
+        read(MAX_PREAMBLE + 1)
 
 
 def test_little_is_held_back() -> None:

@@ -21,6 +21,9 @@ export function clock(text) {
   return found ? `${found[1]}:${found[2]}` : "";
 }
 
+/** `20001206120000.00+0100` as a date and a time, as far as it says. */
+export const moment = (text) => [day(text?.slice(0, 8)), clock(text?.slice(8))].filter(Boolean).join(" ");
+
 /** A name's groups, each with family name first and in full: Alphabetic, Ideographic, Phonetic. */
 export function nameGroups(name) {
   if (!name) return [];

@@ -90,6 +90,7 @@ export const TAG = {
   SegmentationType: "00620001",
   SharedFunctionalGroupsSequence: "52009229",
   PerFrameFunctionalGroupsSequence: "52009230",
+  PixelPresentation: "00089205",
   FloatPixelData: "7FE00008",
   DoubleFloatPixelData: "7FE00009",
   PixelData: "7FE00010",
@@ -109,8 +110,9 @@ export function numbers(dataset, keyword) {
 export const number = (dataset, keyword, otherwise) => numbers(dataset, keyword)?.[0] ?? otherwise;
 
 /** The bytes of a value, wherever they are; undefined when it has none. `type`: what they are known to be. */
-export async function bytes(dataset, keyword, type = "application/octet-stream") {
-  const attribute = dataset?.[TAG[keyword]];
+export const bytes = (dataset, keyword, type) => bytesOf(dataset?.[TAG[keyword]], type);
+
+export async function bytesOf(attribute, type = "application/octet-stream") {
   if (attribute?.InlineBinary) return Uint8Array.from(atob(attribute.InlineBinary), (each) => each.charCodeAt(0));
   if (!attribute?.BulkDataURI) return undefined;
   const headers = { Accept: `${type}, application/octet-stream;q=0.5` };

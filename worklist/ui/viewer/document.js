@@ -1,7 +1,7 @@
 /** What has no pixels of its own: reports as a tree of text, documents and films as the browser shows them. */
 import { html, useEffect, useState } from "../core/html.js";
 import { request } from "../core/api.js";
-import { day, personName } from "../core/format.js";
+import { clock, day, moment, personName } from "../core/format.js";
 import { t } from "../core/strings.js";
 import { bytes, first, text, values } from "../dicom/dataset.js";
 import { Failure, Skeleton } from "../kit/states.js";
@@ -77,9 +77,9 @@ function said(item) {
     case "DATE":
       return day(text(item, "DateValue"));
     case "TIME":
-      return text(item, "TimeValue");
+      return clock(text(item, "TimeValue"));
     case "DATETIME":
-      return text(item, "DateTimeValue");
+      return moment(text(item, "DateTimeValue"));
     case "UIDREF":
       return text(item, "UIDValue");
     default:

@@ -2,6 +2,7 @@
 import { DICOMWEB } from "../core/api.js";
 import { bytes, first, has, number, numbers, text, values } from "../dicom/dataset.js";
 import { cross, dot } from "./geometry.js";
+import { overlaysOf } from "./overlay.js";
 
 const VIDEO_CLASSES = new Set(["1.1.1", "1.2.1", "1.4.1"].map((end) => `1.2.840.10008.5.1.4.1.1.77.${end}`));
 
@@ -141,11 +142,18 @@ export class Image {
     };
   }
 
-  /** Lookup tables that take the place of rescale and window: {modality, voi}, undefined where there is none. */
+  /** Lookup tables that take the place of rescale and window: {modality, voi}, undefined where there is none;
+   * {supplemental}, the colours of the values from its first on (PS3.3 §C.8.16.2.1.1.1); and {overlays}. */
   async tables() {
     const modality = first(this.#group("PixelValueTransformationSequence"), "ModalityLUTSequence");
     const voi = first(this.#group("FrameVOILUTSequence"), "VOILUTSequence");
-    return { modality: modality && (await table(modality)), voi: voi && (await table(voi)) };
+    const coloured = ["COLOR", "MIXED"].includes(text(this.dataset, "PixelPresentation")) && has(this.dataset, "RedPaletteDescriptor");
+    return {
+      modality: modality && (await table(modality)),
+      voi: voi && (await table(voi)),
+      overlays: await overlaysOf(this.dataset, this.frame),
+      supplemental: coloured ? await palette(this.dataset) : undefined,
+    };
   }
 }
 

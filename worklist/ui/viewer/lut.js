@@ -38,6 +38,18 @@ const pixel = (level) => {
   return 0xff000000 | (gray << 16) | (gray << 8) | gray;
 };
 
+const colour = ({ first, channels }, value) => {
+  const [red, green, blue] = channels.map((each) => each[Math.min(each.length - 1, value - first)]);
+  return 0xff000000 | (blue << 16) | (green << 8) | red;
+};
+
+/** Stored value → what is shown: gray, or a colour where a supplemental palette has one. */
+function shade(look) {
+  const level = gray(look);
+  const colours = look.tables?.supplemental;
+  return colours ? (value) => (value >= colours.first ? colour(colours, value) : pixel(level(value))) : (value) => pixel(level(value));
+}
+
 /** Fills `target` (a Uint32Array over RGBA) with a gray frame under a look; the table of the last look is kept. */
 export class Painter {
   #look = "";
@@ -45,25 +57,25 @@ export class Painter {
   #first = 0;
 
   paint(target, { samples, min, max }, look) {
-    const level = gray(look);
+    const shown = shade(look);
     if (samples instanceof Float32Array || max - min > 0x1ffff) {
-      for (let at = 0; at < samples.length; at++) target[at] = pixel(level(samples[at]));
+      for (let at = 0; at < samples.length; at++) target[at] = shown(samples[at]);
       return;
     }
-    this.#prepare(look, level, min, max);
+    this.#prepare(look, shown, min, max);
     const table = this.#table;
     const first = this.#first;
     for (let at = 0; at < samples.length; at++) target[at] = table[samples[at] - first];
   }
 
   /** For whole ranges of values, so that the next image of the stack finds it ready. */
-  #prepare(look, level, min, max) {
+  #prepare(look, shown, min, max) {
     const text = JSON.stringify([look.window, look.invert, look.rescale, look.key]);
     const last = this.#table ? this.#first + this.#table.length - 1 : -1;
     if (text === this.#look && min >= this.#first && max <= last) return;
     const first = text === this.#look ? Math.min(min, this.#first) : min;
     const end = text === this.#look ? Math.max(max, last) : max;
-    this.#table = Uint32Array.from({ length: end - first + 1 }, (_, at) => pixel(level(first + at)));
+    this.#table = Uint32Array.from({ length: end - first + 1 }, (_, at) => shown(first + at));
     this.#first = first;
     this.#look = text;
   }

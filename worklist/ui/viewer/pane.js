@@ -4,6 +4,7 @@ import { draw as drawMeasures } from "./measure.js";
 import { Frames } from "./frames.js";
 import { parallel } from "./geometry.js";
 import { Painter, modality } from "./lut.js";
+import { drawOverlays } from "./overlay.js";
 
 const AHEAD = 12; // frames fetched in the direction of scrolling before all others
 
@@ -234,21 +235,23 @@ export class Pane {
     if (sheet.width !== width || sheet.height !== height) Object.assign(sheet, { width, height });
     const context = sheet.getContext("2d", { alpha: false });
     const data = context.createImageData(width, height);
+    const pixels = new Uint32Array(data.data.buffer);
+    const tables = this.#tablesOf(image);
+    if (tables === null) return false;
     if (frame.rgba) {
       data.data.set(frame.rgba);
       if (this.invert.value) for (let at = 0; at < data.data.length; at++) if ((at & 3) !== 3) data.data[at] = 255 - data.data[at];
     } else {
-      const tables = this.#tablesOf(image);
-      if (tables === null) return false;
       const ownTable = this.#preset === "default" && !this.window.value && !image.windows[0] && tables.voi;
-      this.#painter.paint(new Uint32Array(data.data.buffer), frame, {
-        key: tables.modality || ownTable ? image.key : "",
+      this.#painter.paint(pixels, frame, {
+        key: tables.modality || tables.supplemental || ownTable ? image.key : "",
         rescale: image.rescale,
         tables,
         window: ownTable ? null : this.shownWindow,
         invert: image.inverse !== this.invert.value,
       });
     }
+    drawOverlays(pixels, width, height, tables.overlays ?? []);
     context.putImageData(data, 0, 0);
     return true;
   }

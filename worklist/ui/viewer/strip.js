@@ -10,7 +10,7 @@ export function Strip({ desk }) {
   const several = desk.studies.value.length > 1;
   return html`<nav class="strip" aria-label=${t("viewer.series")}>
     ${desk.studies.value.map((study) => html`<${Group} key=${study.uid} ...${{ study, shown, desk }} title=${several && heading(study)} />`)}
-    ${desk.priors.value.map((study) => html`<${Group} key=${study.uid} ...${{ study, shown, desk }} title=${`${t("viewer.prior")} · ${heading(study)}`} />`)}
+    ${desk.priors.value.map((study) => html`<${Group} key=${study.uid} ...${{ study, shown, desk }} title=${[t("viewer.prior"), heading(study)].filter(Boolean).join(" · ")} />`)}
   </nav>`;
 }
 

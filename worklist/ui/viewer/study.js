@@ -7,6 +7,7 @@ import { sorted } from "./geometry.js";
 import { imagesOf, kindOf } from "./image.js";
 
 const PRIORS = 10;
+const DERIVED = new Set(["SEG", "RTDOSE", "RWV", "REG"]);
 
 const STUDY_FIELDS = "StudyDescription,PatientBirthDate,PatientSex,NumberOfStudyRelatedInstances,ModalitiesInStudy";
 
@@ -17,7 +18,6 @@ export async function openStudy(uid, signal) {
   ]);
   if (!studies.length) return undefined;
   const series = found.map((each) => describe(uid, each));
-  const rank = (each) => (WITHOUT_PICTURE.has(each.modality) ? 1 : 0); // what has no picture comes last
   series.sort((a, b) => rank(a) - rank(b) || a.number - b.number);
   return { uid, dataset: studies[0], series };
 }
@@ -40,6 +40,9 @@ export async function readSeries(series, signal) {
   const rest = [...datasets].sort((a, b) => number(a, "InstanceNumber", 0) - number(b, "InstanceNumber", 0));
   return { ...series, datasets: rest, images, cine, kind: images.length ? "image" : kindOf(rest[0]) };
 }
+
+/** First what was acquired, then what was made of it, and what has no picture last. */
+const rank = ({ modality }) => (WITHOUT_PICTURE.has(modality) ? 2 : DERIVED.has(modality) ? 1 : 0);
 
 /** Frames a second as the instance says, within what a screen can show. */
 export function speedOf(image) {
