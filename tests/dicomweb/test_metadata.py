@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import gzip
 import json
 from collections.abc import Iterator
@@ -31,7 +32,13 @@ def world(database_url: str, tmp_path: Path) -> Iterator[World]:
 
 
 def stored(world: World, count: int = 3) -> list[Identity]:
-    return [world.store(image(number)).identity for number in range(1, count + 1)]
+    """They are prepared too, which nobody waits for but a test."""
+    identities = [world.store(image(number)).identity for number in range(1, count + 1)]
+    deadline = time.monotonic() + 60
+    while kept(world) < count:
+        assert time.monotonic() < deadline, "not prepared"
+        time.sleep(0.01)
+    return identities
 
 
 def listed(answer: httpx.Response) -> list[dict[str, Any]]:
