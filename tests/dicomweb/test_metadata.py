@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 import gzip
 import json
+import time
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
