@@ -154,7 +154,7 @@ def test_names_of_members_are_told_as_far_as_they_can_be(database: Database, tmp
             archive.addfile(member, BytesIO(broken))
     with shelf_of(database, blobs) as shelf:
         tasks = SqlTasks(database, blobs.missing)
-        taking = Archive(blobs, SqlIndex(database, shelf.entries), SqlAuditTrail(shelf.entries))
+        taking = shelf.archive
         task = tasks.upload(USER, None, [Upload(shelf.publish(packed.getvalue()), "a.tar", 2)])
         assert Worker(SqlJobQueue(database), {UPLOAD: TakeInUpload(taking, tasks)}, "worker").work()
     blobs.close()
