@@ -63,7 +63,7 @@ from storage.database import Database
 from storage.disk_cache import DiskCache
 from storage.entities import SqlApplicationEntities
 from storage.history import History
-from storage.index import SqlAuditTrail, SqlIndex, open_entries
+from storage.index import SqlAuditTrail, SqlIndex, open_behind, open_entries
 from storage.job_list import SqlJobs
 from storage.jobs import SqlJobQueue
 from storage.keeping import SqlKeeping
@@ -100,19 +100,16 @@ def compose(settings: Settings, workers: Workers | None = None) -> Iterator[Inst
     """
     database = Database(settings.resolved_database_url)
     blobs = open_blobs(settings)
-    entries = open_entries(
-        database,
-        blobs.missing,
-        CommitLimits(patience=settings.database_patience),
-        timedelta(seconds=settings.quiet_period),
-    )
+    patience = CommitLimits(patience=settings.database_patience)
+    entries = open_entries(database, blobs.missing, patience, timedelta(seconds=settings.quiet_period))
+    behind = open_behind(database, patience)
     cache = DiskCache(settings.data_dir / "cache", settings.cache_size)
     try:
         yield Installation(
             settings,
             database,
             blobs,
-            Archive(blobs, SqlIndex(database, entries), SqlAuditTrail(entries), limits(settings)),
+            Archive(blobs, SqlIndex(database, entries, behind), SqlAuditTrail(entries), limits(settings)),
             SqlApplicationEntities(database),
             SqlAccounts(database),
             SqlJobQueue(database),
@@ -122,6 +119,7 @@ def compose(settings: Settings, workers: Workers | None = None) -> Iterator[Inst
     finally:
         cache.close()
         entries.close()
+        behind.close()
         blobs.close()
         database.close()
 

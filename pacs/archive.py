@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import chain
@@ -20,13 +20,13 @@ from pacs import ingest
 from pacs.actor import Actor
 from pacs.dicom.frames import frame_index
 from pacs.dicom.part10 import Part10, part10_prefix, read_part10
-from pacs.dicom.reader import Limits, read_header
+from pacs.dicom.reader import Header, Limits, read_header
 from pacs.dicom.source import BytesSource
-from pacs.errors import BlobVanishing, DataSetMismatch, InvalidDataSet, NotFound
+from pacs.errors import BlobVanishing, DataSetMismatch, InvalidDataSet, NotFound, Unavailable
 from pacs.metrics import RECEIVED_BYTES
-from pacs.model import AuditRecord, Identity, Received, Stored, StoredInstance, Values
+from pacs.model import AuditRecord, Identity, Prepared, Received, Stored, StoredInstance, Values
 from pacs.ports import AuditTrail, BlobReader, Blobs, Index, SpooledFile
-from pacs.prepared import prepared_in_time
+from pacs.prepared import in_time, prepared
 from pacs.query import Found, Query
 
 log = structlog.get_logger(__name__)
@@ -128,7 +128,10 @@ class _Announced:
 
 
 class Receiving:
-    """One object on its way in. `commit` inside the context keeps it; leaving without, drops it."""
+    """One object on its way in. `commit` inside the context keeps it; leaving without, drops it.
+
+    What can wait until the sender has its answer is done on leaving.
+    """
 
     def __init__(self, archive: Archive, actor: Actor, announced: _Announced, prefix: bytes) -> None:
         self._archive = archive
@@ -136,6 +139,8 @@ class Receiving:
         self._announced = announced
         self.identity: Identity | None = None
         """What the data set says it is, once it has been read."""
+        self._header: Header | None = None
+        self._stored: Stored | None = None
         self._spool: SpooledFile = archive.blobs.spool()
         self._spool.write(prefix)
         self._spool.mark_dataset()
@@ -154,6 +159,7 @@ class Receiving:
             stored = self._enter(received)
             if stored.blob == received.blob or self._archive.blobs.holds(stored.blob):
                 RECEIVED_BYTES.inc(received.blob.size)
+                self._stored = stored
                 return stored
             received = replace(received, damaged=received.damaged | {stored.blob.address})
 
@@ -169,7 +175,7 @@ class Receiving:
 
     def _examine(self) -> Received:
         spool, announced = self._spool, self._announced
-        header = read_header(
+        self._header = header = read_header(
             spool, announced.transfer_syntax, start=spool.dataset_offset, limits=self._archive.limits
         )
         identity = ingest.identity(header, announced.sop_class_uid, announced.sop_instance_uid)
@@ -191,15 +197,26 @@ class Receiving:
             frames=frames.to_bytes() if frames else None,
             actor=self._actor,
             received_at=datetime.now(UTC),
-            metadata=prepared_in_time(header),
         )
 
     def __enter__(self) -> Self:
         self._spool.__enter__()
         return self
 
+    def _prepare(self) -> None:
+        """What viewers ask of every image is made ready; the sender has its answer by now."""
+        header, stored = self._header, self._stored
+        if header is None or stored is None or stored.version is None or not in_time(header):
+            return
+        made = Prepared(self._actor.organization, stored.version, prepared(header))
+        with suppress(Unavailable):  # who asks for it has it made
+            self._archive.index.prepare(made)
+
     def __exit__(self, *exc: object) -> None:
-        self._spool.__exit__(*exc)
+        try:
+            self._prepare()
+        finally:
+            self._spool.__exit__(*exc)
 
 
 class ReceivingFile:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from itertools import islice
 from typing import Any
 
 from pydicom.datadict import tag_for_keyword
 
-from pacs.attributes import TABLE, Attribute, Matching
+from pacs.attributes import TABLE, Matching
 from pacs.dicom.json import items_to_json
 from pacs.dicom.reader import Header
 from pacs.errors import DataSetMismatch, MissingIdentity
@@ -28,7 +27,13 @@ _IDENTITY = tuple(
     tag_for_keyword(keyword) or 0
     for keyword in ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID")
 )
-_READ = tuple(a for a in TABLE if not a.computed)
+_SENT = tuple(a for a in TABLE if not a.computed)
+_TEXTS = tuple(
+    (a.keyword, a.tag, MAX_PROSE if a.vr in _PROSE else MAX_TEXT)
+    for a in _SENT
+    if a.matching is not Matching.SEQUENCE
+)
+_SEQUENCES = tuple((a.keyword, a.tag) for a in _SENT if a.matching is Matching.SEQUENCE)
 
 
 def is_uid(text: str) -> bool:
@@ -59,22 +64,11 @@ def identity(header: Header, sop_class_uid: str = "", sop_instance_uid: str = ""
 def values(header: Header) -> dict[str, Any]:
     """What the attributes table wants of this data set; absent and empty ones are left out."""
     found: dict[str, Any] = {}
-    for attribute in _READ:
-        if attribute.tag not in header:
-            continue
-        value = _VALUE[attribute.matching is Matching.SEQUENCE](header, attribute)
-        if value:
-            found[attribute.keyword] = value
+    for keyword, tag, most in _TEXTS:
+        text = header.text(tag)
+        if text and (kept := text.replace("\x00", "")[:most]):
+            found[keyword] = kept
+    for keyword, tag in _SEQUENCES:
+        if items := items_to_json(islice(header.each_item(tag), MAX_ITEMS)):
+            found[keyword] = items
     return found
-
-
-def _text(header: Header, attribute: Attribute) -> str:
-    text = (header.text(attribute.tag) or "").replace("\x00", "")
-    return text[: MAX_PROSE if attribute.vr in _PROSE else MAX_TEXT]
-
-
-def _items(header: Header, attribute: Attribute) -> list[dict[str, Any]]:
-    return items_to_json(islice(header.each_item(attribute.tag), MAX_ITEMS))
-
-
-_VALUE: dict[bool, Callable[[Header, Attribute], Any]] = {False: _text, True: _items}

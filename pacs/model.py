@@ -52,8 +52,6 @@ class Received:
     """`pacs.dicom.frames.FrameIndex.to_bytes()`, None when there are no pixels."""
     actor: Actor
     received_at: datetime
-    metadata: bytes | None = None
-    """`pacs.prepared.prepared`; None when it is made later, when somebody asks for it."""
     damaged: frozenset[str] = frozenset()
     """Addresses of known versions whose bytes are no longer what was stored: this blob takes their place."""
 
@@ -66,11 +64,27 @@ class Outcome(Enum):
     VERSION = "version"  # other bytes under a known SOP Instance UID: kept, not current
 
 
+VersionKey = tuple[int, int]
+"""Names one version of one instance, whatever becomes of the instance."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stored:
+    """`version`: what was written; None when all of it was there before."""
+
     outcome: Outcome
     identity: Identity
     blob: Blob
+    version: VersionKey | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What is shown of a version, made ready (`pacs.prepared.prepared`)."""
+
+    organization: int
+    version: VersionKey
+    metadata: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +97,6 @@ class StoredInstance:
     dataset_offset: int
     frames: bytes | None = None
     """As in `Received`; `locate` leaves it out."""
-
-
-VersionKey = tuple[int, int]
-"""Names one version of one instance, whatever becomes of the instance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +114,7 @@ class HeldVersions:
 
 @dataclass(frozen=True, slots=True)
 class HeldVersion:
-    """`metadata` as in `Received`; None when there is none yet."""
+    """`metadata` as in `Prepared`; None when there is none yet."""
 
     key: VersionKey
     instance: StoredInstance

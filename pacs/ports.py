@@ -19,6 +19,7 @@ from pacs.model import (
     Blob,
     HeldVersion,
     HeldVersions,
+    Prepared,
     Received,
     Stored,
     StoredInstance,
@@ -119,6 +120,12 @@ class Index(Protocol):
         instance, version, blob reference, audit record, event and follow-up jobs (law 5).
         `BlobVanishing` when the sweep is just removing this blob: publish it again and repeat.
         `DatabaseUnavailable` when the database stays away.
+        """
+
+    def prepare(self, prepared: Prepared) -> None:
+        """Keep it soon, without waiting; lost in a crash, it is made again when somebody asks for it.
+
+        Nothing happens to a version that is gone. `DatabaseUnavailable` when too much waits already.
         """
 
     def find(self, organization: int, query: Query) -> Iterator[Values]:

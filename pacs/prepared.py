@@ -20,7 +20,7 @@ FORMAT = 2
 """Raised whenever other text is made of the same object: what older code kept is then made anew."""
 
 MOST_ELEMENTS, MOST_BYTES = 5000, 256 * 1024
-"""Of a header that is prepared while its sender waits: some milliseconds."""
+"""Of a header that is prepared before its sender's next image is taken: some milliseconds."""
 
 _URI = b"\0"
 _TAG, _ITEM = re.compile("[0-9A-Fa-f]{8}"), re.compile("[0-9]{1,9}")
@@ -32,10 +32,10 @@ def prepared(header: Header) -> bytes:
     return zlib.compress(json_text(header, _placed), _FAST)
 
 
-def prepared_in_time(header: Header) -> bytes | None:
-    """None for a header so long that it is prepared only when somebody asks for it."""
+def in_time(header: Header) -> bool:
+    """Whether it is prepared at once; a very long header is only when somebody asks for it."""
     elements, size = header.extent
-    return prepared(header) if elements <= MOST_ELEMENTS and size <= MOST_BYTES else None
+    return elements <= MOST_ELEMENTS and size <= MOST_BYTES
 
 
 def text(kept: bytes, uri: str) -> bytes:

@@ -13,10 +13,9 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from dataclasses import dataclass
+from typing import Generic, TypeVar, cast
 
 import structlog
 
@@ -46,12 +45,29 @@ class CommitLimits:
     waiting: int = 1024
 
 
-@dataclass(slots=True)
 class _Waiting(Generic[E, R]):
-    entry: E
-    deadline: float
-    deferred: bool = False
-    answer: Future[R] = field(default_factory=Future)
+    """An entry, and what became of it once it is `done`: written and read by who leads."""
+
+    __slots__ = ("_error", "_result", "deadline", "deferred", "done", "entry")
+
+    def __init__(self, entry: E, deadline: float, deferred: bool) -> None:
+        self.entry = entry
+        self.deadline = deadline
+        self.deferred = deferred
+        self.done = False
+        self._result: R | None = None
+        self._error: BaseException | None = None
+
+    def settle(self, result: R) -> None:
+        self._result, self.done = result, True
+
+    def fail(self, error: BaseException) -> None:
+        self._error, self.done = error, True
+
+    def result(self) -> R:
+        if self._error is not None:
+            raise self._error
+        return cast("R", self._result)
 
 
 class Committer(Generic[E, R]):
@@ -72,11 +88,11 @@ class Committer(Generic[E, R]):
         """`DatabaseUnavailable` when the database stays away, `StorageFull` when its disk is full."""
         waiting = self._put(entry)
         with self._leading:
-            while not waiting.answer.done():
+            while not waiting.done:
                 if self._closed:
                     raise DatabaseUnavailable("shutting down")
                 self._lead(self._take())
-        return waiting.answer.result()
+        return waiting.result()
 
     def defer(self, entry: E) -> None:
         """Committed soon, with what others submit or by itself; a clean end waits for it, a crash may not.
@@ -131,7 +147,7 @@ class Committer(Generic[E, R]):
         try:
             self._commit(batch)
         finally:  # whatever ends this thread, nobody waits for it for ever
-            _fail([waiting for waiting in batch if not waiting.answer.done()], DatabaseUnavailable())
+            _fail([waiting for waiting in batch if not waiting.done], DatabaseUnavailable())
 
     def _commit(self, batch: list[_Waiting[E, R]]) -> None:
         pause = FIRST_PAUSE
@@ -163,7 +179,7 @@ class Committer(Generic[E, R]):
         with transaction(self._database) as under_way:
             results = self._enter(under_way, [waiting.entry for waiting in batch])
         for waiting, result in zip(batch, results, strict=True):
-            waiting.answer.set_result(result)
+            waiting.settle(result)
 
 
 def _failed(waiting: _Waiting[E, R], again: BeginAgain) -> bool:
@@ -175,6 +191,6 @@ def _failed(waiting: _Waiting[E, R], again: BeginAgain) -> bool:
 
 def _fail(batch: list[_Waiting[E, R]], error: BaseException) -> None:
     for waiting in batch:
-        waiting.answer.set_exception(error)
+        waiting.fail(error)
         if waiting.deferred:  # nobody will ask
             log.error("a deferred entry is lost", reason=type(error).__name__)

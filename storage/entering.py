@@ -30,7 +30,6 @@ from pacs.studies import NEW_IMAGES, PATIENT_CONFLICT, State, is_late, on_arriva
 from storage.feeds import BeginAgain, Transaction
 from storage.held import Held, hold, hold_or_insert, insert_items
 from storage.jobs import enqueue
-from storage.prepared import INSERT_METADATA, prepared_row
 from storage.references import Missing, References
 from storage.rows import Row, attribute_row, item_rows, patient_identity
 from storage.settle import settle_job
@@ -97,7 +96,6 @@ class _Batch:
         self._unnamed: set[StudyKey] = set()
         self._lost: list[Row] = []
         self._versions: dict[VersionKey, Row] = {}
-        self._metadata: dict[VersionKey, Row] = {}
         self._histories: dict[int, list[tuple[str, Blob]]] = {}
         self._references = References(missing)
         self._audit: dict[tuple[Actor, str, str], list[str]] = {}
@@ -190,8 +188,7 @@ class _Batch:
                 return self._enter_again(entry, held, pk, item)
         if known:
             self._report(item, "instance.duplicate_uid", "store.duplicate_uid")
-        self._create(entry, held, item)
-        return Stored(Outcome.CREATED, item.identity, item.blob)
+        return Stored(Outcome.CREATED, item.identity, item.blob, self._create(entry, held, item))
 
     def _series(self, entry: _Study, item: Received) -> Held:
         uid = item.identity.series_instance_uid
@@ -209,7 +206,7 @@ class _Batch:
                 entry.patient["number_of_patient_related_series"] += 1
         return held
 
-    def _create(self, entry: _Study, held: Held, item: Received) -> None:
+    def _create(self, entry: _Study, held: Held, item: Received) -> VersionKey:
         row = attribute_row(Level.IMAGE, item.values)
         row["org_id"] = item.actor.organization
         row["series_pk"] = held.pk
@@ -220,12 +217,13 @@ class _Batch:
         pk = scalar(self._connection, _INSERT_INSTANCE, row)
         insert_items(self._connection, item_rows(row["org_id"], Level.IMAGE, pk, item.values))
         self._histories[pk] = []
-        self._keep(entry, held, pk, item)
+        version = self._keep(entry, held, pk, item)
         held["number_of_series_related_instances"] += 1
         entry.study["number_of_study_related_instances"] += 1
         entry.patient["number_of_patient_related_instances"] += 1
         self._describe(entry, held, item)
         self._note(item, "store")
+        return version
 
     def _enter_again(self, entry: _Study, held: Held, pk: int, item: Received) -> Stored:
         for n, (digest, blob) in enumerate(self._history(pk), 1):
@@ -234,14 +232,14 @@ class _Batch:
                     self._note(item, "store.duplicate")
                 elif blob.address in item.damaged or self._references.gone(blob):
                     self._heal(entry, held, (pk, n), item)
-                    blob = item.blob
+                    return Stored(Outcome.DUPLICATE, item.identity, item.blob, (pk, n))
                 else:
                     self._references.spare(item.blob)
                     self._note(item, "store.duplicate")
                 return Stored(Outcome.DUPLICATE, item.identity, blob)
-        self._keep(entry, held, pk, item)
+        version = self._keep(entry, held, pk, item)
         self._report(item, "instance.version", "store.version")
-        return Stored(Outcome.VERSION, item.identity, item.blob)
+        return Stored(Outcome.VERSION, item.identity, item.blob, version)
 
     def _heal(self, entry: _Study, held: Held, version: VersionKey, item: Received) -> None:
         """What came is the only copy of this version."""
@@ -263,17 +261,17 @@ class _Batch:
             history = self._histories[pk] = [(digest, Blob(address, size)) for digest, address, size in found]
         return history
 
-    def _keep(self, entry: _Study, held: Held, pk: int, item: Received) -> None:
+    def _keep(self, entry: _Study, held: Held, pk: int, item: Received) -> VersionKey:
         history = self._history(pk)
         history.append((item.dataset_digest, item.blob))
-        self._write(entry, held, (pk, len(history)), item)
+        version = pk, len(history)
+        self._write(entry, held, version, item)
         entry.study["last_received_at"] = max(entry.study["last_received_at"], item.received_at)
         self._arrive(entry, item)
+        return version
 
     def _write(self, entry: _Study, held: Held, version: VersionKey, item: Received) -> None:
         self._versions[version] = _version_row(version, item)
-        if item.metadata is not None:
-            self._metadata[version] = prepared_row(version, item.actor.organization, item.metadata)
         self._references.add(item.blob)
         held["size_bytes"] += item.blob.size
         entry.study["size_bytes"] += item.blob.size
@@ -322,13 +320,10 @@ class _Batch:
         """Write what was gathered."""
         if vanishing := self._references.write(self._connection, self._transaction.now):
             raise BeginAgain({id(i): BlobVanishing() for i in received if i.blob.address in vanishing})
-        for statement, many in (
-            (_PURGE_VERSION, self._lost),
-            (_INSERT_VERSIONS, [*self._versions.values()]),
-            (INSERT_METADATA, [*self._metadata.values()]),
-        ):
-            if many:
-                run(self._connection, statement, many)
+        if self._lost:
+            run(self._connection, _PURGE_VERSION, self._lost)
+        if self._versions:
+            run(self._connection, _INSERT_VERSIONS, [*self._versions.values()])
         for (organization, _), entry in sorted(self._studies.items(), key=lambda pair: pair[0]):
             if entry.study.changed:
                 entry.study["version"] += 1

@@ -1,4 +1,8 @@
-"""The index: entries of many threads share transactions, questions go to the search."""
+"""The index: entries of many threads share transactions, questions go to the search.
+
+What is prepared of an image goes into transactions of its own behind those that senders wait for: many
+images share one, and it holds no row that an entry waits for.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from pacs.model import AuditRecord, Received, Stored, StoredInstance, Values
+from pacs.model import AuditRecord, Prepared, Received, Stored, StoredInstance, Values
 from pacs.query import Found, Query
 from pacs.studies import QUIET_PERIOD
 from storage import retrieval, search
@@ -14,10 +18,13 @@ from storage.commits import CommitLimits, Committer
 from storage.database import Database
 from storage.entering import store_batch
 from storage.feeds import Transaction
+from storage.prepared import keep
 from storage.references import Missing
 
 Entries = Committer["Received | AuditRecord", "Stored | None"]
 """What writes for the senders and for the audit trail of one process."""
+Behind = Committer[Prepared, None]
+"""What writes behind them."""
 
 
 def open_entries(
@@ -39,17 +46,29 @@ def open_entries(
     return Committer(database, enter, limits)
 
 
+def open_behind(database: Database, limits: CommitLimits | None = None) -> Behind:
+    def enter(transaction: Transaction, batch: Sequence[Prepared]) -> list[None]:
+        keep(transaction.connection, batch)
+        return [None] * len(batch)
+
+    return Committer(database, enter, limits)
+
+
 @dataclass(frozen=True, slots=True)
 class SqlIndex:
     """Implements `pacs.ports.Index`."""
 
     database: Database
     entries: Entries
+    behind: Behind
 
     def store(self, received: Received) -> Stored:
         stored = self.entries.submit(received)
         assert stored is not None
         return stored
+
+    def prepare(self, prepared: Prepared) -> None:
+        self.behind.defer(prepared)
 
     def find(self, organization: int, query: Query) -> Iterator[Values]:
         return search.find(self.database, organization, query)

@@ -1,4 +1,4 @@
-"""What is prepared of each version, kept beside it: entered with it, or made later and put here."""
+"""What is prepared of each version, kept beside it: soon after it came, or when somebody asked for it."""
 
 from __future__ import annotations
 
@@ -8,19 +8,16 @@ from functools import cache
 from hashlib import blake2b
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, insert, select
+from sqlalchemy import Connection, bindparam, func, select
 from sqlalchemy.exc import IntegrityError
 
-from pacs.model import HeldVersion, HeldVersions, VersionKey
+from pacs.model import HeldVersion, HeldVersions, Prepared, VersionKey
 from pacs.prepared import FORMAT
 from storage.database import Database
 from storage.retrieval import COLUMNS, CurrentVersions, instance
-from storage.rows import Row
 from storage.statements import rows, run
 from storage.tables import blobs, instances, prepared_metadata, series, studies, versions
 from storage.upsert import INSERT
-
-INSERT_METADATA = insert(prepared_metadata)
 
 _KEY = (versions.c.instance_pk, versions.c.n)
 _OF_VERSION = (
@@ -42,11 +39,6 @@ _VERSIONS = (
 )
 _OF_ONE = _VERSIONS.where(versions.c.instance_pk == bindparam("pk"))
 _OF_MANY = _VERSIONS.where(versions.c.instance_pk.in_(bindparam("pks", expanding=True)))
-
-
-def prepared_row(key: VersionKey, organization: int, content: bytes) -> Row:
-    pk, n = key
-    return {"instance_pk": pk, "n": n, "org_id": organization, "format": FORMAT, "content": content}
 
 
 @cache
@@ -77,6 +69,15 @@ def _versions(
     return connection.execute(_OF_MANY, {"org": organization, "pks": [pk for pk, _ in keys]})
 
 
+def keep(connection: Connection, prepared: Iterable[Prepared]) -> None:
+    """In the order of their keys, as everywhere; nothing happens to versions that are gone."""
+    many = []
+    for each in sorted(prepared, key=lambda each: each.version):
+        pk, n = each.version
+        many.append({"org": each.organization, "pk": pk, "version": n, "content": each.metadata})
+    run(connection, _keep(connection.dialect.name), many)
+
+
 @dataclass(frozen=True, slots=True)
 class SqlVersions:
     """Implements `pacs.ports.Versions`."""
@@ -98,12 +99,8 @@ class SqlVersions:
         return [HeldVersion(key, instance(row[3:]), row[2]) for key in keys if (row := found.get(key))]
 
     def keep(self, organization: int, prepared: Mapping[VersionKey, bytes]) -> None:
-        many = [
-            {"org": organization, "pk": pk, "version": n, "content": content}
-            for (pk, n), content in sorted(prepared.items())
-        ]
         try:
             with self.database.write() as connection:
-                run(connection, _keep(connection.dialect.name), many)
+                keep(connection, (Prepared(organization, key, made) for key, made in prepared.items()))
         except IntegrityError:
             return  # a version went while this was written

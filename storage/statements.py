@@ -5,8 +5,7 @@ SQLAlchemy's own execution costs more than SQLite's work on one row, and an imag
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -68,11 +67,13 @@ def _compiled(statement: Any, dialect: Dialect, given: tuple[str, ...]) -> _Comp
 def rows(connection: Connection, statement: Executable, parameters: Row) -> list[Sequence[Any]]:
     """What comes back; `DBAPIError` as SQLAlchemy raises it."""
     compiled = _compiled(statement, connection.dialect, tuple(parameters))
-    with _errors(connection, compiled.text):
-        cursor = connection.connection.cursor()
+    cursor = connection.connection.cursor()
+    try:
         cursor.execute(compiled.text, compiled.parameters(parameters))
         found = cursor.fetchall() if compiled.names else ()
-        cursor.close()
+    except _driver(connection).Error as error:
+        raise _translated(error, connection, compiled.text) from error
+    cursor.close()
     return [compiled.converted(row) for row in found]
 
 
@@ -92,18 +93,20 @@ def scalar(connection: Connection, statement: Executable, parameters: Row) -> An
 def run(connection: Connection, statement: Executable, many: Sequence[Row]) -> None:
     """Once for each of `many`, which all have the same names in the same order."""
     compiled = _compiled(statement, connection.dialect, tuple(many[0]))
-    with _errors(connection, compiled.text):
-        cursor = connection.connection.cursor()
-        cursor.executemany(compiled.text, [compiled.parameters(one) for one in many])
-        cursor.close()
-
-
-@contextmanager
-def _errors(connection: Connection, text: str) -> Iterator[None]:
-    driver: Any = connection.dialect.dbapi
+    cursor = connection.connection.cursor()
     try:
-        yield
-    except driver.Error as error:
-        raise DBAPIError.instance(
-            text, None, error, driver.Error, hide_parameters=True, dialect=connection.dialect
-        ) from error
+        cursor.executemany(compiled.text, [compiled.parameters(one) for one in many])
+    except _driver(connection).Error as error:
+        raise _translated(error, connection, compiled.text) from error
+    cursor.close()
+
+
+def _driver(connection: Connection) -> Any:
+    return connection.dialect.dbapi
+
+
+def _translated(error: Exception, connection: Connection, text: str) -> BaseException:
+    dialect = connection.dialect
+    return DBAPIError.instance(
+        text, None, error, _driver(connection).Error, hide_parameters=True, dialect=dialect
+    )

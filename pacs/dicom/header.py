@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple
 
-from pacs.dicom.dictionary import PIXEL_DATA, SPECIFIC_CHARACTER_SET, SQ, VRS, tag_of
+from pacs.dicom.dictionary import PIXEL_DATA, SPECIFIC_CHARACTER_SET, SQ, TEXT_VRS, VRS, tag_of
 from pacs.dicom.fragments import Fragments
 from pacs.dicom.listing import Listing
 from pacs.dicom.source import Source
@@ -126,9 +127,11 @@ class Header:
         if entry is None:
             return None
         vr = self._vr(tag, entry)
-        if vr in STRING_VRS:
-            return "\\".join(self._strings(entry, vr))
-        return "\\".join(map(str, self._numbers(entry, vr))) if vr in NUMBER_VRS or vr == "AT" else None
+        if vr not in STRING_VRS and vr not in NUMBER_VRS and vr != "AT":
+            return None
+        raw = self._bounded(entry)
+        joined = _remembered if len(raw) <= _SHORT else _joined
+        return joined(raw, vr, self.charsets if vr in TEXT_VRS else (), self._big)
 
     def values(self, attribute: int | str) -> list[Value]:
         """The values, numbers as numbers; `[]` when absent, empty, binary or a sequence."""
@@ -180,13 +183,6 @@ class Header:
         elements = index(listing, entry + 1, listing.after(entry))
         return Header(listing, elements, bool(listing.keys[entry] & 0xFF), self.transfer_syntax, self)
 
-    def _strings(self, entry: int, vr: str) -> list[str]:
-        return strings(self._bounded(entry), vr, self.charsets)
-
-    def _numbers(self, entry: int, vr: str) -> list[Value]:
-        raw = self._bounded(entry)
-        return [*tags(raw, self._big)] if vr == "AT" else [*numbers(raw, vr, self._big)]
-
     def _bounded(self, entry: int) -> bytes:
         listing = self._listing
         length = listing.lengths[entry]
@@ -221,6 +217,17 @@ class Header:
                 return found[0] == 1
             level = level._parent
         return False
+
+
+def _joined(raw: bytes, vr: str, charsets: tuple[str, ...], big: bool) -> str:
+    if vr in STRING_VRS:
+        return "\\".join(strings(raw, vr, charsets))
+    return "\\".join(map(str, tags(raw, big) if vr == "AT" else numbers(raw, vr, big)))
+
+
+_SHORT = 64  # bytes
+_remembered = lru_cache(maxsize=4096)(_joined)
+"""What one image says, the next one of its series mostly says too. At most some 2 MiB."""
 
 
 def index(listing: Listing, first: int, stop: int) -> dict[int, int]:

@@ -17,7 +17,7 @@ from blake3 import blake3
 from pacs.errors import LimitExceeded, Unavailable
 from pacs.model import Blob
 from storage.blobs.address import address_of
-from storage.blobs.faults import disk_faults, sync_data
+from storage.blobs.faults import begin_writing, disk_faults, sync_data
 
 PIECE = 256 << 10
 _FILE_MODE = 0o640
@@ -113,6 +113,8 @@ class SpoolFile:
         with self._or_discard():
             while rest:
                 rest = rest[os.write(self._fd, rest) :]
+            if self._durable:
+                begin_writing(self._fd, self._written, len(data))
         self._written += len(data)
 
     @contextmanager

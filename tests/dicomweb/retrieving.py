@@ -30,10 +30,9 @@ from pacs.rights import Right
 from pacs.transcoding import Codecs, Transcoder
 from storage.blobs import SpoolLimits, open_blobs
 from storage.database import Database
-from storage.index import SqlAuditTrail, SqlIndex
 from storage.organizations import add
 from storage.prepared import SqlVersions
-from tests.storage.world import opened, rows
+from tests.storage.world import archive_of, rows
 
 OURS = Actor(1, "user", "reader", "127.0.0.1", "0123456789abcdef")
 TRANSCODER = Transcoder(Codecs(DECODABLE, decode, ENCODABLE, encode_frame))
@@ -75,8 +74,7 @@ def retrieving(database: Database, folder: Path) -> Iterator[World]:
     def caller(connection: HTTPConnection) -> Caller:
         return Caller(theirs if "x-theirs" in connection.headers else OURS, frozenset(Right))
 
-    with opened(database) as entries:
-        archive = Archive(blobs, SqlIndex(database, entries), SqlAuditTrail(entries))
+    with archive_of(database, blobs) as archive:
         prepared = Metadata(archive, SqlVersions(database))
         resources = [
             *retrieve.resources(archive, TRANSCODER),

@@ -11,13 +11,11 @@ from starlette.testclient import TestClient
 
 from dicomweb.app import ROOT
 from dicomweb.search import SearchSettings, resources
-from pacs.archive import Archive
 from pacs.http.app import create_app
 from pacs.ports import Blobs
 from storage.database import Database
-from storage.index import SqlAuditTrail, SqlIndex
 from tests.storage import bulk
-from tests.storage.world import opened
+from tests.storage.world import archive_of
 
 BASE = "http://testserver/dicom-web"
 
@@ -29,8 +27,7 @@ def searching(
     if entities:
         with database.write() as connection:
             bulk.enter(connection, entities)
-    with opened(database) as entries:
-        archive = Archive(cast(Blobs, None), SqlIndex(database, entries), SqlAuditTrail(entries))
+    with archive_of(database, cast(Blobs, None)) as archive:
         routes = [Mount(ROOT, routes=resources(archive, settings or SearchSettings(), ROOT))]
         with TestClient(create_app({}, {}, routes), base_url="http://testserver") as client:
             client.base_url = client.base_url.join(f"{ROOT}/")

@@ -20,9 +20,8 @@ from pacs.archive import Archive
 from pacs.http.app import App, create_app
 from storage.blobs import BlobStore, SpoolLimits, open_blobs
 from storage.database import Database
-from storage.index import SqlAuditTrail, SqlIndex
 from tests.conformance.senders import small_ct
-from tests.storage.world import opened, rows
+from tests.storage.world import archive_of, rows
 
 STUDIES = f"{ROOT}/studies"
 RETRIEVE_URL, FAILED, REFERENCED, OTHER = "00081190", "00081198", "00081199", "0008119A"
@@ -64,8 +63,7 @@ class Storing:
 def storing(database: Database, folder: Path, max_object: int = 1 << 30) -> Iterator[Storing]:
     blobs: BlobStore = open_blobs(None, folder, None, SpoolLimits(reserve=0, max_object=max_object))
     try:
-        with opened(database) as entries:
-            archive = Archive(blobs, SqlIndex(database, entries), SqlAuditTrail(entries))
+        with archive_of(database, blobs) as archive:
             app = create_app({}, {}, [Mount(ROOT, routes=stow.resources(archive, ROOT))])
             with TestClient(app, base_url="http://testserver") as client:
                 yield Storing(archive, database, app, client, folder)

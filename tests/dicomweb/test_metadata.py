@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import time
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -31,7 +32,13 @@ def world(database_url: str, tmp_path: Path) -> Iterator[World]:
 
 
 def stored(world: World, count: int = 3) -> list[Identity]:
-    return [world.store(image(number)).identity for number in range(1, count + 1)]
+    """They are prepared too, which nobody waits for but a test."""
+    identities = [world.store(image(number)).identity for number in range(1, count + 1)]
+    deadline = time.monotonic() + 60
+    while kept(world) < count:
+        assert time.monotonic() < deadline, "not prepared"
+        time.sleep(0.01)
+    return identities
 
 
 def listed(answer: httpx.Response) -> list[dict[str, Any]]:

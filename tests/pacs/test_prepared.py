@@ -13,7 +13,7 @@ from pacs.dicom.part10 import read_part10
 from pacs.dicom.reader import read_header
 from pacs.dicom.source import BytesSource, FileSource
 from pacs.errors import NotFound, PacsError
-from pacs.prepared import bulk_path, parse_bulk_path, prepared, prepared_in_time, text
+from pacs.prepared import bulk_path, in_time, parse_bulk_path, prepared, text
 from tests.corpus import corpus_files, needs_corpus
 from tests.pacs.dicom.build import CLASS, EXPLICIT, ITEM, bare, long, short
 
@@ -61,9 +61,9 @@ def test_nobody_waits_for_long_headers() -> None:
     many = CLASS + long(0x00081140, "SQ", bare(ITEM) * 6000)
     much = CLASS + b"".join(long(0x00091000 + n, "UT", b"x" * 60_000) for n in range(5))
     for data in (many, much):
-        assert prepared_in_time(read_header(BytesSource(data), EXPLICIT)) is None
+        assert not in_time(read_header(BytesSource(data), EXPLICIT))
     pixels = CLASS + long(0x7FE00010, "OW", bytes(1_000_000))
-    assert prepared_in_time(read_header(BytesSource(pixels), EXPLICIT)) is not None
+    assert in_time(read_header(BytesSource(pixels), EXPLICIT))
 
 
 @needs_corpus

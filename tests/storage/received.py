@@ -30,7 +30,6 @@ def received(study: int = 1, series: int = 1, instance: int = 1, **changes: Any)
     actor = changes.pop("actor", MODALITY)
     at = changes.pop("at", None) or datetime.now(UTC)
     size = changes.pop("size", 1000)
-    metadata = changes.pop("metadata", None)
     sop_class = changes.pop("sop_class", CT_IMAGE)
     sop = changes.pop("sop", None) or uid(study, series, instance)
     dataset = f"{study}/{series}/{sop}/{content}"
@@ -54,5 +53,4 @@ def received(study: int = 1, series: int = 1, instance: int = 1, **changes: Any)
         frames=b"frames",
         actor=actor,
         received_at=at,
-        metadata=metadata,
     )

@@ -10,12 +10,13 @@ from typing import Any
 
 from sqlalchemy import text
 
+from pacs.archive import Archive
 from pacs.errors import BlobVanishing
 from pacs.model import Blob, Received
 from storage.blobs import BlobStore
 from storage.columns import micros
 from storage.database import Database
-from storage.index import Entries, open_entries
+from storage.index import Behind, Entries, SqlAuditTrail, SqlIndex, open_behind, open_entries
 from storage.sweep import GRACE, Sweep
 from tests.storage.received import received
 from tests.storage.world import LIMITS
@@ -29,6 +30,12 @@ class Shelf:
     database: Database
     blobs: BlobStore
     entries: Entries
+    behind: Behind
+
+    @property
+    def archive(self) -> Archive:
+        index = SqlIndex(self.database, self.entries, self.behind)
+        return Archive(self.blobs, index, SqlAuditTrail(self.entries))
 
     def publish(self, content: bytes) -> Blob:
         with self.blobs.spool() as spooled:
@@ -76,7 +83,9 @@ class Shelf:
 @contextmanager
 def shelf_of(database: Database, blobs: BlobStore) -> Iterator[Shelf]:
     entries = open_entries(database, blobs.missing, LIMITS)
+    behind = open_behind(database, LIMITS)
     try:
-        yield Shelf(database, blobs, entries)
+        yield Shelf(database, blobs, entries, behind)
     finally:
         entries.close()
+        behind.close()

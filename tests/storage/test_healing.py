@@ -9,13 +9,11 @@ import pytest
 from sqlalchemy import text
 
 from pacs.actor import Actor
-from pacs.archive import Archive
 from pacs.dicom.part10 import part10_prefix
 from pacs.model import Outcome, Stored
 from storage import organizations
 from storage.blobs import BlobStore
 from storage.database import Database
-from storage.index import SqlAuditTrail, SqlIndex
 from storage.verify import Verification
 from tests.storage.blobs.worlds import content_of, damage
 from tests.storage.received import CT_IMAGE, EXPLICIT_LITTLE_ENDIAN, MODALITY, uid
@@ -65,14 +63,12 @@ def shelf(database: Database, blobs: BlobStore) -> Iterator[Shelf]:
 
 
 def store(shelf: Shelf, file: bytes, actor: Actor = MODALITY) -> Stored:
-    index = SqlIndex(shelf.database, shelf.entries)
-    return Archive(shelf.blobs, index, SqlAuditTrail(shelf.entries)).store_file(actor, [file])
+    return shelf.archive.store_file(actor, [file])
 
 
 def served(shelf: Shelf) -> bytes:
     """What a retrieval gives."""
-    index = SqlIndex(shelf.database, shelf.entries)
-    (found,) = index.retrieve(1, uid(1), None, None)
+    (found,) = shelf.archive.index.retrieve(1, uid(1), None, None)
     content = content_of(shelf.blobs, found.blob)
     assert content[found.dataset_offset :] == DATASET
     return content

@@ -1,4 +1,4 @@
-"""What is prepared lies beside its version: entered with it, replaced when old, gone with it."""
+"""What is prepared lies beside its version: kept soon after it, replaced when old, gone with it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from pacs.model import VersionKey
+from pacs.model import Prepared, VersionKey
 from storage.database import Database
 from storage.deleting import Asked, delete_what_is_asked
-from storage.index import Entries
+from storage.index import Entries, SqlIndex, open_behind
 from storage.prepared import SqlVersions
 from tests.storage.received import MODALITY, received, uid
 from tests.storage.world import opened, rows, store
@@ -33,13 +33,18 @@ def contents(database: Database, organization: int = 1) -> list[Any]:
     return [(each.instance.identity.sop_instance_uid, each.metadata) for each in found]
 
 
-def put(entries: Entries, instance: int, metadata: bytes | None, **changes: Any) -> None:
-    store(entries, received(1, 1, instance, metadata=metadata, **changes))
+def put(
+    database: Database, entries: Entries, instance: int, metadata: bytes | None, **changes: Any
+) -> VersionKey | None:
+    version = store(entries, received(1, 1, instance, **changes)).version
+    if version is not None and metadata is not None:
+        SqlVersions(database).keep(1, {version: metadata})
+    return version
 
 
 def test_in_the_order_asked_for_with_what_there_is(database: Database, entries: Entries) -> None:
     for instance, metadata in ((2, b"two"), (1, None), (3, b"three")):
-        put(entries, instance, metadata)
+        put(database, entries, instance, metadata)
     wanted = [(uid(1, 1, 1), None), (uid(1, 1, 2), b"two"), (uid(1, 1, 3), b"three")]
     assert contents(database) == wanted
     held = SqlVersions(database).held(1, uid(1), None, None)
@@ -52,17 +57,17 @@ def test_in_the_order_asked_for_with_what_there_is(database: Database, entries: 
 
 
 def test_each_version_has_its_own(database: Database, entries: Entries) -> None:
-    put(entries, 1, b"first")
-    put(entries, 1, b"second", content="other")
-    put(entries, 1, b"again", content="other")
+    put(database, entries, 1, b"first")
+    put(database, entries, 1, b"second", content="other")
+    assert put(database, entries, 1, None, content="other") is None
     ((pk, n),) = keys(database)
     versions = SqlVersions(database).read(1, [(pk, n), (pk, 2), (pk, 3)])
     assert [(each.key, each.metadata) for each in versions] == [((pk, 1), b"first"), ((pk, 2), b"second")]
 
 
 def test_what_is_kept_replaces_what_is_old(database: Database, entries: Entries) -> None:
-    put(entries, 1, None)
-    put(entries, 2, b"old")
+    put(database, entries, 1, None)
+    put(database, entries, 2, b"old")
     with database.write() as connection:
         connection.execute(text("UPDATE prepared_metadata SET format = 0"))
     assert [content for _, content in contents(database)] == [None, None]
@@ -74,7 +79,7 @@ def test_what_is_kept_replaces_what_is_old(database: Database, entries: Entries)
 def test_nothing_is_kept_of_what_is_gone_or_another_organisation_s(
     database: Database, entries: Entries
 ) -> None:
-    put(entries, 1, b"ours")
+    put(database, entries, 1, b"ours")
     (key,) = keys(database)
     SqlVersions(database).keep(2, {key: b"theirs"})
     SqlVersions(database).keep(1, {(key[0] + 1, 1): b"gone"})
@@ -83,8 +88,8 @@ def test_nothing_is_kept_of_what_is_gone_or_another_organisation_s(
 
 
 def test_it_goes_with_its_version(database: Database, entries: Entries) -> None:
-    put(entries, 1, b"one")
-    put(entries, 2, b"two")
+    put(database, entries, 1, b"one")
+    put(database, entries, 2, b"two")
     delete_what_is_asked(database, Asked(MODALITY, uid(1), uid(1, 1, 1), "test"))
     assert contents(database) == [(uid(1, 1, 2), b"two")]
     delete_what_is_asked(database, Asked(MODALITY, uid(1), None, "test"))
@@ -97,11 +102,24 @@ def test_the_state_is_that_of_the_bytes(database: Database, entries: Entries) ->
         assert held is not None
         return held.state
 
-    put(entries, 1, b"one")
+    put(database, entries, 1, b"one")
     first = state()
-    put(entries, 2, None)
+    put(database, entries, 2, None)
     second = state()
-    put(entries, 1, b"one", content="not current")
+    put(database, entries, 1, b"one", content="not current")
     assert first != second == state()
     delete_what_is_asked(database, Asked(MODALITY, uid(1), uid(1, 1, 2), "test"))
     assert state() == first
+
+
+def test_what_is_deferred_is_kept_soon_and_a_clean_end_waits_for_it(database: Database) -> None:
+    with opened(database) as entries:
+        behind = open_behind(database)
+        index = SqlIndex(database, entries, behind)
+        for instance in (2, 1):
+            version = index.store(received(1, 1, instance)).version
+            assert version is not None
+            index.prepare(Prepared(1, version, b"%d" % instance))
+        index.prepare(Prepared(1, (99, 1), b"gone"))
+        behind.close()
+    assert contents(database) == [(uid(1, 1, 1), b"1"), (uid(1, 1, 2), b"2")]

@@ -13,7 +13,6 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
 from pacs.actor import Actor
-from pacs.archive import Archive
 from pacs.errors import Conflict, NotFound
 from pacs.jobs import ClaimedJob
 from pacs.keeping import Amendment, Expected, Priority
@@ -23,7 +22,6 @@ from pacs.worker import Worker
 from storage.blobs import BlobStore
 from storage.database import Database
 from storage.deleting import PURGE, PurgeDeletion
-from storage.index import SqlAuditTrail, SqlIndex
 from storage.jobs import SqlJobQueue
 from storage.keeping import SqlKeeping
 from storage.settle import KIND as SETTLE
@@ -42,9 +40,7 @@ class World:
     def __init__(self, shelf: Shelf) -> None:
         self.shelf = shelf
         self.database = shelf.database
-        self.archive = Archive(
-            shelf.blobs, SqlIndex(shelf.database, shelf.entries), SqlAuditTrail(shelf.entries)
-        )
+        self.archive = shelf.archive
         self.tasks = SqlTasks(shelf.database, shelf.blobs.missing)
         self.keeping = SqlKeeping(shelf.database)
         handlers: dict[str, Callable[[ClaimedJob], None]] = {

@@ -13,7 +13,6 @@ import pytest
 from sqlalchemy import text
 
 from pacs.actor import Actor
-from pacs.archive import Archive
 from pacs.errors import BlobVanishing
 from pacs.model import Blob
 from pacs.packed import Member, Packed
@@ -22,7 +21,6 @@ from pacs.uploading import TakeInUpload
 from pacs.worker import Worker
 from storage.blobs import BlobStore, SpoolLimits, open_blobs
 from storage.database import Database
-from storage.index import SqlAuditTrail, SqlIndex
 from storage.jobs import SqlJobQueue
 from storage.tasks import SqlTasks
 from tests.pacs.dicom.files import BUNDLED
@@ -100,7 +98,7 @@ def test_an_upload_that_had_all_its_tries_is_taken_in_when_it_is_tried_again(
     shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tasks, queue = SqlTasks(shelf.database, shelf.blobs.missing), SqlJobQueue(shelf.database)
-    archive = Archive(shelf.blobs, SqlIndex(shelf.database, shelf.entries), SqlAuditTrail(shelf.entries))
+    archive = shelf.archive
     file = (BUNDLED / "test_files" / "CT_small.dcm").read_bytes()
     task = tasks.upload(USER, None, [Upload(shelf.publish(file), "CT_small.dcm")])
     worker = Worker(queue, {UPLOAD: TakeInUpload(archive, tasks)}, "worker")
@@ -122,7 +120,7 @@ def test_an_upload_that_had_all_its_tries_is_taken_in_when_it_is_tried_again(
 def test_a_picture_taken_in_twice_is_one_object(shelf: Shelf) -> None:
     """The second time its study is known, from the first."""
     tasks, queue = SqlTasks(shelf.database, shelf.blobs.missing), SqlJobQueue(shelf.database)
-    archive = Archive(shelf.blobs, SqlIndex(shelf.database, shelf.entries), SqlAuditTrail(shelf.entries))
+    archive = shelf.archive
     handler = TakeInUpload(archive, tasks)
     said = {"PatientID": "P1", "PatientName": "Müller^Anna=安娜", "AccessionNumber": "A1"}
     task = tasks.upload(USER, None, [Upload(shelf.publish(PNG), "hand.png")], said)
@@ -156,7 +154,7 @@ def test_names_of_members_are_told_as_far_as_they_can_be(database: Database, tmp
             archive.addfile(member, BytesIO(broken))
     with shelf_of(database, blobs) as shelf:
         tasks = SqlTasks(database, blobs.missing)
-        taking = Archive(blobs, SqlIndex(database, shelf.entries), SqlAuditTrail(shelf.entries))
+        taking = shelf.archive
         task = tasks.upload(USER, None, [Upload(shelf.publish(packed.getvalue()), "a.tar", 2)])
         assert Worker(SqlJobQueue(database), {UPLOAD: TakeInUpload(taking, tasks)}, "worker").work()
     blobs.close()

@@ -9,10 +9,12 @@ from typing import Any
 
 from sqlalchemy import text
 
+from pacs.archive import Archive
 from pacs.model import Received, Stored
+from pacs.ports import Blobs
 from storage.commits import CommitLimits
 from storage.database import Database
-from storage.index import Entries, open_entries
+from storage.index import Entries, SqlAuditTrail, SqlIndex, open_behind, open_entries
 
 LIMITS = CommitLimits(patience=10)
 
@@ -65,6 +67,16 @@ def events(database: Database) -> list[str]:
 
 def actions(database: Database) -> list[str]:
     return [row["action"] for row in rows(database, "SELECT action FROM audit ORDER BY seq")]
+
+
+@contextmanager
+def archive_of(database: Database, blobs: Blobs) -> Iterator[Archive]:
+    behind = open_behind(database, LIMITS)
+    try:
+        with opened(database) as entries:
+            yield Archive(blobs, SqlIndex(database, entries, behind), SqlAuditTrail(entries))
+    finally:
+        behind.close()
 
 
 @contextmanager
