@@ -8,10 +8,11 @@ database. One that waits costs next to nothing, but a connection: so their numbe
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 import structlog
 from starlette.concurrency import run_in_threadpool
@@ -77,6 +78,7 @@ class Broadcast:
         self._audience = audience or Audience()
         self._pause = pause
         self._silence = silence
+        self._places = Counter[int]()
         self._channels: dict[int, _Channel] = {}
         self._poller: asyncio.Task[None] | None = None
 
@@ -84,17 +86,20 @@ class Broadcast:
         channel = self._channels.get(organization)
         return channel.listeners if channel else 0
 
-    def check_room(self, organization: int) -> None:
-        """`Unavailable` when no more can listen now."""
-        of_all = sum(map(self.listeners, self._channels))
-        if self.listeners(organization) >= self._audience.of_one or of_all >= self._audience.of_all:
+    def enter(self, organization: int) -> Callable[[], None]:
+        """A place to listen, until what comes back is called. `Unavailable` when there is none."""
+        of_one, of_all = self._places[organization], self._places.total()
+        if of_one >= self._audience.of_one or of_all >= self._audience.of_all:
             raise Unavailable("too many listen to events; try again soon")
+        self._places[organization] += 1
+        return partial(self._leave, organization)
+
+    def _leave(self, organization: int) -> None:
+        self._places[organization] -= 1
+        self._places = +self._places  # those without listeners are forgotten
 
     async def listen(self, organization: int, after: int | None) -> AsyncIterator[Change | None]:
-        """The changes behind `after`, or from now on; None when nothing happened for a while.
-
-        `Unavailable` at once when there is no room, later when they cannot be read.
-        """
+        """The changes behind `after`, or from now on; None when nothing happened for a while."""
         async with self._joined(organization) as channel:
             seq = channel.head if after is None else min(after, channel.head)
             while not self._stopping():
@@ -114,7 +119,6 @@ class Broadcast:
     @asynccontextmanager
     async def _joined(self, organization: int) -> AsyncIterator[_Channel]:
         heads = await run_in_threadpool(self._feed.heads, [organization])
-        self.check_room(organization)
         channel = self._channels.setdefault(organization, _Channel(heads.get(organization, 0)))
         channel.listeners += 1
         if self._poller is None or self._poller.done():

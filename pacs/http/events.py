@@ -6,11 +6,12 @@ The id of an event is its number in the change feed, so a browser that reconnect
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import structlog
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from pacs.errors import Unavailable
 from pacs.feed import Change
@@ -24,6 +25,7 @@ from pacs.rights import Right
 log = structlog.get_logger(__name__)
 
 RETRY = 2_000  # milliseconds until a browser that was cut off comes back
+_MEDIA_TYPE, _HEADERS = "text/event-stream", {"X-Accel-Buffering": "no"}
 _OPENING = b"retry: %d\n\n" % RETRY
 _HEARTBEAT = b": nothing new\n\n"
 
@@ -37,12 +39,27 @@ def route(path: str, broadcast: Broadcast) -> Resource:
         if last is not None:
             given = {"after": last.strip()}
         after = number(given, "after", 0) if given else None
+        if request.method == "HEAD":  # its answer would never end, and say nothing
+            return Response(headers=_HEADERS, media_type=_MEDIA_TYPE)
         organization = actor(request).organization
-        broadcast.check_room(organization)
-        events = _events(broadcast, organization, after)
-        return StreamingResponse(events, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+        leave = broadcast.enter(organization)
+        return _Stream(_events(broadcast, organization, after), leave)
 
     return Resource(path, follow_events, Right.READ)
+
+
+class _Stream(StreamingResponse):
+    """Leaves its place however it ends, even if nobody ever took its first byte."""
+
+    def __init__(self, events: AsyncIterator[bytes], leave: Callable[[], None]) -> None:
+        super().__init__(events, headers=_HEADERS, media_type=_MEDIA_TYPE)
+        self._leave = leave
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._leave()
 
 
 async def _events(broadcast: Broadcast, organization: int, after: int | None) -> AsyncIterator[bytes]:

@@ -151,31 +151,34 @@ def test_a_bug_of_ours_ends_nobodys_stream(capsys: pytest.CaptureFixture[str]) -
 
 
 def test_only_so_many_may_listen() -> None:
-    async def scenario() -> None:
-        feed = Feed()
-        broadcast = Broadcast(feed, lambda: False, Audience(of_one=2, of_all=3), pause=0.01)
+    broadcast = Broadcast(Feed(), lambda: False, Audience(of_one=2, of_all=3))
+    leave, _ = broadcast.enter(1), broadcast.enter(1)
+    with pytest.raises(Unavailable):
+        broadcast.enter(1)
+    leave_theirs = broadcast.enter(2)  # others have their own places
+    with pytest.raises(Unavailable):
+        broadcast.enter(3)
+    leave()
+    broadcast.enter(3)
+    with pytest.raises(Unavailable):
+        broadcast.enter(1)
+    leave_theirs()
+    broadcast.enter(1)
 
-        def listen(organization: int) -> asyncio.Task[list[int]]:
-            return asyncio.create_task(first(broadcast, 1, None, organization))
 
-        mine = [listen(1), listen(1)]
-        await joined(broadcast, 2)
-        with pytest.raises(Unavailable):
-            broadcast.check_room(1)
-        broadcast.check_room(2)  # others have their own room
-        theirs = listen(2)
-        await joined(broadcast, 1, 2)
-        with pytest.raises(Unavailable):
-            broadcast.check_room(3)
-        with pytest.raises(Unavailable):  # who was let in at the same moment
-            await listen(3)
-        feed.add(1)
-        assert await asyncio.gather(*mine) == [[1], [1]]
-        broadcast.check_room(1)
-        feed.add(2)
-        assert await theirs == [1]
+def test_a_stream_that_ended_leaves_its_place() -> None:
+    broadcast = Broadcast(Feed(), lambda: True, Audience(of_one=1))
+    served = TestClient(create_app({}, {}, [events.route("/events", broadcast)]))
+    assert [served.get("/events").status_code for _ in range(3)] == [200, 200, 200]
+    assert served.get("/events?after=x").status_code == 400
+    assert served.get("/events").status_code == 200
 
-    asyncio.run(scenario())
+
+def test_who_asks_for_the_header_is_not_kept() -> None:
+    broadcast = Broadcast(Feed(), lambda: False)
+    answer = TestClient(create_app({}, {}, [events.route("/events", broadcast)])).head("/events")
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert answer.headers["content-type"].startswith("text/event-stream")
 
 
 def test_who_finds_no_room_is_told_when_to_come_back() -> None:
