@@ -112,7 +112,7 @@ class Committer(Generic[E, R]):
             self._deferred.wait()
             time.sleep(GATHERING)
             self._deferred.clear()
-            while not self._queue.empty():
+            for _ in range(0, self._queue.qsize(), self._limits.batch):  # what comes meanwhile gathers anew
                 with self._leading:
                     self._lead(self._take())
 

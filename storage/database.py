@@ -14,7 +14,8 @@ import fcntl
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
@@ -44,6 +45,8 @@ _POSTGRESQL: dict[str, Any] = {
 
 
 _WRITERS = 4
+AT_HAND = 4
+"""SQLite's connections for looking at single rows; a core has nothing of more."""
 
 TURN = 15.0
 """Seconds that a writer waits for those before it, and for rows that another transaction holds."""
@@ -62,11 +65,14 @@ class Database:
         self.dialect = parsed.get_backend_name()
         self._queue: _WriterQueue | None = None
         self._kept: Connection | None = None
+        self._at_hand = SimpleQueue[Connection | None]()
         if self.dialect == "sqlite":
             path = parsed.database or ":memory:"
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, _FILE_MODE))  # before SQLite, which asks umask
             self._queue = _WriterQueue(f"{path}.lock")
-            self._reader = _sqlite(url, "BEGIN", connections)
+            self._reader = _sqlite(url, "BEGIN", connections + AT_HAND)
+            for _ in range(AT_HAND):
+                self._at_hand.put(None)
             self._writer = _sqlite(url, "BEGIN IMMEDIATE", 1)
         else:
             self._reader = _postgresql(parsed, connections)
@@ -81,6 +87,34 @@ class Database:
         """
         with database_faults(), self._reader.connect() as connection:
             yield connection
+
+    @contextmanager
+    def glance(self) -> Iterator[Connection]:
+        """`read`, for one row: what SQLAlchemy's pool asks is as much as SQLite asks to find it."""
+        if self._queue is None:
+            with self.read() as connection:
+                yield connection
+            return
+        with database_faults():
+            kept = self._take_at_hand()
+            try:
+                kept = kept or self._reader.connect()
+                yield kept
+                if kept.in_transaction():
+                    kept.rollback()
+            except BaseException:
+                if kept is not None:
+                    kept.close()
+                    kept = None
+                raise
+            finally:
+                self._at_hand.put(kept)
+
+    def _take_at_hand(self) -> Connection | None:
+        try:
+            return self._at_hand.get(timeout=TURN)
+        except Empty:
+            raise DatabaseUnavailable from None
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
@@ -124,6 +158,10 @@ class Database:
     def close(self) -> None:
         if self._kept is not None:
             self._kept.close()
+        with suppress(Empty):
+            while True:
+                if (idle := self._at_hand.get_nowait()) is not None:
+                    idle.close()
         self._reader.dispose()
         self._writer.dispose()
         if self._queue is not None:

@@ -85,7 +85,7 @@ class SqlVersions:
     database: Database
 
     def held(self, organization: int, study: str, series: str | None, sop: str | None) -> HeldVersions | None:
-        with self.database.read() as connection:
+        with self.database.glance() if sop else self.database.read() as connection:
             found = _CURRENT.rows(connection, organization, study, series, sop)
         if not found:
             return None
@@ -94,7 +94,7 @@ class SqlVersions:
         return HeldVersions(keys, [size or 0 for *_, size in found], state.hexdigest())
 
     def read(self, organization: int, keys: Sequence[VersionKey]) -> list[HeldVersion]:
-        with self.database.read() as connection:
+        with self.database.glance() if len(keys) == 1 else self.database.read() as connection:
             found = {(row[0], row[1]): row for row in _versions(connection, organization, keys)}
         return [HeldVersion(key, instance(row[3:]), row[2]) for key in keys if (row := found.get(key))]
 

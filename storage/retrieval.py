@@ -76,7 +76,7 @@ def retrieve(
     database: Database, organization: int, study: str, series: str | None, sop: str | None
 ) -> Iterator[StoredInstance]:
     """The current versions in that study, or in a series of it, or the one; none when there is none."""
-    with database.read() as connection:
+    with database.glance() if sop else database.read() as connection:
         found = _WITH_FRAMES.rows(connection, organization, study, series, sop)
     for row in found:
         yield instance(row)

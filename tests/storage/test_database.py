@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 
 import pytest
 from sqlalchemy import make_url, text
@@ -84,3 +84,26 @@ def test_a_node_that_froze_loses_what_it_held(postgresql_url: str, monkeypatch: 
             write(other)  # which waits until the database has taken the row back
             connection.execute(MINE)
         write(frozen)
+
+
+def test_a_glance_is_a_moments(database_url: str) -> None:
+    """What one leaves behind, a transaction or an error, the next one does not see."""
+    seen = text("SELECT change_seq FROM org_heads WHERE org_id = 1")
+    with opened(database_url) as database:
+        for expected in range(3):
+            for _ in range(2 * module.AT_HAND):
+                with database.glance() as connection:
+                    assert connection.execute(seen).scalar() == expected
+            with pytest.raises(ZeroDivisionError), database.glance() as connection:
+                assert connection.execute(seen).scalar() == expected
+                raise ZeroDivisionError
+            write(database)
+
+
+def test_whoever_waits_for_a_glance_is_told(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "TURN", 0.05)
+    with opened(sqlite_url) as database, ExitStack() as held:
+        for _ in range(module.AT_HAND):
+            held.enter_context(database.glance())
+        with pytest.raises(DatabaseUnavailable), database.glance():
+            pass
