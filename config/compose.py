@@ -261,6 +261,7 @@ def http_app(installation: Installation, stopping: Callable[[], bool], ended: En
             sessions or OpenOnLoopback(origins),
             installation.archive.audit.record,
             origins,
+            frozenset(settings.frame_origins),
         ),
         base_url=installation.settings.base_url,
         trusted=trusted_networks(installation.settings.trusted_proxies),

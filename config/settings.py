@@ -110,6 +110,11 @@ class Settings(BaseModel):
         description="Origins of other sites whose pages may call, such as `https://viewer.example`, "
         "between commas",
     )
+    frame_origins: Listed = Field(
+        (),
+        description="Origins of other sites whose pages may show these pages in a frame, such as "
+        "`https://ris.example`, between commas",
+    )
     session_lifetime: Annotated[float, Field(ge=60, le=31_536_000)] = Field(
         43_200, description="Seconds that signing in with a password lasts"
     )
@@ -238,7 +243,7 @@ class Settings(BaseModel):
             raise ValueError("must begin with http:// or https://")
         return value
 
-    @field_validator("cors_origins")
+    @field_validator("cors_origins", "frame_origins")
     @classmethod
     def _check_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if not all(re.fullmatch(r"https?://[a-z0-9.-]+(:[0-9]+)?", each) for each in value):

@@ -32,11 +32,13 @@ def _unrecorded(record: AuditRecord) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """`record` audits refusals; `origins` are those of other sites whose pages may call (CORS)."""
+    """`record` audits refusals; `origins` are those of other sites whose pages may call (CORS), `frames`
+    those of sites that may show our pages within theirs."""
 
     authenticate: Authenticate = everyone
     record: Callable[[AuditRecord], None] = _unrecorded
     origins: frozenset[str] = frozenset()
+    frames: frozenset[str] = frozenset()
 
 
 def create_app(
@@ -60,7 +62,7 @@ def create_app(
             Middleware(TrailingSlashMiddleware),
             Middleware(ForwardedMiddleware, trusted=trusted),
             Middleware(CorrelationMiddleware),
-            Middleware(SecurityHeadersMiddleware),
+            Middleware(SecurityHeadersMiddleware, frames=access.frames),
             Middleware(TimingMiddleware, patterns=dict(metrics.patterns(table))),
             Middleware(CrowdedMiddleware),
             Middleware(UnexpectedMiddleware),

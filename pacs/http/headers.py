@@ -5,11 +5,12 @@ from __future__ import annotations
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+_POLICY, _ANCESTORS = "Content-Security-Policy", "frame-ancestors"
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    _POLICY: "default-src 'none'; frame-ancestors 'none'",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
@@ -25,8 +26,11 @@ def over_tls(scope: Scope) -> bool:
 
 
 class SecurityHeadersMiddleware:
-    def __init__(self, app: ASGIApp) -> None:
+    """`frames`: origins of sites that may show our pages within theirs."""
+
+    def __init__(self, app: ASGIApp, frames: frozenset[str] = frozenset()) -> None:
         self.app = app
+        self._ancestors = " ".join((f"{_ANCESTORS} 'self'", *sorted(frames))) if frames else ""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -38,8 +42,16 @@ class SecurityHeadersMiddleware:
                 headers = MutableHeaders(scope=message)
                 for name, value in SECURITY_HEADERS.items():
                     headers.setdefault(name, value)
+                if self._ancestors:
+                    _let_in(headers, self._ancestors)
                 if over_tls(scope):
                     headers.setdefault("Strict-Transport-Security", HSTS)
             await send(message)
 
         await self.app(scope, receive, send_with_headers)
+
+
+def _let_in(headers: MutableHeaders, ancestors: str) -> None:
+    """X-Frame-Options knows no list of sites; browsers that know the policy do not need it."""
+    headers[_POLICY] = headers[_POLICY].replace(f"{_ANCESTORS} 'none'", ancestors)
+    del headers["X-Frame-Options"]
