@@ -80,13 +80,22 @@ class DiskCache:
         return data[_HEAD.size :]
 
     def put(self, organization: int, address: str, key: str, data: bytes) -> None:
+        """A disk that is full, or fails, keeps nothing: that is all."""
         size = _HEAD.size + len(data)
-        if size > self._limit // 2 or not self._claim(organization, size):
+        if size > self._limit // 2:
             return
-        path = self._path(organization, address, key)
+        with suppress(OSError):
+            if self._claim(organization, size):
+                try:
+                    self._write(organization, self._path(organization, address, key), data)
+                except OSError:
+                    with self._tally.held():
+                        self._tally.add(organization, -1, -size)
+
+    def _write(self, organization: int, path: Path, data: bytes) -> None:
         unfinished = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}")
+        path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
         try:
-            path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
             with unfinished.open("wb") as file:
                 file.write(_HEAD.pack(_MAGIC, zlib.crc32(data)))
                 file.write(data)
@@ -97,8 +106,7 @@ class DiskCache:
                     self._tally.add(organization, -1, -replaced)
         except OSError:
             unfinished.unlink(missing_ok=True)
-            with self._tally.held():
-                self._tally.add(organization, -1, -size)
+            raise
 
     def forget(self, organization: int, address: str) -> None:
         """All that was made of that object."""
@@ -108,15 +116,14 @@ class DiskCache:
 
     def remove(self, organization: int, path: str) -> None:
         """One file, if it is still there."""
-        with self._tally.held():
-            size = _size(path)
-            if size is not None:
-                with suppress(OSError):
-                    os.unlink(path)
-                    self._tally.add(organization, -1, -size)
+        with suppress(OSError), self._tally.held():
+            size = os.stat(path).st_size
+            os.unlink(path)
+            self._tally.add(organization, -1, -size)
 
     def count(self, organization: int, hit: bool) -> None:
-        self._tally.count(organization, hit)
+        with suppress(OSError):
+            self._tally.count(organization, hit)
 
     def figures(self, organization: int) -> CacheFigures:
         return self._tally.of(organization)
@@ -127,8 +134,11 @@ class DiskCache:
             yield organization, _files(self._folder / str(organization) / f"{number:02x}")
 
     def _organizations(self) -> list[int]:
-        with os.scandir(self._folder) as found:
-            return [int(each.name) for each in found if each.name.isdecimal()]
+        try:
+            with os.scandir(self._folder) as found:
+                return [int(each.name) for each in found if each.name.isdecimal()]
+        except OSError:
+            return []
 
     def _shard(self, organization: int, address: str) -> Path:
         return self._folder / str(organization) / _digest(address)[:2]

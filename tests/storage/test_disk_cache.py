@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import shutil
@@ -182,3 +183,28 @@ def test_what_an_earlier_build_left_is_counted(tmp_path: Path) -> None:
     cache.put(1, "a", "k", bytes(40_000))
     assert held(tmp_path) <= LIMIT
     cache.close()
+
+
+@pytest.mark.parametrize("call", ["pwrite", "open", "replace", "mkdir"])
+def test_a_full_disk_keeps_nothing_and_harms_nobody(
+    cache: DiskCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    def full(*given: object, **named: object) -> None:
+        raise OSError(errno.ENOSPC, "no space")
+
+    cache.put(1, "a", "k", b"x")
+    with monkeypatch.context() as patched:
+        patched.setattr(os if call == "pwrite" else Path, call, full)
+        cache.put(1, "b", "k", b"y")
+        cache.count(1, hit=True)
+    assert [cache.get(1, address, "k", LONG) for address in "ab"] == [b"x", None]
+    assert cache.figures(1).entries == len(files(tmp_path)) == 1
+    cache.put(1, "b", "k", b"y")
+    assert cache.get(1, "b", "k", LONG) == b"y"
+
+
+def test_its_folder_may_be_gone(cache: DiskCache, tmp_path: Path) -> None:
+    shutil.rmtree(tmp_path / "cache")
+    assert [list(cache.shard(number)) for number in range(2)] == [[], []]
+    cache.put(1, "a", "k", b"x")
+    assert cache.get(1, "a", "k", LONG) == b"x"
