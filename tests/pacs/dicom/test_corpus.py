@@ -63,16 +63,24 @@ def test_json_is_what_pydicom_makes(path: Path) -> None:
 
 
 def _plain(attributes: dict[str, Any]) -> dict[str, Any]:
-    """Without group lengths, empty values, character sets and pixels, on which the two differ."""
+    """Without group lengths, empty values, character sets and pixels, on which the two differ; decimal
+    strings are numbers, which pydicom makes of them."""
     return {
         tag: {
             "vr": attribute["vr"],
             "binary": attribute.get("InlineBinary"),
-            "values": _plain_values(attribute.get("Value", [])),
+            "values": _plain_values(_numbers(attribute)),
         }
         for tag, attribute in attributes.items()
         if tag[4:] != "0000" and tag not in ("00080005", "7FE00008", "7FE00009", "7FE00010")
     }
+
+
+def _numbers(attribute: dict[str, Any]) -> list[Any]:
+    values = attribute.get("Value", [])
+    return (
+        [float(value) for value in values if value not in ("", None)] if attribute["vr"] == "DS" else values
+    )
 
 
 def _plain_values(values: list[Any]) -> list[Any]:
