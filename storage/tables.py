@@ -120,7 +120,12 @@ blobs = Table(
     Column("refcount", Integer, nullable=False),  # rows of versions and kept_blobs that name it
     Column("state", Text, nullable=False),  # live, or deleting: the sweep has it
     instant("unreferenced_since", nullable=True),
-    Index(None, "unreferenced_since"),
+)
+Index(
+    "ix_blobs_unreferenced_since",
+    blobs.c.unreferenced_since,
+    sqlite_where=blobs.c.unreferenced_since.is_not(None),
+    postgresql_where=blobs.c.unreferenced_since.is_not(None),
 )
 
 versions = Table(
