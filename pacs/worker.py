@@ -107,5 +107,5 @@ class Worker:
                 if not self.queue.renew(job, self.lease):
                     log.warning("job taken over by another worker", job=job.id, kind=job.kind)
                     return
-            except Unavailable:
-                log.warning("lease not renewed", job=job.id, kind=job.kind)
+            except Exception as error:  # the job goes on, and so must its lease
+                log.warning("lease not renewed", job=job.id, kind=job.kind, reason=type(error).__name__)
