@@ -25,6 +25,7 @@ class Kind(IntEnum):
     DATA = 3
     RESULT = 4
     REFUSED = 5
+    READY = 6
 
 
 def send(peer: socket.socket, kind: Kind, data: bytes = b"") -> None:

@@ -65,8 +65,16 @@ class Nursery:
             if not descriptors:
                 return
             with socket.socket(fileno=descriptors[0]) as peer:
-                if os.fork() == 0:
+                if self._forked():
                     self._become(peer)
+
+    def _forked(self) -> bool:
+        """Whether this is the new process. When there can be none, its peer hears nothing."""
+        try:
+            return os.fork() == 0
+        except OSError as error:
+            log.error("no worker can be made", reason=error.strerror)
+            return False
 
     def _become(self, peer: socket.socket) -> None:
         """A worker's whole life; never returns."""
@@ -89,6 +97,7 @@ def _limit_memory(memory: int) -> None:
 
 def work(peer: socket.socket, seconds: float) -> None:
     """Do what the peer asks, one task after the other, until it is gone."""
+    send(peer, Kind.READY)
     while True:
         peer.settimeout(IDLE)
         try:

@@ -68,9 +68,19 @@ class Pool:
         if waiting is not None:
             with suppress(_WorkerDied):
                 return self._by(waiting, task, source)
+        return self._by(self._hired(), task, source)
+
+    def _hired(self) -> socket.socket:
+        """A worker that has begun: one that never does says nothing of the image."""
         worker = self._hire()
         worker.settimeout(self._seconds + GRACE)
-        return self._by(worker, task, source)
+        try:
+            if receive(worker)[0] == Kind.READY:
+                return worker
+        except (EOFError, OSError, ValueError):
+            pass
+        worker.close()
+        raise Unavailable("no worker is to be had; try again soon")
 
     def _by(self, worker: socket.socket, task: Task, source: Source) -> tuple[Kind, bytes]:
         try:

@@ -251,6 +251,7 @@ def test_a_fault_of_the_store_is_the_callers_and_leaves_a_pool_that_works(pool: 
 )
 def test_a_worker_in_strange_hands_is_not_believed(said: bytes) -> None:
     ours, theirs = socket.socketpair()
+    send(theirs, Kind.READY)
     theirs.sendall(said)
     theirs.shutdown(socket.SHUT_WR)
     with theirs, pytest.raises(NotConvertible):
@@ -259,6 +260,39 @@ def test_a_worker_in_strange_hands_is_not_believed(said: bytes) -> None:
 
 def test_a_worker_cannot_have_more_read_than_a_message_holds() -> None:
     ours, theirs = socket.socketpair()
+    send(theirs, Kind.READY)
     send(theirs, Kind.READ, (0).to_bytes(8, "little") + (1 << 40).to_bytes(8, "little"))
     with theirs, pytest.raises(NotConvertible):
         Pool(lambda: ours, 1, SECONDS).run(Echo(), NOTHING)
+
+
+@pytest.mark.parametrize("said", [b"", b"\xff" * 64])
+def test_a_worker_that_never_begins_says_nothing_of_the_image(said: bytes) -> None:
+    ours, theirs = socket.socketpair()
+    theirs.sendall(said)
+    theirs.shutdown(socket.SHUT_WR)
+    with theirs, pytest.raises(Unavailable, match="no worker"):
+        Pool(lambda: ours, 1, SECONDS).run(Echo(), NOTHING)
+
+
+def test_where_no_process_can_be_made_the_next_worker_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    nursery, tries = Nursery(Allowance(SECONDS, 512 << 20)), list[int]()
+    pool = Pool(nursery.hire, 1, SECONDS)
+
+    def full() -> int:
+        tries.append(1)
+        raise BlockingIOError(11, "no more processes")
+
+    monkeypatch.setattr(os, "fork", full)
+    monkeypatch.setattr(nursery, "close", lambda: None)  # this process is on both sides
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    running = threading.Thread(target=nursery.run, daemon=True)
+    running.start()
+    for _ in range(2):
+        with pytest.raises(Unavailable, match="no worker"):
+            pool.run(Echo(), NOTHING)
+    assert len(tries) == 2 and running.is_alive()
+    monkeypatch.undo()
+    nursery.close()
+    running.join(60)
+    assert not running.is_alive()
