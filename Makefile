@@ -10,9 +10,11 @@ TESTS ?= tests
 run: .venv/.installed
 	@exec $(BIN)/pacs serve $(ARGS)
 
+# A file's tests share servers, so one worker has them all. Compiled once: they start many processes.
+test: export PYTHONDONTWRITEBYTECODE =
 test: lint
 	@sh .ci/tools
-	$(BIN)/pytest -n 2 $(TESTS)
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(TESTS)
 
 lint: .venv/.developing
 	$(BIN)/ruff check .

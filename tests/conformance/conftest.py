@@ -8,13 +8,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from httpx._config import DEFAULT_TIMEOUT_CONFIG
 from sqlalchemy import make_url
 
-from tests.conformance.server import Server
+from tests.conformance.server import PATIENCE, Server
 from tests.conftest import on_server
 from tests.servers import S3_BUCKET
 
 _numbers = itertools.count(1)
+
+for _phase in ("connect", "read", "write", "pool"):  # 5 seconds are little on a busy machine
+    setattr(DEFAULT_TIMEOUT_CONFIG, _phase, PATIENCE)
 
 
 def _network_settings(postgresql: str, endpoint: str) -> dict[str, str]:

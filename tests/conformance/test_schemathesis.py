@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 from tests.conformance.kit.samples import Samples
 from tests.conformance.kit.store import post
-from tests.conformance.server import Server
+from tests.conformance.server import PATIENCE, Server
 
 schemathesis = pytest.importorskip(
     "schemathesis", reason="schemathesis is not installed: pip install schemathesis"
@@ -80,7 +80,7 @@ def _faults(server: Server, samples: Samples, operation: Any) -> list[str]:
         if next(numbers) % 2 and case.method != "DELETE":
             case.path_parameters.update({n: v for n, v in kept.items() if n in case.path_parameters})
         try:
-            answer = case.call(base_url=server.url, headers=headers, timeout=20)
+            answer = case.call(base_url=server.url, headers=headers, timeout=PATIENCE)
         except Exception as error:
             faults.append(f"{operation.label}: {type(error).__name__}: {error}"[:300])
             return

@@ -92,7 +92,7 @@ def _user(server: Server, role: str = "radiologist", password: str = "correct ho
 
 
 def _sign_in(server: Server, email: str, password: str = "correct horse battery") -> httpx.Response:
-    return httpx.post(server.url + LOGIN, json={"email": email, "password": password}, timeout=30)
+    return httpx.post(server.url + LOGIN, json={"email": email, "password": password})
 
 
 def test_a_session_begins_and_ends(server: Server) -> None:
@@ -112,7 +112,7 @@ def test_a_session_begins_and_ends(server: Server) -> None:
 def test_who_signs_out_is_out_in_every_process(server: Server) -> None:
     bearer = {"Authorization": f"Bearer {_sign_in(server, _user(server)).json()['access_token']}"}
     with ExitStack() as opened:
-        made = (httpx.Client(base_url=server.url, headers=bearer, timeout=30) for _ in range(16))
+        made = (httpx.Client(base_url=server.url, headers=bearer) for _ in range(16))
         connections = [opened.enter_context(each) for each in made]  # whichever process accepts each
         assert {each.get("/api/v1/auth/me").status_code for each in connections} == {200}
         assert connections[0].post(LOGOUT).status_code == 204
@@ -121,7 +121,7 @@ def test_who_signs_out_is_out_in_every_process(server: Server) -> None:
 
 def test_a_browsers_session_changes_nothing_without_the_csrf_token(server: Server) -> None:
     email = _user(server)
-    with httpx.Client(base_url=server.url, timeout=30) as browser:
+    with httpx.Client(base_url=server.url) as browser:
         credentials = {"email": email, "password": "correct horse battery"}
         answer = browser.post(LOGIN, json=credentials)
         cookie = answer.headers["set-cookie"]
@@ -180,7 +180,7 @@ def test_a_right_password_forgives_the_wrong_ones(server: Server) -> None:
 def test_one_changes_ones_own_password(server: Server) -> None:
     email = _user(server)
     here, there = (_sign_in(server, email).json()["access_token"] for _ in range(2))
-    with httpx.Client(base_url=server.url, headers={"Authorization": f"Bearer {here}"}, timeout=30) as web:
+    with httpx.Client(base_url=server.url, headers={"Authorization": f"Bearer {here}"}) as web:
 
         def change(old: str, new: str) -> tuple[int, str]:
             body = {"old_password": old, "new_password": new}
@@ -206,7 +206,7 @@ def test_a_one_time_password_is_changed_first(server: Server) -> None:
     signed_in = _sign_in(server, email, once[1]).json()
     assert (signed_in["user"]["must_change_password"], signed_in["rights"]) == (True, [])
     bearer = {"Authorization": f"Bearer {signed_in['access_token']}"}
-    with httpx.Client(base_url=server.url, headers=bearer, timeout=30) as web:
+    with httpx.Client(base_url=server.url, headers=bearer) as web:
         refused = web.get("/dicom-web/studies")
         assert (refused.status_code, refused.json()["code"]) == (403, "PASSWORD_CHANGE_REQUIRED")
         body = {"old_password": once[1], "new_password": "one that I choose"}
@@ -317,7 +317,7 @@ def test_open_is_for_this_machine_only(tmp_path: Path) -> None:
     server = Server(tmp_path / "data", {"PACS_OPEN": "1"})
     server.start()
     try:
-        with httpx.Client(base_url=server.url, timeout=30) as anybody:
+        with httpx.Client(base_url=server.url) as anybody:
             assert anybody.get("/dicom-web/studies").status_code in (200, 204)
             assert anybody.get("/api/v1/auth/me").json()["open"] is True
             rebound = anybody.get("/dicom-web/studies", headers={"Host": "evil.example"})
