@@ -4,7 +4,8 @@ Making a transaction durable costs a wait for the disk, whatever is in it. So th
 takes all entries that wait and commits them together, while those that come meanwhile gather behind
 it. A lone entry neither waits for company nor is handed to another thread.
 `submit` returns when the entry's transaction is durable (law 1); `defer` is for what nobody waits
-for: it goes with the next transaction, at the latest with one of its own.
+for: it goes with the next transaction, at the latest with one of its own, and comes again as long as
+the database is away or its disk full. When many wait, some of these are lost, which the log tells.
 """
 
 from __future__ import annotations
@@ -81,6 +82,7 @@ class Committer(Generic[E, R]):
         self._leading = threading.Lock()  # what its holder takes from the queue, it answers
         self._deferred = threading.Event()
         self._behind: threading.Thread | None = None
+        self._away = False
         self._closing = False
         self._closed = False
 
@@ -110,7 +112,7 @@ class Committer(Generic[E, R]):
     def _follow(self) -> None:
         while not self._closed:
             self._deferred.wait()
-            time.sleep(GATHERING)
+            time.sleep(LONGEST_PAUSE if self._away else GATHERING)
             self._deferred.clear()
             for _ in range(0, self._queue.qsize(), self._limits.batch):  # what comes meanwhile gathers anew
                 with self._leading:
@@ -158,12 +160,12 @@ class Committer(Generic[E, R]):
             except BeginAgain as again:
                 batch = [w for w in batch if not _failed(w, again)]
             except StorageFull as error:
-                _fail(batch, error)
+                self._give_up(batch, error)
                 return
             except Unavailable as error:
                 log.warning("database away", entries=len(batch), cause=type(error.__cause__).__name__)
                 now = time.monotonic()
-                _fail([w for w in batch if w.deadline <= now], error)
+                self._give_up([w for w in batch if w.deadline <= now], error)
                 batch = [w for w in batch if w.deadline > now]
                 time.sleep(pause if batch else 0)
                 pause = min(pause * 2, LONGEST_PAUSE)
@@ -175,9 +177,21 @@ class Committer(Generic[E, R]):
                         self._commit([waiting])
                 return
 
+    def _give_up(self, batch: list[_Waiting[E, R]], error: Unavailable) -> None:
+        """Who waits is told. Of what is deferred half a queue may come again; the rest is lost."""
+        self._away = True
+        for waiting in batch:
+            if waiting.deferred and not self._closing and self._queue.qsize() < self._limits.waiting // 2:
+                waiting.fail(error)
+                self._queue.put_nowait(_Waiting(waiting.entry, 0.0, True))
+                self._deferred.set()
+            else:
+                _fail([waiting], error)
+
     def _attempt(self, batch: list[_Waiting[E, R]]) -> None:
         with transaction(self._database) as under_way:
             results = self._enter(under_way, [waiting.entry for waiting in batch])
+        self._away = False
         for waiting, result in zip(batch, results, strict=True):
             waiting.settle(result)
 

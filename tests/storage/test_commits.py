@@ -222,6 +222,47 @@ def test_what_is_deferred_is_committed_soon_and_before_the_end(sqlite: Database)
         committer.defer(3)
 
 
+class Full:
+    """Enters nothing until there is `room`."""
+
+    def __init__(self) -> None:
+        self.room = False
+        self.tried = threading.Event()
+        self.entered: list[int] = []
+
+    def __call__(self, transaction: Transaction, batch: Sequence[int]) -> list[int]:
+        self.tried.set()
+        if not self.room:
+            raise StorageFull
+        self.entered += batch
+        return list(batch)
+
+
+def test_what_is_deferred_waits_for_room(sqlite: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("storage.commits.LONGEST_PAUSE", 0.01)
+    disk = Full()
+    committer = Committer(sqlite, disk)
+    committer.defer(1)
+    assert disk.tried.wait(60)
+    with pytest.raises(StorageFull):
+        committer.submit(2)
+    disk.room = True
+    deadline = time.monotonic() + 60
+    while disk.entered != [1] and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert disk.entered == [1]
+    committer.close()
+
+
+def test_the_end_does_not_wait_for_room(sqlite: Database, capsys: pytest.CaptureFixture[str]) -> None:
+    disk = Full()
+    committer = Committer(sqlite, disk)
+    committer.defer(1)
+    assert disk.tried.wait(60)
+    committer.close()
+    assert "a deferred entry is lost" in capsys.readouterr().out
+
+
 def test_what_is_deferred_goes_with_what_is_submitted(sqlite: Database) -> None:
     recorder = Recorder()
     committer = Committer(sqlite, recorder)
