@@ -6,6 +6,7 @@ Importing this module imports all that they need, so that the parent does it onc
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import resource
 import signal
@@ -15,6 +16,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from types import FrameType
 
 import structlog
@@ -45,11 +47,15 @@ from pacs.http.app import App
 from pacs.http.sessions import Ended
 from pacs.pixels.nursery import Allowance, Nursery
 from pacs.pixels.pool import Pool
+from storage import rounds
 from storage.accounts import NewUser, SqlAccounts
 from storage.database import Database
 from storage.reconcile import reconcile
 
 log = structlog.get_logger(__name__)
+
+for _late in ("anyio._backends._asyncio", "uvloop"):  # which the first request would wait for, in each child
+    importlib.import_module(_late)
 
 SWEEP_EVERY = 60.0  # seconds
 TIDY_EVERY = 10.0  # seconds; all of the cache in some five minutes
@@ -140,6 +146,7 @@ class Node:
             self._composed() as installation,
             regularly("sweep", sweeping(sweep(installation), history(installation)), SWEEP_EVERY, stop),
         ):
+            rounds.begin(installation.database, timedelta(seconds=self.settings.audit_verify_every))
             worker(installation, f"{socket.gethostname()}:{os.getpid()}").run(stop)
 
     def _composed(self) -> AbstractContextManager[Installation]:

@@ -53,7 +53,7 @@ from pacs.tasks import PROCESS, RESTORE, UPLOAD
 from pacs.transcoding import Codecs, Transcoder
 from pacs.uploading import TakeInUpload
 from pacs.worker import Worker
-from storage import deleting, figures, settle
+from storage import deleting, figures, rounds, settle
 from storage.accounts import SqlAccounts
 from storage.blobs import BlobStore, S3Access, SpoolLimits
 from storage.blobs import open_blobs as open_store
@@ -211,6 +211,9 @@ def worker(installation: Installation, name: str) -> Worker:
         {
             settle.KIND: settle.SettleStudy(installation.database, quiet_period),
             deleting.PURGE: deleting.PurgeDeletion(installation.database),
+            rounds.VERIFY: rounds.VerifyAudit(
+                installation.database, timedelta(seconds=installation.settings.audit_verify_every)
+            ),
             UPLOAD: TakeInUpload(installation.archive, tasks),
             PROCESS: Process(tasks, metadata(installation), rendering(installation)),
             RESTORE: Restore(installation.archive, tasks, SqlKeeping(installation.database)),

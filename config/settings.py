@@ -203,6 +203,9 @@ class Settings(BaseModel):
         description="Days for which uploads that are over, those that failed with their files, and purged "
         "deletions are remembered; the audit trail forgets nothing",
     )
+    audit_verify_every: Annotated[float, Field(ge=1, le=31_536_000)] = Field(
+        86_400, description="Seconds from one verification of the audit trail to the next"
+    )
     sweep_grace: Seconds = Field(3600, description="Seconds that an unreferenced blob is kept")
 
     @field_validator("dimse_tls", "http_tls")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
 
@@ -22,9 +23,35 @@ def verify(database: Database, organization: int) -> int | None:
         return first_broken(rows, head["audit_seq"], head["audit_hash"])
 
 
-def _rows(connection: Connection, organization: int, last: int) -> Iterator[Row]:
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """Up to record `seq`, whose hash is `hash`. `broken`: as `verify` says; `at_end`: nothing is left."""
+
+    broken: int | None
+    seq: int
+    hash: str
+    at_end: bool
+
+
+def verify_some(database: Database, organization: int, after: tuple[int, str], limit: int) -> Checked:
+    """As `verify` does, the next `limit` records behind the one whose number and hash are `after`."""
+    with database.read() as connection:
+        wanted = select(org_heads).where(org_heads.c.org_id == organization)
+        head = connection.execute(wanted).mappings().one()
+        seq, end = head["audit_seq"], head["audit_hash"]
+        at_end = seq <= after[0] + limit
+        if not at_end:
+            seq = after[0] + limit
+            last = select(audit.c.hash).where(audit.c.org_id == organization, audit.c.seq == seq)
+            end = connection.execute(last).scalar() or ""
+        broken = first_broken(_rows(connection, organization, seq, after[0]), seq, end, after)
+        return Checked(broken, seq, end, at_end)
+
+
+def _rows(connection: Connection, organization: int, last: int, after: int = 0) -> Iterator[Row]:
     """Up to the head that was read: later ones may be committed while we look."""
-    rows = select(audit).where(audit.c.org_id == organization, audit.c.seq <= last).order_by(audit.c.seq)
+    mine = audit.c.org_id == organization, audit.c.seq > after, audit.c.seq <= last
+    rows = select(audit).where(*mine).order_by(audit.c.seq)
     streamed = connection.execution_options(yield_per=_PIECE).execute(rows)
     for row in streamed.mappings():
         yield dict(row)

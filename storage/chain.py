@@ -48,12 +48,14 @@ def link(row: Row, previous: str) -> str:
     return blake3(orjson.dumps(covered)).hexdigest()
 
 
-def first_broken(rows: Iterable[Row], last_seq: int, last_hash: str) -> int | None:
+def first_broken(
+    rows: Iterable[Row], last_seq: int, last_hash: str, after: tuple[int, str] = (0, "")
+) -> int | None:
     """The number of the first row that is missing or not what was written; None when all is well.
 
-    `rows` from number 1 on, in order; `last_seq` and `last_hash` are what the head says.
+    `rows` from the one behind `after` on, in order; `last_seq` and `last_hash` are what the head says.
     """
-    seq, previous = 0, ""
+    seq, previous = after
     for row in rows:
         seq += 1
         if row["seq"] != seq or row["hash"] != link(row, previous):

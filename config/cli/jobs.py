@@ -34,6 +34,21 @@ def list_(data_dir: Path | None) -> None:
         click.echo("`pacs jobs retry NUMBER` tries one again.")
 
 
+@jobs.command("list-schedules")
+@data_option
+def list_schedules(data_dir: Path | None) -> None:
+    """Show the work that comes round by itself, and when its next turn is."""
+    from config.children import SWEEP_EVERY
+    from storage import rounds
+
+    with installation(data_dir) as composed:
+        turns, every = rounds.turns(composed.database), composed.settings.audit_verify_every
+    for turn in turns:
+        when = "now" if turn.state == "running" else f"{turn.run_at:%Y-%m-%d %H:%M:%S} UTC"
+        click.echo(f"{turn.kind:<20}  every {every:g} s  {turn.organization}  next {when}")
+    click.echo(f"{'sweep':<20}  every {SWEEP_EVERY:g} s  on each node: what nobody refers to or follows")
+
+
 @jobs.command()
 @click.argument("number", type=int)
 @data_option

@@ -166,3 +166,9 @@ def test_secrets_are_masked(alone: Server) -> None:
     said = alone.quick_command("config", "show")
     assert "0123456789abcdef" not in said
     assert re.search(r"PACS_SECRET_KEY +\*{8} +environment", said)
+
+
+def test_work_that_comes_round_is_shown(server: Server) -> None:
+    shown = server.command("jobs", "list-schedules")
+    assert re.search(r"audit\.verify +every 86400 s +default +next ", shown)
+    assert "sweep" in shown

@@ -1,0 +1,81 @@
+"""Work that comes round: a job whose end puts its next turn into the queue.
+
+However many nodes there are, a turn is one job, done by whoever claims it; a turn that takes long is
+done in pieces, between which other jobs have theirs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import structlog
+from sqlalchemy import select, update
+
+from pacs.actor import system_actor
+from pacs.jobs import ClaimedJob, NewJob
+from pacs.model import AuditRecord
+from storage.audit import verify_some
+from storage.database import Database
+from storage.feeds import transaction
+from storage.jobs import enqueue
+from storage.tables import jobs, organizations
+
+log = structlog.get_logger(__name__)
+
+VERIFY = "audit.verify"
+PIECE = 20_000
+"""Audit records followed at a time: a second or two."""
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyAudit:
+    """Handler of `audit.verify`: follows an organisation's hash chain, and tells when it is broken."""
+
+    database: Database
+    every: timedelta
+    piece: int = PIECE
+
+    def __call__(self, job: ClaimedJob) -> None:
+        after = job.payload.get("after", 0), job.payload.get("hash", "")
+        checked = verify_some(self.database, job.organization, after, self.piece)
+        now = datetime.now(UTC)
+        next_turn = NewJob(VERIFY, {}, now + self.every, VERIFY)
+        if checked.broken is None and not checked.at_end:
+            next_turn = NewJob(VERIFY, {"after": checked.seq, "hash": checked.hash}, now, VERIFY)
+        with transaction(self.database) as under_way:
+            if checked.broken is not None:
+                log.error("audit trail broken", organization=job.organization, record=checked.broken)
+                actor = system_actor(VERIFY, job.organization)
+                details = {"record": checked.broken}
+                under_way.audit(AuditRecord(actor, VERIFY, "failure", "", details))
+            enqueue(under_way.connection, next_turn, job.organization, job.correlation_id)
+
+
+def begin(database: Database, every: timedelta) -> None:
+    """Every organisation's first turn, where it has none; a turn that was further off comes sooner."""
+    now = datetime.now(UTC)
+    mine = jobs.c.kind == VERIFY
+    with database.write() as connection:
+        known = set(connection.execute(select(jobs.c.org_id).where(mine)).scalars())
+        for organization in connection.execute(select(organizations.c.id)).scalars().all():
+            if organization not in known:
+                enqueue(connection, NewJob(VERIFY, {}, now, VERIFY), organization, "")
+        late = update(jobs).where(mine, jobs.c.state == "waiting", jobs.c.run_at > now + every)
+        connection.execute(late.values(run_at=now + every))
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    organization: str
+    kind: str
+    state: str
+    run_at: datetime
+
+
+def turns(database: Database) -> list[Turn]:
+    """The next of each kind and organisation."""
+    found = select(organizations.c.code, jobs.c.kind, jobs.c.state, jobs.c.run_at)
+    found = found.join(organizations, organizations.c.id == jobs.c.org_id).where(jobs.c.kind == VERIFY)
+    with database.read() as connection:
+        return [Turn(*row) for row in connection.execute(found.order_by(organizations.c.code))]
