@@ -16,6 +16,7 @@ from pydicom.uid import generate_uid
 from tests.conformance.senders import Modality, small_ct
 from tests.conformance.server import Server
 from tests.conformance.small_disk import filled, small_disk
+from tests.conformance.test_durability import wait_for
 from tests.conformance.test_rest import as_file, error
 from tests.conformance.test_stow import STUDIES, kept, settled, store
 from tests.conformance.test_uploads import finished, upload, zipped
@@ -170,6 +171,13 @@ def test_reading_needs_no_room(disk: Path, web: httpx.Client, study: str) -> Non
         assert web.get(f"{address}/{uid}", headers={"Accept": converted}).status_code == 200
         assert web.get(f"/api/v1/images/{uid}/preview").status_code == 200
         assert web.get(f"{STUDIES}/{study}", headers={"Accept": "application/zip"}).status_code == 200
+
+
+def test_who_read_meanwhile_is_audited(disk: Path, server: Server, web: httpx.Client, study: str) -> None:
+    recorded = f"select outcome from audit where action = 'retrieve' and resource = '{study}'"
+    with filled(disk):
+        assert web.get(f"{STUDIES}/{study}/metadata").status_code == 200
+    wait_for(lambda: "success" in server.sql(recorded))
 
 
 def test_nothing_is_damaged(server: Server, study: str) -> None:
