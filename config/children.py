@@ -175,5 +175,5 @@ def _uvicorn(app: App, settings: Settings) -> uvicorn.Config:
         date_header=True,
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=int(settings.drain_timeout) or None,
-        limit_concurrency=min(settings.max_connections, open_files // 2),
+        limit_concurrency=min(settings.max_connections, open_files // 2),  # each may read a file
     )

@@ -20,6 +20,7 @@ from config.sources import BadSettings
 from pacs.errors import PacsError, StorageFull
 
 _FILES_AN_ASSOCIATION = 6
+_FILES_A_CONNECTION = 2
 _CLOCK_SLACK = 5.0  # seconds
 
 
@@ -128,8 +129,10 @@ def _objects(settings: Settings) -> Iterator[Finding]:
 
 def _open_files(settings: Settings) -> Iterator[Finding]:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = settings.max_associations * _FILES_AN_ASSOCIATION
-    advice = f"`ulimit -Hn {needed}` before `pacs serve`, or lower PACS_MAX_ASSOCIATIONS"
+    needed = max(
+        settings.max_associations * _FILES_AN_ASSOCIATION, settings.max_connections * _FILES_A_CONNECTION
+    )
+    advice = f"`ulimit -Hn {needed}` before `pacs serve`, or lower PACS_MAX_ASSOCIATIONS and _CONNECTIONS"
     yield Finding(most >= needed, f"{most} open files allowed, {needed} wanted", advice)
 
 
