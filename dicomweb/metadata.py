@@ -23,6 +23,7 @@ from dicomweb.native_model import to_xml
 from dicomweb.paths import EACH_LEVEL, Path, instance_url, path_of
 from pacs.http.accept import Offer, takes_gzip
 from pacs.http.conditional import is_known
+from pacs.http.lane import Lane
 from pacs.http.origin import origin
 from pacs.http.resource import Resource, actor
 from pacs.http.streaming import Pieces, Streamed
@@ -38,8 +39,8 @@ _FAST = 1  # its text repeats itself so much that a higher level only takes long
 
 def resources(metadata: Metadata, root: str) -> list[Resource]:
     """`root`: where they are mounted."""
-    endpoint = RetrieveMetadata(metadata, root)
-    return [Resource(f"{path}/metadata", endpoint.answer, Right.READ) for path in EACH_LEVEL]
+    endpoint = Lane()(RetrieveMetadata(metadata, root).answer)
+    return [Resource(f"{path}/metadata", endpoint, Right.READ) for path in EACH_LEVEL]
 
 
 @dataclass(frozen=True, slots=True)

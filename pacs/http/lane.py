@@ -19,7 +19,7 @@ Endpoint = Callable[[Request], Response]
 class Lane:
     """At most `threads` at work, at most `waiting` in line; `Unavailable` for any further one.
 
-    An executor, since anyio's threads cost thrice as much as what many a request asks of them.
+    An executor: handing work to anyio's threads costs twice as much, and much of what is asked for is little.
     """
 
     def __init__(self, threads: int = 16, waiting: int = 512) -> None:
