@@ -31,7 +31,8 @@ class Client:
 
     server: Server
     token: str
-    pause: float = 0.05
+    pause: float
+    """Seconds between two studies, each of which is looked at in the end."""
     stored: dict[str, dict[str, str]] = field(default_factory=dict)
     """Study → SOP Instance UID → digest of the pixels: acknowledged."""
     deleted: set[str] = field(default_factory=set)
@@ -69,15 +70,15 @@ class Client:
             self.unsure.remove(study)
 
 
-def kill_rounds(server: Server, rounds: int, seconds: tuple[float, float] = (0.1, 1.0)) -> list[Client]:
+def kill_rounds(server: Server, rounds: int, pause: float = 0.05) -> list[Client]:
     """Kill one process `rounds` times while clients are at work; all is well again when this returns."""
-    clients = [Client(server, server.token()) for _ in range(CLIENTS)]
+    clients = [Client(server, server.token(), pause) for _ in range(CLIENTS)]
     stop = threading.Event()
     threads = [threading.Thread(target=client.run, args=(stop,), daemon=True) for client in clients]
     for thread in threads:
         thread.start()
     for _ in range(rounds):
-        time.sleep(random.uniform(*seconds))
+        time.sleep(random.uniform(0.1, 1.0))
         wait_for(server.ready)
         _parent, *children = server.processes()
         with suppress(psutil.NoSuchProcess):

@@ -31,9 +31,9 @@ def test_kill_minus_nine(fresh_server: Server) -> None:
 def test_kill_minus_nine_of_a_single_process(fresh_server: Server) -> None:
     """While clients store, upload and delete over the web."""
     fresh_server.kill()
-    fresh_server.environment["PACS_JOB_LEASE"] = "5"
+    fresh_server.environment["PACS_JOB_LEASE"] = "2"
     fresh_server.start()
-    clients = kill_rounds(fresh_server, rounds=4)
+    clients = kill_rounds(fresh_server, rounds=3, pause=0.3)
     assert_as_told(fresh_server, clients)
     fresh_server.command("verify")
 
