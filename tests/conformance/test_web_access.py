@@ -18,7 +18,7 @@ from tests.conformance.server import Server
 LOGIN, LOGOUT = "/api/v1/auth/login", "/api/v1/auth/logout"
 FOR_EVERYBODY = re.compile(
     r"/health(/live|/ready)?|/api/v1/health/(liveness|readiness)|/metrics|/api/v1/auth/login|"
-    r"/|/signin|/view(er)?(/.*)?|/assets/.*|/docs|/redoc|/favicon.*|/ohif.*|/api/v1/signed/.*"
+    r"/|/signin|/uploads|/view(er)?(/.*)?|/assets/.*|/docs|/redoc|/favicon.*|/ohif.*|/api/v1/signed/.*"
 )
 """What answers without a token: health, signing in, pages that hold no data, signed addresses."""
 NOTICED = 1.5  # seconds after which what another process ended is ended here
