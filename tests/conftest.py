@@ -90,6 +90,23 @@ def database(database_url: str) -> Iterator[Database]:
     opened.close()
 
 
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def module_database(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Database]:
+    """A migrated database of each kind in turn, for a module whose tests only read it."""
+    if request.param == "sqlite":
+        path = tmp_path_factory.mktemp("shared") / "pacs.db"
+        shutil.copy(request.getfixturevalue("sqlite_template"), path)
+        opened = Database(f"sqlite:///{path}")
+    else:
+        server, name = request.getfixturevalue("postgresql_template"), f"shared_{next(_numbers)}"
+        on_server(server, f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE}")
+        opened = Database(_named(server, name))
+    yield opened
+    opened.close()
+
+
 @pytest.fixture(scope="session")
 def s3_endpoint() -> Iterator[str]:
     """An S3-compatible store that lives as long as the session."""

@@ -13,7 +13,9 @@ from pydicom.uid import generate_uid
 
 from pacs.rights import ROLES
 from tests.conformance.routes import Listed, table
+from tests.conformance.senders import small_ct
 from tests.conformance.server import Server
+from tests.conformance.test_rest import store
 
 LOGIN, LOGOUT = "/api/v1/auth/login", "/api/v1/auth/logout"
 FOR_EVERYBODY = re.compile(
@@ -236,11 +238,14 @@ def test_who_is_disabled_is_out_at_once(server: Server) -> None:
 def test_an_event_stream_ends_with_its_session(server: Server) -> None:
     email = _user(server)
     bearer = {"Authorization": f"Bearer {_sign_in(server, email).json()['access_token']}"}
-    with httpx.stream("GET", server.url + "/api/v1/events", headers=bearer, timeout=60) as events:
+    late = small_ct(generate_uid(), generate_uid())
+    with httpx.stream("GET", server.url + "/api/v1/events", headers=bearer) as events, server.web() as others:
         assert events.status_code == 200
         server.quick_command("user", "disable", email)
-        for _ in events.iter_raw():
-            pass
+        time.sleep(NOTICED)
+        store(others, late)
+        heard = b"".join(events.iter_raw())
+    assert str(late.StudyInstanceUID).encode() not in heard
 
 
 def test_a_token_expires(server: Server) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, event, make_url, text
+from sqlalchemy import Connection, event, text
 
 from pacs.actor import DEFAULT_ORGANIZATION
 from pacs.attributes import BY_KEYWORD, LEVELS, Level
@@ -15,7 +14,6 @@ from pacs.query import Query
 from pacs.query_parser import DATE_TIME, FUZZY, RELATIONAL, Scope, parse_query
 from storage import search
 from storage.database import Database
-from tests.conftest import on_server
 from tests.storage import bulk
 from tests.storage.bulk import Entity
 
@@ -32,22 +30,13 @@ def uids(database: Database, query: Query) -> list[str]:
     return [values["StudyInstanceUID"] for values in search.find(database, DEFAULT_ORGANIZATION, query)]
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def filled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+@pytest.fixture(scope="module")
+def filled(module_database: Database) -> Database:
     """Twenty thousand studies, some of them rare (`bulk.studies`)."""
-    if request.param == "sqlite":
-        path = tmp_path_factory.mktemp("filled") / "pacs.db"
-        shutil.copy(request.getfixturevalue("sqlite_template"), path)
-        database = Database(f"sqlite:///{path}")
-    else:
-        server = request.getfixturevalue("postgresql_template")
-        on_server(server, "CREATE DATABASE filled TEMPLATE migrated")
-        database = Database(make_url(server).set(database="filled").render_as_string(hide_password=False))
-    with database.write() as connection:
+    with module_database.write() as connection:
         bulk.enter(connection, list(bulk.studies(range(STUDIES))))
         connection.execute(text("ANALYZE"))
-    yield database
-    database.close()
+    return module_database
 
 
 class Watched:

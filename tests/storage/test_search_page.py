@@ -38,12 +38,16 @@ def uids(found: Found) -> list[str]:
     return [values["StudyInstanceUID"] for values in found.answers]
 
 
-@pytest.fixture
-def filled(database: Database) -> Database:
+def fill(database: Database) -> Database:
     with database.write() as connection:
         bulk.enter(connection, list(bulk.studies(range(STUDIES))))
         connection.execute(text("ANALYZE"))
     return database
+
+
+@pytest.fixture(scope="module")
+def filled(module_database: Database) -> Database:
+    return fill(module_database)
 
 
 @pytest.fixture
@@ -105,7 +109,8 @@ def test_what_took_long_to_find_is_not_counted(filled: Database, monkeypatch: py
     assert page(filled, ask(PatientName="*kenbu*")).total == 2
 
 
-def test_what_came_in_later_is_not_seen(filled: Database) -> None:
+def test_what_came_in_later_is_not_seen(database: Database) -> None:
+    filled = fill(database)
     first = page(filled, ask(limit=2))
     newest = {"StudyInstanceUID": "1.9", "StudyDate": "20991231"}
     with filled.write() as connection:

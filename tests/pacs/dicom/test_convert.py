@@ -291,8 +291,7 @@ UNREADABLE_PIXELS = {
 
 
 @needs_corpus
-@pytest.mark.parametrize("target", UNCOMPRESSED)
-def test_the_whole_corpus_comes_through_and_back(target: str) -> None:
+def test_the_whole_corpus_comes_through_and_back() -> None:
     """Values as pydicom reads them, pixels as pydicom decodes them, from a first conversion on."""
     done: Counter[str] = Counter()
     for path, source, syntax, start in openable():
@@ -302,20 +301,22 @@ def test_the_whole_corpus_comes_through_and_back(target: str) -> None:
             continue
         base = syntax if syntax in UNCOMPRESSED else EXPLICIT
         first = converted(source, syntax, base, start)
-        there = converted(first, base, target)
-        back = converted(there, target, base)
-        before, between = read(first, base), read(there, target)
-        if target != IMPLICIT:
-            assert back == first, path.name
-        if "PixelData" in before:
-            try:
-                expected = pixels_of(before)
-            except Exception:
-                done["pydicom has no pixels"] += 1
-                continue
-            assert np.array_equal(pixels_of(between), expected), path.name
-            assert np.array_equal(pixels_of(read(back, base)), expected), path.name
-        done["compared"] += 1
+        before = read(first, base)
+        try:
+            expected = pixels_of(before) if "PixelData" in before else None
+            done["compared"] += 1
+        except Exception:
+            expected = None
+            done["pydicom has no pixels"] += 1
+        for target in UNCOMPRESSED:
+            there = converted(first, base, target)
+            back = converted(there, target, base)
+            between = read(there, target)
+            if target != IMPLICIT:
+                assert back == first, (path.name, target)
+            if expected is not None:
+                assert np.array_equal(pixels_of(between), expected), (path.name, target)
+                assert back == first or np.array_equal(pixels_of(read(back, base)), expected), path.name
     assert done["compared"] > 400
     assert done["pydicom has no pixels"] < 10
 
