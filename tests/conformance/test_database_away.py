@@ -123,10 +123,12 @@ def test_an_upload_is_whole_or_not_there(world: World) -> None:
 
 
 def test_who_follows_events_goes_on_hearing(world: World) -> None:
-    study = generate_uid()
-    with world.web.stream("GET", "/api/v1/events") as stream:
+    first, study = generate_uid(), generate_uid()
+    assert store(world.web, *slices(first)).status_code == 200
+    with world.web.stream("GET", "/api/v1/events?after=0") as stream:
         lines = stream.iter_lines()
         assert next(lines) == "retry: 2000"
+        assert any(line.startswith("data:") and first in line for line in lines)  # now it listens
         world.database.stop()
         assert not world.server.ready()
         world.back()
