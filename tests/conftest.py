@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
@@ -25,6 +25,17 @@ reactor.mend()
 
 _TEMPLATE = "migrated"
 _numbers = itertools.count(1)
+
+
+@pytest.fixture
+def said(capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> Callable[[], str]:
+    """What was logged so far: printed, or handed to `logging` where an earlier test has set that up."""
+
+    def all_of_it() -> str:
+        printed = capsys.readouterr()
+        return printed.out + printed.err + caplog.text
+
+    return all_of_it
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
@@ -254,13 +254,13 @@ def test_what_is_deferred_waits_for_room(sqlite: Database, monkeypatch: pytest.M
     committer.close()
 
 
-def test_the_end_does_not_wait_for_room(sqlite: Database, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_end_does_not_wait_for_room(sqlite: Database, said: Callable[[], str]) -> None:
     disk = Full()
     committer = Committer(sqlite, disk)
     committer.defer(1)
     assert disk.tried.wait(60)
     committer.close()
-    assert "a deferred entry is lost" in capsys.readouterr().out
+    assert "a deferred entry is lost" in said()
 
 
 def test_what_is_deferred_goes_with_what_is_submitted(sqlite: Database) -> None:

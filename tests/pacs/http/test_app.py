@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -173,21 +173,17 @@ def test_every_error_has_one_shape(
     assert (answer.headers.get("Retry-After") is not None) == (status == 503)
 
 
-def test_half_an_answer_is_broken_off_and_no_surprise(
-    client: TestClient, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_half_an_answer_is_broken_off_and_no_surprise(client: TestClient, said: Callable[[], str]) -> None:
     with suppress(Exception), client.stream("GET", "/half") as answer:
         assert answer.status_code == 200
         assert b"".join(answer.iter_raw()) == b"half of "
-    said = capsys.readouterr().out
-    assert "answer broken off" in said and "Traceback" not in said and "unexpected" not in said
+    log = said()
+    assert "answer broken off" in log and "Traceback" not in log and "unexpected" not in log
 
 
-def test_a_caller_who_leaves_is_no_error_of_ours(
-    client: TestClient, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_caller_who_leaves_is_no_error_of_ours(client: TestClient, said: Callable[[], str]) -> None:
     assert client.get("/waiting").status_code == 400
-    assert "error" not in capsys.readouterr().out
+    assert "error" not in said()
 
 
 @pytest.mark.parametrize("path", ["/good", "/nowhere", "/broken", "/health/live"])

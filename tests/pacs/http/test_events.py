@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
 import pytest
@@ -131,7 +131,7 @@ def test_a_database_that_went_away_is_waited_for() -> None:
     assert asyncio.run(scenario()) == [1]
 
 
-def test_a_bug_of_ours_ends_nobodys_stream(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_bug_of_ours_ends_nobodys_stream(said: Callable[[], str]) -> None:
     async def scenario() -> list[int]:
         feed = Feed()
         broadcast = quick(feed)
@@ -147,7 +147,7 @@ def test_a_bug_of_ours_ends_nobodys_stream(capsys: pytest.CaptureFixture[str]) -
         return await listening
 
     assert asyncio.run(scenario()) == [1]
-    assert capsys.readouterr().out.count("change feed away") == 1
+    assert said().count("change feed away") == 1
 
 
 def test_only_so_many_may_listen() -> None:
