@@ -9,7 +9,6 @@ import contextlib
 import importlib
 import os
 import resource
-import signal
 import socket
 import threading
 import time
@@ -17,7 +16,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from types import FrameType
 
 import structlog
 import uvicorn
@@ -132,12 +130,11 @@ class Node:
             config.ssl = tls.web(self.settings)
             server = _Server(config)
 
-            def end(number: int, frame: FrameType | None) -> None:
-                stop.set()
+            def end() -> None:
+                stop.wait()
                 server.should_exit = True
 
-            signal.signal(signal.SIGTERM, end)
-            server.should_exit = stop.is_set()
+            threading.Thread(target=end, name="end", daemon=True).start()
             with regularly("tidy cache", tidying(cache_tidying(installation)), TIDY_EVERY, stop):
                 server.run(sockets=[listener])
 

@@ -99,7 +99,8 @@ class Supervisor:
         while any(child.pid for child in self._children):
             left = deadline - time.monotonic()
             if left <= 0 or self._asked(wake, left):
-                log.warning("ending work by force")
+                late = sorted({child.role.name for child in self._children if child.pid})
+                log.warning("ending work by force", roles=late)
                 self._signal_all(signal.SIGKILL)
                 deadline = time.monotonic() + GRACE
                 clean = False
@@ -159,10 +160,9 @@ class Supervisor:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent decides
-            signal.signal(signal.SIGTERM, lambda *_: stop.set())
             os.close(self._held)
+            threading.Thread(target=_hear, args=(stop,), daemon=True, name="signals").start()
             threading.Thread(target=self._outlive_no_parent, daemon=True, name="lifeline").start()
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP)
             role.run(stop)
             code = 0
         except Exception:
@@ -178,6 +178,14 @@ class Supervisor:
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(self._drain_timeout + GRACE)
         os._exit(1)
+
+
+def _hear(stop: threading.Event) -> None:
+    """Waits for SIGTERM, which stays blocked in all other threads. A handler would run in the midst of
+    whatever the main thread does, and wait for ever for a lock that this holds: the event's own, for one.
+    """
+    signal.sigwait({signal.SIGTERM})
+    stop.set()
 
 
 def run_apart(work: Callable[[], None]) -> None:

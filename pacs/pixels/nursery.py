@@ -82,6 +82,7 @@ class Nursery:
             self._heard.close()
             for number in (signal.SIGTERM, signal.SIGALRM, signal.SIGCHLD):
                 signal.signal(number, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_SETMASK, ())
             _limit_memory(self.allowance.memory)
             work(peer, self.allowance.seconds)
         os._exit(0)

@@ -131,6 +131,7 @@ def test_what_a_new_user_sends_comes_back(server: Server, ct: Path, tmp_path: Pa
 def test_import_beside_the_server_keeps_files_byte_for_byte(
     server: Server, slices: Path, tmp_path: Path
 ) -> None:
+    server.command("import", str(slices))
     again = tmp_path / "export.zip"
     shutil.make_archive(str(again.with_suffix("")), "zip", slices)
     for number, path in enumerate(slices.iterdir()):
