@@ -43,8 +43,8 @@ Uid = Annotated[str, Field(max_length=64, pattern=r"^(0|[1-9]\d*)(\.(0|[1-9]\d*)
 Notes = Annotated[str, Field(max_length=10_000, pattern=r"^[^\x00]*$")]
 
 
-class NewStudy(Body):
-    """A study that is expected. Without a UID one is made."""
+class StudyFields(Body):
+    """What people say of a study and its patient."""
 
     study_instance_uid: Uid | None = None
     patient_id: Line | None = None
@@ -56,6 +56,11 @@ class NewStudy(Body):
     accession_number: Annotated[Line, Field(max_length=16)] | None = None
     referring_physician: Name | None = None
     modality: Annotated[str, Field(pattern="^[A-Z0-9_ ]{1,16}$")] | None = None
+
+
+class NewStudy(StudyFields):
+    """A study that is expected. Without a UID one is made."""
+
     priority: Priority = Priority.NORMAL
     clinical_notes: Notes | None = None
 

@@ -11,11 +11,11 @@ from pydantic import Field, ValidationError
 from starlette.requests import Request
 
 from pacs.errors import BadInput, LimitExceeded, PacsError, Unprocessable, UnsupportedMediaType
-from pacs.http.bodies import Body, faults
+from pacs.http.bodies import faults
 from pacs.http.described import BINARY, Schema
 from pacs.http.intake import Intake, Sink, Threads, feed
 from pacs.http.multipart_reader import MultipartReader, PartBegins
-from pacs.http.studies import KEYWORDS, Day, Line, Name, Uid, as_dicom
+from pacs.http.studies import KEYWORDS, Line, StudyFields, as_dicom
 from pacs.packed import Packed
 from pacs.ports import Blobs
 from pacs.tasks import Upload
@@ -27,19 +27,9 @@ MAX_TEXT = 16 << 10
 """Bytes of all fields that are no files."""
 
 
-class Described(Body):
+class Described(StudyFields):
     """What the sender says of pictures: whose they are, and what they show."""
 
-    study_instance_uid: Uid | None = None
-    patient_id: Line | None = None
-    patient_name: Name | None = None
-    patient_birth_date: Day | None = None
-    patient_sex: Annotated[str, Field(pattern="^[MFO]$")] | None = None
-    study_date: Day | None = None
-    study_description: Line | None = None
-    accession_number: Annotated[Line, Field(max_length=16)] | None = None
-    referring_physician: Name | None = None
-    modality: Annotated[str, Field(pattern="^[A-Z0-9_ ]{1,16}$")] | None = None
     series_description: Line | None = None
     body_part: Annotated[str, Field(pattern="^[A-Z0-9_ ]{1,16}$")] | None = None
 
