@@ -81,8 +81,8 @@ def data_sets(folder: Path) -> dict[str, bytes]:
 
 @contextmanager
 def listening(received: Path) -> Iterator[int]:
-    """DCMTK's storescp as WORKSTATION, writing the bytes that it gets; yields its port."""
-    received.mkdir()
+    """DCMTK's storescp as WORKSTATION, writing the bytes that it gets into a folder that is there, as its
+    user must make it; yields its port."""
     port = free_port()
     listener = subprocess.Popen(
         ["storescp", "+B", "-aet", "WORKSTATION", "+xa", "-od", str(received), str(port)],
@@ -107,7 +107,8 @@ def test_first_minute(server: Server, slices: Path, tmp_path: Path) -> None:
     typed("mkdir", server, slices, tmp_path)
     typed("getscu", server, slices, tmp_path, STUDY_UID=uid)
     assert data_sets(tmp_path / "fetched") == data_sets(slices)
-    received = tmp_path / "received"
+    (folder,) = re.findall(r"^storescp .* -od (\S+) 11113$", README, re.MULTILINE)
+    received = tmp_path / folder
     with listening(received) as port:
         (line,) = re.findall(r"^pacs (ae add WORKSTATION .*)$", README, re.MULTILINE)
         server.command(*line.replace("11113", str(port)).split())
@@ -118,6 +119,7 @@ def test_first_minute(server: Server, slices: Path, tmp_path: Path) -> None:
 
 def test_what_a_new_user_sends_comes_back(server: Server, ct: Path, tmp_path: Path) -> None:
     typed("storescu", server, ct, tmp_path)
+    (tmp_path / "sent").mkdir()
     with listening(tmp_path / "sent") as port:  # what storescu makes of the files on the wire
         subprocess.run(
             ["storescu", "+sd", "+r", "localhost", str(port), str(ct)], check=True, timeout=PATIENCE
@@ -263,7 +265,7 @@ def test_every_curl_line_of_the_readme(server: Server, ct: Path, tmp_path: Path)
     assert len(lines) >= 6
     for line in lines:
         line = line.replace("localhost:8080", f"127.0.0.1:{server.http_port}").replace("STUDY_UID", study)
-        environment = {**server.environment, "TOKEN": server.token(role="admin")}
+        environment = {**server.environment, "TOKEN": server.token(role="user")}
         done = subprocess.run(
             ["bash", "-c", line], cwd=tmp_path, env=environment, capture_output=True, timeout=PATIENCE
         )
