@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import chain
@@ -22,7 +22,7 @@ from pacs.dicom.frames import frame_index
 from pacs.dicom.part10 import Part10, part10_prefix, read_part10
 from pacs.dicom.reader import Header, Limits, read_header
 from pacs.dicom.source import BytesSource
-from pacs.errors import BlobVanishing, DataSetMismatch, InvalidDataSet, NotFound, Unavailable
+from pacs.errors import BlobVanishing, DataSetMismatch, InvalidDataSet, NotFound, PacsError
 from pacs.metrics import RECEIVED_BYTES
 from pacs.model import AuditRecord, Identity, Prepared, Received, Stored, StoredInstance, Values
 from pacs.ports import AuditTrail, BlobReader, Blobs, Index, SpooledFile
@@ -204,13 +204,17 @@ class Receiving:
         return self
 
     def _prepare(self) -> None:
-        """What viewers ask of every image is made ready; the sender has its answer by now."""
+        """What viewers ask of every image is made ready; the sender has its answer by now, which nothing
+        that goes wrong here may change: who asks for it has it made."""
         header, stored = self._header, self._stored
         if header is None or stored is None or stored.version is None or not in_time(header):
             return
-        made = Prepared(self._actor.organization, stored.version, prepared(header))
-        with suppress(Unavailable):  # who asks for it has it made
+        try:
+            made = Prepared(self._actor.organization, stored.version, prepared(header))
             self._archive.index.prepare(made)
+        except Exception as error:
+            unexpected = not isinstance(error, PacsError)
+            log.warning("metadata not made ready", reason=type(error).__name__, exc_info=unexpected)
 
     def __exit__(self, *exc: object) -> None:
         try:

@@ -148,6 +148,18 @@ def test_it_is_prepared_as_objects_come_in(world: World) -> None:
     assert kept(world) == 3
 
 
+def test_what_cannot_be_prepared_is_stored_all_the_same(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(header: object) -> bytes:
+        raise ValueError("a bug")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("pacs.archive.prepared", broken)
+        identity = world.store(image(1)).identity
+    assert uids(world.get(f"{STUDY}/metadata")) == [identity.sop_instance_uid]
+
+
 def test_what_is_not_prepared_is_made_and_kept(world: World) -> None:
     stored(world)
     before = world.get(f"{STUDY}/metadata")
