@@ -19,6 +19,7 @@ from storage.migrations import upgrade
 from tests import reactor
 from tests.servers import S3_BUCKET, object_store, postgresql
 
+pytest.register_assert_rewrite("tests.conformance.browser", "tests.conformance.server")
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")  # a busy machine is no fault
 reactor.mend()

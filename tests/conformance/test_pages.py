@@ -217,8 +217,25 @@ def test_signing_in(tmp_path: Path, chromium: Any) -> None:
         assert opened.url.endswith("/?q=anything")
         opened.reload()
         opened.wait_for_selector("text=rita@example.org")
+        opened.wait_for_selector(".state.live")
+        asked: list[Any] = []
+        opened.route("**/dicom-web/studies?*", lambda route: asked.append(route))
+        opened.keyboard.press("r")
+        while not asked:
+            opened.wait_for_timeout(20)
+
+        def overtaken(signing_out: Any) -> None:
+            """What was asked before reaches the server behind the end of the session."""
+            answer = signing_out.fetch()
+            for route in asked:
+                route.continue_()
+            opened.wait_for_timeout(1000)
+            signing_out.fulfill(response=answer)
+
+        opened.route("**/auth/logout", overtaken)
         opened.click("button[aria-label='Sign out']")
         opened.wait_for_selector("input[type=email]")
+        opened.wait_for_timeout(2000)
     server.stop()
 
 

@@ -15,6 +15,7 @@ export class Problem extends Error {
 }
 
 let csrf = "";
+let under = new AbortController(); // everything that is asked for as the one who is signed in
 let onSignedOut = () => {};
 
 export const useCsrf = (token) => (csrf = token ?? "");
@@ -35,6 +36,12 @@ async function problemOf(response) {
   });
 }
 
+/** Ends what is under way: its answers would come to somebody who has left. */
+export function abandon() {
+  under.abort();
+  under = new AbortController();
+}
+
 /** A response that is well (2xx); else it throws a Problem. */
 export async function request(url, { method = "GET", headers = {}, body, signal, quiet = false } = {}) {
   const safe = method === "GET" || method === "HEAD";
@@ -43,7 +50,7 @@ export async function request(url, { method = "GET", headers = {}, body, signal,
     response = await fetch(url, {
       method,
       body,
-      signal,
+      signal: signal ? AbortSignal.any([signal, under.signal]) : under.signal,
       credentials: "same-origin",
       headers: safe || !csrf ? headers : { "X-CSRF-Token": csrf, ...headers },
     });

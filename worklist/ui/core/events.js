@@ -54,3 +54,5 @@ export function close() {
   source?.close();
   source = null;
 }
+
+export const reopen = () => source ?? (listeners.size && open());

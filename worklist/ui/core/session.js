@@ -1,6 +1,7 @@
 /** Who is signed in: shared by every page, and one of the two things that are. */
 import { computed, signal } from "./html.js";
-import { API, json, post, request, useCsrf, whenSignedOut } from "./api.js";
+import { API, abandon, json, post, request, useCsrf, whenSignedOut } from "./api.js";
+import { close, reopen } from "./events.js";
 import { go, place } from "./router.js";
 
 export const session = signal(null);
@@ -14,6 +15,7 @@ function taken({ user, csrf_token: csrf, rights: granted = [], open = false, ...
 }
 
 whenSignedOut(() => {
+  close();
   session.value = null;
   if (place.value.path === "/signin") return;
   const next = location.pathname + location.search;
@@ -43,7 +45,14 @@ export async function changePassword(old, chosen) {
 }
 
 export async function signOut() {
-  await request(`${API}/auth/logout`, { method: "POST" });
+  abandon();
+  close();
+  try {
+    await request(`${API}/auth/logout`, { method: "POST" });
+  } catch (problem) {
+    reopen();
+    throw problem;
+  }
   session.value = null;
   useCsrf("");
   go("/signin", {}, { replace: true });
