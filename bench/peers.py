@@ -16,7 +16,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from urllib.parse import urlsplit, urlunsplit
@@ -61,6 +62,7 @@ class Peer:
         self.port = free_port()
         self.sink_port = free_port()
         self.web_port = free_port()
+        self.process: subprocess.Popen[bytes] | None = None
 
     def command(self, store: Path) -> list[str]:
         raise NotImplementedError
@@ -112,12 +114,14 @@ class Peer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        assert self.process is not None
         self.process.terminate()
         try:
             self.process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
+        self.process = None
         self.discard(self.store)
         shutil.rmtree(self.store, ignore_errors=True)
 
@@ -125,12 +129,26 @@ class Peer:
         echo = ["echoscu", "-q", "-aec", self.aet, "-to", "2", "127.0.0.1", str(self.port)]
         deadline = time.monotonic() + PATIENCE
         while subprocess.run(echo, env=preloaded(self.library), stderr=subprocess.DEVNULL).returncode:
-            if self.process.poll() is not None or time.monotonic() > deadline:
+            if not self.process or self.process.poll() is not None or time.monotonic() > deadline:
                 log = (self.store / "server.log").read_text(errors="replace")
                 raise RuntimeError(f"{self.name} did not start:\n{log[-2000:]}")
             time.sleep(0.1)
 
+    @contextmanager
+    def asleep(self) -> Iterator[None]:
+        """Held still, if it runs at all: what a server does by itself is not at the other's expense."""
+        processes = self.processes()
+        for process in processes:
+            process.suspend()
+        try:
+            yield
+        finally:
+            for process in processes:
+                process.resume()
+
     def processes(self) -> list[psutil.Process]:
+        if self.process is None:
+            return []
         parent = psutil.Process(self.process.pid)
         return [parent, *parent.children(recursive=True)]
 

@@ -10,6 +10,7 @@ import platform
 import statistics
 import subprocess
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -83,7 +84,12 @@ def take_turns(work: str, runs: int, peers: Sequence[Peer], measure: Callable[[P
     row = Row(work)
     for _ in range(runs):
         for peer in peers:
-            row.seconds.setdefault(peer.name, []).append(measure(peer))
+            with ExitStack() as others:
+                for other in peers:
+                    if other is not peer:
+                        others.enter_context(other.asleep())
+                seconds = measure(peer)
+            row.seconds.setdefault(peer.name, []).append(seconds)
     return row
 
 

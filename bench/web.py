@@ -59,17 +59,22 @@ def _first_metadata(setting: Setting, peer: Peer, folders: Sequence[Path], serie
 
 def _reading(setting: Setting, peers: Sequence[Peer], series: str, instances: Sequence[str]) -> list[Row]:
     study = f"{ROOT}/studies/{data.uid(0)}"
-    some = instances[::5]
+    fresh = {peer.name: iter(_in_turn(instances, setting.runs)) for peer in peers}
     work: dict[str, Callable[[Web], float]] = {
         "series metadata again": lambda web: web.get(f"{series}/metadata", JSON),
         "study, as stored": lambda web: web.get(study, AS_STORED),
         "study as ZIP": lambda web: web.get(web.peer.archive_path(data.uid(0)), "application/zip"),
-        "rendered JPEG, each once": lambda web: web.once([f"{i}/rendered" for i in some], "image/jpeg"),
+        "rendered JPEG, each once": lambda web: web.once(next(fresh[web.peer.name]), "image/jpeg"),
     }
     return [
         take_turns(name, setting.runs, peers, lambda peer, measure=measure: measure(Web(peer)))  # type: ignore[misc]
         for name, measure in work.items()
     ]
+
+
+def _in_turn(instances: Sequence[str], runs: int) -> list[list[str]]:
+    """Pictures for each run, of which none was seen before."""
+    return [[f"{each}/rendered" for each in instances[run :: max(5, runs)]] for run in range(runs)]
 
 
 def _under_load(setting: Setting, peers: Sequence[Peer], instances: Sequence[str]) -> list[Row]:
