@@ -61,8 +61,9 @@ def _reading(setting: Setting, peers: Sequence[Peer], series: str, instances: Se
     study = f"{ROOT}/studies/{data.uid(0)}"
     fresh = {peer.name: iter(_in_turn(instances, setting.runs)) for peer in peers}
     work: dict[str, Callable[[Web], float]] = {
-        "series metadata again": lambda web: web.get(f"{series}/metadata", JSON),
-        "study, as stored": lambda web: web.get(study, AS_STORED),
+        "series metadata again": lambda web: web.often(f"{series}/metadata", JSON),
+        "study, as stored, the first time": lambda web: web.get(study, AS_STORED),
+        "study, as stored": lambda web: web.often(study, AS_STORED),
         "study as ZIP": lambda web: web.get(web.peer.archive_path(data.uid(0)), "application/zip"),
         "rendered JPEG, each once": lambda web: web.once(next(fresh[web.peer.name]), "image/jpeg"),
     }
