@@ -100,7 +100,7 @@ class _Entry:
         short = encoding.explicit and vr not in LONG_FORM
         self._prefix = self._empty[: -2 if short else -4]
         self._length = struct.Struct(f"{encoding.order}{'H' if short else 'L'}").pack
-        self._number = _NUMBERS.get(vr)
+        self._number = struct.Struct(encoding.order + _NUMBERS[vr]).pack if vr in _NUMBERS else None
         self._pad = padding(vr, 1)
         if vr == "SQ":
             self._empty = encoding.sequence(attribute.tag, ())
@@ -113,9 +113,10 @@ class _Entry:
             return self._sequence(value, charsets)
         text = value if isinstance(value, str) else str(value)
         if self._number is not None:
-            raw = b"".join(
-                struct.pack(self._encoding.order + self._number, int(part)) for part in text.split("\\")
-            )
+            try:
+                raw = b"".join(self._number(int(part)) for part in text.split("\\"))
+            except (ValueError, struct.error):
+                return self._empty  # said under another VR, it is no value of this one
         elif text.isascii():
             raw = text.encode("ascii")
         elif self._vr in TEXT_VRS:
@@ -148,7 +149,13 @@ def _elements(item: Mapping[str, Any]) -> Iterator[WriteElement]:
         elif vr == "PN":
             yield tag, vr, [_name(value or {}) for value in values]
         else:
-            yield tag, vr, ["" if value is None else value for value in values]
+            yield tag, vr, [_plain(value, vr) for value in values]
+
+
+def _plain(value: Any, vr: str) -> Any:
+    if isinstance(value, str) and vr not in TEXT_VRS:
+        return value.encode("ascii", "replace").decode("ascii")
+    return "" if value is None else value
 
 
 def _name(groups: Mapping[str, str]) -> str:

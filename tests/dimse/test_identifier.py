@@ -71,3 +71,16 @@ def test_any_name_survives_whatever_was_asked_for(name: str) -> None:
     for charsets in (None, (), ("ISO_IR 100",), ("ISO 2022 IR 6", "ISO 2022 IR 87"), ("GB18030",)):
         answer = read(encoded({"PatientComments": name}, charsets=charsets), "1.2.840.10008.1.2.1")
         assert (answer.PatientComments or "").rstrip() == name.rstrip()
+
+
+@pytest.mark.parametrize("rows", ["70000", "512.0", "many", "512\\"])
+def test_a_number_said_under_a_wrong_vr_spoils_no_answer(rows: str) -> None:
+    answer = read(encoded({"Rows": rows, "Columns": "512"}), "1.2.840.10008.1.2.1")
+    assert (answer.Rows, answer.Columns) == (None, 512)
+
+
+def test_letters_that_a_vr_cannot_have_spoil_no_answer() -> None:
+    items = [{"0040A040": {"vr": "CS", "Value": ["ÉTÉ", None]}, "00400007": {"vr": "LO", "Value": ["É"]}}]
+    answer = read(encoded({"RequestAttributesSequence": items}, charsets=()), "1.2.840.10008.1.2.1")
+    (item,) = answer.RequestAttributesSequence
+    assert (list(item.ValueType), item.ScheduledProcedureStepDescription) == (["?T?", ""], "É")
