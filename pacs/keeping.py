@@ -53,7 +53,10 @@ class Amendment:
 
 @dataclass(frozen=True, slots=True)
 class Deletion:
-    """`sop_instance_uid` None: the whole study. `restored_by`: the task that brings it back."""
+    """`sop_instance_uid` None: the whole study. `restored_by`: the task that brings it back.
+
+    Whose it was is known until its bytes are given up.
+    """
 
     id: str
     study_instance_uid: str
@@ -64,6 +67,12 @@ class Deletion:
     deleted_at: datetime
     purge_at: datetime
     restored_by: str | None = None
+    patient_id: str | None = None
+    patient_name: str | None = None
+    study_date: str | None = None
+    study_description: str | None = None
+    accession_number: str | None = None
+    modalities_in_study: str | None = None
 
     def can_be_restored(self, now: datetime) -> bool:
         return bool(self.instances) and self.restored_by is None and now < self.purge_at

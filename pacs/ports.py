@@ -194,8 +194,14 @@ class Keeping(Protocol):
     def delete(self, actor: Actor, study: str, sop: str | None, reason: str) -> Deletion:
         """A study, or an instance of it; with the last instance its series, study and patient go."""
 
-    def deletions(self, organization: int, limit: int, offset: int) -> tuple[list[Deletion], int]:
-        """What was deleted, the newest first, and how much of it there is."""
+    def deletions(
+        self, organization: int, limit: int, offset: int, until: datetime | None = None
+    ) -> tuple[list[Deletion], int]:
+        """What was deleted, the newest first, and how much of it there is; with `until` only what can be
+        brought back until then."""
+
+    def deletion(self, organization: int, number: str) -> Deletion | None:
+        """The one that is called so."""
 
     def restore(self, actor: Actor, deletion: str) -> Task:
         """Begin to bring it back, or what has been begun. `NotFound`; `Conflict` when its bytes are gone."""

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Select, delete, func, insert, literal, select
+from sqlalchemy import Select, delete, func, insert, literal, select, update
 
 from pacs.actor import Actor
 from pacs.attributes import Level
@@ -27,6 +27,8 @@ from storage.held import TABLES, Held, hold
 from storage.jobs import enqueue
 from storage.kept import release
 from storage.tables import (
+    OF_PATIENT,
+    OF_STUDY,
     blobs,
     deletions,
     instances,
@@ -184,7 +186,9 @@ class _Deleting:
     def _record(self, count: int) -> Deletion:
         asked, now, whole = self._asked, self._transaction.now, self._asked.sop is None
         purge_at, by = now + self._retention, asked.actor.name
-        made = Deletion(self._id, asked.study, asked.sop, count, asked.reason, by, now, purge_at)
+        whose: dict[str, Any] = {name: self._patient[name] for name in OF_PATIENT}
+        whose |= {name: self._study[name] for name in OF_STUDY}
+        made = Deletion(self._id, asked.study, asked.sop, count, asked.reason, by, now, purge_at, **whose)
         said = {name: self._study[name] if whole else None for name in ("priority", "clinical_notes")}
         row = {**asdict(made), **said, "org_id": asked.actor.organization}
         self._connection.execute(insert(deletions), row)
@@ -211,7 +215,7 @@ def _measure(chosen: Select[Any]) -> Select[Any]:
 class PurgeDeletion:
     """Handler of `deletion.purge`: the sweep then removes what nothing else refers to.
 
-    What was brought back meanwhile is its task's.
+    What was brought back meanwhile is its task's. Whose it was is forgotten with the bytes.
     """
 
     database: Database
@@ -222,6 +226,9 @@ class PurgeDeletion:
         while self._some(job.organization, deletion):
             pass
         with transaction(self.database) as under_way:
+            this = deletions.c.org_id == job.organization, deletions.c.id == deletion
+            unknown = dict.fromkeys(OF_PATIENT + OF_STUDY)
+            under_way.connection.execute(update(deletions).where(*this).values(unknown))
             under_way.audit(AuditRecord(actor, PURGE, "success", deletion))
 
     def _some(self, organization: int, deletion: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection
@@ -54,8 +54,13 @@ class SqlKeeping:
     def delete(self, actor: Actor, study: str, sop: str | None, reason: str) -> Deletion:
         return delete_what_is_asked(self.database, Asked(actor, study, sop, reason), self.retention)
 
-    def deletions(self, organization: int, limit: int, offset: int) -> tuple[list[Deletion], int]:
-        return restoring.deleted(self.database, organization, limit, offset)
+    def deletions(
+        self, organization: int, limit: int, offset: int, until: datetime | None = None
+    ) -> tuple[list[Deletion], int]:
+        return restoring.deleted(self.database, organization, limit, offset, until)
+
+    def deletion(self, organization: int, number: str) -> Deletion | None:
+        return restoring.deletion(self.database, organization, number)
 
     def restore(self, actor: Actor, deletion: str) -> Task:
         return restoring.restore(self.database, actor, deletion)

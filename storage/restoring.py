@@ -7,9 +7,10 @@ any sender's: what has come anew meanwhile stays as it is.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import and_, func, select, update
 
 from pacs.actor import Actor
 from pacs.attributes import Level
@@ -20,24 +21,36 @@ from pacs.tasks import RESTORE, Task
 from storage.database import Database
 from storage.feeds import transaction
 from storage.held import hold
-from storage.tables import deletions, kept_blobs
+from storage.tables import OF_PATIENT, OF_STUDY, deletions, kept_blobs
 from storage.tasks import NewTask, begin, task_of
 
 _SHOWN = (
     *(deletions.c.id, deletions.c.study_instance_uid, deletions.c.sop_instance_uid, deletions.c.instances),
     *(deletions.c.reason, deletions.c.actor_name, deletions.c.deleted_at, deletions.c.purge_at),
-    deletions.c.restored_by,
+    *(deletions.c.restored_by, *(deletions.c[name] for name in OF_PATIENT + OF_STUDY)),
 )
 
 
-def deleted(database: Database, organization: int, limit: int, offset: int) -> tuple[list[Deletion], int]:
-    """The newest first, and how many there are."""
+def deleted(
+    database: Database, organization: int, limit: int, offset: int, until: datetime | None
+) -> tuple[list[Deletion], int]:
+    """The newest first, and how many there are; with `until` those that can be brought back until then."""
     mine = deletions.c.org_id == organization
+    if until is not None:
+        kept = deletions.c.purge_at > until, deletions.c.restored_by.is_(None), deletions.c.instances > 0
+        mine = and_(mine, *kept)
     newest = select(*_SHOWN).where(mine).order_by(deletions.c.deleted_at.desc(), deletions.c.id)
     with database.read() as connection:
         rows = connection.execute(newest.limit(limit).offset(offset)).mappings().all()
         total = connection.execute(select(func.count()).select_from(deletions).where(mine)).scalar_one()
     return [Deletion(**row) for row in rows], total
+
+
+def deletion(database: Database, organization: int, number: str) -> Deletion | None:
+    this = deletions.c.org_id == organization, deletions.c.id == number
+    with database.read() as connection:
+        row = connection.execute(select(*_SHOWN).where(*this)).mappings().first()
+    return Deletion(**row) if row else None
 
 
 def restore(database: Database, actor: Actor, number: str) -> Task:

@@ -173,6 +173,10 @@ kept_blobs = Table(
     Index(None, "blob"),
 )
 
+OF_PATIENT = ("patient_id", "patient_name")
+OF_STUDY = ("study_date", "study_description", "accession_number", "modalities_in_study")
+"""What a deletion is called by, of the patient and of the study."""
+
 deletions = Table(
     "deletions",
     metadata,
@@ -188,6 +192,7 @@ deletions = Table(
     words("priority", nullable=True),  # of the study, when all of it went
     words("clinical_notes", nullable=True),
     words("restored_by", nullable=True),  # id of a task
+    *(words(name, nullable=True) for name in OF_PATIENT + OF_STUDY),  # until the bytes are given up
     Index(None, "org_id", "deleted_at"),
 )
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from starlette.requests import Request
 from starlette.responses import Response
 
+from pacs.errors import BadInput, NotFound
 from pacs.http import shapes
 from pacs.http.answers import answer, listing
 from pacs.http.described import LISTING, OBJECT, Described, answers_json, describe
@@ -19,6 +20,10 @@ from pacs.keeping import Deletion
 from pacs.ports import Keeping
 from pacs.rights import Right
 
+_FILTER = {
+    "can_be_restored": {"type": "boolean", "default": False, "description": "true: leave out all others"}
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Deletions:
@@ -29,15 +34,29 @@ class Deletions:
         root = f"{self.root}/deletions"
         return [
             Resource(root, self.list_deletions, Right.DELETE),
+            Resource(f"{root}/{{deletion}}", self.show_deletion, Right.DELETE),
             Resource(f"{root}/{{deletion}}/restore", self.restore, Right.DELETE, ("POST",)),
         ]
 
-    @describe(Described(PAGED, answers=answers_json(LISTING)))
+    @describe(Described({**_FILTER, **PAGED}, answers=answers_json(LISTING)))
     def list_deletions(self, request: Request) -> Response:
         """What was deleted, by whom and why, the newest first."""
-        page = paging(parameters(request, PAGING))
-        found, total = self.keeping.deletions(actor(request).organization, page.limit, page.offset)
+        given = parameters(request, PAGING | _FILTER.keys())
+        page, kept = paging(given), given.get("can_be_restored", "false")
+        if kept not in ("true", "false"):
+            raise BadInput("can_be_restored is true or false")
+        until = datetime.now(UTC) if kept == "true" else None
+        found, total = self.keeping.deletions(actor(request).organization, page.limit, page.offset, until)
         return listing([_shape(each) for each in found], total, page.limit, page.offset)
+
+    @describe(Described(answers=answers_json(OBJECT)))
+    def show_deletion(self, request: Request) -> Response:
+        """One of them."""
+        parameters(request, ())
+        found = self.keeping.deletion(actor(request).organization, str(request.path_params["deletion"]))
+        if found is None:
+            raise NotFound
+        return answer(_shape(found))
 
     @describe(Described(status=202, answers=answers_json(OBJECT)))
     def restore(self, request: Request) -> Response:
@@ -60,4 +79,9 @@ def _shape(deletion: Deletion) -> shapes.Shape:
         "kept_until": deletion.purge_at,
         "can_be_restored": deletion.can_be_restored(datetime.now(UTC)),
         "restored_by_task": deletion.restored_by,
+        "patient": {"id": deletion.patient_id, "name": deletion.patient_name},
+        "study_date": shapes.date(deletion.study_date),
+        "description": deletion.study_description,
+        "accession_number": deletion.accession_number,
+        "modalities": shapes.words(deletion.modalities_in_study),
     }

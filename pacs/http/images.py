@@ -29,8 +29,9 @@ from pacs.http.resource import Public, Resource, actor
 from pacs.http.signed import LONGEST, Signer
 from pacs.http.streaming import Streamed, closing
 from pacs.http.streaming import answer as streamed
-from pacs.http.studies import DELETION, IMAGE, is_called, reason_given, uid_in_path
+from pacs.http.studies import DELETION, IMAGE, deleted, is_called, reason_given, uid_in_path
 from pacs.http.viewings import retrieved
+from pacs.keeping import Deletion
 from pacs.metadata import Metadata
 from pacs.model import Identity, StoredInstance
 from pacs.part10_file import part10_file
@@ -142,12 +143,12 @@ class Images:
     async def delete_image(self, request: Request) -> Response:
         """Delete an image for a reason. It is gone at once; its bytes stay for the retention period."""
         reason = await reason_given(request)
-        await run_in_threadpool(self._delete, request, reason)
-        return Response(status_code=204)
+        made = await run_in_threadpool(self._delete, request, reason)
+        return deleted(request, self.root, made)
 
-    def _delete(self, request: Request, reason: str) -> None:
-        found = self._instance(request).identity
-        self.keeping.delete(actor(request), found.study_instance_uid, found.sop_instance_uid, reason)
+    def _delete(self, request: Request, reason: str) -> Deletion:
+        uids = self._instance(request).identity
+        return self.keeping.delete(actor(request), uids.study_instance_uid, uids.sop_instance_uid, reason)
 
     @describe(Described(answers={DICOM_JSON: {"type": "array", "items": OBJECT}}))
     def show_metadata(self, request: Request) -> Response:

@@ -24,7 +24,7 @@ from pacs.http.parameters import PAGING, Paging, paging, parameters
 from pacs.http.resource import Resource, actor
 from pacs.http.study_filters import INCLUDED, PARAMETERS, RECEIVED, SORTS, study_query
 from pacs.ingest import is_uid
-from pacs.keeping import Amendment, Expected, Priority, new_uid
+from pacs.keeping import Amendment, Deletion, Expected, Priority, new_uid
 from pacs.model import Values
 from pacs.ports import Keeping
 from pacs.query import Condition, Found, OneOf, Query
@@ -188,8 +188,8 @@ class Studies:
     async def delete_study(self, request: Request) -> Response:
         """Delete a study for a reason. It is gone at once; its bytes stay for the retention period."""
         uid, reason = uid_in_path(request, "study"), await reason_given(request)
-        await run_in_threadpool(self.keeping.delete, actor(request), uid, None, reason)
-        return Response(status_code=204)
+        made = await run_in_threadpool(self.keeping.delete, actor(request), uid, None, reason)
+        return deleted(request, self.root, made)
 
     @describe(_PAGED)
     def list_series(self, request: Request) -> Response:
@@ -241,6 +241,11 @@ async def reason_given(request: Request) -> str:
             raise BadInput(f"reason has 3 to {MAX_REASON} characters")
         return reason
     return (await read(request, Reason)).reason
+
+
+def deleted(request: Request, root: str, made: Deletion) -> Response:
+    """Says where what was deleted is listed, and can be brought back."""
+    return Response(status_code=204, headers={"Location": f"{origin(request)}{root}/deletions/{made.id}"})
 
 
 def as_dicom(body: Body, keywords: Mapping[str, str] = KEYWORDS) -> dict[str, str]:

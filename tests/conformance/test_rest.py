@@ -327,14 +327,19 @@ def test_a_deleted_study_is_brought_back(client: httpx.Client, server: Server) -
     file = as_file(small_ct(study, generate_uid()))
     task = client.post("/api/v1/uploads", files={"file": ("ct.dcm", file)}).json()
     task_is_over(client, task["url"])
-    assert client.delete(f"/api/v1/studies/{study}?reason=a%20mistake").status_code == 204
+    gone = client.delete(f"/api/v1/studies/{study}?reason=a%20mistake")
+    assert gone.status_code == 204
     assert client.get(f"/api/v1/studies/{study}").status_code == 404
-    deletion = client.get("/api/v1/deletions?limit=1").json()["items"][0]
+    deletion = client.get("/api/v1/deletions?limit=1&can_be_restored=true").json()["items"][0]
     assert (deletion["study_instance_uid"], deletion["can_be_restored"]) == (study, True)
+    assert (deletion["reason"], deletion["modalities"]) == ("a mistake", ["CT"])
+    assert client.get(gone.headers["Location"]).json() == deletion
+    assert error(client.get("/api/v1/deletions?can_be_restored=perhaps"))[0] == 400
     path = f"/api/v1/deletions/{deletion['id']}/restore"
     with server.web("radiologist") as reader, server.web(organization="elsewhere") as stranger:
         assert reader.post(path).status_code == 403
         assert reader.get("/api/v1/deletions").status_code == 403
+        assert stranger.get(gone.headers["Location"]).status_code == 404
         assert stranger.post(path).status_code == 404
     answer = client.post(path)
     assert answer.status_code == 202 and answer.headers["Location"] == answer.json()["url"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -134,6 +134,32 @@ def test_what_came_anew_meanwhile_stays(world: World) -> None:
     assert len(first) == 2
     (study,) = rows(world.database, "SELECT priority, clinical_notes FROM studies")
     assert study == {"priority": "urgent", "clinical_notes": "new words"}
+
+
+def test_whose_it_was_is_known_until_its_bytes_are_given_up(world: World) -> None:
+    deletion = world.keeping.delete(USER, STUDY, None, "test")
+    found = world.keeping.deletion(1, deletion.id)
+    assert found == deletion and found is not None
+    assert (found.patient_id, found.patient_name, found.modalities_in_study) == ("P", "Doe^Jane", "OT")
+    assert world.keeping.deletion(2, deletion.id) is None
+    world.shelf.run("UPDATE jobs SET run_at = 0 WHERE kind = :kind", kind=PURGE)
+    world.work()
+    purged = world.keeping.deletion(1, deletion.id)
+    assert purged is not None and (purged.patient_name, purged.reason) == (None, "test")
+
+
+def test_those_that_can_be_brought_back(world: World) -> None:
+    first = world.keeping.delete(USER, STUDY, f"{STUDY}.1.1", "test")
+    second = world.keeping.delete(USER, STUDY, f"{STUDY}.1.2", "test")
+    world.keeping.restore(USER, first.id)
+
+    def until(moment: datetime) -> tuple[list[str], int]:
+        found, total = world.keeping.deletions(1, 10, 0, moment)
+        return [each.id for each in found], total
+
+    assert until(second.deleted_at) == ([second.id], 1)
+    assert until(second.purge_at) == ([], 0)
+    assert world.keeping.deletions(1, 10, 0)[1] == 2
 
 
 def test_what_is_not_ones_own_cannot_be_brought_back(world: World) -> None:
