@@ -7,7 +7,6 @@ answer costs little more than a dictionary look-up for each attribute.
 from __future__ import annotations
 
 import struct
-import zlib
 from base64 import b64decode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -18,7 +17,7 @@ from pydicom.charset import python_encoding
 from pacs.attributes import Attribute
 from pacs.dicom import charset
 from pacs.dicom.dictionary import SPECIFIC_CHARACTER_SET, TEXT_VRS
-from pacs.dicom.encoding import LONG_FORM, MAX_SHORT, UNCOMPRESSED, Encoding, encoding_of, padding
+from pacs.dicom.encoding import LONG_FORM, MAX_SHORT, UNCOMPRESSED, Encoding, deflated, encoding_of, padding
 from pacs.dicom.reader import Header
 from pacs.dicom.writer import WriteElement, encode_dataset
 from pacs.model import Values
@@ -75,7 +74,7 @@ class AnswerEncoder:
             data = self._encode(values, self._charsets)
         except UnicodeEncodeError:
             data = self._encode(values, _UTF_8)
-        return _deflated(data) if self._deflated else data
+        return b"".join(deflated((data,))) if self._deflated else data
 
     def _encode(self, values: Values, charsets: Charsets) -> bytes:
         elements = [
@@ -160,9 +159,3 @@ def _plain(value: Any, vr: str) -> Any:
 
 def _name(groups: Mapping[str, str]) -> str:
     return "=".join(groups.get(group, "") for group in _NAME_GROUPS).rstrip("=")
-
-
-def _deflated(data: bytes) -> bytes:
-    deflater = zlib.compressobj(wbits=-zlib.MAX_WBITS)
-    deflated = deflater.compress(data) + deflater.flush()
-    return deflated + bytes(len(deflated) % 2)

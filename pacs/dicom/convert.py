@@ -9,12 +9,11 @@ frame by frame by a function passed in, and what describes the pixels is correct
 from __future__ import annotations
 
 import struct
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
 from pacs.dicom.dictionary import ITEM, ITEM_DELIMITATION, SEQUENCE_DELIMITATION, UNDEFINED
-from pacs.dicom.encoding import UNIT, Encoding, encoding_of, padding, swapped
+from pacs.dicom.encoding import UNIT, Encoding, deflated, encoding_of, padding, swapped
 from pacs.dicom.frames import EncapsulatedFrames, frame_index
 from pacs.dicom.image import DecodedFrame, ImagePixel, image_pixel, number
 from pacs.dicom.reader import Element, Header
@@ -42,7 +41,7 @@ def convert(header: Header, transfer_syntax: str, decode: Decode) -> Iterator[by
     """
     target = encoding_of(transfer_syntax)
     pieces = _gathered(_Conversion(target, decode).data_set(header))
-    return _deflated(pieces) if target.deflated else pieces
+    return deflated(pieces) if target.deflated else pieces
 
 
 def _gathered(parts: Iterable[bytes]) -> Iterator[bytes]:
@@ -55,18 +54,6 @@ def _gathered(parts: Iterable[bytes]) -> Iterator[bytes]:
             piece.clear()
     if piece:
         yield bytes(piece)
-
-
-def _deflated(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Raw deflate, padded to an even length (PS3.5 §A.5)."""
-    deflater = zlib.compressobj(wbits=-zlib.MAX_WBITS)
-    length = 0
-    for piece in pieces:
-        if deflated := deflater.compress(piece):
-            length += len(deflated)
-            yield deflated
-    rest = deflater.flush()
-    yield rest + bytes((length + len(rest)) % 2)
 
 
 class _Conversion:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from array import array
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from pydicom.uid import (
@@ -94,3 +95,17 @@ def swapped(data: bytes, unit: int) -> bytes:
     numbers = array(_CODES[unit], data[:whole])
     numbers.byteswap()
     return numbers.tobytes() + data[whole:]
+
+
+def deflated(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Raw deflate, padded to an even length (PS3.5 §A.5), in pieces of even lengths (PS3.8 §E.1)."""
+    deflater = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    rest = b""
+    for piece in pieces:
+        rest += deflater.compress(piece)
+        even = len(rest) & ~1
+        if even:
+            yield rest[:even]
+            rest = rest[even:]
+    rest += deflater.flush()
+    yield rest + bytes(len(rest) % 2)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import struct
-import zlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pacs.dicom.charset import encode
 from pacs.dicom.dictionary import TEXT_VRS
-from pacs.dicom.encoding import Encoding, encoding_of
+from pacs.dicom.encoding import Encoding, deflated, encoding_of
 
 WriteElement = tuple[int, str, Any]
 """Tag, VR, value. A value is text (several joined by backslashes), bytes as they are, a number, a
@@ -28,10 +27,7 @@ def encode_dataset(
     """
     encoding = encoding_of(transfer_syntax)
     data = _data_set(elements, encoding, tuple(charsets))
-    if not encoding.deflated:
-        return data
-    deflater = zlib.compressobj(wbits=-zlib.MAX_WBITS)
-    return deflater.compress(data) + deflater.flush()
+    return b"".join(deflated((data,))) if encoding.deflated else data
 
 
 def _data_set(elements: Iterable[WriteElement], encoding: Encoding, charsets: tuple[str, ...]) -> bytes:

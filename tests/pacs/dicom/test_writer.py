@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import io
+import random
 from typing import Any
 
 import pytest
 from pydicom.filereader import read_dataset
 
+from pacs.dicom.encoding import deflated
 from pacs.dicom.reader import read_header
 from pacs.dicom.source import BytesSource
 from pacs.dicom.writer import encode_dataset
@@ -70,3 +72,11 @@ def test_what_cannot_be_written() -> None:
         encode_dataset([(0x00100010, "PN", "山田")], EXPLICIT, ("ISO_IR 100",))
     with pytest.raises(ValueError, match="0028,0010"):
         encode_dataset([(0x00280010, "US", 70_000)], EXPLICIT)
+
+
+def test_what_is_deflated_has_an_even_length_as_every_piece_of_it() -> None:
+    lengths = {len(encode_dataset([(0x00080016, "UI", "1." * n + "1")], DEFLATED)) % 2 for n in range(30)}
+    assert lengths == {0}
+    noise = random.Random(1).randbytes
+    pieces = list(deflated(noise(99_999) for _ in range(9)))
+    assert len(pieces) > 1 and {len(piece) % 2 for piece in pieces} == {0}
