@@ -41,11 +41,11 @@ class ByteRange:
 def byte_range(request: Request, size: int, etag: str) -> ByteRange:
     """What `request` asks of a body of `size` bytes known as `etag` (with its quotes).
 
-    Several ranges at once, another unit or an outdated `If-Range` get the whole body, as a server may
-    answer. `RangeNotSatisfiable` when nothing lies there.
+    Several ranges at once, another unit, another method than GET or an outdated `If-Range` get the whole
+    body, as a server may answer. `RangeNotSatisfiable` when nothing lies there.
     """
     whole = ByteRange(0, size, size, False, etag)
-    found = _ONE.fullmatch(request.headers.get("range", ""))
+    found = _ONE.fullmatch(request.headers.get("range", "")) if request.method == "GET" else None
     if found is None or request.headers.get("if-range", etag) != etag:
         return whole
     first, last = found.groups()

@@ -54,7 +54,7 @@ class Streamed(StreamingResponse):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             if scope["method"] == "HEAD":
-                await Response(None, self.status_code, self.headers)(scope, receive, send)
+                await self._head(send)
             else:
                 await super().__call__(scope, receive, send)
         finally:
@@ -62,6 +62,11 @@ class Streamed(StreamingResponse):
                 if self._ahead is not None:
                     await asyncio.wait((self._ahead,))
                 await run_in_threadpool(self._batches.close)
+
+    async def _head(self, send: Send) -> None:
+        """A size that nobody knows is not told as none (RFC 9110 §8.6)."""
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        await send({"type": "http.response.body", "body": b""})
 
     async def stream_response(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})

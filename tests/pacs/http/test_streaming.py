@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -109,6 +110,22 @@ def test_head_makes_one_piece_only() -> None:
     source = Source()
     assert b"".join(run(Streamed(source(), "text/plain", 10 * PIECE), "HEAD")) == b""
     assert (source.made, source.closed) == (1, True)
+
+
+@pytest.mark.parametrize("size", [None, 10 * PIECE])
+def test_head_tells_the_size_that_get_would_have(size: int | None) -> None:
+    started = list[MutableMapping[str, Any]]()
+
+    async def receive() -> dict[str, Any]:
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        started.append(message)
+
+    anyio.run(Streamed(Source()(), "text/plain", size), {"type": "http", "method": "HEAD"}, receive, send)
+    told = Headers(raw=started[0]["headers"]).get("content-length")
+    assert told == (None if size is None else str(size))
 
 
 def test_what_fails_at_first_fails_before_the_answer() -> None:
@@ -220,6 +237,11 @@ def test_a_part_of_something_else_is_not_sent() -> None:
     assert byte_range(_request("bytes=1-2", '"e"'), 100, '"e"').status == 206
 
 
-def _request(header: str, if_range: str = "") -> Request:
+def test_parts_are_of_what_get_gives_only() -> None:
+    assert byte_range(_request("bytes=1-2", method="HEAD"), 100, '"e"').status == 200
+    assert byte_range(_request("bytes=100-", method="HEAD"), 100, '"e"').status == 200
+
+
+def _request(header: str, if_range: str = "", method: str = "GET") -> Request:
     headers = [(b"range", header.encode())] + ([(b"if-range", if_range.encode())] if if_range else [])
-    return Request({"type": "http", "headers": headers})
+    return Request({"type": "http", "method": method, "headers": headers})
