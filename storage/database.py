@@ -5,7 +5,8 @@ Make a `Database` after forking: connections and locks do not survive it.
 SQLite has one writer at a time. Its own waiting is polling, in which the unlucky starve; so the
 writers of one file first queue at a lock file beside it, where the kernel wakes them in turn.
 
-Waiting for others has an end: for a turn, a connection, what a stranger or a frozen node has locked.
+Waiting for others has an end: for a turn, a connection, an answer, what a stranger or a frozen node has
+locked.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 
 from pacs.errors import DatabaseUnavailable
 from storage.faults import database_faults
+from storage.silence import SILENCE, bound_silence
 
 _FILE_MODE = 0o640
 
@@ -59,8 +61,11 @@ IDLE = 60.0
 class Database:
     """Connections for reading and transactions for writing."""
 
-    def __init__(self, url: str, *, connections: int = 16) -> None:
-        """`connections`: how many one process opens for reading at most."""
+    def __init__(self, url: str, *, connections: int = 16, silence: float | None = SILENCE) -> None:
+        """`connections`: how many one process opens for reading at most.
+
+        `silence`: seconds that a statement of PostgreSQL may take; None where it may take any time.
+        """
         parsed = make_url(url)
         self.dialect = parsed.get_backend_name()
         self._queue: _WriterQueue | None = None
@@ -75,8 +80,8 @@ class Database:
                 self._at_hand.put(None)
             self._writer = _sqlite(url, "BEGIN IMMEDIATE", 1)
         else:
-            self._reader = _postgresql(parsed, connections)
-            self._writer = _postgresql(parsed, _WRITERS)  # of its own: readers do not keep it waiting
+            self._reader = _postgresql(parsed, connections, silence)
+            self._writer = _postgresql(parsed, _WRITERS, silence)  # its own: readers do not hold it up
             event.listen(self._writer, "connect", _impatient)
 
     @contextmanager
@@ -192,8 +197,8 @@ class _WriterQueue:
         os.close(self._fd)
 
 
-def _postgresql(url: URL, connections: int) -> Engine:
-    return create_engine(
+def _postgresql(url: URL, connections: int, silence: float | None) -> Engine:
+    engine = create_engine(
         url,
         pool_size=min(4, connections),
         max_overflow=max(connections - 4, 0),
@@ -202,6 +207,8 @@ def _postgresql(url: URL, connections: int) -> Engine:
         hide_parameters=True,  # law 7: an error names a statement, never its values
         connect_args=_POSTGRESQL,
     )
+    bound_silence(engine, silence)
+    return engine
 
 
 def _impatient(connection: Any, _: object) -> None:

@@ -9,9 +9,10 @@ import subprocess
 import tempfile
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 
@@ -54,6 +55,22 @@ class Cluster:
     def stop(self) -> None:
         """Whoever is connected is cut off."""
         self._run("pg_ctl", "stop", "-w", "-D", self._data, "-m", "fast")
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Its connections stay open, and new ones come to be; nothing answers."""
+        parent = psutil.Process(int((Path(self._data) / "postmaster.pid").read_text().split()[0]))
+        parent.suspend()  # first: it begins no more of them
+        stopped = [parent]
+        try:
+            for child in parent.children():
+                with suppress(psutil.NoSuchProcess):
+                    child.suspend()
+                    stopped.append(child)
+            yield
+        finally:
+            for process in reversed(stopped):
+                process.resume()
 
     def close(self) -> None:
         try:

@@ -41,7 +41,7 @@ def newest() -> str:
 
 @contextmanager
 def _opened(url: str) -> Iterator[Database]:
-    database = Database(url)
+    database = Database(url, silence=None)  # an index over millions takes its time
     try:
         yield database
     finally:

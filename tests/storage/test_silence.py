@@ -1,0 +1,72 @@
+"""A PostgreSQL that froze is told from one that works, whatever waits for it; and it comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+from sqlalchemy import select, text
+
+from pacs.errors import DatabaseUnavailable
+from storage import database as database_module
+from storage import silence
+from storage.database import Database
+from tests.servers import Cluster, cluster
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[Cluster]:
+    with cluster() as made:
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(silence, "PING", 0.2)
+    monkeypatch.setitem(database_module._POSTGRESQL, "connect_timeout", 2)
+
+
+def answers(database: Database) -> bool:
+    with database.read() as connection:
+        return connection.execute(select(1)).scalar() == 1
+
+
+def test_who_comes_is_told_and_so_is_who_comes_later(world: Cluster) -> None:
+    with closing(Database(world.url)) as database:
+        assert answers(database)
+        with world.frozen():
+            for _ in range(2):  # a connection that was idle, and a new one
+                with pytest.raises(DatabaseUnavailable):
+                    answers(database)
+        assert answers(database)
+
+
+@pytest.mark.parametrize("way", ["read", "glance", "write"])
+def test_who_waits_for_an_answer_is_told(world: Cluster, way: str) -> None:
+    with closing(Database(world.url, silence=0.5)) as database:
+        with pytest.raises(DatabaseUnavailable), getattr(database, way)() as connection:
+            connection.execute(select(1))
+            with world.frozen():
+                connection.execute(select(1))
+        assert answers(database)
+
+
+def test_who_commits_is_told(world: Cluster) -> None:
+    with closing(Database(world.url, silence=0.5)) as database:
+        frozen = world.frozen()
+        with pytest.raises(DatabaseUnavailable), database.write() as connection:
+            connection.execute(text("CREATE TABLE seen (pk integer)"))
+            frozen.__enter__()
+        frozen.__exit__(None, None, None)
+        assert answers(database)
+
+
+def test_what_the_server_says_leaves_the_connection_open(world: Cluster) -> None:
+    with closing(Database(world.url)) as database, closing(database.own_connection()) as own:
+        own.execute("SET statement_timeout = 50")
+        with pytest.raises(Exception, match="statement timeout"):
+            own.execute("SELECT pg_sleep(60)")
+        assert not own.closed
+        assert not list(own.notifies(timeout=0.01))  # nor is it silence that nobody has news
+        assert own.execute("SELECT 1").fetchone() == (1,)
