@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
+from math import inf, isfinite
 
 from pacs.errors import BadInput
 from pacs.pixels.presentation import Annotation, Function, IccProfile, Presentation, Region, Viewport, Window
@@ -27,7 +27,7 @@ def presentation(given: Mapping[str, str]) -> Presentation:
 
 def number(text: str, name: str) -> float:
     text = text.strip()
-    if not _NUMBER.fullmatch(text) or not math.isfinite(float(text)):
+    if not _NUMBER.fullmatch(text) or not isfinite(float(text)):
         raise BadInput(f"{name} must be a number")
     return float(text)
 
@@ -58,15 +58,19 @@ def _window(text: str) -> Window:
 
 
 def viewport(text: str) -> Viewport:
-    """`vw,vh`, or with the region of the image to be shown: `vw,vh,sx,sy,sw,sh` (§8.3.5.1.3)."""
-    parts = text.split(",")
+    """`vw,vh`, or with the region of the image to be shown: `vw,vh,sx,sy,sw,sh` (§8.3.5.1.3).
+
+    What is left empty is the image's: its corner, its edges.
+    """
+    parts = [part.strip() for part in text.split(",")]
     if len(parts) not in (2, 6):
         raise BadInput("viewport is width,height or width,height,x,y,width,height of the source")
     width, height = (integer(part, "the viewport's side", 1, LARGEST_SIDE) for part in parts[:2])
-    source = [part.strip() for part in parts[2:]]
-    if not any(source):
+    if not any(parts[2:]):
         return Viewport(width, height)
-    region = Region(*(number(part, "the viewport's source") for part in source))
+    x, y = (number(part or "0", "the viewport's source") for part in parts[2:4])
+    sides = (number(part, "the viewport's source") if part else inf for part in parts[4:])
+    region = Region(x, y, *sides)
     if region.x < 0 or region.y < 0 or not region.width or not region.height:
         raise BadInput("the viewport's source holds no pixel")
     return Viewport(width, height, region)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,6 +27,8 @@ from pacs.pixels.presentation import Annotation, Function, IccProfile, Presentat
         ({"window": "40,0.5,linear_exact"}, Presentation(window=Window(40, 0.5, Function.LINEAR_EXACT))),
         ({"viewport": "512,256"}, Presentation(viewport=Viewport(512, 256))),
         ({"viewport": "512,256,,,,"}, Presentation(viewport=Viewport(512, 256))),
+        ({"viewport": "5,6,,,7,8"}, Presentation(viewport=Viewport(5, 6, Region(0, 0, 7, 8)))),
+        ({"viewport": "5,6,1,2,,"}, Presentation(viewport=Viewport(5, 6, Region(1, 2, inf, inf)))),
         ({"viewport": "5,6,1,2,-3,4"}, Presentation(viewport=Viewport(5, 6, Region(1, 2, -3, 4)))),
         ({"quality": "1"}, Presentation(quality=1)),
         ({"annotation": "patient"}, Presentation(annotations=frozenset({Annotation.PATIENT}))),
@@ -55,7 +59,6 @@ def test_understood(asked: dict[str, str], meant: Presentation) -> None:
         {"viewport": "5"},
         {"viewport": "100000,100000"},
         {"viewport": "5,5,1"},
-        {"viewport": "5,5,1,1,,"},
         {"viewport": "5,5,0,0,0,5"},
         {"viewport": "5,5,-1,0,5,5"},
         {"quality": "0"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,7 @@ QUARTERS = np.kron(np.array([[0, 80], [160, 240]], "u1"), np.ones((50, 100), "u1
         ({}, Viewport(7, 1), (1, 2)),
         ({}, Viewport(100, 100, Region(0, 0, 50, 50)), (100, 100)),
         ({}, Viewport(100, 100, Region(150, 50, 500, 500)), (100, 100)),
+        ({}, Viewport(100, 100, Region(150, 50, inf, inf)), (100, 100)),
         ({"PixelAspectRatio": [2, 1]}, Viewport(200, 200), (200, 200)),
         ({"PixelSpacing": [0.5, 1]}, Viewport(200, 200), (50, 200)),
         ({"ImagerPixelSpacing": [0.2, 0.1]}, Viewport(100, 100), (100, 100)),
