@@ -11,8 +11,8 @@ from sqlalchemy import Connection, Table, bindparam, delete, insert, select, upd
 from pacs.attributes import Level
 from pacs.model import Values
 from storage.feeds import BeginAgain
-from storage.rows import Row, attribute_row, has_blanks, item_rows
-from storage.statements import first, rows, run, scalar
+from storage.rows import Row, attribute_row, item_rows, unknown
+from storage.statements import first, run, scalar
 from storage.tables import instances, patients, sequence_values, series, studies
 from storage.upsert import INSERT
 
@@ -63,14 +63,13 @@ class Held:
 
     def fill(self, connection: Connection, values: Values) -> None:
         """Give it what it does not know yet. What is there stays: the first instance has said it."""
-        if not has_blanks(self.level, self._row, values):
+        fresh = unknown(self.level, self._row, values)
+        if not fresh:
             return
-        for column, value in attribute_row(self.level, values).items():
-            if self._row[column] is None:
+        for column, value in attribute_row(self.level, fresh).items():
+            if value is not None:
                 self[column] = value
-        known = {name for (name,) in rows(connection, _ITEMS, _owner(self.level, self.pk))}
-        fresh = item_rows(self._row["org_id"], self.level, self.pk, values)
-        insert_items(connection, (row for row in fresh if row["sequence"] not in known))
+        insert_items(connection, item_rows(self._row["org_id"], self.level, self.pk, fresh))
 
     def flush(self, connection: Connection) -> None:
         if self._changed:
@@ -81,13 +80,6 @@ class Held:
         """With what is kept of its sequences; nothing may lie below it any more."""
         run(connection, _REMOVE_ITEMS, [_owner(self.level, self.pk)])
         run(connection, _REMOVE[self._table], [{"held": self.pk}])
-
-
-_ITEMS = (
-    select(sequence_values.c.sequence)
-    .where(sequence_values.c.level == bindparam("level"), sequence_values.c.owner == bindparam("owner"))
-    .distinct()
-)
 
 
 def _owner(level: Level, pk: int) -> dict[str, Any]:

@@ -66,14 +66,15 @@ def matching_key(attribute: Attribute, text: str) -> str | int | None:
     return None if isinstance(key, int) and abs(key) > _BIGGEST else key
 
 
-def has_blanks(level: Level, row: Mapping[str, Any], values: Values) -> bool:
-    """Whether `values` know an attribute that `row` does not."""
+def unknown(level: Level, row: Mapping[str, Any], values: Values) -> Values:
+    """What `values` know of this level that `row` does not."""
     known = _LEVELS[level]
-    for attributes in (known.plain, known.keyed, known.sequences):
-        for attribute in attributes:
-            if row[attribute.column] is None and attribute.keyword in values:
-                return True
-    return False
+    return {
+        attribute.keyword: values[attribute.keyword]
+        for attributes in (known.plain, known.keyed, known.sequences)
+        for attribute in attributes
+        if row[attribute.column] is None and attribute.keyword in values
+    }
 
 
 def item_rows(organization: int, level: Level, owner: int, values: Values) -> Iterator[Row]:

@@ -161,6 +161,16 @@ def test_later_instances_fill_blanks_and_change_nothing_else(database: Database,
     ]
 
 
+def test_what_cannot_be_matched_is_not_found_by_what_came_later(database: Database, entries: Entries) -> None:
+    store(entries, received(StudyDate="some day", SeriesNumber="one"))
+    later = {"StudyDate": "19990101", "SeriesNumber": "7", "StudyDescription": "Chest", "ProtocolName": "x"}
+    store(entries, received(1, 1, 2, **later))
+    (study,) = rows(database, "SELECT study_date, study_date_key, study_description FROM studies")
+    assert tuple(study.values()) == ("some day", None, "Chest")
+    (series,) = rows(database, "SELECT series_number, series_number_key FROM series")
+    assert tuple(series.values()) == ("one", None)
+
+
 def test_modalities_and_sop_classes_are_collected(database: Database, entries: Entries) -> None:
     store(entries, received(series=1, Modality="PT", sop_class="1.2.2"))
     store(entries, received(series=2, Modality="CT", sop_class="1.2.1"))
