@@ -105,7 +105,7 @@ def _item_text(item: Mapping[str, Any], keyword: str) -> str:
 
 
 def patient_identity(values: Values, study_instance_uid: str) -> str:
-    """What makes two patients one: Patient ID and its issuer, exactly as sent.
+    """What makes two patients one: Patient ID and its issuer, as sent but for padding.
 
     Without a Patient ID every study has a patient of its own: nothing says that two unnamed
     people are the same. A digest, as what was sent may be longer than an index takes.

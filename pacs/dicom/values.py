@@ -15,7 +15,8 @@ _NUMBERS = {"FD": "d", "FL": "f", "SL": "l", "SS": "h", "SV": "q", "UL": "L", "U
 _SIZES = {vr: Struct("<" + form).size for vr, form in _NUMBERS.items()}
 _WHOLE = frozenset({"LT", "ST", "UR", "UT"})
 """One value, backslashes and leading spaces included."""
-_BOTH_SIDES = frozenset({"AE", "AS", "CS", "DA", "DS", "DT", "IS", "TM", "UI"})
+_BOTH_SIDES = frozenset({"AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "SH", "TM", "UI"})
+"""Spaces before a value are padding too; of all others those behind it alone are."""
 _PADDING = " \0"
 _NAME_PADDING = " \0="
 """Trailing component groups may be left away (PS3.5 §6.2.1.1), but some writers do not."""

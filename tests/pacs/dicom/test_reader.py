@@ -143,6 +143,19 @@ def test_trailing_padding_is_no_element() -> None:
     assert (len(header), header.truncated) == (2, False)
 
 
+@pytest.mark.parametrize(
+    ("vr", "text"), [("LO", "A1\\B 2"), ("SH", "A1\\B 2"), ("PN", " A1\\ B 2"), ("LT", "  A1 \\ B 2")]
+)
+def test_spaces_around_a_value_are_padding_where_its_vr_has_them(vr: str, text: str) -> None:
+    """PS3.5 §6.2; a Patient ID with a space in front could not be found by what people see."""
+    assert (
+        read(CLASS + short(0x00100020, vr, b"  A1 \\ B 2 " if vr == "LT" else b" A1 \\ B 2 ")).text(
+            0x00100020
+        )
+        == text
+    )
+
+
 @pytest.mark.parametrize("data", [b"", b"\0", b"1234567"])
 def test_nothing_is_no_data_set(data: bytes) -> None:
     with pytest.raises(InvalidDataSet):
