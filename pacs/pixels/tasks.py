@@ -15,6 +15,7 @@ from pacs.dicom.limits import DEFAULT, Limits
 from pacs.dicom.reader import read_header
 from pacs.dicom.source import BytesSource, Source
 from pacs.errors import NotFound
+from pacs.pixels.cine import frame_milliseconds
 from pacs.pixels.decode import decode
 from pacs.pixels.encode import encode, stored_png
 from pacs.pixels.frame import read_frame
@@ -68,24 +69,11 @@ class Render:
         if self.media_type == PNG_OF_STORED_VALUES:
             return stored_png(header, read_frame(header, index, self.frames[0]))
         pictures = self._pictures(header, index)
-        return encode(pictures, self.media_type, self.how.quality, _milliseconds(header))
+        return encode(pictures, self.media_type, self.how.quality, frame_milliseconds(header))
 
     def _pictures(self, header: Header, index: FrameIndex) -> Iterator[Picture]:
         for number in self.frames:
             yield render(header, read_frame(header, index, number), number, self.how)
-
-
-def _milliseconds(header: Header) -> int:
-    """Between two frames, as the data set says (PS3.3 §C.7.6.5); 0 when it does not."""
-    for attribute, thousandths in (
-        ("FrameTime", False),
-        ("CineRate", True),
-        ("RecommendedDisplayFrameRate", True),
-    ):
-        match header.values(attribute)[:1]:
-            case [int() | float() as value] if value > 0:
-                return max(1, round(1000 / value if thousandths else value))
-    return 0
 
 
 @dataclass(frozen=True, slots=True)

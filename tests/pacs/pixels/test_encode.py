@@ -12,12 +12,15 @@ from PIL import Image
 from pydicom.uid import JPEG2000Lossless, JPEGBaseline8Bit
 
 from pacs.dicom.image import ImagePixel
+from pacs.dicom.part10 import read_part10
 from pacs.errors import NotConvertible
 from pacs.pixels.cine import frame_milliseconds
 from pacs.pixels.decode import decode
 from pacs.pixels.encode import ANIMATED, MEDIA_TYPES, encode, stored_png
 from pacs.pixels.frame import read_frame
 from pacs.pixels.picture import Picture
+from pacs.pixels.presentation import AS_STORED
+from pacs.pixels.tasks import Render, StoredPixels
 from pacs.pixels.transcode import encode_frame
 from tests.pacs.pixels.images import image, opened
 
@@ -92,6 +95,20 @@ def test_what_does_not_fit_is_refused(pictures: Picture | list[Picture], media_t
 def test_cine_rate(attributes: dict[str, object], milliseconds: int) -> None:
     header, _ = opened(image(np.zeros((2, 2), "u1"), **attributes))
     assert frame_milliseconds(header) == milliseconds
+
+
+@pytest.mark.parametrize(
+    ("attributes", "milliseconds"),
+    [({"FrameTimeVector": [0, 40, 40]}, 40), ({"FrameTime": "1e300"}, 10_000), ({}, 100)],
+)
+def test_an_animation_has_its_rate(attributes: dict[str, object], milliseconds: int) -> None:
+    dataset = image(np.arange(12, dtype="u1").reshape(6, 2), NumberOfFrames=3, **attributes)
+    dataset.Rows = 2
+    source = opened(dataset)[0].source
+    part10 = read_part10(source)
+    pixels = StoredPixels(part10.transfer_syntax, part10.dataset_offset, None)
+    gif = Render(pixels, (0, 1, 2), AS_STORED, "image/gif").run(source)
+    assert Image.open(BytesIO(gif)).info["duration"] == milliseconds
 
 
 @pytest.mark.parametrize(
