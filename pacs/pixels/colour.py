@@ -32,7 +32,7 @@ def colour(header: Header, frame: DecodedFrame) -> Octets:
     if image.bits_stored > 8:
         samples = samples >> image.bits_stored - 8
     elif image.bits_stored < 8:
-        samples = samples * (255 // ((1 << image.bits_stored) - 1))
+        samples = samples * np.uint32(255) // np.uint32((1 << image.bits_stored) - 1)
     pixels = _shaped(frame, samples.astype(np.uint8, copy=False))
     if space in ("RGB", "YBR_RCT", "YBR_ICT"):
         return pixels

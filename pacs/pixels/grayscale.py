@@ -21,6 +21,7 @@ from pacs.pixels.samples import Grey, Values, grey
 Stage = Callable[[Values], Values]
 Unit = NDArray[np.float64]
 """Brightness from 0 to 1."""
+_PADDED = ("", "Float", "DoubleFloat")
 Voi = Callable[[Values], Unit]
 
 
@@ -90,10 +91,11 @@ def _window(holder: Header) -> Window | None:
 def windowed(window: Window, is_float: bool = False) -> Voi:
     """§C.11.2.1.2 and §C.11.2.1.3; without width, a threshold.
 
-    LINEAR counts whole steps, which floating point does not have: there it is taken exactly.
+    LINEAR counts whole steps, which floating point does not have: there it is taken exactly, and so are
+    windows narrower than a step, as PET images have them.
     """
     center, width = window.center, window.width
-    if window.function is Function.LINEAR and not is_float:
+    if window.function is Function.LINEAR and not is_float and not 0 < width < 1:
         center, width = center - 0.5, width - 1
     if width <= 0:
         return lambda values: (values > center).astype(np.float64)
@@ -117,13 +119,13 @@ def _natural_window(header: Header, stored: Grey, image: ImagePixel, modality: S
 
 
 def _padding(header: Header, values: Values) -> NDArray[Any]:
-    """Pixel Padding Value, or the range up to its limit (PS3.3 §C.7.5.1.1.2)."""
-    padding = numeric(header, "PixelPaddingValue")
-    if padding is None:
-        return np.zeros(values.shape, bool)
-    limit = numeric(header, "PixelPaddingRangeLimit")
-    low, high = sorted((padding, padding if limit is None else limit))
-    return (values >= low) & (values <= high)
+    """Pixel Padding Value, or the range up to its limit (PS3.3 §C.7.5.1.1.2, §C.7.6.24, §C.7.6.25)."""
+    for kind in _PADDED:
+        padding, limit = (numeric(header, f"{kind}PixelPadding{word}") for word in ("Value", "RangeLimit"))
+        if padding is not None:
+            low, high = sorted((padding, padding if limit is None else limit))
+            return (values >= low) & (values <= high)
+    return np.zeros(values.shape, bool)
 
 
 def is_inverse(header: Header, image: ImagePixel) -> bool:

@@ -119,6 +119,13 @@ def test_wide_colour_keeps_its_upper_bits(scale: int, stored: int, dtype: str) -
     assert (shown(image(pixels.astype(dtype), stored)) == RGB).all()
 
 
+@pytest.mark.parametrize("stored", range(1, 8))
+def test_narrow_colour_reaches_white(stored: int) -> None:
+    most = (1 << stored) - 1
+    pixels = np.array([[[0, most // 2, most]]], "u1")
+    assert shown(image(pixels, stored)).tolist() == [[[0, 255 * (most // 2) // most, 255]]]
+
+
 PRIMARIES = [[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255], [0, 0, 0], [128, 128, 128]]
 FULL = [[76, 85, 255], [150, 44, 21], [29, 255, 107], [255, 128, 128], [0, 128, 128], [128, 128, 128]]
 PARTIAL = [[82, 90, 240], [145, 54, 34], [41, 240, 110], [235, 128, 128], [16, 128, 128], [126, 128, 128]]

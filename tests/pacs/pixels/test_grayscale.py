@@ -27,6 +27,8 @@ RAMP = np.array([[0, 1, 2, 3, 4]], "<u2")
         (Window(2, 4, SIGMOID), [0, 1, 2, 3, 4], [30, 69, 128, 186, 225]),
         (Window(2, 1, LINEAR), [0, 1, 2, 3], [0, 0, 255, 255]),
         (Window(2, 0, LINEAR), [0, 1, 2, 3], [0, 0, 255, 255]),
+        # narrower than a step, of values that slopes made small
+        (Window(0.25, 0.5, LINEAR), [-0.25, 0, 0.125, 0.25, 0.5, 1], [0, 0, 64, 128, 255, 255]),
         (Window(2, 0, EXACT), [1, 2, 3], [0, 0, 255]),
         (Window(2, 0, SIGMOID), [1, 2, 3], [0, 0, 255]),
         (Window(2, -5, EXACT), [1, 2, 3], [0, 0, 255]),
@@ -213,6 +215,25 @@ def test_floating_point(keyword: str, dtype: str) -> None:
     dataset.BitsAllocated = values.itemsize * 8
     setattr(dataset, keyword, values.tobytes())
     assert shown(dataset).tolist() == [[0, 0, 128, 255, 255]]
+
+
+@pytest.mark.parametrize(
+    ("kind", "dtype", "limits", "expected"),
+    [
+        ("Float", "<f4", {"Value": -1e30}, [0, 0, 128, 255, 255]),
+        ("DoubleFloat", "<f8", {"Value": -1e300}, [0, 0, 128, 255, 255]),
+        ("Float", "<f4", {"Value": -1e30, "RangeLimit": -1}, [0, 0, 0, 255, 255]),
+    ],
+)
+def test_padding_in_floating_point(
+    kind: str, dtype: str, limits: dict[str, float], expected: list[int]
+) -> None:
+    values = np.array([[limits["Value"], -1, 0, 1, 1]], dtype)
+    dataset = image(RAMP, **{f"{kind}PixelPadding{word}": value for word, value in limits.items()})
+    del dataset.PixelData
+    dataset.BitsAllocated = values.itemsize * 8
+    setattr(dataset, f"{kind}PixelData", values.tobytes())
+    assert shown(dataset).tolist() == [expected]
 
 
 def test_single_bits() -> None:
