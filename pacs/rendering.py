@@ -23,7 +23,7 @@ from pacs.pixels.presentation import AS_STORED, Presentation, Viewport
 from pacs.pixels.tasks import Render, StoredPixels, Workers
 from pacs.ports import Cache, CacheFigures
 
-VERSION = 1
+VERSION = 2
 """Raised whenever other pictures are made of the same object."""
 
 THUMBNAIL = Presentation(viewport=Viewport(200, 200))

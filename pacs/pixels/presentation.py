@@ -62,13 +62,14 @@ class Presentation:
     """`window` None: what the data set says, else what the frame's values need.
 
     `viewport` None: one pixel of the frame is one pixel of the picture.
+    `overlays`: a side or a finding may be marked by nothing else.
     `quality`: 1 to 100, for lossy media types.
     """
 
     window: Window | None = None
     viewport: Viewport | None = None
     annotations: frozenset[Annotation] = frozenset()
-    overlays: bool = False
+    overlays: bool = True
     quality: int = 90
     icc: IccProfile = IccProfile.YES
 

@@ -102,7 +102,7 @@ def test_another_organisation_learns_nothing(rendering: Rendering, workers: Coun
         Wish("image/jpeg", (0,), Presentation(viewport=Viewport(1, 2))),
         Wish("image/jpeg", (0,), Presentation(annotations=frozenset({Annotation.PATIENT}))),
         Wish("image/jpeg", (0,), Presentation(quality=1)),
-        Wish("image/jpeg", (0,), Presentation(overlays=True)),
+        Wish("image/jpeg", (0,), Presentation(overlays=False)),
     ],
 )
 def test_another_wish_is_another_picture(rendering: Rendering, workers: Counting, other: Wish) -> None:

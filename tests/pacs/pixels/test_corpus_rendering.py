@@ -34,6 +34,9 @@ from pacs.pixels.render import render
 from tests.corpus import SHARED_DATA, corpus_files, needs_corpus
 
 Renderer = Callable[[Any, int], np.ndarray]
+BARE = Presentation(overlays=False)
+"""What DCMTK shows with `-O`."""
+
 BIG_ENDIAN = "1.2.840.10008.1.2.2"
 
 pytestmark = [
@@ -98,7 +101,7 @@ def test_renders_as_elsewhere(name: str, tmp_path: Path) -> None:
         warnings.simplefilter("ignore")
         elsewhere = Elsewhere(SHARED_DATA / name, header, tmp_path)
         for number in sorted({0, len(index) // 2}):
-            mine = render(header, read_frame(header, index, number), number, AS_STORED).pixels
+            mine = render(header, read_frame(header, index, number), number, BARE).pixels
             theirs = elsewhere.rendered(number)
             if theirs.ndim == 3 and mine.ndim == 2:
                 theirs = theirs[..., 0]
@@ -348,7 +351,7 @@ def test_wanted_windows_as_elsewhere(name: str, function: Function) -> None:
     """DCMTK knows no LINEAR_EXACT, which is LINEAR with another center and width."""
     header, index = opened(SHARED_DATA / name)
     assert index is not None
-    mine = render(header, read_frame(header, index, 0), 0, Presentation(Window(300, 500, function)))
+    mine = render(header, read_frame(header, index, 0), 0, Presentation(Window(300, 500, function), overlays=False))
     exact = function is Function.LINEAR_EXACT
     arguments = ["+Ww", "300.5" if exact else "300", "501" if exact else "500"]
     arguments.append("+Wfs" if function is Function.SIGMOID else "+Wfl")

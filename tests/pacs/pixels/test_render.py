@@ -83,7 +83,7 @@ def overlay(dataset: Dataset, group: int, bits: np.ndarray, origin: tuple[int, i
     return dataset
 
 
-OVERLAID = Presentation(overlays=True)
+BARE = Presentation(overlays=False)
 CROSS = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], "u1")
 
 
@@ -101,8 +101,8 @@ def test_overlays_are_white_where_they_meet_the_image(
     origin: tuple[int, int], expected: list[list[int]]
 ) -> None:
     dataset = overlay(image(np.full((3, 4), 7, "u1")), 0x6002, CROSS, origin)
-    assert shown(dataset).max() == 7
-    assert shown(dataset, OVERLAID).tolist() == expected
+    assert shown(dataset, BARE).max() == 7
+    assert shown(dataset).tolist() == expected
 
 
 def test_overlays_of_some_frames() -> None:
@@ -110,22 +110,22 @@ def test_overlays_of_some_frames() -> None:
     dataset.Rows, dataset.NumberOfFrames = 2, 3
     bits = np.array([[[1, 0, 0], [0, 0, 0]], [[0, 0, 0], [0, 0, 1]]], "u1")
     overlay(dataset, 0x6000, bits, (1, 1), first=2)
-    assert [int((shown(dataset, OVERLAID, n) == 255).sum()) for n in range(3)] == [0, 1, 1]
-    assert shown(dataset, OVERLAID, 2)[1, 2] == 255
+    assert [int((shown(dataset, number=n) == 255).sum()) for n in range(3)] == [0, 1, 1]
+    assert shown(dataset, number=2)[1, 2] == 255
 
 
 def test_overlays_in_unused_bits() -> None:
     dataset = image(np.array([[0x8001, 0x0002, 0x9003]], "<u2"), 12)
     dataset.add_new((0x6000, 0x0100), "US", 16)
     dataset.add_new((0x6000, 0x0102), "US", 15)
-    assert shown(dataset).tolist() == [[0, 128, 255]]
-    assert shown(dataset, OVERLAID).tolist() == [[255, 128, 255]]
+    assert shown(dataset, BARE).tolist() == [[0, 128, 255]]
+    assert shown(dataset).tolist() == [[255, 128, 255]]
 
 
 def test_a_bit_of_the_value_is_no_overlay() -> None:
     dataset = image(np.array([[0, 0x800, 0xFFF]], "<u2"), 12)
     dataset.add_new((0x6000, 0x0102), "US", 11)
-    assert shown(dataset, OVERLAID).tolist() == [[0, 128, 255]]
+    assert shown(dataset).tolist() == [[0, 128, 255]]
 
 
 @pytest.mark.parametrize("pixels", [np.zeros((200, 300), "u1"), np.zeros((200, 300, 3), "u1")])
@@ -223,7 +223,6 @@ def test_a_forged_data_set_is_rendered_or_refused(
     how = Presentation(
         window=Window(1, 0, list(Function)[kind]) if kind else None,
         viewport=Viewport(8, 8) if kind == 2 else None,
-        overlays=True,
         annotations=frozenset(Annotation),
     )
     dataset.update({raw.tag: raw for raw in (raw_decimal(*each) for each in decimals)})
