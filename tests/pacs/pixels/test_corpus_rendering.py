@@ -351,7 +351,8 @@ def test_wanted_windows_as_elsewhere(name: str, function: Function) -> None:
     """DCMTK knows no LINEAR_EXACT, which is LINEAR with another center and width."""
     header, index = opened(SHARED_DATA / name)
     assert index is not None
-    mine = render(header, read_frame(header, index, 0), 0, Presentation(Window(300, 500, function), overlays=False))
+    how = Presentation(Window(300, 500, function), overlays=False)
+    mine = render(header, read_frame(header, index, 0), 0, how)
     exact = function is Function.LINEAR_EXACT
     arguments = ["+Ww", "300.5" if exact else "300", "501" if exact else "500"]
     arguments.append("+Wfs" if function is Function.SIGMOID else "+Wfl")
