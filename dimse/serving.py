@@ -21,6 +21,8 @@ from pacs.errors import InvalidDataSet, PacsError
 
 log = structlog.get_logger(__name__)
 
+_NAMES = {field.value: field.name.removesuffix("_RQ") for field in CommandField}
+
 
 class Observer(Protocol):
     """Who counts. Called from many threads."""
@@ -32,7 +34,7 @@ class Observer(Protocol):
         """An association was rejected."""
 
     def operation(self, actor: Actor, name: str, status: int, seconds: float) -> None:
-        """A request was answered for good; `name` as in `CommandField`, without its `_RQ`."""
+        """A request was answered for good; `name` as in `CommandField`, without its `_RQ`, or `UNKNOWN`."""
 
 
 @dataclass(slots=True)
@@ -100,7 +102,7 @@ class ServedOperation:
             self._observe(status)
 
     def _observe(self, status: int) -> None:
-        name = CommandField(self.request.field).name.removesuffix("_RQ")
+        name = _NAMES.get(self.request.field, "UNKNOWN")
         self._session.observer.operation(self.actor, name, status, time.monotonic() - self._began)
 
     def run(self, work: Callable[[], None]) -> None:

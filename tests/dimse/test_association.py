@@ -122,12 +122,15 @@ def test_commands_that_nobody_serves(world: World) -> None:
         n_action = Command(CommandField=CommandField.N_ACTION_RQ, MessageID=1, RequestedSOPClassUID="1.2")
         wire.ask(3, n_action, DATA_SET)
         assert wire.response().status == 0x0211
+        wire.ask(1, Command(CommandField=0x0140, MessageID=1, AffectedSOPClassUID="1.2"))  # N-CREATE
+        assert wire.response().status == 0x0211
         wire.ask(3, echo_command(2))  # on a storage context
         assert wire.response().status == 0x0122
         wire.ask(1, store_command(3), DATA_SET)  # on the verification context
         assert wire.response().status == 0x0122
         wire.ask(1, Command(CommandField=CommandField.C_CANCEL_RQ, MessageIDBeingRespondedTo=3))
         assert wire.echo(4) == 0
+    assert world.observer.operations[:2] == [("N_ACTION", 0x0211), ("UNKNOWN", 0x0211)]
 
 
 # --- Who may -----------------------------------------------------------------------------------
