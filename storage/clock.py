@@ -1,4 +1,5 @@
-"""The clock that all nodes share is the database's: one whose own is wrong takes no job that is another's.
+"""The clock that all nodes share is the database's: one whose own is wrong takes no job that is another's,
+ends no session early, and removes nothing that another still reads.
 
 In microseconds since 1970, as `storage.columns` keeps every time. SQLite, whose nodes are all on this
 machine, tells milliseconds.
@@ -6,9 +7,12 @@ machine, tells milliseconds.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from sqlalchemy import BigInteger, ColumnElement, literal_column
+from sqlalchemy import BigInteger, ColumnElement, literal_column, select
+
+from storage.columns import moment
+from storage.database import Database
 
 _NOW = {
     "postgresql": "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)",
@@ -18,6 +22,11 @@ _NOW = {
 
 def now(dialect: str) -> ColumnElement[int]:
     return literal_column(_NOW[dialect], BigInteger)
+
+
+def read(database: Database) -> datetime:
+    with database.read() as connection:
+        return moment(connection.execute(select(now(database.dialect))).scalar_one())
 
 
 def later(dialect: str, by: timedelta) -> ColumnElement[int]:

@@ -237,4 +237,4 @@ class PurgeDeletion:
             held = select(deletions.c.restored_by).where(*mine).with_for_update()
             if under_way.connection.execute(held).scalar() is not None:
                 return False
-            return release(under_way.connection, organization, deletion, under_way.now)
+            return release(under_way.connection, organization, deletion)

@@ -318,7 +318,7 @@ class _Batch:
 
     def finish(self, received: Sequence[Received]) -> None:
         """Write what was gathered."""
-        if vanishing := self._references.write(self._connection, self._transaction.now):
+        if vanishing := self._references.write(self._connection):
             raise BeginAgain({id(i): BlobVanishing() for i in received if i.blob.address in vanishing})
         if self._lost:
             run(self._connection, _PURGE_VERSION, self._lost)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from sqlalchemy import func, select
 
 from storage.database import Database
@@ -26,9 +24,3 @@ def stored_bytes(database: Database) -> float:
     """Looks at every blob's row."""
     with database.read() as connection:
         return float(connection.execute(select(func.coalesce(func.sum(blobs.c.size), 0))).scalar_one())
-
-
-def clock(database: Database) -> datetime:
-    """What time the database thinks it is."""
-    with database.read() as connection:
-        return connection.execute(select(func.now())).scalar_one()

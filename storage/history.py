@@ -68,13 +68,13 @@ class History:
         this = tasks.c.id == old.task, tasks.c.org_id == old.organization
         job = jobs.c.org_id == old.organization, jobs.c.key == job_key(old.kind, old.task)
         with transaction(self.database) as under_way:
-            connection, now = under_way.connection, under_way.now
+            connection = under_way.connection
             if connection.execute(select(tasks.c.id).where(*this).with_for_update()).first() is None:
                 return False  # another node was quicker
             connection.execute(delete(jobs).where(*job, jobs.c.state == "failed"))
             if connection.execute(select(jobs.c.pk).where(*job)).first() is not None:
                 return False  # somebody was, who tries it again
-            if release(connection, old.organization, old.task, now):
+            if release(connection, old.organization, old.task):
                 return True
             connection.execute(delete(tasks).where(*this))
             actor = system_actor(PURGE, old.organization)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select
@@ -38,7 +37,7 @@ def keep(
     references = References(missing)
     for each in files:
         references.add(each.blob)
-    if references.write(under_way.connection, under_way.now):
+    if references.write(under_way.connection):
         raise BlobVanishing
     rows = [
         {"owner": owner, "position": n, "org_id": organization, "blob": each.blob.address, "name": each.name}
@@ -54,7 +53,7 @@ def kept(connection: Connection, organization: int, owner: str) -> list[Kept]:
     return [Kept(Blob(row.address, row.size), row.name) for row in rows]
 
 
-def release(connection: Connection, organization: int, owner: str, now: datetime) -> bool:
+def release(connection: Connection, organization: int, owner: str) -> bool:
     """Give up a batch of them; whether there are more."""
     mine = kept_blobs.c.owner == owner, kept_blobs.c.org_id == organization
     batch = select(kept_blobs.c.position, kept_blobs.c.blob).where(*mine)
@@ -62,6 +61,6 @@ def release(connection: Connection, organization: int, owner: str, now: datetime
     if not found:
         return False
     for address, count in sorted(Counter(row.blob for row in found).items()):
-        give_up(connection, address, count, now)
+        give_up(connection, address, count)
     connection.execute(delete(kept_blobs).where(*mine, kept_blobs.c.position <= found[-1].position))
     return len(found) == _BATCH

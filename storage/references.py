@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, case, literal, update
+from sqlalchemy import Connection, case, update
 
 from pacs.model import Blob
+from storage import clock
 from storage.statements import run, scalar
 from storage.tables import blobs
 from storage.upsert import INSERT
@@ -36,13 +36,14 @@ def _refer(dialect: str) -> Any:
 
 @cache
 def _spare(dialect: str) -> Any:
-    return INSERT[dialect](blobs).on_conflict_do_nothing(index_elements=["address"])
+    new = INSERT[dialect](blobs).values(unreferenced_since=clock.now(dialect))
+    return new.on_conflict_do_nothing(index_elements=["address"])
 
 
-def give_up(connection: Connection, address: str, count: int, now: datetime) -> None:
+def give_up(connection: Connection, address: str, count: int) -> None:
     """So many references go; after the last one the blob waits for the sweep."""
     left = blobs.c.refcount - count
-    since = case((left == 0, literal(now, blobs.c.unreferenced_since.type)), else_=None)
+    since = case((left == 0, clock.now(connection.dialect.name)), else_=None)
     given_up = update(blobs).where(blobs.c.address == address)
     connection.execute(given_up.values(refcount=left, unreferenced_since=since))
 
@@ -71,7 +72,7 @@ class References:
         """Whether a blob that is referred to does not lie there, or not whole."""
         return bool(self._missing([blob]))
 
-    def write(self, connection: Connection, now: datetime) -> set[str]:
+    def write(self, connection: Connection) -> set[str]:
         """The addresses that the sweep is removing, or has removed: they cannot be referred to."""
         dialect = connection.dialect.name
         vanishing = set()
@@ -87,8 +88,8 @@ class References:
                 elif references == count:
                     first.append(Blob(address, size))
             elif address in self._spare:
-                row |= {"size": self._spare[address], "refcount": 0, "unreferenced_since": now}
+                row |= {"size": self._spare[address], "refcount": 0}
                 run(connection, _spare(dialect), [row])
             if count := self._given_up[address]:
-                give_up(connection, address, count, now)
+                give_up(connection, address, count)
         return vanishing | {blob.address for blob in self._missing(first)}

@@ -1,17 +1,22 @@
-"""Sessions, each a row that can be ended, and the sign-ins that have not succeeded yet."""
+"""Sessions, each a row that can be ended, and the sign-ins that have not succeeded yet.
+
+A session ends by the clock that all nodes share; `Session.expires_at` is told in this node's own.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy import bindparam, case, delete, insert, select, update
+from sqlalchemy import BigInteger, bindparam, case, delete, insert, select, type_coerce, update
 
 from pacs.accounts import FAILURE_WINDOW, MAX_FAILURES, Attempts, Session, SessionKind, User
 from pacs.actor import Actor
 from pacs.model import AuditRecord
+from storage import clock
 from storage.database import Database
 from storage.feeds import Transaction, transaction
 from storage.statements import first
@@ -20,22 +25,24 @@ from storage.upsert import INSERT
 
 _KEPT_AFTER_EXPIRY = timedelta(days=1)
 
-_ALIVE = (
-    select(
+_USER = ("pk", "org_id", "email", "role", "first_name", "last_name", "active", "must_change_password")
+
+
+@cache
+def _alive(dialect: str) -> Any:
+    columns = (
         sessions.c.id,
         sessions.c.kind,
         sessions.c.role.label("session_role"),
         sessions.c.created_at,
-        sessions.c.expires_at,
+        (type_coerce(sessions.c.expires_at, BigInteger) - clock.now(dialect)).label("left"),
         organizations.c.code,
-        *(users.c[name] for name in ("pk", "org_id", "email", "role", "first_name", "last_name")),
-        users.c.active,
-        users.c.must_change_password,
+        *(users.c[name] for name in _USER),
     )
-    .join(users, users.c.pk == sessions.c.user_pk)
-    .join(organizations, organizations.c.id == users.c.org_id)
-    .where(sessions.c.id == bindparam("number"), sessions.c.revoked_at.is_(None), users.c.active)
-)
+    found = select(*columns).join(users, users.c.pk == sessions.c.user_pk)
+    return found.join(organizations, organizations.c.id == users.c.org_id).where(
+        sessions.c.id == bindparam("number"), sessions.c.revoked_at.is_(None), users.c.active
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +53,7 @@ class SqlSessions:
 
     def session(self, number: str) -> Session | None:
         with self.database.read() as connection:
-            row = first(connection, _ALIVE, {"number": number})
+            row = first(connection, _alive(self.database.dialect), {"number": number})
         if row is None:
             return None
         return Session(
@@ -55,11 +62,12 @@ class SqlSessions:
             kind=SessionKind(row["kind"]),
             role=row["session_role"],
             created_at=row["created_at"],
-            expires_at=row["expires_at"],
+            expires_at=datetime.now(UTC) + timedelta(microseconds=row["left"]),
             organization_code=row["code"],
         )
 
     def open_session(self, actor: Actor, session: Session) -> None:
+        dialect = self.database.dialect
         row = {
             "id": session.id,
             "org_id": session.user.organization,
@@ -68,15 +76,15 @@ class SqlSessions:
             "role": session.role,
             "address": actor.address,
             "created_at": session.created_at,
-            "expires_at": session.expires_at,
+            "expires_at": clock.later(dialect, session.expires_at - session.created_at),
         }
         action = "login" if session.kind is SessionKind.LOGIN else "token.create"
         details = {"session": session.id[:8], "role": session.role}
-        old = session.created_at - _KEPT_AFTER_EXPIRY
+        old = clock.later(dialect, -_KEPT_AFTER_EXPIRY)
         with transaction(self.database) as under_way:
             forgotten = sessions.c.user_pk == session.user.id, sessions.c.expires_at < old
             under_way.connection.execute(delete(sessions).where(*forgotten))
-            under_way.connection.execute(insert(sessions), row)
+            under_way.connection.execute(insert(sessions).values(row))
             under_way.audit(AuditRecord(actor, action, "success", session.user.email, details))
 
     def end_session(self, actor: Actor, number: str) -> None:

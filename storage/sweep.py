@@ -14,14 +14,15 @@ was quicker, and goes the same way. `unreferenced_since` of a row that is referr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy import Connection, Select, delete, exists, or_, select, update
 
 from pacs.model import Blob
+from storage import clock
 from storage.blobs import BlobStore
 from storage.database import Database
 from storage.tables import blobs, kept_blobs, versions
@@ -47,10 +48,6 @@ class Swept:
     more: bool
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
 @dataclass(frozen=True, slots=True)
 class Sweep:
     """Any number of nodes may sweep at once."""
@@ -58,11 +55,10 @@ class Sweep:
     database: Database
     blobs: BlobStore
     grace: timedelta = GRACE
-    now: Callable[[], datetime] = _now
 
     def run(self, after: str = "") -> Swept:
         """One bounded run: a stretch of the walk behind `after`, then all that waits for removal."""
-        before = self.now() - self.grace
+        before = clock.read(self.database) - self.grace
         orphans, after = self.adopt_orphans(before, after)
         removed = 0
         for _ in range(_ROUNDS):

@@ -118,7 +118,7 @@ class SqlTasks:
         more = True
         while more:
             with transaction(self.database) as under_way:
-                more = release(under_way.connection, task.actor.organization, task.id, under_way.now)
+                more = release(under_way.connection, task.actor.organization, task.id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,12 +97,12 @@ def _database(settings: Settings) -> Iterator[Finding]:
 
 
 def _clock(url: str) -> Finding:
-    from storage import figures
+    from storage import clock
     from storage.database import Database
 
     database = Database(url)
     try:
-        apart = abs((figures.clock(database) - datetime.now(UTC)).total_seconds())
+        apart = abs((clock.read(database) - datetime.now(UTC)).total_seconds())
     finally:
         database.close()
     return Finding(

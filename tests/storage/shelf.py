@@ -67,8 +67,8 @@ class Shelf:
         )
 
     def sweep(self, at: timedelta = timedelta()) -> Sweep:
-        """One that believes it is so much later."""
-        return Sweep(self.database, self.blobs, now=lambda: datetime.now(UTC) + at)
+        """One that waits so much less."""
+        return Sweep(self.database, self.blobs, GRACE - at)
 
     def run(self, statement: str, **values: Any) -> None:
         with self.database.write() as connection:

@@ -15,6 +15,7 @@ from pacs.errors import Conflict, NotFound
 from storage.accounts import NewUser, SqlAccounts
 from storage.database import Database
 from storage.tables import sign_in_attempts
+from tests.storage.clocks import SLOW_AND_FAST, set_wrong
 
 WHO = system_actor("tests")
 ANN = NewUser(DEFAULT_ORGANIZATION, "ann@example.test", "viewer", "hash")
@@ -51,11 +52,32 @@ def test_a_session_lives_until_it_is_ended(accounts: SqlAccounts) -> None:
     user = accounts.add(WHO, ANN)
     one, two = opened(accounts, user), opened(accounts, user)
     found = accounts.session(one.id)
-    assert found == replace(one, organization_code="default")
+    assert found is not None
+    assert found == replace(one, organization_code="default", expires_at=found.expires_at)
+    assert abs(found.expires_at - one.expires_at) < timedelta(minutes=5)  # a busy machine is no fault
     accounts.end_session(WHO, one.id)
     assert accounts.session(one.id) is None
     assert accounts.session(two.id) is not None
     assert accounts.session("unknown") is None
+
+
+@SLOW_AND_FAST
+def test_a_session_ends_by_the_clock_of_all_nodes(
+    accounts: SqlAccounts, monkeypatch: pytest.MonkeyPatch, wrong: timedelta
+) -> None:
+    """Opened on one whose clock is wrong, or asked for there, it lasts as long."""
+    user = accounts.add(WHO, ANN)
+    modules = "pacs.accounts", "storage.sessions", "storage.feeds"
+    for opened_there, asked_there in ((True, False), (False, True)):
+        with monkeypatch.context() as there:
+            if opened_there:
+                set_wrong(there, wrong, *modules)
+            session = opened(accounts, user)
+        with monkeypatch.context() as there:
+            clock = set_wrong(there, wrong, *modules) if asked_there else datetime
+            found = accounts.session(session.id)
+            assert found is not None
+            assert timedelta(minutes=50) < found.expires_at - clock.now(UTC) <= timedelta(hours=1)
 
 
 def test_a_new_password_ends_the_other_sessions(accounts: SqlAccounts) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -13,6 +13,7 @@ from pacs.jobs import ClaimedJob, NewJob
 from pacs.worker import Worker
 from storage.database import Database
 from storage.jobs import SqlJobQueue, enqueue
+from tests.storage.clocks import SLOW_AND_FAST, set_wrong
 from tests.storage.world import rows
 
 LEASE = timedelta(minutes=1)
@@ -70,24 +71,19 @@ def test_one_waiting_job_has_a_key(database: Database, queue: SqlJobQueue) -> No
     assert [row["state"] for row in rows(database, "SELECT state FROM jobs")] == ["waiting"]
 
 
-@pytest.mark.parametrize("wrong", [timedelta(hours=-1), timedelta(hours=1)], ids=["slow", "fast"])
+@SLOW_AND_FAST
 def test_a_node_whose_clock_is_wrong_harms_nobody(
     database: Database, queue: SqlJobQueue, monkeypatch: pytest.MonkeyPatch, wrong: timedelta
 ) -> None:
-    class Wrong(datetime):
-        @classmethod
-        def now(cls, tz: tzinfo | None = None) -> Wrong:
-            return super().now(tz) + wrong
-
     with monkeypatch.context() as there:
-        there.setattr("storage.jobs.datetime", Wrong)
-        put(database, at=Wrong.now(UTC))
+        clock = set_wrong(there, wrong, "storage.jobs")
+        put(database, at=clock.now(UTC))
     job = claim(queue)  # due here, too
     with monkeypatch.context() as there:
-        there.setattr("storage.jobs.datetime", Wrong)
+        clock = set_wrong(there, wrong, "storage.jobs")
         assert queue.claim("there", LEASE) is None
         assert queue.renew(job, LEASE)
-        queue.retry(job, Wrong.now(UTC) + LEASE, "later")
+        queue.retry(job, clock.now(UTC) + LEASE, "later")
         assert queue.claim("there", LEASE) is None
     assert queue.claim("here", LEASE) is None
 

@@ -13,8 +13,10 @@ from pacs.errors import BlobVanishing, Unavailable
 from pacs.model import Blob
 from storage.blobs import BlobStore
 from storage.database import Database
-from storage.references import References
+from storage.feeds import transaction
+from storage.references import References, give_up
 from storage.sweep import Sweep
+from tests.storage.clocks import SLOW_AND_FAST, set_wrong
 from tests.storage.shelf import LATER, Shelf, shelf_of
 
 
@@ -42,6 +44,20 @@ def test_what_nothing_refers_to_goes_after_the_grace(shelf: Shelf) -> None:
     assert shelf.sweep(LATER).run().removed == 1
     assert not there(shelf, gone.blob)
     assert shelf.states() == {kept.blob.address: "live"}
+
+
+@SLOW_AND_FAST
+def test_the_grace_is_by_the_clock_of_all_nodes(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch, wrong: timedelta
+) -> None:
+    item = shelf.store(b"gone")
+    with monkeypatch.context() as there:
+        set_wrong(there, wrong, "storage.feeds")
+        with transaction(shelf.database) as under_way:
+            under_way.connection.execute(text("DELETE FROM versions"))
+            give_up(under_way.connection, item.blob.address, 1)
+    assert shelf.sweep().run().removed == 0
+    assert shelf.sweep(LATER).run().removed == 1
 
 
 def test_a_reference_outweighs_a_wrong_count(shelf: Shelf) -> None:
@@ -197,7 +213,7 @@ def test_storing_and_sweeping_at_once_loses_nothing(shelf: Shelf) -> None:
             with shelf.database.write() as connection:
                 references = References(shelf.blobs.missing)
                 references.add(blob)
-                if not references.write(connection, datetime.now(UTC)):
+                if not references.write(connection):
                     return blob
                 connection.rollback()
 
