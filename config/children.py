@@ -16,11 +16,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 
 import structlog
 import uvicorn
 
 from config import tls
+from config.accepting import Accepting
 from config.chores import regularly, sweeping, tidying
 from config.compose import (
     Installation,
@@ -152,7 +154,21 @@ class Node:
 
 
 class _Server(uvicorn.Server):
-    """One that leaves signals to `config.supervisor`."""
+    """One that leaves signals to `config.supervisor`, and shares its socket with other processes."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup([])
+        protocol = partial(
+            BoundedProtocol,
+            config=self.config,
+            server_state=self.server_state,
+            app_state=self.lifespan.state,
+        )
+        connections = self.server_state.connections
+        for listener in sockets or ():
+            accepting = Accepting(listener, protocol, connections.__len__, self.config.ssl)
+            accepting.start()
+            self.servers.append(accepting)  # type: ignore[arg-type]  # as much of one as is asked for
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

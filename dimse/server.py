@@ -20,27 +20,11 @@ from dimse.upper_layer import Role, UpperLayer
 
 log = structlog.get_logger(__name__)
 
-_BACKLOG = 128
 _TO_REFUSE = 32
 """Associations beyond the limit that are told so; further connections are closed unheard."""
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """A listening socket; port 0 takes a free one."""
-    family, _, _, _, address = socket.getaddrinfo(
-        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )[0]
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if hasattr(socket, "SO_REUSEPORT"):
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        listener.bind(address)
-        listener.listen(_BACKLOG)
-    except OSError:
-        listener.close()
-        raise
-    return listener
+_MOMENT, _LONGEST = 0.001, 4
+"""Seconds for each association that runs, and for how many at most, that a connection waits to be taken by
+another process, which may have fewer: left to chance, one core has all senders and the other none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +38,7 @@ class Listener:
 class DimseServer:
     """`serve` on a thread of the caller's choice; `drain` from another ends it.
 
-    `listeners` may be shared with other processes, by inheritance or by `SO_REUSEPORT`.
+    `listeners` may be shared with other processes.
     """
 
     def __init__(self, edge: Edge, listeners: Sequence[Listener]) -> None:
@@ -83,6 +67,7 @@ class DimseServer:
             listener.socket.close()
 
     def _accept(self, listener: Listener) -> None:
+        time.sleep(min(self.associations, _LONGEST) * _MOMENT)
         try:
             sock, address = listener.socket.accept()
         except BlockingIOError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 import threading
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from typing import Any, Self
 from dimse.association import Edge
 from dimse.negotiation import QueryOptions
 from dimse.operation import Service
-from dimse.server import DimseServer, Listener, listen
+from dimse.server import DimseServer, Listener
 from dimse.services import echo, store
 from dimse.settings import DimseSettings
 from dimse.sop_classes import FIND
@@ -147,7 +148,7 @@ def running(
         settings=settings or DimseSettings(),
         options=options or dict.fromkeys(FIND, QueryOptions(relational=True, date_time=True)),
     )
-    listener = listen("127.0.0.1", 0)
+    listener = socket.create_server(("127.0.0.1", 0))
     host, port = listener.getsockname()
     server = DimseServer(edge, [Listener(listener, tls)])
     thread = threading.Thread(target=server.serve, daemon=True)

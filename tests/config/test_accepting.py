@@ -1,0 +1,119 @@
+"""Who takes the next connection, and what becomes of those who do not say hello."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from config import accepting
+from config.accepting import Accepting
+
+
+class Process:
+    """What one of several processes would be: it listens on the same socket and counts."""
+
+    def __init__(self, listener: socket.socket, tls: ssl.SSLContext | None = None) -> None:
+        self.connections: set[asyncio.BaseTransport] = set()
+        self.accepting = Accepting(
+            listener.dup(), lambda: _Protocol(self), lambda: len(self.connections), tls
+        )
+        self.accepting.start()
+
+
+class _Protocol(asyncio.Protocol):
+    def __init__(self, process: Process) -> None:
+        self._process = process
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+        self._process.connections.add(transport)
+
+    def data_received(self, data: bytes) -> None:
+        assert isinstance(self._transport, asyncio.Transport)
+        self._transport.write(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._process.connections.discard(self._transport)
+
+
+Scene = Callable[[socket.socket], Awaitable[None]]
+
+
+def play(scene: Scene) -> None:
+    async def played() -> None:
+        with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
+            await asyncio.wait_for(scene(listener), 60)
+
+    asyncio.run(played())
+
+
+async def connected(listener: socket.socket) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    return await asyncio.open_connection(*listener.getsockname())
+
+
+async def answered(listener: socket.socket) -> asyncio.StreamWriter:
+    reader, writer = await connected(listener)
+    writer.write(b"hello")
+    assert await reader.readexactly(5) == b"hello"
+    return writer
+
+
+@pytest.mark.parametrize("count", [2, 4, 16, 100])
+def test_connections_that_come_at_once_are_shared(count: int) -> None:
+    async def scene(listener: socket.socket) -> None:
+        processes = [Process(listener), Process(listener)]
+        held = await asyncio.gather(*(answered(listener) for _ in range(count)))
+        fewer, more = sorted(len(process.connections) for process in processes)
+        assert fewer + more == len(held)
+        assert more - fewer <= max(1, count // 4)
+
+    play(scene)
+
+
+def test_one_that_holds_many_takes_the_next_when_nobody_else_does() -> None:
+    async def scene(listener: socket.socket) -> None:
+        process = Process(listener)
+        held = [await answered(listener) for _ in range(20)]
+        assert len(process.connections) == len(held)
+
+    play(scene)
+
+
+def test_nothing_is_taken_behind_the_end() -> None:
+    async def scene(listener: socket.socket) -> None:
+        process, other = Process(listener), Process(listener)
+        process.accepting.close()
+        await process.accepting.wait_closed()
+        held = [await answered(listener) for _ in range(3)]
+        assert (len(process.connections), len(other.connections)) == (0, len(held))
+
+    play(scene)
+
+
+def test_who_never_ends_a_handshake_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(accepting, "HANDSHAKE_PATIENCE", 0.2)
+
+    async def scene(listener: socket.socket) -> None:
+        process = Process(listener, ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
+        reader, _ = await connected(listener)
+        assert await reader.read() == b""
+        assert not process.connections
+
+    play(scene)
+
+
+def test_handshakes_under_way_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(accepting, "HANDSHAKES", 2)
+
+    async def scene(listener: socket.socket) -> None:
+        Process(listener, ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
+        silent = [await connected(listener) for _ in range(2)]
+        reader, _ = await connected(listener)
+        assert await reader.read() == b""
+        assert not any(reader.at_eof() for reader, _ in silent)
+
+    play(scene)
