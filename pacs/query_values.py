@@ -129,7 +129,8 @@ _TRAILING_STARS = re.compile(r"(?:\^\**)+$")
 def _name(attribute: Attribute, value: str, zone: str) -> Simple | AnyOf | None:
     """Any component group may match; of several given groups, any as well.
 
-    `SMITH^*` also finds a bare `SMITH`, whose empty components are left out (PS3.5 §6.2.1.1).
+    `SMITH^*` also finds a bare `SMITH`, whose empty components are left out (PS3.5 §6.2.1.1), and
+    `^^^^`, as forms with empty fields send it, asks for nothing.
     """
     tests: list[Simple] = []
     for group in value.split("="):
@@ -147,8 +148,6 @@ def _name(attribute: Attribute, value: str, zone: str) -> Simple | AnyOf | None:
             return None
         tests.append(Wildcard(stem) if has_wildcards(stem) else OneOf((stem,)))
         tests.append(Wildcard(f"{stem}^*"))
-    if not tests:
-        raise _invalid(attribute)
     return joined(tests)
 
 

@@ -18,6 +18,8 @@ CASES: list[tuple[str, str, Test | None]] = [
     ("PatientID", "Ab 1", OneOf(("Ab 1",))),
     ("StudyDescription", "Schädel", OneOf(("schadel",))),
     ("PatientName", "Smith^John^^", OneOf(("smith^john",))),
+    ("PatientName", "^^^^", None),
+    ("PatientName", "==", None),
     ("InstanceNumber", " 07", OneOf((7,))),
     ("PatientAge", "042Y", OneOf(("042Y",))),
     # List of UID (.2), and of anything else
@@ -84,7 +86,6 @@ def test_values(keyword: str, text: str, test: Test | None) -> None:
         ("AcquisitionDateTime", "20240230"),
         ("InstanceNumber", "one"),
         ("InstanceNumber", "1*"),
-        ("PatientName", "=="),
         ("PatientID", "x" * 1025),
         ("PatientID", "?" * 33),
         ("StudyInstanceUID", "\\".join(["1.2"] * (MAX_UIDS + 1))),
