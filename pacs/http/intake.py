@@ -17,7 +17,7 @@ from typing import Any, Protocol, TypeVar
 
 from starlette.requests import Request
 
-from pacs.errors import Stalled, Unavailable
+from pacs.errors import Stalled, Unavailable, UnsupportedMediaType
 from pacs.http.multipart_reader import MultipartReader, PartBegins, PartData
 
 T = TypeVar("T")
@@ -167,8 +167,11 @@ def _finish(sink: Sink, pieces: list[bytes]) -> Any:
 async def chunks(request: Request, patience: float = STALL_TIMEOUT) -> AsyncIterator[bytes]:
     """The body as it comes. `Stalled` when nothing comes for `patience` seconds.
 
-    Starlette's `ClientDisconnect` when the client is gone.
+    `UnsupportedMediaType` when it is compressed as a whole; Starlette's `ClientDisconnect` when the client
+    is gone.
     """
+    if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
+        raise UnsupportedMediaType("bodies are taken as they are, without Content-Encoding")
     stream = request.stream()
     while True:
         try:

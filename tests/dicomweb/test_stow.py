@@ -126,6 +126,13 @@ def test_what_is_no_store_request(world: Storing, kind: str, body: bytes, status
     assert answer.json()["status"] == "error" and answer.json()["correlation_id"]
 
 
+def test_a_compressed_body_is_refused_as_such(world: Storing) -> None:
+    kind = {"Content-Type": "application/dicom"}
+    for coding, status in (("gzip", 415), ("identity", 200)):
+        headers = {**kind, "Content-Encoding": coding}
+        assert world.client.post(STUDIES, content=part10(ct()), headers=headers).status_code == status
+
+
 def test_an_answer_nobody_can_give_is_refused_before_anything_is_stored(world: Storing) -> None:
     assert world.post(multipart([part10(ct())]), Accept="image/png").status_code == 406
     assert world.instances() == 0

@@ -131,7 +131,7 @@ def test_an_endless_part_that_was_refused_is_not_read_for_ever() -> None:
         assert [type(event) for event in reader.feed(b"--b\r\n\r\n")] == [PartBegins]
         async with Intake(Threads(), let_pass=8 * BATCH) as intake:
             intake.begin(sink)
-            await feed(Request({"type": "http"}, receive), reader, intake, lambda part: sink)
+            await feed(Request({"type": "http", "headers": []}, receive), reader, intake, lambda part: sink)
             return await intake.results()
 
     (kept,) = asyncio.run(asyncio.wait_for(run(), 60))
@@ -146,7 +146,7 @@ def test_nothing_is_read_behind_the_last_part() -> None:
 
     async def run() -> list[bytes]:
         async with Intake(Threads()) as intake:
-            await feed(Request({"type": "http"}, receive), MultipartReader("b"), intake, lambda _: Noting())
+            await feed(Request({"type": "http", "headers": []}, receive), MultipartReader("b"), intake, lambda _: Noting())
             return await intake.results()
 
     assert asyncio.run(asyncio.wait_for(run(), 60)) == [b"whole"]
@@ -172,7 +172,7 @@ def test_a_client_that_pauses_too_long_is_given_up() -> None:
         raise AssertionError
 
     async def run() -> None:
-        async for _ in chunks(Request({"type": "http"}, receive), patience=0.01):
+        async for _ in chunks(Request({"type": "http", "headers": []}, receive), patience=0.01):
             pass
 
     with pytest.raises(Stalled):
