@@ -16,7 +16,7 @@ from pacs.dicom.image import number as integer_of
 from pacs.dicom.reader import read_header
 from pacs.dicom.source import ReadAhead
 from pacs.errors import BadInput, NotAcceptable
-from pacs.http.accept import DICOM, MediaRange, Offer, acceptable, parse, takes
+from pacs.http.accept import DICOM, MediaRange, Offer, acceptable, of_query, takes
 from pacs.http.described import BINARY, TEXT, UID, WHOLE, Described
 from pacs.http.pictures import Pictures
 from pacs.http.resource import Resource, actor
@@ -69,7 +69,7 @@ class WadoUri:
     def answer(self, request: Request) -> Response:
         given = _parameters(request)
         path = _path(given)
-        ranges = parse([given["contentType"]]) if given.get("contentType") else acceptable(request)
+        ranges = of_query([given["contentType"]]) if given.get("contentType") else acceptable(request)
         archive = self.rendered.pictures.rendering.archive
         instance = next(archive.retrieve(actor(request), path.study, path.series, path.sop))
         if _wants_file(given, ranges):

@@ -87,9 +87,12 @@ class Offer:
 def acceptable(request: Request) -> list[MediaRange]:
     """What the request takes: its `accept` parameters if it has any, else its headers."""
     given = request.query_params.getlist("accept")
-    if given:  # a plus sign that was not escaped came in as a space
-        given = [re.sub(r"(?<=\w) (?=\w)", "+", each) for each in given]
-    return parse(given or request.headers.getlist("accept"))
+    return of_query(given) if given else parse(request.headers.getlist("accept"))
+
+
+def of_query(given: Iterable[str]) -> list[MediaRange]:
+    """`parse` of parameters, where a plus sign that was not escaped came in as a space."""
+    return parse(re.sub(r"(?<=\w) (?=\w)", "+", each) for each in given)
 
 
 def parse(fields: Iterable[str]) -> list[MediaRange]:

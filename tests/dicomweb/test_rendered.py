@@ -68,6 +68,7 @@ def moving(answer: httpx.Response) -> int:
         (f"{SERIES}/thumbnail", "*/*", "JPEG"),
         (f"{WADO}1", "*/*", "JPEG"),
         (f"{WADO}1&contentType=image/png", "*/*", "PNG"),
+        (f"{WADO}1&contentType=image/dicom+jpeg", "*/*", "JPEG"),
         (f"{WADO}2&frameNumber=3&contentType=image/jpeg", "*/*", "JPEG"),
         (f"{WADO}2&contentType=image/gif", "*/*", "GIF"),
     ],
