@@ -22,7 +22,7 @@ from pacs.http.resource import Public
 from worklist.http.assets import ASKED_AGAIN, KEPT_FOR_EVER, Assets, answer, asset, read
 from worklist.http.ohif import Ohif, installed
 
-PAGES = ("/", "/signin", "/uploads", "/view")
+PAGES = ("/", "/signin", "/uploads", "/deletions", "/view")
 VIEWER = "/viewer"
 ASSETS = "/assets"
 

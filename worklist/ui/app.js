@@ -6,12 +6,20 @@ import { preferred, speak } from "./core/strings.js";
 import { applyDisplay } from "./core/display.js";
 import { Failure } from "./kit/states.js";
 import { Toasts } from "./kit/toast.js";
+import { Deletions } from "./pages/deletions.js";
 import { SignIn } from "./pages/signin.js";
 import { Studies } from "./pages/studies.js";
 import { Uploads } from "./pages/uploads.js";
 import { Viewer } from "./viewer/page.js";
 
-const PAGES = { "/": Studies, "/uploads": Uploads, "/signin": SignIn, "/view": Viewer, "/viewer": Viewer };
+const PAGES = {
+  "/": Studies,
+  "/uploads": Uploads,
+  "/deletions": Deletions,
+  "/signin": SignIn,
+  "/view": Viewer,
+  "/viewer": Viewer,
+};
 
 function App() {
   const [problem, setProblem] = useState(null);

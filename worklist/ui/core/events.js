@@ -5,7 +5,7 @@ import { API } from "./api.js";
 export const connection = signal("connecting"); // then "live" or "lost"
 
 const listeners = new Set();
-const NAMES = ["study.received", "study.complete", "study.late_images", "study.updated", "study.deleted", "study.restored"];
+const NAMES = ["study.received", "study.complete", "study.late_images", "study.updated", "study.deleted", "instance.deleted"];
 const LONGEST = 60_000;
 let source = null;
 let pause = 1000;

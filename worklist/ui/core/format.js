@@ -24,6 +24,19 @@ export function clock(text) {
 /** `20001206120000.00+0100` as a date and a time, as far as it says. */
 export const moment = (text) => [day(text?.slice(0, 8)), clock(text?.slice(8))].filter(Boolean).join(" ");
 
+/** An instant of the REST API as a date and a time of where we are. */
+export const when = (instant) =>
+  new Intl.DateTimeFormat(language.value, { dateStyle: "medium", timeStyle: "short" }).format(new Date(instant));
+
+const HOUR = 3_600_000;
+
+/** How far off an instant is: in 29 days, in 5 hours. */
+export function from(instant) {
+  const hours = (new Date(instant) - Date.now()) / HOUR;
+  const [value, unit] = Math.abs(hours) < 48 ? [hours, "hour"] : [hours / 24, "day"];
+  return new Intl.RelativeTimeFormat(language.value, { numeric: "auto" }).format(Math.round(value), unit);
+}
+
 /** A name's groups, each with family name first and in full: Alphabetic, Ideographic, Phonetic. */
 export function nameGroups(name) {
   if (!name) return [];

@@ -12,7 +12,8 @@ import { Thumbnail } from "./thumbnail.js";
 
 export const SERIES_FIELDS = "SeriesDescription,NumberOfSeriesRelatedInstances,Modality,SeriesNumber,BodyPartExamined";
 
-export function Details({ study, onOpen, onClose }) {
+/** `onDelete`: undefined for those who may not. */
+export function Details({ study, onOpen, onDelete, onClose }) {
   const uid = text(study, "StudyInstanceUID");
   const target = { StudyInstanceUIDs: uid };
   const name = first(study, "PatientName");
@@ -34,6 +35,7 @@ export function Details({ study, onOpen, onClose }) {
       <${Button} kind="main" icon="images" label=${t("studies.open")} keys="Enter" onClick=${() => onOpen()} />
       ${OHIF && html`<${Button} kind="quiet" icon="layout-sidebar" label=${t("studies.builtin")} keys="v" onClick=${() => onOpen({ builtIn: true })} />`}
       <${Button} bare kind="quiet" icon="link-45deg" label=${t("studies.link")} onClick=${() => copy(location.origin + href("/viewer", target))} />
+      ${onDelete && html`<${Button} bare kind="quiet" icon="trash" label=${t("studies.delete")} keys="Delete" onClick=${onDelete} />`}
     </div>
     <dl class="facts">
       ${facts.map(([label, value]) => html`<dt key=${label}>${label}</dt><dd>${value}</dd>`)}

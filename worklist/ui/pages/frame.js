@@ -22,6 +22,7 @@ const ICON = document.querySelector("link[rel=icon]").href;
 const DESTINATIONS = [
   ["/", "images", "nav.studies", "read"],
   ["/uploads", "upload", "nav.uploads", "store"],
+  ["/deletions", "trash", "nav.deletions", "delete"],
 ];
 
 export function Frame({ children, query, onQuery, actions = [] }) {

@@ -4,6 +4,7 @@ import { onChange } from "../core/events.js";
 import { clock, day, personName } from "../core/format.js";
 import { useKeys } from "../core/keys.js";
 import { OHIF, adjust, openImages } from "../core/router.js";
+import { rights } from "../core/session.js";
 import { number as shownNumber, t } from "../core/strings.js";
 import { first, number, text, values } from "../dicom/dataset.js";
 import { Badge } from "../kit/badge.js";
@@ -14,8 +15,10 @@ import { SplitPane } from "../kit/split.js";
 import { EmptyState, Failure, Skeleton } from "../kit/states.js";
 import { Table } from "../kit/table.js";
 import { toast } from "../kit/toast.js";
+import { DeleteDialog } from "./deletedialog.js";
 import { Details } from "./details.js";
 import { Frame } from "./frame.js";
+import { useRoom } from "./room.js";
 import { StudyList } from "./studylist.js";
 
 const TYPING = 400; // milliseconds of rest before a search
@@ -52,22 +55,6 @@ const LEFT_OUT = {
   most: ["birth", "accession", "series"],
   all: [],
 };
-const AROUND = 64; // pixels that the rail takes
-const PANE = 360;
-
-/** How much of a study's row there is room for. */
-function useRoom(pane) {
-  const [width, setWidth] = useState(innerWidth);
-  useEffect(() => {
-    const changed = () => setWidth(innerWidth);
-    addEventListener("resize", changed);
-    return () => removeEventListener("resize", changed);
-  }, []);
-  if (width < 720) return "narrow";
-  const left = width - AROUND - (pane ? PANE : 0);
-  return left < 720 ? "half" : left < 1160 ? "most" : "all";
-}
-
 /** Typed text: shown at once, in the address when the typing rests. */
 function useTyped(query, name) {
   const [typed, setTyped] = useState(query.get(name) ?? "");
@@ -139,6 +126,8 @@ export function Studies({ query }) {
   const choose = (index) => list.row(index) && adjust({ study: uidOf(list.row(index)) });
   const open = (index) => list.row(index) && openStudy(list.row(index));
   const filtered = FILTERS.some((name) => query.get(name));
+  const [doomed, setDoomed] = useState(null);
+  const doom = study && rights.value.has("delete") ? () => setDoomed(study) : undefined;
   const room = useRoom(Boolean(study));
   const table = useMemo(() => columns(room), [room, t("col.patient")]);
 
@@ -153,11 +142,21 @@ export function Studies({ query }) {
     ...(OHIF ? [{ key: "v", label: t("studies.builtin"), run: () => (study ? openStudy(study, { builtIn: true }) : false) }] : []),
     { key: "p", label: t("key.details"), run: () => (study ? adjust({ study: "" }) : total && choose(0)) },
     { key: "r", label: t("key.refresh"), run: refresh },
+    ...(rights.value.has("delete") ? [{ key: "Delete", label: t("studies.delete"), run: () => (doom ? doom() : false) }] : []),
     { key: "Escape", run: () => adjust({ study: "" }) },
   ]);
 
-  const actions = study ? [{ label: `${t("studies.open")}: ${personName(first(study, "PatientName"))}`, icon: "images", keys: "Enter", run: () => openStudy(study) }] : [];
-  const side = study && html`<${Details} key=${uidOf(study)} study=${study} onOpen=${(how) => openStudy(study, how)} onClose=${() => adjust({ study: "" })} />`;
+  const called = study && personName(first(study, "PatientName"));
+  const actions = [
+    study && { label: `${t("studies.open")}: ${called}`, icon: "images", keys: "Enter", run: () => openStudy(study) },
+    doom && { label: `${t("studies.delete")}: ${called}`, icon: "trash", keys: "Delete", run: doom },
+  ].filter(Boolean);
+  const deleted = () => {
+    setDoomed(null);
+    adjust({ study: "" });
+    refresh();
+  };
+  const side = study && html`<${Details} key=${uidOf(study)} study=${study} onOpen=${(how) => openStudy(study, how)} onDelete=${doom} onClose=${() => adjust({ study: "" })} />`;
   return html`<${Frame} query=${words} onQuery=${type} actions=${actions}>
     <h1 class="unseen">${t("studies.title")}</h1>
     <${Filters} query=${query} list=${list} total=${total} onRefresh=${refresh} />
@@ -178,6 +177,7 @@ export function Studies({ query }) {
         rowClass=${(row) => (fresh.has(uidOf(row)) ? "fresh" : "")}
       />`}
     <//>
+    ${doomed && html`<${DeleteDialog} study=${doomed} onDeleted=${deleted} onClose=${() => setDoomed(null)} />`}
   <//>`;
 }
 

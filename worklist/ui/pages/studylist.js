@@ -1,9 +1,8 @@
-/** The studies that match, fetched a page at a time as they come into sight. */
-import { signal } from "../core/html.js";
+/** The studies that match what was typed and chosen. */
 import { search } from "../core/api.js";
+import { Paged } from "../core/paged.js";
 import { text } from "../dicom/dataset.js";
 
-const PAGE = 100;
 const FIELDS = ["StudyDescription", "NumberOfStudyRelatedSeries", "NumberOfStudyRelatedInstances", "ModalitiesInStudy"];
 const DAYS = { today: 0, week: 6, month: 29, year: 364 };
 
@@ -31,59 +30,26 @@ export function readingsOf(words) {
   return /\d/.test(typed) ? [...others, name] : [name, fuzzy, ...others];
 }
 
-export class StudyList {
-  total = signal(null);
-  more = signal(false);
-  version = signal(0);
-  problem = signal(null);
-  #rows = [];
-  #asked = new Set();
-  #abort = new AbortController();
-
+export class StudyList extends Paged {
   constructor(query) {
+    super();
     this.query = query;
     this.ready = this.#begin();
   }
 
-  row = (index) => this.#rows[index];
-
-  indexOf = (uid) => this.#rows.findIndex((row) => row && text(row, "StudyInstanceUID") === uid);
+  indexOf = (uid) => this.find((row) => text(row, "StudyInstanceUID") === uid);
 
   async #begin() {
     try {
       for (const reading of readingsOf(this.query.get("q") ?? "")) {
         this.parameters = { ...parametersOf(this.query), ...reading };
-        if (await this.#fetch(0)) break;
+        if (await this.fetch(0)) break;
       }
     } catch (problem) {
-      if (!problem.aborted) this.problem.value = problem;
+      this.fail(problem);
     }
   }
 
-  /** Rows that come into sight. */
-  need = (first, last) => {
-    for (let page = Math.floor(first / PAGE); page * PAGE < last; page++) {
-      if (this.#asked.has(page) || this.total.value === null || page * PAGE >= this.total.value) continue;
-      this.#fetch(page).catch((problem) => {
-        this.#asked.delete(page);
-        if (!problem.aborted) this.problem.value = problem;
-      });
-    }
-  };
-
-  async #fetch(page) {
-    this.#asked.add(page);
-    const parameters = { ...this.parameters, limit: PAGE, offset: page * PAGE, includefield: FIELDS.join(",") };
-    const { items, total } = await search("studies", parameters, { signal: this.#abort.signal });
-    items.forEach((item, index) => (this.#rows[page * PAGE + index] = item));
-    const seen = page * PAGE + items.length;
-    this.more.value = total === null && items.length === PAGE;
-    this.total.value = total ?? Math.max(this.total.value ?? 0, seen + (this.more.value ? PAGE : 0));
-    this.version.value += 1;
-    return items.length;
-  }
-
-  stop() {
-    this.#abort.abort();
-  }
+  load = (page, options) =>
+    search("studies", { ...this.parameters, ...page, includefield: FIELDS.join(",") }, options);
 }

@@ -2,8 +2,9 @@
 import { html, useEffect, useRef, useState } from "../core/html.js";
 import { API, json } from "../core/api.js";
 import { onChange } from "../core/events.js";
+import { when } from "../core/format.js";
 import { go as goTo } from "../core/router.js";
-import { language, t } from "../core/strings.js";
+import { t } from "../core/strings.js";
 import { chosen, dropped, go, send, sending } from "../core/uploading.js";
 import { Button } from "../kit/button.js";
 import { Icon } from "../kit/icon.js";
@@ -103,13 +104,12 @@ function Tasks() {
 }
 
 function Task({ task }) {
-  const at = new Intl.DateTimeFormat(language.value, { dateStyle: "medium", timeStyle: "short" }).format(new Date(task.created_at));
   const words = [
     t("task.counts", { processed: task.processed_items, total: task.total_items }),
     task.skipped_items > 0 && t("task.skipped", { count: task.skipped_items }),
   ].filter(Boolean);
   return html`<article class="task">
-    <p><b>${t(`task.${task.kind}`)}</b> <span class="dim">${at}</span></p>
+    <p><b>${t(`task.${task.kind}`)}</b> <span class="dim">${when(task.created_at)}</span></p>
     <p class=${`outcome ${task.status}`}>${t(`task.${task.status}`)}</p>
     <progress max="100" value=${task.progress} aria-label=${t(`task.${task.kind}`)}></progress>
     <p class="dim">${words.join(" · ")}</p>

@@ -1,0 +1,50 @@
+/** A list on the server of which only what comes into sight is fetched, a page at a time. */
+import { signal } from "./html.js";
+
+const PAGE = 100;
+
+export class Paged {
+  total = signal(null);
+  /** Whether there are more than `total` says, as the server did not count them. */
+  more = signal(false);
+  version = signal(0);
+  problem = signal(null);
+  #rows = [];
+  #asked = new Set();
+  #abort = new AbortController();
+
+  row = (index) => this.#rows[index];
+
+  find = (is) => this.#rows.findIndex((row) => row && is(row));
+
+  /** Rows that come into sight. */
+  need = (first, last) => {
+    for (let page = Math.floor(first / PAGE); page * PAGE < last; page++) {
+      if (this.#asked.has(page) || this.total.value === null || page * PAGE >= this.total.value) continue;
+      this.fetch(page).catch((problem) => {
+        this.#asked.delete(page);
+        this.fail(problem);
+      });
+    }
+  };
+
+  /** How many there were on the page. Whoever extends this has `load({limit, offset}, options)`. */
+  async fetch(page) {
+    this.#asked.add(page);
+    const { items, total } = await this.load({ limit: PAGE, offset: page * PAGE }, { signal: this.#abort.signal });
+    items.forEach((item, index) => (this.#rows[page * PAGE + index] = item));
+    const seen = page * PAGE + items.length;
+    this.more.value = total === null && items.length === PAGE;
+    this.total.value = total ?? Math.max(this.total.value ?? 0, seen + (this.more.value ? PAGE : 0));
+    this.version.value += 1;
+    return items.length;
+  }
+
+  fail(problem) {
+    if (!problem.aborted) this.problem.value = problem;
+  }
+
+  stop() {
+    this.#abort.abort();
+  }
+}

@@ -1,0 +1,50 @@
+/** Deleting studies and bringing them back: whoever deletes is told how to undo it at once. */
+import { API, json, request } from "../core/api.js";
+import { when } from "../core/format.js";
+import { openImages } from "../core/router.js";
+import { t } from "../core/strings.js";
+import { explain } from "../kit/states.js";
+import { toast } from "../kit/toast.js";
+
+const AGAIN = 500; // milliseconds between looks at a task
+
+/** `name`: what the study is called in what is said of it. Throws a Problem when it stays. */
+export async function deleteStudy(study, name, reason) {
+  const answer = await request(`${API}/studies/${study}`, {
+    method: "DELETE",
+    body: JSON.stringify({ reason }),
+    headers: { "Content-Type": "application/json" },
+  });
+  const deletion = await json(`${API}/deletions/${answer.headers.get("Location").split("/").pop()}`);
+  const { id: about, can_be_restored: kept } = deletion;
+  toast(t("deletions.done", { name }), {
+    about,
+    detail: kept ? t("deletions.done.until", { until: when(deletion.kept_until) }) : "",
+    action: kept && { label: t("undo"), keys: "Ctrl+z", run: () => restore(deletion, name) },
+  });
+}
+
+/** Until it is back, or has failed; it says so itself. */
+export async function restore(deletion, name) {
+  const about = deletion.id;
+  try {
+    const begun = await json(`${API}/deletions/${deletion.id}/restore`, { method: "POST" });
+    const task = await finished(begun.task_id);
+    if (task.status === "failed" || task.failed_items) {
+      const [why = task.message] = task.errors;
+      return toast(t("deletions.partly", { name, count: task.failed_items }), { about, kind: "error", detail: why });
+    }
+    const open = () => openImages({ StudyInstanceUIDs: deletion.study_instance_uid });
+    toast(t("deletions.restored", { name }), { about, action: { label: t("studies.open"), run: open } });
+  } catch (problem) {
+    if (!problem.aborted) toast(explain(problem), { about, kind: "error" });
+  }
+}
+
+async function finished(id) {
+  for (;;) {
+    const task = await json(`${API}/tasks/${id}`);
+    if (task.status !== "pending" && task.status !== "running") return task;
+    await new Promise((resolve) => setTimeout(resolve, AGAIN));
+  }
+}
