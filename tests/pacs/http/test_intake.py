@@ -146,7 +146,12 @@ def test_nothing_is_read_behind_the_last_part() -> None:
 
     async def run() -> list[bytes]:
         async with Intake(Threads()) as intake:
-            await feed(Request({"type": "http", "headers": []}, receive), MultipartReader("b"), intake, lambda _: Noting())
+            await feed(
+                Request({"type": "http", "headers": []}, receive),
+                MultipartReader("b"),
+                intake,
+                lambda _: Noting(),
+            )
             return await intake.results()
 
     assert asyncio.run(asyncio.wait_for(run(), 60)) == [b"whole"]
