@@ -114,6 +114,10 @@ class OutgoingAssociation:
         self._messages = Messages(connection, accept.user.max_length, timeout)
         self._numbers = message_ids()
 
+    @property
+    def is_over(self) -> bool:
+        return self._connection.is_over
+
     def contexts_for(self, sop_class_uid: str) -> tuple[Context, ...]:
         return tuple(context for context in self.contexts if context.abstract_syntax == sop_class_uid)
 

@@ -151,9 +151,14 @@ class Connection:
     def reject(self, reject: AssociateReject) -> None:
         self._send(self._upper_layer.reject(reject))
 
+    @property
+    def is_over(self) -> bool:
+        """Whether data can no longer be sent."""
+        return not self._upper_layer.may_send_data
+
     def send_data(self, pieces: list[bytes | memoryview]) -> None:
         """P-DATA-TF PDUs in pieces that need not be copied together."""
-        if not self._upper_layer.may_send_data:
+        if self.is_over:
             raise ConnectionLost("the association is over")
         self._send(*pieces)
 

@@ -24,7 +24,7 @@ from dimse.sop_classes import MOVE
 from dimse.status import PROCESSING_FAILURE
 from dimse.suboperations import DestinationLost, located, perform, recorded
 from pacs.dicom.encoding import UNCOMPRESSED
-from pacs.errors import UnknownDestination
+from pacs.errors import PacsError, UnknownDestination
 from pacs.model import ApplicationEntity, StoredInstance
 from pacs.ports import ApplicationEntities
 
@@ -144,6 +144,10 @@ class Delivery:
                 self._lost += 1
                 if self._lost == PATIENCE:
                     raise DestinationLost("the destination keeps ending the association") from ended
+            except PacsError:
+                if association.is_over:  # half of the instance had gone out: we ended it ourselves
+                    self._abort()
+                raise
             else:
                 self._lost = 0
                 return response

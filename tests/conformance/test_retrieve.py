@@ -309,6 +309,17 @@ def test_damage_that_shows_late_costs_an_association_not_the_others(archive: Arc
     assert [data for _, _, data in there.came] == [held[number].data_set for number in (0, 2, 3)]
 
 
+def test_much_damage_does_not_look_like_a_destination_that_drops(archive: Archive) -> None:
+    held = [archive.holdings.add_image() for _ in range(8)]
+    for damaged in held[1:7]:
+        damaged.damaged_late = True
+    with destination([build_context(CT)]) as there:
+        archive.register("THERE", there.port)
+        responses = do_move(archive, ask(StudyInstanceUID="1.2"))
+    assert counters(responses[-1][0]) == (None, 2, 6, 0)
+    assert [data for _, _, data in there.came] == [held[number].data_set for number in (0, 7)]
+
+
 def test_a_dropped_association_is_opened_again(archive: Archive) -> None:
     held = [archive.holdings.add_image() for _ in range(4)]
     with destination([build_context(CT)], answer=lambda number: -1 if number == 1 else 0) as there:
