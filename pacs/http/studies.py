@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
@@ -37,8 +38,20 @@ _REASON = {"type": "string", "minLength": 3, "maxLength": MAX_REASON, "descripti
 Line = Annotated[str, Field(max_length=64, pattern=r"^[^\\\x00-\x1f\x7f]*$")]
 """A LO value (PS3.5 §6.2)."""
 Name = Annotated[str, Field(max_length=194, pattern=r"^[^\\\x00-\x1f\x7f]*$")]
-Day = Annotated[str, Field(pattern=r"^\d{4}-?\d{2}-?\d{2}$")]
-Uid = Annotated[str, Field(max_length=64, pattern=r"^(0|[1-9]\d*)(\.(0|[1-9]\d*))+$")]
+
+
+def _of_the_calendar(text: str) -> str:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        raise ValueError("there is no such day") from None
+    return text
+
+
+Day = Annotated[
+    str, Field(pattern="^[0-9]{4}(-[0-9]{2}-|[0-9]{2})[0-9]{2}$"), AfterValidator(_of_the_calendar)
+]
+Uid = Annotated[str, Field(max_length=64, pattern=r"^(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))+$")]
 """PS3.5 §9.1, strictly: it is us who make it."""
 Notes = Annotated[str, Field(max_length=10_000, pattern=r"^[^\x00]*$")]
 
