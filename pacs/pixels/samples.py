@@ -1,7 +1,7 @@
 """The stored values of a frame as an array (PS3.5 §8.1.1).
 
 A grey frame of up to 16 bits becomes codes and the value of each code, so that every later stage
-works on at most 65536 values and the pixels are looked up once.
+works on the values between its extremes, at most 65536, and the pixels are looked up once.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Grey:
         if self.codes is None:
             return _blockwise(stage, self.values)
         table = stage(self.values)
-        return _blockwise(table.__getitem__, self.codes)
+        return _blockwise(table.take, self.codes)
 
     def occurring(self) -> Values:
         """The finite values that some pixel has, each once when there are codes."""
@@ -77,9 +77,17 @@ def grey(header: Header, frame: DecodedFrame) -> Grey:
         count = image.rows * image.columns
         return Grey(np.arange(2), bits[:count].reshape(image.rows, image.columns))
     raw, stored = unsigned(header, frame), image.bits_stored
-    if stored <= 16:
+    if stored <= 8:
         return Grey(_signed(np.arange(1 << stored), image), raw)
+    if stored <= 16:
+        return _between_extremes(_signed(raw.astype(np.uint16, copy=False), image))
     return Grey(_signed(raw.astype(np.int64), image))
+
+
+def _between_extremes(samples: Values) -> Grey:
+    """Coded from the lowest sample to the highest: most images use few of the values there could be."""
+    low, high = int(samples.min(initial=0)), int(samples.max(initial=0))
+    return Grey(np.arange(low, high + 1), (samples - low).view(np.uint16))
 
 
 def unsigned(header: Header, frame: DecodedFrame) -> Values:
@@ -114,9 +122,10 @@ def _array(image: ImagePixel, data: bytes, dtype: str) -> Values:
     return samples.reshape(image.rows, image.columns)
 
 
-def _signed(codes: NDArray[np.int64], image: ImagePixel) -> NDArray[np.int64]:
+def _signed(codes: Values, image: ImagePixel) -> Values:
     """Two's complement of Bits Stored bits when Pixel Representation says so."""
     if not image.pixel_representation:
         return codes
     sign = 1 << image.bits_stored - 1
-    return (codes ^ sign) - sign
+    signed: Values = (codes ^ sign) - sign
+    return signed.view(np.int16) if signed.dtype == np.uint16 else signed
