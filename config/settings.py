@@ -200,8 +200,8 @@ class Settings(BaseModel):
     )
     history_days: Annotated[float, Field(ge=0, le=36_500)] = Field(
         30,
-        description="Days for which uploads that are over, those that failed with their files, and purged "
-        "deletions are remembered; the audit trail forgets nothing",
+        description="Days for which uploads that are over, those that failed with their files, purged "
+        "deletions and the change feed (at least one) are remembered; the audit trail forgets nothing",
     )
     audit_verify_every: Annotated[float, Field(ge=1, le=31_536_000)] = Field(
         86_400, description="Seconds from one verification of the audit trail to the next"

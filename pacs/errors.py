@@ -204,6 +204,18 @@ class RangeNotSatisfiable(PacsError):
         self.size = size
 
 
+class ChangesGone(PacsError):
+    """These changes are no longer known."""
+
+    http_status = 410
+    code = "CHANGES_GONE"
+
+    def __init__(self, seq: int = 0) -> None:
+        """`seq`: the number of the last of them."""
+        super().__init__(f"These changes are no longer known; go on with after={seq}." if seq else "")
+        self.seq = seq
+
+
 class Unauthenticated(PacsError):
     """This needs a valid token or a signed-in session."""
 

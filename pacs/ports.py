@@ -175,8 +175,11 @@ class AuditTrail(Protocol):
 class ChangeFeed(Protocol):
     """What happened in an organisation, in the order of commits."""
 
-    def read(self, organization: int, after: int, limit: int) -> list[Change]:
-        """The changes with a greater number than `after`, oldest first."""
+    def read(self, organization: int, after: int | None, limit: int) -> list[Change]:
+        """The changes with a greater number than `after`, oldest first; None: all that are known.
+
+        `ChangesGone` when the one behind `after` is not known any more.
+        """
 
     def heads(self, organizations: Iterable[int]) -> dict[int, int]:
         """The number of the newest change of each of them that there is."""

@@ -1,4 +1,4 @@
-"""The change feed, read."""
+"""The change feed, read: what is old is gone (`storage.history`), and who asks for it is told."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import orjson
 from sqlalchemy import select
 
+from pacs.errors import ChangesGone
 from pacs.feed import Change
 from storage.database import Database
 from storage.tables import changes, org_heads
@@ -21,10 +22,12 @@ class SqlChangeFeed:
 
     database: Database
 
-    def read(self, organization: int, after: int, limit: int) -> list[Change]:
-        wanted = select(*_COLUMNS).where(changes.c.org_id == organization, changes.c.seq > after)
+    def read(self, organization: int, after: int | None, limit: int) -> list[Change]:
+        wanted = select(*_COLUMNS).where(changes.c.org_id == organization, changes.c.seq > (after or 0))
         with self.database.read() as connection:
             rows = connection.execute(wanted.order_by(changes.c.seq).limit(limit)).mappings().all()
+        if after is not None and rows and rows[0]["seq"] > after + 1:
+            raise ChangesGone(rows[0]["seq"] - 1)
         return [Change(**{**row, "payload": orjson.loads(row["payload"])}) for row in rows]
 
     def heads(self, organizations: Iterable[int]) -> dict[int, int]:

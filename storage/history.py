@@ -1,6 +1,7 @@
-"""What was done stays to be seen for a while: tasks that are over, deletions that are purged. Then it goes.
+"""What was done stays to be seen for a while: tasks that are over, purged deletions, changes. Then it goes.
 
-A task that failed may be tried again until then, so until then its files are kept. The audit trail
+A task that failed may be tried again until then, so until then its files are kept. Of an organisation's
+changes the newest stays, so that whoever comes back later finds out that others went. The audit trail
 forgets nothing.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 
 from sqlalchemy import delete, exists, select
 
@@ -17,12 +19,15 @@ from pacs.model import AuditRecord
 from storage.database import Database
 from storage.feeds import transaction
 from storage.kept import release
-from storage.tables import deletions, jobs, kept_blobs, organizations, tasks
+from storage.tables import changes, deletions, jobs, kept_blobs, org_heads, organizations, tasks
 from storage.tasks import is_alive, job_key
 
 LASTS = timedelta(days=30)
 PURGE = "task.purge"
+FOLLOWED = timedelta(days=1)
+"""Changes stay at least so long, however little of history is wanted: who follows them may be cut off."""
 _BATCH = 100  # rows of one run
+_CHANGES = 1000  # of one organisation and run
 
 
 def _now() -> datetime:
@@ -51,7 +56,13 @@ class History:
         for each in old:
             while self._forget_some(each):
                 pass
-        return self._forget_deletions(before) == _BATCH or len(old) == _BATCH
+        changed = self.now() - max(self.lasts, FOLLOWED)
+        more = [self._forget_changes(each, changed) == _CHANGES for each in self._organizations()]
+        return self._forget_deletions(before) == _BATCH or len(old) == _BATCH or any(more)
+
+    def _organizations(self) -> list[int]:
+        with self.database.read() as connection:
+            return list(connection.execute(select(organizations.c.id)).scalars())
 
     def _old_tasks(self, before: datetime) -> list[_Old]:
         mine = tasks.c.org_id.in_(select(organizations.c.id))  # so that the index serves
@@ -93,3 +104,16 @@ class History:
             with self.database.write() as connection:
                 connection.execute(delete(deletions).where(deletions.c.id.in_(found)))
         return len(found)
+
+    def _forget_changes(self, organization: int, before: datetime) -> int:
+        """Those at the feed's beginning that are that old; how many."""
+        mine = changes.c.org_id == organization
+        newest = select(org_heads.c.change_seq).where(org_heads.c.org_id == organization).scalar_subquery()
+        oldest = select(changes.c.seq, changes.c.at).where(mine, changes.c.seq < newest)
+        with self.database.read() as connection:
+            rows = connection.execute(oldest.order_by(changes.c.seq).limit(_CHANGES)).all()
+        old = [row.seq for row in takewhile(lambda row: row.at < before, rows)]
+        if old:
+            with self.database.write() as connection:
+                connection.execute(delete(changes).where(mine, changes.c.seq <= old[-1]))
+        return len(old)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -17,7 +17,7 @@ from functools import partial
 import structlog
 from starlette.concurrency import run_in_threadpool
 
-from pacs.errors import Unavailable
+from pacs.errors import ChangesGone, Unavailable
 from pacs.feed import Change
 from pacs.ports import ChangeFeed
 
@@ -50,6 +50,11 @@ class _Channel:
             self.recent.extend(changes)
             self.head = changes[-1].seq
             self.wake()
+
+    def skip(self, seq: int) -> None:
+        """The changes up to `seq` are gone: each listener is told when it reads on."""
+        self.recent.clear()
+        self.head = seq
 
     def wake(self) -> None:
         self.moved.set()
@@ -98,8 +103,13 @@ class Broadcast:
         self._places[organization] -= 1
         self._places = +self._places  # those without listeners are forgotten
 
-    async def listen(self, organization: int, after: int | None) -> AsyncIterator[Change | None]:
-        """The changes behind `after`, or from now on; None when nothing happened for a while."""
+    async def listen(
+        self, organization: int, after: int | None
+    ) -> AsyncIterator[Change | ChangesGone | None]:
+        """The changes behind `after`, or from now on; None when nothing happened for a while.
+
+        `ChangesGone` comes before those that are still known, when they are not the next.
+        """
         async with self._joined(organization) as channel:
             seq = channel.head if after is None else min(after, channel.head)
             while not self._stopping():
@@ -113,8 +123,11 @@ class Broadcast:
                 except TimeoutError:
                     yield None
 
-    async def _behind(self, organization: int, channel: _Channel, seq: int) -> list[Change]:
-        return channel.after(seq) or await run_in_threadpool(self._feed.read, organization, seq, PAGE)
+    async def _behind(self, organization: int, channel: _Channel, seq: int) -> Sequence[Change | ChangesGone]:
+        try:
+            return channel.after(seq) or await run_in_threadpool(self._feed.read, organization, seq, PAGE)
+        except ChangesGone as gone:
+            return [gone]
 
     @asynccontextmanager
     async def _joined(self, organization: int) -> AsyncIterator[_Channel]:
@@ -150,4 +163,9 @@ class Broadcast:
         heads = await run_in_threadpool(self._feed.heads, list(self._channels))
         for organization, channel in list(self._channels.items()):
             if heads.get(organization, 0) > channel.head:
-                channel.extend(await run_in_threadpool(self._feed.read, organization, channel.head, PAGE))
+                try:
+                    new = await run_in_threadpool(self._feed.read, organization, channel.head, PAGE)
+                except ChangesGone as gone:
+                    channel.skip(gone.seq)
+                else:
+                    channel.extend(new)

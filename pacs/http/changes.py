@@ -14,7 +14,7 @@ from pacs.rights import Right
 
 MOST = 1_000
 _QUERY = {
-    "after": {**WHOLE, "default": 0},
+    "after": WHOLE,
     "limit": {"type": "integer", "minimum": 1, "maximum": MOST, "default": 100},
 }
 _PAGE = {
@@ -30,14 +30,18 @@ _PAGE = {
 def route(path: str, feed: ChangeFeed) -> Resource:
     @describe(Described(_QUERY, answers=answers_json(_PAGE)))
     def list_changes(request: Request) -> Response:
-        """What happened after a number, oldest first.
+        """What happened after a number, oldest first; without one, all that is still known.
 
-        Ask again with `after` set to `last`; `more` says that there is something already.
+        Ask again with `after` set to `last`; `more` says that there is something already. 410: what
+        followed that number was too long ago.
         """
         given = parameters(request, ("after", "limit"))
-        after, limit = number(given, "after", 0), number(given, "limit", 100, 1, MOST)
+        after = number(given, "after", 0) if "after" in given else None
+        limit = number(given, "limit", 100, 1, MOST)
         found = feed.read(actor(request).organization, after, limit + 1)
         items = found[:limit]
-        return answer({"items": items, "last": items[-1].seq if items else after, "more": len(found) > limit})
+        return answer(
+            {"items": items, "last": items[-1].seq if items else after or 0, "more": len(found) > limit}
+        )
 
     return Resource(path, list_changes, Right.READ)

@@ -1,7 +1,8 @@
 """`/api/v1/events`: the change feed as it happens, as server-sent events (HTML Living Standard §9.2).
 
 The id of an event is its number in the change feed, so a browser that reconnects with
-`Last-Event-ID` misses nothing. A stream that cannot be read on ends well, so that the browser comes back.
+`Last-Event-ID` misses nothing. Who comes from before what is still known hears `changes.gone` first, and
+looks at what is there now. A stream that cannot be read on ends well, so that the browser comes back.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from pacs.errors import Unavailable
+from pacs.errors import ChangesGone, Unavailable
 from pacs.feed import Change
 from pacs.http.answers import to_bytes
 from pacs.http.broadcast import Broadcast
@@ -27,6 +28,7 @@ log = structlog.get_logger(__name__)
 RETRY = 2_000  # milliseconds until a browser that was cut off comes back
 _MEDIA_TYPE, _HEADERS = "text/event-stream", {"X-Accel-Buffering": "no"}
 _OPENING = b"retry: %d\n\n" % RETRY
+_GONE = "changes.gone"
 _HEARTBEAT = b": nothing new\n\n"
 
 
@@ -71,5 +73,8 @@ async def _events(broadcast: Broadcast, organization: int, after: int | None) ->
         log.warning("event stream ends early", reason=type(error).__name__)
 
 
-def _event(change: Change) -> bytes:
+def _event(change: Change | ChangesGone) -> bytes:
+    if isinstance(change, ChangesGone):
+        kind, said = _GONE, to_bytes({"kind": _GONE, "seq": change.seq})
+        return b"id: %d\nevent: %b\ndata: %b\n\n" % (change.seq, kind.encode(), said)
     return b"id: %d\nevent: %b\ndata: %b\n\n" % (change.seq, change.kind.encode(), to_bytes(change))

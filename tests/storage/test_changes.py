@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+from sqlalchemy import text
+
+from pacs.errors import ChangesGone
 from storage.changes import SqlChangeFeed
 from storage.database import Database
 from storage.feeds import transaction
@@ -19,6 +23,21 @@ def test_events_are_read_in_order_from_where_one_was(database: Database) -> None
     assert [change.seq for change in SqlChangeFeed(database).read(1, after=3, limit=3)] == [4, 5]
     assert SqlChangeFeed(database).read(1, after=5, limit=3) == []
     assert SqlChangeFeed(database).read(2, after=0, limit=3) == []
+
+
+def test_who_comes_from_before_what_is_known_is_told(database: Database) -> None:
+    with transaction(database) as under_way:
+        for n in range(5):
+            under_way.announce(MODALITY, "study.received", f"1.2.{n}")
+    with database.write() as connection:
+        connection.execute(text("DELETE FROM changes WHERE seq <= 3"))
+    feed = SqlChangeFeed(database)
+    assert [change.seq for change in feed.read(1, after=None, limit=9)] == [4, 5]
+    assert [change.seq for change in feed.read(1, after=3, limit=9)] == [4, 5]
+    for after in (0, 2):
+        with pytest.raises(ChangesGone) as told:
+            feed.read(1, after, limit=9)
+        assert told.value.seq == 3
 
 
 def test_the_newest_numbers_are_those_of_the_organisations_asked_for(database: Database) -> None:

@@ -13,7 +13,8 @@ from pacs.tasks import Advance, Status, Task, Upload
 from storage.blobs import BlobStore
 from storage.database import Database
 from storage.deleting import PurgeDeletion
-from storage.history import LASTS, History
+from storage.feeds import transaction
+from storage.history import FOLLOWED, LASTS, History
 from storage.jobs import SqlJobQueue
 from storage.keeping import SqlKeeping
 from storage.tasks import SqlTasks
@@ -143,3 +144,33 @@ def test_a_deletion_goes_once_it_is_purged(shelf: Shelf) -> None:
     history(shelf).run()
     assert rows(shelf.database, "SELECT id FROM deletions") == []
     assert_counts_true(shelf.database)
+
+
+def numbers(shelf: Shelf) -> list[int]:
+    return [row["seq"] for row in rows(shelf.database, "SELECT seq FROM changes ORDER BY seq")]
+
+
+def announce(shelf: Shelf, count: int) -> None:
+    with transaction(shelf.database) as under_way:
+        for _ in range(count):
+            under_way.announce(USER, "study.received", "1.2.3")
+
+
+def test_old_changes_go_but_for_the_newest(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("storage.history._CHANGES", 3)
+    announce(shelf, 6)
+    history(shelf, LASTS - MINUTE).run()
+    assert numbers(shelf) == [1, 2, 3, 4, 5, 6]
+    assert history(shelf).run()
+    assert numbers(shelf) == [4, 5, 6]
+    assert not history(shelf).run()
+    assert numbers(shelf) == [6]
+    announce(shelf, 1)
+    assert numbers(shelf) == [6, 7]
+
+
+def test_changes_are_to_be_had_for_a_day_however_short_history_is(shelf: Shelf) -> None:
+    announce(shelf, 2)
+    for later, left in ((FOLLOWED - MINUTE, [1, 2]), (FOLLOWED + MINUTE, [2])):
+        History(shelf.database, timedelta(0), lambda by=later: datetime.now(UTC) + by).run()  # type: ignore[misc]
+        assert numbers(shelf) == left

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 from starlette.testclient import TestClient
 
-from pacs.errors import DatabaseUnavailable, Unavailable
+from pacs.errors import ChangesGone, DatabaseUnavailable, Unavailable
 from pacs.feed import Change
 from pacs.http import changes, events
 from pacs.http.app import create_app
@@ -21,7 +21,7 @@ class Feed:
 
     def __init__(self) -> None:
         self.changes: dict[int, list[Change]] = {}
-        self.reads = self.looks = 0
+        self.reads = self.looks = self.gone = 0
         self.away = self.unreadable = False
         self.fault: Exception | None = None
 
@@ -32,11 +32,14 @@ class Feed:
         new = [Change(number, now, "study.received", "1.2.3", {}, "c") for number in numbers]
         self.changes[organization] = known + new  # all at once: a thread reads it
 
-    def read(self, organization: int, after: int, limit: int) -> list[Change]:
+    def read(self, organization: int, after: int | None, limit: int) -> list[Change]:
         self.reads += 1
         if self.unreadable:
             raise DatabaseUnavailable
-        return self.changes.get(organization, [])[after : after + limit]
+        if after is not None and after < self.gone:
+            raise ChangesGone(self.gone)
+        begin = max(after or 0, self.gone)
+        return self.changes.get(organization, [])[begin : begin + limit]
 
     def heads(self, organizations: Iterable[int]) -> dict[int, int]:
         self.looks += 1
@@ -93,6 +96,39 @@ def test_replay_is_whole_however_long_ago_it_begins() -> None:
         return await seen
 
     assert asyncio.run(scenario()) == list(range(1, 2 * PAGE + 11))
+
+
+def test_who_comes_from_before_what_is_known_is_told() -> None:
+    async def scenario() -> list[object]:
+        feed = Feed()
+        feed.add(count=7)
+        feed.gone = 4
+        seen: list[object] = []
+        async for change in quick(feed).listen(1, 2):
+            seen.append(type(change) if isinstance(change, ChangesGone) else change and change.seq)
+            if change and change.seq == 7:
+                return seen
+        return seen
+
+    assert asyncio.run(scenario()) == [ChangesGone, 5, 6, 7]
+
+
+def test_who_follows_hears_what_went_while_nobody_looked() -> None:
+    async def scenario() -> list[object]:
+        feed = Feed()
+        feed.add(count=2)
+        broadcast, seen = quick(feed), []
+        listening = broadcast.listen(1, 1)
+        seen.append(await anext(listening))
+        feed.gone = 5
+        feed.add(count=5)
+        async for change in listening:
+            seen.append(change)
+            if isinstance(change, Change) and change.seq == 7:
+                break
+        return [type(each) if isinstance(each, ChangesGone) else each.seq for each in seen if each]
+
+    assert asyncio.run(scenario()) == [2, ChangesGone, 6, 7]
 
 
 def test_an_organisation_hears_only_of_itself() -> None:

@@ -38,6 +38,7 @@ function open() {
   };
   const heard = (message) => tell(parsed(message));
   source.onmessage = heard;
+  source.addEventListener("changes.gone", () => tell(null));
   NAMES.forEach((name) => source.addEventListener(name, heard));
 }
 
