@@ -138,6 +138,21 @@ def inverted(of: Dataset, side: int = 64) -> Dataset:
     return _pixels(ds, ramp, "MONOCHROME1")
 
 
+def marked(of: Dataset, side: int = 64) -> Dataset:
+    """Black, its left half white by an overlay in a bit that the values do not use."""
+    pixels = np.zeros((side, side), np.uint16)
+    pixels[:, : side // 2] = 1 << 12
+    ds = _pixels(
+        data_set(SecondaryCaptureImageStorage, of, generate_uid(), 1, Modality="OT", SeriesNumber=7), pixels
+    )
+    ds.SeriesDescription, ds.BitsStored, ds.HighBit = "Marked", 12, 11
+    ds.WindowCenter, ds.WindowWidth = 2048, 4096
+    for element, value in ((0x0010, side), (0x0011, side), (0x0100, 16), (0x0102, 12)):
+        ds.add_new((0x6000, element), "US", value)
+    ds.add_new((0x6000, 0x0050), "SS", [1, 1])
+    return ds
+
+
 def report(of: Dataset) -> Dataset:
     ds = data_set(BasicTextSRStorage, of, generate_uid(), 1, Modality="SR", SeriesNumber=5)
     ds.SeriesDescription, ds.ValueType, ds.ContinuityOfContent = "Report", "CONTAINER", "SEPARATE"

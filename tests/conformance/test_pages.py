@@ -60,6 +60,7 @@ def held(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Held]:
         *phantom.ct(study, SLICES, SIDE),
         phantom.ultrasound(study, 5),
         phantom.inverted(study),
+        phantom.marked(study),
         phantom.report(study),
         phantom.document(study),
         *phantom.ct(before, 3, 64),
@@ -148,6 +149,12 @@ def test_monochrome1_is_white_where_it_is_least(held: Held, chromium: Any) -> No
             }"""
         )
         assert left > 250 > 5 > right
+
+
+def test_overlays_in_unused_bits_are_drawn(held: Held, chromium: Any) -> None:
+    with open_series(held, chromium, "Marked") as opened:
+        picture_drawn(opened)
+        assert mean(opened) == pytest.approx(127.5, abs=DRAWN)
 
 
 def test_reports_and_documents_are_shown_as_what_they_are(held: Held, chromium: Any) -> None:

@@ -122,6 +122,16 @@ def test_overlays_in_unused_bits() -> None:
     assert shown(dataset).tolist() == [[255, 128, 255]]
 
 
+def test_overlays_below_the_value() -> None:
+    """Of the second of two frames, signed, the value in the upper twelve bits."""
+    frames = np.array([[[0x0010, 0x0020]], [[0x8001, 0x7FF0]]], "<u2").view("<i2")
+    dataset = image(frames.reshape(2, 2), 12)
+    dataset.Rows, dataset.NumberOfFrames, dataset.HighBit = 1, 2, 15
+    dataset.add_new((0x601E, 0x0102), "US", 0)
+    assert shown(dataset, BARE, number=1).tolist() == [[0, 255]]
+    assert shown(dataset, number=1).tolist() == [[255, 255]]
+
+
 def test_a_bit_of_the_value_is_no_overlay() -> None:
     dataset = image(np.array([[0, 0x800, 0xFFF]], "<u2"), 12)
     dataset.add_new((0x6000, 0x0102), "US", 11)

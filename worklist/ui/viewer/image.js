@@ -2,7 +2,7 @@
 import { DICOMWEB } from "../core/api.js";
 import { bytes, first, has, number, numbers, text, values } from "../dicom/dataset.js";
 import { cross, dot } from "./geometry.js";
-import { overlaysOf } from "./overlay.js";
+import { embeddedIn, overlaysOf } from "./overlay.js";
 
 const VIDEO_CLASSES = new Set(["1.1.1", "1.2.1", "1.4.1"].map((end) => `1.2.840.10008.5.1.4.1.1.77.${end}`));
 
@@ -138,6 +138,7 @@ export class Image {
       signed: number(dataset, "PixelRepresentation", 0) === 1,
       float: this.#float,
       padding: padding(dataset),
+      embedded: embeddedIn(dataset),
       palette: this.photometric === "PALETTE COLOR" ? await palette(dataset) : undefined,
     };
   }

@@ -251,7 +251,7 @@ export class Pane {
         invert: image.inverse !== this.invert.value,
       });
     }
-    drawOverlays(pixels, width, height, tables.overlays ?? []);
+    drawOverlays(pixels, width, height, [...(tables.overlays ?? []), ...(frame.overlays ?? [])]);
     context.putImageData(data, 0, 0);
     return true;
   }

@@ -1,6 +1,7 @@
 /**
  * Fetches one frame and reads its samples, apart from the page so that scrolling never waits.
- * Answers {id, samples, min, max, low, high} for gray (`low` and `high` without padding), {id, rgba} for colour, or {id, problem}.
+ * Answers {id, samples, min, max, low, high} for gray (`low` and `high` without padding), {id, rgba} for colour, both with
+ * the `overlays` that lay in unused bits, or {id, problem}.
  */
 const UNCOMPRESSED = 'multipart/related; type="application/octet-stream"; transfer-syntax=1.2.840.10008.1.2.1';
 const COLOUR_JPEG = 'multipart/related; type="image/jpeg"; transfer-syntax=1.2.840.10008.1.2.4.50';
@@ -41,7 +42,11 @@ async function sent(layout, signal) {
 async function frame(layout, signal) {
   const { type, body } = await part(await sent(layout, signal));
   if (type.startsWith("image/")) return picture(body, type);
-  return layout.samples > 1 || layout.palette ? { rgba: colour(layout, body) } : gray(layout, body);
+  if (layout.samples > 1) return { rgba: colour(layout, body) };
+  const raw = typed(layout, body, layout.rows * layout.columns);
+  const overlays = layout.embedded.map((plane) => bitmap(layout, plane, raw));
+  const samples = narrowed(layout, raw);
+  return { overlays, ...(layout.palette ? { rgba: paletted(layout, samples) } : gray(layout, samples)) };
 }
 
 async function ask(url, accept, signal) {
@@ -87,8 +92,14 @@ async function picture(body, type) {
   return { rgba: data };
 }
 
-function gray(layout, body) {
-  const samples = typed(layout, body, layout.rows * layout.columns);
+/** What one bit of each pixel says, packed as Overlay Data are. */
+function bitmap({ rows, columns }, { position, top, left }, raw) {
+  const bits = new Uint8Array(Math.ceil(raw.length / 8));
+  for (let at = 0; at < raw.length; at++) bits[at >> 3] |= ((raw[at] >>> position) & 1) << (at & 7);
+  return { top, left, rows, columns, bits, from: 0 };
+}
+
+function gray(layout, samples) {
   let min = Infinity;
   let max = -Infinity;
   let low = Infinity;
@@ -115,12 +126,12 @@ function typed(layout, body, count) {
   if (float) return allocated === 64 ? Float32Array.from(new Float64Array(buffer, offset, count)) : new Float32Array(buffer, offset, count);
   const Kind = { 8: [Uint8Array, Int8Array], 16: [Uint16Array, Int16Array], 32: [Uint32Array, Int32Array] }[allocated]?.[signed ? 1 : 0];
   if (!Kind) throw new Error(`samples of ${allocated} bits are not shown here`);
-  return narrowed(layout, new Kind(buffer, offset, count));
+  return new Kind(buffer, offset, count);
 }
 
-/** Bits outside of the stored ones may hold anything (overlays, once): they are cut off, the sign extended. */
-function narrowed({ allocated, stored, high, signed }, samples) {
-  if (stored >= allocated || allocated === 32) return samples;
+/** Bits outside of the stored ones may hold anything: they are cut off, the sign extended. */
+function narrowed({ allocated, stored, high, signed, float }, samples) {
+  if (float || stored >= allocated || allocated === 32) return samples;
   const left = 32 - (high + 1);
   const right = 32 - stored;
   for (let at = 0; at < samples.length; at++) {
@@ -132,7 +143,6 @@ function narrowed({ allocated, stored, high, signed }, samples) {
 function colour(layout, body) {
   const count = layout.rows * layout.columns;
   const rgba = new Uint8ClampedArray(count * 4).fill(255);
-  if (layout.palette) return paletted(layout, typed(layout, body, count), rgba);
   if (layout.photometric === "YBR_FULL_422" && body.length < count * 3) return subsampled(body, rgba);
   const bytes = layout.allocated === 16 ? highBytes(layout, body, count) : body;
   if (bytes.length < count * 3) throw new Error("the frame is shorter than its rows and columns");
@@ -164,7 +174,8 @@ function subsampled(body, rgba) {
   return rgba;
 }
 
-function paletted({ palette }, samples, rgba) {
+function paletted({ palette }, samples) {
+  const rgba = new Uint8ClampedArray(samples.length * 4).fill(255);
   const [red, green, blue] = palette.channels;
   const last = red.length - 1;
   for (let at = 0, to = 0; at < samples.length; at++, to += 4) {
