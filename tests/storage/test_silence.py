@@ -23,8 +23,8 @@ def world() -> Iterator[Cluster]:
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(silence, "PING", 0.2)
-    monkeypatch.setitem(database_module._POSTGRESQL, "connect_timeout", 2)
+    monkeypatch.setattr(silence, "PING", 1.0)
+    monkeypatch.setitem(database_module._POSTGRESQL, "connect_timeout", 5)
 
 
 def answers(database: Database) -> bool:
@@ -44,7 +44,7 @@ def test_who_comes_is_told_and_so_is_who_comes_later(world: Cluster) -> None:
 
 @pytest.mark.parametrize("way", ["read", "glance", "write"])
 def test_who_waits_for_an_answer_is_told(world: Cluster, way: str) -> None:
-    with closing(Database(world.url, silence=0.5)) as database:
+    with closing(Database(world.url, silence=2.0)) as database:
         with pytest.raises(DatabaseUnavailable), getattr(database, way)() as connection:
             connection.execute(select(1))
             with world.frozen():
@@ -53,7 +53,7 @@ def test_who_waits_for_an_answer_is_told(world: Cluster, way: str) -> None:
 
 
 def test_who_commits_is_told(world: Cluster) -> None:
-    with closing(Database(world.url, silence=0.5)) as database:
+    with closing(Database(world.url, silence=2.0)) as database:
         frozen = world.frozen()
         with pytest.raises(DatabaseUnavailable), database.write() as connection:
             connection.execute(text("CREATE TABLE seen (pk integer)"))
