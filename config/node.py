@@ -15,6 +15,7 @@ import pacs
 from config import logging
 from config.address import Address
 from config.metrics_folder import metrics_folder
+from config.serving import tell_ports
 from config.settings import Settings
 from config.sockets import bound, listen
 from config.supervisor import Role, Supervisor, run_apart
@@ -71,6 +72,7 @@ def run(settings: Settings, only: str | None = None) -> int:
         on_drain=stop_listening,
         on_death=process_ended,
     )
+    served = tell_ports(settings.data_dir, (each.getsockname()[1] for each in sockets.values()))
     _announce(settings, {name: bound(each, getattr(settings, name)) for name, each in sockets.items()})
     if password:
         click.echo(
@@ -79,7 +81,8 @@ def run(settings: Settings, only: str | None = None) -> int:
     try:
         return supervisor.run()
     finally:
-        shutil.rmtree(metrics, ignore_errors=True)
+        for folder in filter(None, (metrics, served)):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _prepare(settings: Settings, with_users: bool) -> str:

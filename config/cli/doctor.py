@@ -14,6 +14,7 @@ from pathlib import Path
 import click
 
 from config.cli.options import data_option, settings_for
+from config.serving import ports_held
 from config.settings import Settings
 from config.sockets import CannotListen, listen
 from config.sources import BadSettings
@@ -61,7 +62,10 @@ def _ports(settings: Settings) -> Iterator[Finding]:
             listen(address, setting).close()
             yield Finding(True, f"{address} is free for {setting}")
         except CannotListen as error:
-            yield Finding(False, str(error), "nothing, when it is this server that listens there")
+            if address.port in ports_held(settings.data_dir):
+                yield Finding(True, f"{address} is held by this archive's server ({setting})")
+            else:
+                yield Finding(False, str(error), "it is no server of this data folder")
 
 
 def _certificate(settings: Settings) -> Iterator[Finding]:

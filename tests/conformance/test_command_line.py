@@ -146,7 +146,17 @@ def test_the_doctor_says_what_to_do(alone: Server, server: Server) -> None:
     alone.environment["PACS_DIMSE"] = server.environment["PACS_DIMSE"]
     alone.environment["PACS_FREE_SPACE_RESERVE"] = "900 TiB"
     said = alone.quick_command("doctor", code=1)
-    assert "is in use" in said and "free some space" in said and "Traceback" not in said
+    assert (
+        "is in use" in said
+        and "no server of this data folder" in said
+        and "free some space" in said
+        and "Traceback" not in said
+    )
+
+
+def test_the_doctor_knows_the_server_that_it_is_called_to(server: Server) -> None:
+    said = server.quick_command("doctor")
+    assert said.count("is held by this archive's server") == 2
 
 
 def test_the_server_says_how_it_is(alone: Server, server: Server) -> None:

@@ -1,0 +1,45 @@
+"""Which ports the servers of a data folder hold, told while they run: else they look like a stranger's.
+
+Each has a folder of its own, locked as long as one of its processes lives.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from storage.blobs.spool import abandoned, own_folder
+
+_PORTS = "ports"
+
+
+def _root(data_dir: Path) -> Path:
+    return data_dir / "run" / "serving"
+
+
+def tell_ports(data_dir: Path, ports: Iterable[int]) -> Path | None:
+    """The folder, to be removed at the end; None on a disk that is full: it serves all the same."""
+    root = _root(data_dir)
+    try:
+        root.mkdir(mode=0o750, parents=True, exist_ok=True)
+        for folder in abandoned(root):
+            shutil.rmtree(folder, ignore_errors=True)
+        folder, _ = own_folder(root)
+        (folder / _PORTS).write_text(" ".join(map(str, ports)))
+    except OSError:
+        return None
+    return folder
+
+
+def ports_held(data_dir: Path) -> set[int]:
+    """By servers that run now."""
+    root = _root(data_dir)
+    held: set[int] = set()
+    with suppress(OSError):
+        over = set(abandoned(root))
+        for folder in set(root.iterdir()) - over:
+            with suppress(OSError):
+                held.update(map(int, (folder / _PORTS).read_text().split()))
+    return held
