@@ -180,6 +180,7 @@ def _uvicorn(app: App, settings: Settings) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         http=BoundedProtocol,
+        ws="none",  # else, with a library for them there, they pass by all bounds and checks
         log_config=None,
         access_log=False,
         lifespan="off",
