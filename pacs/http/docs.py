@@ -14,10 +14,12 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from pacs.http import openapi
+from pacs.http.described import TEXT, Described, describe
 from pacs.http.origin import origin
 from pacs.http.resource import Public
 
-PATHS = ("/docs", "/redoc")
+PATHS = ("/docs", "/redoc", "/swagger-ui", "/api/docs", "/api/v1/redoc", "/api/v1/swagger-ui")
+"""What others have called such a page."""
 
 _STYLE = """
 :root{color-scheme:light dark;--line:#8884;--soft:#8881;--accent:#0a7ea4}
@@ -43,6 +45,7 @@ def routes() -> list[Route]:
     return [Public(path, show_docs) for path in PATHS]
 
 
+@describe(Described(answers={"text/html": TEXT}))
 def show_docs(request: Request) -> Response:
     """The API, described for people."""
     found = openapi.document(request.app.routes)

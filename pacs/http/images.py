@@ -24,7 +24,7 @@ from pacs.http.answers import answer, listing
 from pacs.http.described import BINARY, LISTING, OBJECT, TEXT, Described, answers_json, describe
 from pacs.http.described import PAGING as PAGED
 from pacs.http.origin import origin
-from pacs.http.parameters import PAGING, number, paging, parameters
+from pacs.http.parameters import PAGING, Paging, number, paging, parameters
 from pacs.http.resource import Public, Resource, actor
 from pacs.http.signed import LONGEST, Signer
 from pacs.http.streaming import Streamed, closing
@@ -82,6 +82,7 @@ class Images:
         one = f"{self.root}/images/{{sop}}"
         return [
             Resource(f"{self.root}/images", self.list_images, Right.READ),
+            Resource(f"{self.root}/images/patient/{{pid:path}}", self.list_images_of_patient, Right.READ),
             Resource(one, self.show_image, Right.READ),
             Resource(one, self.delete_image, Right.DELETE, ("DELETE",)),
             Resource(f"{one}/original", self.fetch_original, Right.READ),
@@ -97,6 +98,18 @@ class Images:
         page = paging(given)
         tests = ((BY_KEYWORD[_FILTERS[name]], value) for name, value in given.items() if name in _FILTERS)
         conditions = tuple(Condition(a, test) for a, value in tests if (test := parse_value(a, value)))
+        return self._listed(request, conditions, page)
+
+    @describe(Described(PAGED, answers=answers_json(LISTING)))
+    def list_images_of_patient(self, request: Request) -> Response:
+        """All images of the patient with this very Patient ID, the newest first."""
+        page = paging(parameters(request, PAGING))
+        number = str(request.path_params["pid"])
+        if "\0" in number:
+            raise NotFound
+        return self._listed(request, (is_called("PatientID", number),), page)
+
+    def _listed(self, request: Request, conditions: tuple[Condition, ...], page: Paging) -> Response:
         asked = Query(Level.IMAGE, conditions, IMAGE, limit=page.limit, offset=page.offset)
         found = self.archive.page(actor(request), asked)
         root = f"{origin(request)}{self.root}"

@@ -18,6 +18,7 @@ from pacs.http.described import OBJECT, TEXT, UID, Described, Schema, answers_js
 from pacs.http.resource import Public, Resource
 
 PATH = "/api/v1/openapi.json"
+ALIASES = ("/schema", "/api/v1/schema")
 PAGES = re.compile(r"/(api/v1|dicom-web|wado|health|metrics)(/|$)")
 """What is an API; other routes are web pages."""
 
@@ -36,13 +37,13 @@ _PROBLEM: Schema = {
 _NOTHING = Described()
 
 
-def route() -> Route:
+def routes() -> list[Route]:
     @describe(Described(answers=answers_json(OBJECT)))
     def show_openapi(request: Request) -> Response:
         """This API, described for machines (OpenAPI 3.1)."""
         return Response(written(request.app.routes), media_type="application/json")
 
-    return Resource(PATH, show_openapi, None)
+    return [Resource(path, show_openapi, None) for path in (PATH, *ALIASES)]
 
 
 def written(routes: Iterable[BaseRoute]) -> str:

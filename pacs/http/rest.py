@@ -55,7 +55,7 @@ def routes(rest: Rest) -> list[BaseRoute]:
         *Deletions(rest.keeping, ROOT).routes(),
         *Uploads(rest.archive.blobs, rest.tasks, ROOT).routes(),
         *JobResources(rest.jobs, ROOT).routes(),
-        openapi.route(),
+        *openapi.routes(),
         *docs.routes(),
         changes.route(f"{ROOT}/changes", rest.changes),
         events.route(f"{ROOT}/events", Broadcast(rest.changes, rest.stopping, rest.audience)),

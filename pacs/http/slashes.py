@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-_ROOTS = ("/api/", "/dicom-web/", "/health/")
+_ROOTS = ("/api/", "/dicom-web/", "/health/", "/docs/", "/redoc/", "/schema/", "/swagger-ui/")
 _OF_ITS_OWN = frozenset({"/dicom-web/"})
 
 

@@ -28,6 +28,8 @@ from pacs.ports import Blobs, Tasks
 from pacs.rights import Right
 from pacs.tasks import Task
 
+_NAMES = ("uploads", "upload-dicom-files", "upload-dicom-folder")
+"""The first is ours; clients of other systems know the others."""
 _UPLOAD = Described(body={FORM: SCHEMA}, status=202, answers=answers_json(OBJECT))
 
 
@@ -41,12 +43,13 @@ class Uploads:
     def routes(self) -> list[Resource]:
         root = self.root
         return [
-            Resource(f"{root}/uploads", self.upload_files, Right.STORE, ("POST",)),
+            *(Resource(f"{root}/{name}", self.upload_files, Right.STORE, ("POST",)) for name in _NAMES),
             Resource(f"{root}/studies/{{study}}/upload", self.upload_to_study, Right.STORE, ("POST",)),
             Resource(f"{root}/images/upload", self.upload_image, Right.STORE, ("POST",)),
             Resource(f"{root}/studies/{{study}}/upload_images", self.upload_to_study, Right.STORE, ("POST",)),
             Resource(f"{root}/studies/{{study}}/process", self.process_study, Right.EDIT, ("POST",)),
             Resource(f"{root}/uploads/{{task}}/progress", self.show_progress, Right.READ),
+            Resource(f"{root}/upload-progress/{{task}}", self.show_progress, Right.READ),
             Resource(f"{root}/tasks", self.list_tasks, Right.READ),
             Resource(f"{root}/tasks/{{task}}", self.show_task, Right.READ),
         ]

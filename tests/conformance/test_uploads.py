@@ -8,6 +8,7 @@ import time
 import zipfile
 from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -104,6 +105,38 @@ def test_archives_of_many_studies(client: httpx.Client, kind: str) -> None:
     done = finished(client, task["task_id"])
     assert (done["processed_items"], done["skipped_items"], done["failed_items"]) == (12, 3, 0)
     assert [count(client, study) for study in studies] == [4, 4, 4]
+
+
+@pytest.mark.parametrize("name", ["upload-dicom-files/", "upload-dicom-folder/"])
+def test_uploading_has_other_names(client: httpx.Client, name: str) -> None:
+    study = generate_uid()
+    number = upload(client, name, images(study, 2))["task_id"]
+    assert finished(client, number)["processed_items"] == count(client, study) == 2
+    task = client.get(f"/api/v1/upload-progress/{number}/", follow_redirects=False).json()
+    assert (task["id"], task["status"], task["progress"]) == (number, "completed", 100)
+
+
+def test_the_images_of_a_patient(client: httpx.Client, server: Server) -> None:
+    """By the very ID: what would be a wildcard elsewhere is none here, and a slash belongs to it."""
+    number = generate_uid()[-12:]
+    sent = {pid: small_ct(generate_uid(), generate_uid()) for pid in (f"{number}/1", f"{number}/*", number)}
+    for pid, ds in sent.items():
+        ds.PatientID = pid
+    upload_all = upload(client, "uploads", {str(n): as_file(ds) for n, ds in enumerate(sent.values())})
+    finished(client, upload_all["task_id"])
+
+    def found(web: httpx.Client, pid: str) -> list[str]:
+        answer = web.get(f"/api/v1/images/patient/{quote(pid, safe='')}").json()
+        assert answer["total"] == len(answer["items"])
+        return [each["sop_instance_uid"] for each in answer["items"]]
+
+    for pid, ds in sent.items():
+        assert found(client, pid) == [ds.SOPInstanceUID]
+    assert found(client, number[:-1]) == []
+    with server.web(organization="elsewhere") as other:
+        assert found(other, number) == []
+    assert client.get("/api/v1/images/patient/x%00").status_code == 404
+    assert client.get("/api/v1/images/patient/x?name=y").status_code == 400
 
 
 def tarred(members: Mapping[str, bytes]) -> bytes:

@@ -52,7 +52,12 @@ def test_everything_in_it_is_said_in_words(client: TestClient) -> None:
         assert named == set(re.findall(r"{(\w+)}", path))
 
 
-@pytest.mark.parametrize("path", ["/docs", "/redoc"])
+@pytest.mark.parametrize("path", ["/schema", "/schema/", "/api/v1/schema/"])
+def test_it_has_other_names(client: TestClient, path: str) -> None:
+    assert client.get(path, follow_redirects=False).json() == client.get("/api/v1/openapi.json").json()
+
+
+@pytest.mark.parametrize("path", ["/docs", "/redoc", "/swagger-ui/", "/api/docs/", "/api/v1/swagger-ui/"])
 def test_the_page_is_whole_by_itself(client: TestClient, path: str) -> None:
     page = client.get(path)
     assert page.headers["content-type"] == "text/html; charset=utf-8"
