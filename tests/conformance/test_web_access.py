@@ -20,7 +20,8 @@ from tests.conformance.test_rest import store
 LOGIN, LOGOUT = "/api/v1/auth/login", "/api/v1/auth/logout"
 FOR_EVERYBODY = re.compile(
     r"/health(/live|/ready)?|/api/v1/health/(liveness|readiness)|/metrics|/api/v1/auth/login|"
-    r"/|/signin|/uploads|/view(er)?(/.*)?|/assets/.*|/docs|/redoc|/favicon.*|/ohif.*|/api/v1/signed/.*"
+    r"/|/signin|/uploads|/deletions|/view(er)?(/.*)?|/assets/.*|/favicon.*|/ohif.*|/api/v1/signed/.*|"
+    r"(/api)?/docs|(/api/v1)?/(redoc|swagger-ui)"
 )
 """What answers without a token: health, signing in, pages that hold no data, signed addresses."""
 NOTICED = 1.5  # seconds after which what another process ended is ended here
