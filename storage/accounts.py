@@ -71,13 +71,25 @@ class SqlAccounts(sessions.SqlSessions):
 
     def disable(self, actor: Actor, email: str) -> None:
         """Ends all sessions of the user. `NotFound` when there is none of that address."""
+        self._change(actor, email, "user.disable", {"active": False})
+
+    def enable(self, actor: Actor, email: str) -> None:
+        """Lets in again who was disabled; the sessions of then stay ended."""
+        self._change(actor, email, "user.enable", {"active": True})
+
+    def reset_password(self, actor: Actor, email: str, password_hash: str) -> None:
+        """One that is changed at the first sign-in. All sessions end: whoever knew the old one has some."""
+        changed = {"password_hash": password_hash, "must_change_password": True}
+        self._change(actor, email, "password.reset", changed)
+
+    def _change(self, actor: Actor, email: str, action: str, changed: dict[str, Any]) -> None:
         with transaction(self.database) as under_way:
-            wanted = update(users).where(users.c.email == email).values(active=False).returning(users.c.pk)
+            wanted = update(users).where(users.c.email == email).values(changed).returning(users.c.pk)
             number = under_way.connection.execute(wanted).scalar()
             if number is None:
                 raise NotFound(f"there is no user {email}")
             sessions.end_all(under_way, number)
-            under_way.audit(AuditRecord(actor, "user.disable", "success", email))
+            under_way.audit(AuditRecord(actor, action, "success", email))
 
     def set_password(self, actor: Actor, user: int, password_hash: str, keep: str = "") -> None:
         with transaction(self.database) as under_way:

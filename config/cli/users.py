@@ -94,7 +94,7 @@ def list_(data_dir: Path | None) -> None:
         click.echo("There is no user yet: `pacs user add EMAIL --role ROLE`.", err=True)
 
 
-@user.command()
+@user.command(short_help="Let EMAIL in no more.")
 @click.argument("email")
 @data_option
 def disable(email: str, data_dir: Path | None) -> None:
@@ -103,6 +103,31 @@ def disable(email: str, data_dir: Path | None) -> None:
     with installation(data_dir) as composed:
         composed.accounts.disable(system_actor("pacs user"), address)
     click.echo(f"{address} is disabled; its sessions and tokens have ended.")
+
+
+@user.command()
+@click.argument("email")
+@data_option
+def enable(email: str, data_dir: Path | None) -> None:
+    """Let EMAIL in again, with the password it had."""
+    address = email_address(email)
+    with installation(data_dir) as composed:
+        composed.accounts.enable(system_actor("pacs user"), address)
+    click.echo(f"{address} may sign in again; tokens of before have ended.")
+
+
+@user.command("reset-password")
+@click.argument("email")
+@data_option
+def reset_password(email: str, data_dir: Path | None) -> None:
+    """Print a new one-time password for EMAIL.
+
+    It is changed at the first sign-in; all sessions and tokens of EMAIL end within a second.
+    """
+    address, password = email_address(email), passwords.one_time()
+    with installation(data_dir) as composed:
+        composed.accounts.reset_password(system_actor("pacs user"), address, passwords.hashed(password))
+    click.echo(f"One-time password of {address}, not shown again: {password}")
 
 
 @click.group()
@@ -146,7 +171,7 @@ def _owner(composed: Installation, email: str, create_as: str | None, code: str)
         new = NewUser(number, email, known_role(create_as or ""))
         return composed.accounts.add(system_actor("pacs token", number), new)
     if not found.user.active:
-        raise Forbidden(f"{email} is disabled")
+        raise Forbidden(f"{email} is disabled; `pacs user enable {email}` lets it in again")
     if found.user.organization != number:
         raise Forbidden(f"{email} is a user of another organisation than {code}")
     return found.user

@@ -236,6 +236,31 @@ def test_who_is_disabled_is_out_at_once(server: Server) -> None:
     )
 
 
+def test_who_was_disabled_is_let_in_again(server: Server) -> None:
+    email = _user(server)
+    old = _sign_in(server, email).json()["access_token"]
+    server.quick_command("user", "disable", email)
+    assert f"pacs user enable {email}" in server.quick_command("token", "create", "--email", email, code=1)
+    server.quick_command("user", "enable", email)
+    assert _sign_in(server, email).status_code == 200
+    me = httpx.get(server.url + "/api/v1/auth/me", headers={"Authorization": f"Bearer {old}"})
+    assert me.status_code == 401, "what ended stays ended"
+
+
+def test_a_lost_password_is_replaced_by_one_for_one_time(server: Server) -> None:
+    email = _user(server)
+    old = _sign_in(server, email).json()["access_token"]
+    said = server.quick_command("user", "reset-password", email)
+    once = re.search(r"not shown again: (\S+)", said)
+    assert once
+    signed_in = _sign_in(server, email, once[1]).json()
+    assert signed_in["user"]["must_change_password"] is True
+    assert _sign_in(server, email).status_code == 401, "the one that was lost opens nothing"
+    time.sleep(NOTICED)
+    me = httpx.get(server.url + "/api/v1/auth/me", headers={"Authorization": f"Bearer {old}"})
+    assert me.status_code == 401
+
+
 def test_an_event_stream_ends_with_its_session(server: Server) -> None:
     email = _user(server)
     bearer = {"Authorization": f"Bearer {_sign_in(server, email).json()['access_token']}"}
@@ -277,6 +302,8 @@ def test_a_token_may_no_more_than_its_user(server: Server) -> None:
         (("user", "add", "a@example.test", "--role", "viewer", "--password-stdin"), "short", 1),
         (("user", "add", "a@example.test", "--role", "viewer", "--organization", "nowhere"), "", 1),
         (("user", "disable", "unknown@example.test"), "", 1),
+        (("user", "enable", "unknown@example.test"), "", 1),
+        (("user", "reset-password", "unknown@example.test"), "", 1),
         (("token", "create", "--email", "a@example.test", "--expires", "soon"), "", 2),
         (("token", "create", "--email", "a@example.test", "--create"), "", 2),
     ],
