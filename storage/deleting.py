@@ -175,8 +175,9 @@ class _Deleting:
 
     def _words(self, column: Any, source: Any) -> str | None:
         found = select(column).select_from(source).where(series.c.study_pk == self._study.pk).distinct()
-        words = sorted(word for word in self._connection.execute(found).scalars() if word)
-        return "\\".join(words) or None
+        said = filter(None, self._connection.execute(found).scalars())
+        words = {word for each in said for word in each.split("\\")}
+        return "\\".join(sorted(words)) or None
 
     def _finish_patient(self) -> None:
         self._patient.flush(self._connection)

@@ -283,7 +283,7 @@ class _Batch:
             entry.study["modalities_in_study"] = None  # it was a guess
             self._begin(entry, item)
         elif is_late(state):
-            first = _add_word(entry.study, "flags", NEW_IMAGES)
+            first = _add_words(entry.study, "flags", NEW_IMAGES)
             if first or entry.study["state"] != state.value:
                 uid = item.identity.study_instance_uid
                 self._transaction.announce(item.actor, "study.late_images", uid, state=state.value)
@@ -294,11 +294,11 @@ class _Batch:
         if patient_identity(item.values, uid) == entry.patient["identity"]:
             entry.patient.fill(self._connection, item.values)
             entry.study.fill(self._connection, item.values)
-        elif _add_word(entry.study, "flags", PATIENT_CONFLICT):
+        elif _add_words(entry.study, "flags", PATIENT_CONFLICT):
             self._report(item, "study.patient_conflict", "store.patient_conflict")
         held.fill(self._connection, item.values)
-        _add_word(entry.study, "modalities_in_study", held["modality"])
-        _add_word(entry.study, "sop_classes_in_study", item.identity.sop_class_uid)
+        _add_words(entry.study, "modalities_in_study", held["modality"])
+        _add_words(entry.study, "sop_classes_in_study", item.identity.sop_class_uid)
 
     def _report(self, item: Received, event: str, action: str) -> None:
         named = item.identity
@@ -352,12 +352,14 @@ NO_SERIES: dict[str, Any] = {
 _NO_INSTANCES = {"number_of_series_related_instances": 0, "size_bytes": 0}
 
 
-def _add_word(held: Held, column: str, word: str | None) -> bool:
-    """Whether the word is new among the column's, which a backslash joins in alphabetical order."""
+def _add_words(held: Held, column: str, said: str | None) -> bool:
+    """Whether something of what is said is new among the column's words, which a backslash joins in
+    alphabetical order."""
     words = held[column].split("\\") if held[column] else []
-    if not word or word in words:
+    new = {word for word in said.split("\\") if word}.difference(words) if said else None
+    if not new:
         return False
-    held[column] = "\\".join(sorted([*words, word]))
+    held[column] = "\\".join(sorted([*words, *new]))
     return True
 
 

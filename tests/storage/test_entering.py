@@ -179,6 +179,14 @@ def test_modalities_and_sop_classes_are_collected(database: Database, entries: E
     assert (study["modalities_in_study"], study["sop_classes_in_study"]) == ("CT\\PT", "1.2.1\\1.2.2")
 
 
+def test_two_modalities_in_one_attribute_are_collected_once(database: Database, entries: Entries) -> None:
+    store(entries, received(Modality="CT"))
+    for instance in (1, 2, 3):
+        store(entries, received(series=2, instance=instance, Modality="MR\\CT"))
+    assert rows(database, "SELECT modalities_in_study AS m FROM studies") == [{"m": "CT\\MR"}]
+    assert_counts_true(database)
+
+
 def test_organisations_do_not_meet(database: Database, entries: Entries) -> None:
     with database.write() as connection:
         connection.exec_driver_sql("INSERT INTO organizations (id, code, name) VALUES (2, 'b', 'B')")
