@@ -26,6 +26,8 @@ OCTETS = "application/octet-stream"
 _DOCUMENT, _DOCUMENT_TYPE, _DOCUMENT_LENGTH = "00420011", "00420012", "00420015"
 _NUMBER_OF_FRAMES, _FRAME_TIME, _LOSSY = "00280008", "00181063", "00282110"
 _MAX_PNG = 256 << 20
+_IMPLIED = {"image/dicom-rle": "1.2.840.10008.1.2.5"}
+"""Media types of one transfer syntax."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ def complete(data_set: Mapping[str, Any], bulk: Mapping[str, Sequence[Bulk]]) ->
     if not parts:
         return Complete(data_set)
     kind = parts[0].kind
-    named = kind.parameters.get("transfer-syntax", "")
+    named = kind.parameters.get("transfer-syntax", "") or _IMPLIED.get(kind.name, "")
     if named and not is_uid(named):
         raise InvalidDataSet("a part's transfer syntax is no UID")
     if kind.name == "image/png":
@@ -84,7 +86,13 @@ def _decoded(data_set: Mapping[str, Any], parts: Sequence[Bulk]) -> Complete:
 
 
 def _image(data_set: Mapping[str, Any], parts: Sequence[Bulk], named: str) -> Complete:
-    found = [read_codestream(part.read_at(0, HEAD)) for part in parts]
+    """What is not recognised is what its sender says it is: RLE has no header, and some JPEG is not read."""
+    try:
+        found = [read_codestream(part.read_at(0, HEAD)) for part in parts]
+    except InvalidDataSet:
+        if not named:
+            raise
+        return Complete(data_set, named, parts)
     first = found[0]
     frames = [part.part(one.offset, one.length) for part, one in zip(parts, found, strict=True)]
     derived = _image_attributes(first.image, len(parts))

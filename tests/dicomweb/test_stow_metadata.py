@@ -166,6 +166,24 @@ def test_several_frames(world: Storing) -> None:
 
 
 @pytest.mark.parametrize(
+    ("kind", "syntax"),
+    [
+        ("image/dicom-rle", "1.2.840.10008.1.2.5"),
+        ("image/dicom-rle; transfer-syntax=1.2.840.10008.1.2.5", "1.2.840.10008.1.2.5"),
+        ("image/jxl; transfer-syntax=1.2.840.10008.1.2.4.111", "1.2.840.10008.1.2.4.111"),
+    ],
+)
+def test_frames_without_a_header_that_is_known(world: Storing, kind: str, syntax: str) -> None:
+    frames = [bytes([n]) * 64 for n in range(3)]
+    given = metadata(t7FE00010=PIXELS, t00280008={"vr": "IS", "Value": [3]})
+    parts = [part(frame, kind, "bulk/pixels") for frame in frames]
+    assert post(world, described(given), *parts).status_code == 200
+    ds = stored(world)
+    assert ds.file_meta.TransferSyntaxUID == syntax
+    assert list(generate_frames(ds.PixelData, number_of_frames=3)) == frames
+
+
+@pytest.mark.parametrize(
     ("mode", "expected"),
     [("L", ("MONOCHROME2", 1, 8)), ("RGB", ("RGB", 3, 8)), ("I;16", ("MONOCHROME2", 1, 16))],
 )
