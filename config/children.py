@@ -42,7 +42,7 @@ from dimse.server import DimseServer, Listener
 from pacs import passwords
 from pacs.accounts import FIRST_ADMINISTRATOR
 from pacs.actor import DEFAULT_ORGANIZATION, system_actor
-from pacs.errors import Unavailable
+from pacs.errors import DatabaseUnavailable
 from pacs.http.app import App
 from pacs.http.sessions import Ended
 from pacs.pixels.nursery import Allowance, Nursery
@@ -72,7 +72,7 @@ def prepare_node(settings: Settings) -> None:
         try:
             prepare(settings)
             break
-        except Unavailable:
+        except DatabaseUnavailable:
             if time.monotonic() > deadline:
                 raise
             log.warning("waiting for the database")

@@ -57,6 +57,7 @@ from storage import deleting, figures, rounds, settle
 from storage.accounts import SqlAccounts
 from storage.blobs import BlobStore, S3Access, SpoolLimits
 from storage.blobs import open_blobs as open_store
+from storage.blobs.faults import disk_faults
 from storage.changes import SqlChangeFeed
 from storage.commits import CommitLimits
 from storage.database import Database
@@ -74,7 +75,6 @@ from storage.tidying import Tidying
 from storage.wakeups import Wakeups
 from worklist.http import pages
 
-_NO_BLOB = Blob("blake3:" + "0" * 64, 1)
 
 
 @dataclass(frozen=True)
@@ -151,8 +151,9 @@ def prepare(settings: Settings) -> None:
     """Before anything is composed: the data folder, its secret key, the newest schema."""
     from storage import migrations  # and with it Alembic, which nobody needs later
 
-    settings.data_dir.mkdir(mode=0o750, parents=True, exist_ok=True)
-    secret_key(settings)
+    with disk_faults():
+        settings.data_dir.mkdir(mode=0o750, parents=True, exist_ok=True)
+        secret_key(settings)
     migrations.upgrade(settings.resolved_database_url)
 
 
@@ -309,7 +310,7 @@ def sign_in(installation: Installation) -> SignIn:
 
 def store_is_ready(blobs: BlobStore) -> None:
     """Raises when it does not answer or cannot be written; `StorageFull` below the reserve too."""
-    blobs.missing((_NO_BLOB,))
+    blobs.ready()
     with blobs.spool() as spooled:
         spooled.write(b"ready?")
         spooled.seal()

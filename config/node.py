@@ -20,7 +20,7 @@ from config.settings import Settings
 from config.sockets import bound, listen
 from config.supervisor import Role, Supervisor, run_apart
 from pacs.accounts import FIRST_ADMINISTRATOR
-from pacs.errors import PacsError
+from pacs.errors import PacsError, StorageFull
 
 log = structlog.get_logger(__name__)
 
@@ -102,7 +102,10 @@ def _prepare_here(settings: Settings, with_users: bool, told: int) -> None:
         if with_users:
             os.write(told, children.first_administrator(settings).encode())
     except PacsError as error:
-        click.echo(f"Error: {error} `pacs doctor` says what is wrong and what to do.", err=True)
+        advice = "`pacs doctor` says what is wrong and what to do."
+        if isinstance(error, StorageFull):
+            advice = f"Free some on the disk of {settings.data_dir}, or on the database's, and start again."
+        click.echo(f"Error: {error} {advice}", err=True)
         raise SystemExit(1) from None
 
 

@@ -62,15 +62,16 @@ def secret_key(settings: Settings) -> str:
         return settings.secret_key.get_secret_value()
     kept = settings.data_dir / "secret_key"
     fresh = settings.data_dir / f".secret_key.{os.getpid()}"
-    try:
+    with suppress(FileNotFoundError):
         return kept.read_text("ascii").strip()
-    except FileNotFoundError:
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
         with os.fdopen(descriptor, "w") as file:
             file.write(secrets.token_hex(32) + "\n")
-    with suppress(FileExistsError):  # another process was first: its key is the key
-        os.link(fresh, kept)
-    fresh.unlink()
+        with suppress(FileExistsError):  # another process was first: its key is the key
+            os.link(fresh, kept)
+    finally:
+        fresh.unlink()
     return kept.read_text("ascii").strip()
 
 

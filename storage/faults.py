@@ -18,7 +18,7 @@ def unavailable(error: DBAPIError) -> Unavailable | None:
     if getattr(error.orig, "sqlstate", None) == _DISK_FULL:
         return StorageFull()
     code = getattr(error.orig, "sqlite_errorcode", 0) or 0
-    if code & 0xFF == sqlite3.SQLITE_FULL:
+    if code & 0xFF == sqlite3.SQLITE_FULL or code == sqlite3.SQLITE_IOERR_SHMSIZE:  # who opens it needs room
         return StorageFull()
     if error.connection_invalidated or isinstance(error, OperationalError | InterfaceError):
         return DatabaseUnavailable()

@@ -57,6 +57,19 @@ def slices_of(study: str, count: int = 3) -> list[bytes]:
     return [as_file(small_ct(study, series, side=512)) for _ in range(count)]
 
 
+@pytest.mark.parametrize("used", [False, True], ids=["new", "used"])
+def test_starting(disk: Path, used: bool) -> None:
+    other = Server(disk / f"other{used}", {"PACS_FREE_SPACE_RESERVE": "0"})
+    if used:
+        other.environment["PACS_SECRET_KEY"] = "of no importance, but long enough"
+        other.quick_command("db", "upgrade")
+    with filled(disk):
+        said = other.command("serve", code=1)
+        assert "Out of storage space" in said and str(other.data) in said and "Traceback" not in said
+        assert "does not answer" not in said and "waiting for the database" not in said
+    assert not list(other.data.glob(".secret_key*"))
+
+
 def test_stow(disk: Path, server: Server, web: httpx.Client) -> None:
     files = slices_of(study := generate_uid())
     with filled(disk):
