@@ -17,6 +17,7 @@ MAX_COMMAND = 1 << 16
 NO_DATA_SET = 0x0101  # PS3.7 §E.1, Command Data Set Type
 _WITH_DATA_SET = 0x0001
 _RESPONSE = 0x8000
+_PROCESSING_FAILURE = 0x0110
 
 
 class CommandField(IntEnum):
@@ -77,7 +78,8 @@ class Command(dict[str, Any]):
 
     @property
     def status(self) -> int:
-        return int(self.get("Status", 0))
+        """Of a response; one that says none says nothing of success."""
+        return int(self.get("Status", _PROCESSING_FAILURE))
 
     @property
     def has_data_set(self) -> bool:

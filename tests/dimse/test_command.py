@@ -92,3 +92,7 @@ def test_a_response_says_what_it_responds_to() -> None:
     response = respond_to(COMMANDS[1], 0xA700)
     assert (response.field, response.responds_to, response.status) == (0x8001, 65535, 0xA700)
     assert response["AffectedSOPInstanceUID"] == "1.2.3.4"
+
+
+def test_a_response_without_status_is_no_success() -> None:
+    assert decode(encode(Command(CommandField=CommandField.C_STORE_RSP))).status != 0
