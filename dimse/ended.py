@@ -17,7 +17,7 @@ class Rejected(AssociationEnded):
     """The association request was rejected."""
 
     def __init__(self, reject: AssociateReject) -> None:
-        super().__init__(f"result {reject.result}, source {reject.source}, reason {reject.reason}")
+        super().__init__(reject.cause)
         self.reject = reject
 
 

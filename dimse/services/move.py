@@ -172,7 +172,7 @@ class Delivery:
             try:
                 self._association = open_association(self._destination, proposals(wanted))
             except AssociationEnded as ended:
-                raise DestinationLost(f"no association with the destination: {ended}") from ended
+                raise DestinationLost(f"no association: {ended}") from ended
             self._batch = batch
         return self._association
 

@@ -104,6 +104,7 @@ def test_rejected() -> None:
     with running(called="OTHER") as world, pytest.raises(Rejected) as caught:
         open_association(destination(world.port), WANTED)
     assert caught.value.reject == CALLED_NOT_RECOGNISED
+    assert str(caught.value) == "called AE title not recognised"
 
 
 def test_nobody_listens() -> None:
