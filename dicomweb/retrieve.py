@@ -125,7 +125,8 @@ def _zipped(asked: _Asked) -> Response:
     blobs = "".join(each.instance.blob.address for each in instances)
     part = byte_range(asked.request, size, f'"{sha256(blobs.encode()).hexdigest()}"')
     body = asked.recorded(sliced(archive, part.start, part.stop))
-    return answer(body, ZIP, part.length, part.status, {**headers, **part.headers})
+    status = part.status if part.partial else asked.status
+    return answer(body, ZIP, part.length, status, {**headers, **part.headers})
 
 
 def _names(count: int) -> Iterator[str]:
