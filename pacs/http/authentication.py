@@ -73,10 +73,13 @@ class AuthenticationMiddleware:
         self._patterns = [route for route in public if route.param_convertors]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or self._open(scope):
+        if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         request = Request(scope)
+        if self._open(scope):
+            await self._through(scope, receive, _Answer(send), anonymous(request))
+            return
         try:
             found = self.authenticate(request)
             caller = await found if isawaitable(found) else found
@@ -87,11 +90,13 @@ class AuthenticationMiddleware:
             return
         scope["state"]["caller"] = caller
         scope["state"]["actor"], scope["state"]["rights"] = caller.actor, caller.rights
-        answer = _Answer(send, partial(self._again, request))
+        await self._through(scope, receive, _Answer(send, partial(self._again, request)), caller.actor)
+
+    async def _through(self, scope: Scope, receive: Receive, answer: _Answer, who: Actor) -> None:
         with suppress(_Ended):
             await self.app(scope, receive, answer.send)
         if answer.status == 403:
-            await self._refused(caller.actor, 403)
+            await self._refused(who, 403)
 
     async def _again(self, request: Request) -> None:
         found = self.authenticate(request)
@@ -115,10 +120,14 @@ class _Ended(Exception):
     """The caller's session has ended, and with it the answer that was under way."""
 
 
+async def _always() -> None:
+    pass
+
+
 class _Answer:
     """Notes the status; ends an event stream whose caller may in no longer."""
 
-    def __init__(self, send: Send, still_allowed: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, send: Send, still_allowed: Callable[[], Awaitable[None]] = _always) -> None:
         self.status = 0
         self._send = send
         self._still_allowed = still_allowed
