@@ -6,12 +6,14 @@ Every error body is `{"status": "error", "code", "message", "correlation_id"}`. 
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from http import HTTPStatus
 
 import structlog
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Match, Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pacs.errors import PacsError, RangeNotSatisfiable, TooManyAttempts, Unauthenticated, Unavailable
@@ -58,8 +60,25 @@ def http_error(request: Request, error: Exception) -> Response:
     """Starlette's own: no such route, no such method."""
     assert isinstance(error, HTTPException)
     code = HTTPStatus(error.status_code).name
-    headers = dict(error.headers) if error.headers else None
+    headers = dict(error.headers) if error.headers else {}
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(sorted(_allowed(request)))
     return problem(request, error.status_code, code, error.detail, headers)
+
+
+def _allowed(request: Request) -> set[str]:
+    """The methods of all routes that lie at this address; Starlette names those of the first."""
+    scope = {**request.scope, "root_path": request.scope.get("app_root_path", "")}
+    return {method for route in _at(request.app.routes, scope) for method in route.methods or ()}
+
+
+def _at(routes: Iterable[BaseRoute], scope: Scope) -> Iterator[Route]:
+    for route in routes:
+        match, found = route.matches(scope)
+        if match is not Match.NONE and isinstance(route, Mount):
+            yield from _at(route.routes, {**scope, **found})
+        elif match is not Match.NONE and isinstance(route, Route):
+            yield route
 
 
 def caller_gone(request: Request, _: Exception) -> Response:

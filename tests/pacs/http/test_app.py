@@ -13,7 +13,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 from starlette.testclient import TestClient
 from starlette.types import Receive, Scope, Send
 
@@ -171,6 +171,17 @@ def test_every_error_has_one_shape(
     assert answer.json() == {"status": "error", "code": code, "message": message, "correlation_id": "abc"}
     assert answer.headers["X-Correlation-ID"] == "abc"
     assert (answer.headers.get("Retry-After") is not None) == (status == 503)
+
+
+@pytest.mark.parametrize("inside", ["", "/mounted"])
+def test_a_wrong_method_is_told_all_right_ones(inside: str) -> None:
+    def fine(request: Request) -> Response:
+        return Response()
+
+    table = [Route("/one/{x}", fine), Route("/one/{x}", fine, methods=["POST"]), Route("/other", fine)]
+    client = TestClient(create_app({}, {}, [Mount(inside, routes=table)] if inside else table))
+    answer = client.delete(f"{inside}/one/2")
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, HEAD, POST")
 
 
 def test_half_an_answer_is_broken_off_and_no_surprise(client: TestClient, said: Callable[[], str]) -> None:
