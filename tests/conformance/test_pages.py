@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import httpx
 import numpy as np
 import pytest
 from pydicom.dataset import Dataset
+from pydicom.uid import generate_uid
 
 from tests.conformance import phantom
 from tests.conformance.browser import browser, mean, needs_chromium, page, picture_drawn, until
@@ -44,6 +46,15 @@ def bring_in(server: Server, folder: Path, *data_sets: Dataset) -> None:
     server.quick_command("import", str(folder))
 
 
+def reports(study: Dataset) -> list[Dataset]:
+    """Two in one series."""
+    first = phantom.report(study)
+    second = copy.deepcopy(first)
+    second.file_meta.MediaStorageSOPInstanceUID = second.SOPInstanceUID = generate_uid()
+    second.InstanceNumber, second.ContentSequence[0].TextValue = 2, "Addendum: as before."
+    return [first, second]
+
+
 @pytest.fixture(scope="module")
 def held(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Held]:
     """A head with a follow-up, and somebody else, in an open archive."""
@@ -61,7 +72,7 @@ def held(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Held]:
         phantom.ultrasound(study, 5),
         phantom.inverted(study),
         phantom.marked(study),
-        phantom.report(study),
+        *reports(study),
         phantom.document(study),
         *phantom.ct(before, 3, 64),
         *phantom.ct(other, 2, 32),
@@ -161,6 +172,10 @@ def test_reports_and_documents_are_shown_as_what_they_are(held: Held, chromium: 
     with open_series(held, chromium, "Report") as opened:
         opened.wait_for_selector(".document li")
         assert "<b>This is text</b>, never markup." in opened.inner_text(".document")
+        assert position(opened) == "1 / 2"
+        opened.keyboard.press("ArrowDown")
+        opened.get_by_text("Addendum: as before.").wait_for()
+        assert position(opened) == "2 / 2"
     with open_series(held, chromium, "Letter") as opened:
         opened.wait_for_selector(".document iframe[src^='blob:']")
 

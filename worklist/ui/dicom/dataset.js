@@ -15,6 +15,8 @@ export const TAG = {
   InstitutionName: "00080080",
   ReferringPhysicianName: "00080090",
   CodeMeaning: "00080104",
+  ReferencedSOPInstanceUID: "00081155",
+  ReferencedSOPSequence: "00081199",
   StudyDescription: "00081030",
   SeriesDescription: "0008103E",
   PatientName: "00100010",

@@ -4,18 +4,31 @@ import { request } from "../core/api.js";
 import { clock, day, moment, personName } from "../core/format.js";
 import { t } from "../core/strings.js";
 import { bytes, first, text, values } from "../dicom/dataset.js";
+import { Button } from "../kit/button.js";
 import { Failure, Skeleton } from "../kit/states.js";
-import { instancePath } from "./image.js";
+import { instancePath, kindOf } from "./image.js";
 
 const DEEPEST = 32;
 const SAFE = /^(application\/pdf|video\/(mp4|mpeg|webm))\b/;
 
-export function DocumentView({ series }) {
-  const dataset = series.datasets[0];
-  if (series.kind === "report") return html`<div class="document"><${Report} dataset=${dataset} /></div>`;
-  if (series.kind === "document" || series.kind === "video") return html`<${Embedded} key=${series.uid} dataset=${dataset} kind=${series.kind} />`;
-  return html`<div class="message"><p>${t("viewer.noPixels")}</p><small>${series.modality}</small></div>`;
+/** One object of a series that has no images; the keys that scroll go to the next. */
+export function DocumentView({ pane }) {
+  const { datasets, modality } = pane.series.value;
+  const dataset = datasets[pane.index.value] ?? datasets[0];
+  const kind = kindOf(dataset);
+  const key = text(dataset, "SOPInstanceUID");
+  if (kind === "other") return html`<div class="message"><p>${t("viewer.noPixels")}</p><small>${modality}</small></div>`;
+  return html`<div class="document">
+    ${pane.count > 1 && html`<${Turn} pane=${pane} />`}
+    ${kind === "report" ? html`<${Report} key=${key} dataset=${dataset} />` : html`<${Embedded} key=${key} dataset=${dataset} kind=${kind} />`}
+  </div>`;
 }
+
+const Turn = ({ pane }) => html`<p class="turn">
+  <${Button} bare icon="chevron-left" label=${t("viewer.previous")} keys="ArrowUp" disabled=${pane.index.value === 0} onClick=${() => pane.by(-1)} />
+  <span data-position>${`${pane.index.value + 1} / ${pane.count}`}</span>
+  <${Button} bare icon="chevron-right" label=${t("viewer.next")} keys="ArrowDown" disabled=${pane.index.value === pane.count - 1} onClick=${() => pane.by(1)} />
+</p>`;
 
 async function encapsulated(dataset) {
   const said = text(dataset, "MIMETypeOfEncapsulatedDocument");
@@ -38,7 +51,7 @@ function useBlob(dataset, kind) {
       .then(({ said, body }) => {
         const type = SAFE.exec(said ?? "")?.[1] ?? "application/octet-stream";
         url = URL.createObjectURL(new Blob([body], { type }));
-        setState({ url, type });
+        setState({ url, type, said });
       })
       .catch((problem) => setState({ problem }));
     return () => url && URL.revokeObjectURL(url);
@@ -47,16 +60,19 @@ function useBlob(dataset, kind) {
 }
 
 function Embedded({ dataset, kind }) {
-  const { url, type, problem } = useBlob(dataset, kind);
+  const { url, type, said, problem } = useBlob(dataset, kind);
+  const [unplayable, setUnplayable] = useState(false);
   const title = text(dataset, "DocumentTitle") || text(dataset, "SeriesDescription") || t("viewer.document");
-  if (problem) return html`<div class="document"><${Failure} problem=${problem} /></div>`;
-  if (!url) return html`<div class="document"><${Skeleton} /></div>`;
-  const shown = type.startsWith("video/") ? html`<video src=${url} controls></video>` : type === "application/pdf" && html`<iframe src=${url} title=${title}></iframe>`;
-  return html`<div class="document">
+  if (problem) return html`<${Failure} problem=${problem} />`;
+  if (!url) return html`<${Skeleton} />`;
+  const film = type.startsWith("video/") && !unplayable;
+  return html`
     <h1>${title}</h1>
-    ${shown}
+    ${film && html`<video src=${url} controls onError=${() => setUnplayable(true)}></video>`}
+    ${type === "application/pdf" && html`<iframe src=${url} title=${title}></iframe>`}
+    ${!film && type !== "application/pdf" && html`<p class="dim">${t("viewer.notShown", { type: said || type })}</p>`}
     <p><a href=${url} download=${type === "application/pdf" ? "document.pdf" : "document"}>${t("viewer.openDocument")}</a></p>
-  </div>`;
+  `;
 }
 
 const meaning = (dataset, sequence) => text(first(dataset, sequence), "CodeMeaning");
@@ -82,6 +98,10 @@ function said(item) {
       return moment(text(item, "DateTimeValue"));
     case "UIDREF":
       return text(item, "UIDValue");
+    case "IMAGE":
+    case "COMPOSITE":
+    case "WAVEFORM":
+      return t("viewer.refers", { uid: text(first(item, "ReferencedSOPSequence"), "ReferencedSOPInstanceUID") });
     default:
       return "";
   }

@@ -297,7 +297,7 @@ function useViewerKeys(desk, onOpen, onBack) {
     { key: "ArrowUp", also: ["k"], run: scroll(-1) },
     { key: "PageDown", run: scroll(10) },
     { key: "PageUp", run: scroll(-10) },
-    { key: "Home", also: ["End"], label: t("key.firstlast"), run: (event) => desk.scroll(pane, (event.key === "Home" ? -1 : 1) * pane.images.length) },
+    { key: "Home", also: ["End"], label: t("key.firstlast"), run: (event) => desk.scroll(pane, (event.key === "Home" ? -1 : 1) * pane.count) },
     { key: "ArrowRight", also: ["ArrowLeft"], label: t("key.series"), run: (event) => desk.step(event.key === "ArrowRight" ? 1 : -1) },
     { key: "n", label: t("key.pane"), run: () => focusPane((desk.active.value + 1) % desk.shown.length) },
     { key: "1", also: ["2", "3", "4", "5"], label: t("key.preset"), run: (event) => applyPreset(pane, Number(event.key) - 1) },

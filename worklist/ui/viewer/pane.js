@@ -41,6 +41,11 @@ export class Pane {
     return this.series.value?.images ?? [];
   }
 
+  /** What there is to scroll through: images, or the objects of a series that has none. */
+  get count() {
+    return this.images.length || (this.series.value?.datasets.length ?? 0);
+  }
+
   attach(canvas) {
     this.#canvas = canvas;
     const watch = new ResizeObserver(() => this.draw());
@@ -66,8 +71,8 @@ export class Pane {
 
   /** To another image; false when it was there already. */
   to(index) {
-    const next = Math.max(0, Math.min(this.images.length - 1, index));
-    if (!this.images.length || next === this.index.value) return false;
+    const next = Math.max(0, Math.min(this.count - 1, index));
+    if (next === this.index.value) return false;
     this.#direction = next > this.index.value ? 1 : -1;
     this.index.value = next;
     this.#fetch();

@@ -30,7 +30,7 @@ export function PaneView({ pane, active, tool, onActivate, onScroll, title }) {
   >
     <canvas ref=${canvas} role="img" aria-label=${label}></canvas>
     ${!series && html`<div class="message"><p>${t("viewer.empty")}</p></div>`}
-    ${series && series.kind !== "image" && html`<${DocumentView} key=${series.uid} series=${series} />`}
+    ${series && series.kind !== "image" && html`<${DocumentView} pane=${pane} />`}
     ${series?.kind === "image" && html`<${Marks} pane=${pane} title=${title} />`}
   </section>`;
 }
@@ -59,7 +59,7 @@ function Marks({ pane, title }) {
     ${problem &&
     html`<div class="message" role="alert">
       <p>${t("viewer.cannot")}</p>
-      <p>${explain(problem)}</p>
+      <p>${problem.status === 406 ? t("viewer.undecodable") : explain(problem)}</p>
       ${problem.correlationId && html`<small>${t("problem.id", { id: problem.correlationId })}</small>`}
     </div>`}
   `;
