@@ -90,7 +90,9 @@ def _strings(text: str) -> list[Any]:
 
 
 def _integers(value: str | int) -> list[Any]:
-    return [int(part) for part in str(value).split("\\")]
+    """What an object says under a VR that is not the attribute's may be no integer."""
+    said = map(integer, str(value).split("\\"))
+    return [number for number in said if isinstance(number, int)]
 
 
 def _person_names(text: str) -> list[Any]:

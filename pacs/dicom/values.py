@@ -51,12 +51,15 @@ def tags(raw: bytes, big: bool) -> list[str]:
 
 
 def integer(text: str) -> Value:
-    """An IS as number; as text when it is none."""
+    """An IS as number; as text when it is none, or one that JSON's readers would not hold (2⁵³)."""
     try:
-        return int(text) if "_" not in text else text
+        number = int(text)
     except ValueError:
-        number = decimal(text)
-        return int(number) if isinstance(number, float) and number.is_integer() else text
+        real = decimal(text)
+        if not isinstance(real, float) or not real.is_integer():
+            return text
+        number = int(real)
+    return number if abs(number) <= 1 << 53 and "_" not in text else text
 
 
 def decimal(text: str) -> Value:

@@ -23,6 +23,7 @@ VALUES = [
     (short(0x00080008, "CS", b"A\\\\B "), {"vr": "CS", "Value": ["A", None, "B"]}),
     (short(0x00200013, "IS", b"+07 "), {"vr": "IS", "Value": [7]}),
     (short(0x00200013, "IS", b"1A"), {"vr": "IS", "Value": ["1A"]}),
+    (short(0x00200013, "IS", b"9" * 20), {"vr": "IS", "Value": ["9" * 20]}),
     (short(0x00180050, "DS", b"1.50"), {"vr": "DS", "Value": ["1.50"]}),
     (short(0x00180050, "DS", b"1e999 "), {"vr": "DS", "Value": ["1e999"]}),
     (short(0x00180050, "DS", b"1,5 "), {"vr": "DS", "Value": ["1,5"]}),
