@@ -40,7 +40,6 @@ from pacs.http.signed import Signer
 from pacs.http.tokens import Tokens
 from pacs.metadata import Metadata
 from pacs.metrics import Aged
-from pacs.model import Blob
 from pacs.pixels.decode import DECODABLE
 from pacs.pixels.pool import Inline
 from pacs.pixels.tasks import Workers, decoded, encoded
@@ -74,7 +73,6 @@ from storage.tasks import SqlTasks
 from storage.tidying import Tidying
 from storage.wakeups import Wakeups
 from worklist.http import pages
-
 
 
 @dataclass(frozen=True)

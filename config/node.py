@@ -14,13 +14,14 @@ import structlog
 import pacs
 from config import logging
 from config.address import Address
+from config.faults import message
 from config.metrics_folder import metrics_folder
 from config.serving import tell_ports
 from config.settings import Settings
 from config.sockets import bound, listen
 from config.supervisor import Role, Supervisor, run_apart
 from pacs.accounts import FIRST_ADMINISTRATOR
-from pacs.errors import PacsError, StorageFull
+from pacs.errors import PacsError
 
 log = structlog.get_logger(__name__)
 
@@ -101,11 +102,8 @@ def _prepare_here(settings: Settings, with_users: bool, told: int) -> None:
         children.prepare_node(settings)
         if with_users:
             os.write(told, children.first_administrator(settings).encode())
-    except PacsError as error:
-        advice = "`pacs doctor` says what is wrong and what to do."
-        if isinstance(error, StorageFull):
-            advice = f"Free some on the disk of {settings.data_dir}, or on the database's, and start again."
-        click.echo(f"Error: {error} {advice}", err=True)
+    except (PacsError, OSError) as error:
+        click.echo(f"Error: {message(error, settings.data_dir)}", err=True)
         raise SystemExit(1) from None
 
 

@@ -86,7 +86,9 @@ class Settings(BaseModel):
     s3_endpoint: str | None = Field(None, description="URL of an S3-compatible store other than AWS")
     s3_region: str = Field("us-east-1", description="Region of the S3 store")
     s3_access_key: SecretStr | None = Field(None, description="Access key of the S3 store")
-    s3_secret_key: SecretStr | None = Field(None, description="Secret key of the S3 store")
+    s3_secret_key: SecretStr | None = Field(
+        None, description="Secret key of the S3 store", validate_default=True
+    )
     secret_key: SecretStr | None = Field(
         None,
         description="Signs tokens, at least 32 characters; made and kept in the data folder if absent. "
@@ -228,6 +230,10 @@ class Settings(BaseModel):
         url = urlsplit(value.get_secret_value())
         if url.scheme not in ("sqlite", "postgresql", "postgresql+psycopg"):
             raise ValueError("must begin with sqlite:/// or postgresql+psycopg://")
+        try:
+            _ = url.port
+        except ValueError:
+            raise ValueError("has a port that is no number up to 65535") from None
         if url.password and url.password.lower() in WEAK_PASSWORDS and not _local(url.hostname):
             raise ValueError("its password is one that everybody tries first; choose another")
         return value
@@ -265,7 +271,9 @@ class Settings(BaseModel):
 
     @field_validator("s3_secret_key")
     @classmethod
-    def _check_s3_secret(cls, value: SecretStr | None) -> SecretStr | None:
+    def _check_s3_secret(cls, value: SecretStr | None, info: Any) -> SecretStr | None:
+        if (value is None) != (info.data.get("s3_access_key") is None):
+            raise ValueError("and PACS_S3_ACCESS_KEY go together; without both, AWS's own settings count")
         if value is not None and value.get_secret_value().lower() in WEAK_PASSWORDS:
             raise ValueError("is one that everybody tries first; choose another")
         return value

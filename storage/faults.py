@@ -20,6 +20,8 @@ def unavailable(error: DBAPIError) -> Unavailable | None:
     code = getattr(error.orig, "sqlite_errorcode", 0) or 0
     if code & 0xFF == sqlite3.SQLITE_FULL or code == sqlite3.SQLITE_IOERR_SHMSIZE:  # who opens it needs room
         return StorageFull()
+    if code & 0xFF in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+        return DatabaseUnavailable("The database's file is damaged, or no database.")
     if error.connection_invalidated or isinstance(error, OperationalError | InterfaceError):
         return DatabaseUnavailable()
     return None

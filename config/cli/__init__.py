@@ -10,9 +10,10 @@ from importlib import import_module
 import click
 
 import pacs
+from config.faults import message
 from config.sockets import CannotListen
 from config.sources import BadSettings
-from pacs.errors import PacsError, Unavailable
+from pacs.errors import PacsError
 
 COMMANDS = {
     "serve": "config.cli.serve:serve",
@@ -51,12 +52,8 @@ class _Commands(click.Group):
             return super().invoke(ctx)
         except (BadSettings, CannotListen) as error:
             raise click.ClickException(str(error)) from None
-        except Unavailable as error:
-            raise click.ClickException(f"{error} `pacs doctor` says what is wrong and what to do.") from None
-        except PacsError as error:
-            raise click.ClickException(str(error)) from None
-        except OSError as error:
-            raise click.ClickException(f"{error.strerror or error}: {error.filename or ''}") from None
+        except (PacsError, OSError) as error:
+            raise click.ClickException(message(error)) from None
 
 
 @click.group(

@@ -40,6 +40,8 @@ def current(data_dir: Path | None) -> None:
         else None
     )
     click.echo(f"at {at or 'nothing yet'}, newest {migrations.newest()}")
+    if not migrations.knows(at):
+        raise click.ClickException("A newer version made this schema: install that one.")
     if at != migrations.newest():
         raise click.ClickException("The schema is not the newest: run `pacs db upgrade`.")
 

@@ -35,6 +35,14 @@ class Finding:
 Examination = Callable[[Settings], Iterator[Finding]]
 
 
+def _reason(error: Exception) -> str:
+    """In the words of whoever refused, which name hosts, databases and users but no password."""
+    beneath: BaseException = error
+    while beneath.__cause__ is not None:
+        beneath = beneath.__cause__
+    return "" if beneath is error else f"({str(beneath).strip().partition(chr(10))[0]})"
+
+
 def _data_folder(settings: Settings) -> Iterator[Finding]:
     folder = settings.data_dir
     try:
@@ -42,7 +50,8 @@ def _data_folder(settings: Settings) -> Iterator[Finding]:
         writable = os.access(folder, os.W_OK | os.X_OK)
     except OSError:
         writable = False
-    yield Finding(writable, f"data folder {folder}", "let this user write there, or set PACS_DATA_DIR")
+    about = f"data folder {folder}" + ("" if writable else " cannot be written")
+    yield Finding(writable, about, "let this user write there, or set PACS_DATA_DIR")
     if writable:
         free = shutil.disk_usage(folder).free
         enough = free > settings.free_space_reserve
@@ -84,18 +93,20 @@ def _database(settings: Settings) -> Iterator[Finding]:
 
     url = settings.resolved_database_url
     kind = url.split(":")[0].split("+")[0]
-    if kind == "sqlite" and not Path(url.removeprefix("sqlite:///")).exists():
-        yield Finding(True, "database: none yet; `pacs serve` makes it")
+    if kind == "sqlite" and not (file := Path(url.removeprefix("sqlite:///"))).exists():
+        possible = file.parent.is_dir() or file.parent == settings.data_dir
+        told = "`pacs serve` makes it" if possible else f"there is no folder {file.parent}"
+        yield Finding(possible, f"database: none yet; {told}", "make the folder, or change PACS_DATABASE_URL")
         return
     try:
         at = migrations.current(url)
     except PacsError as error:
-        yield Finding(
-            False, f"database ({kind}): {error}", "look at PACS_DATABASE_URL and the database's own log"
-        )
+        told = f"database ({kind}): {error} {_reason(error)}".rstrip()
+        yield Finding(False, told, "look at PACS_DATABASE_URL and the database's own log")
         return
-    newest = at == migrations.newest()
-    yield Finding(newest, f"database ({kind}) at schema {at}", "run `pacs db upgrade`")
+    known = migrations.knows(at)
+    advice = "run `pacs db upgrade`" if known else "a newer version made it: install that one"
+    yield Finding(at == migrations.newest(), f"database ({kind}) at schema {at}", advice)
     if kind == "postgresql":
         yield _clock(url)
 
@@ -124,9 +135,8 @@ def _objects(settings: Settings) -> Iterator[Finding]:
     except StorageFull:
         yield Finding(False, f"objects in {where}: no space", "free some space")
     except (PacsError, OSError) as error:
-        yield Finding(
-            False, f"objects in {where}: {error}", "look at PACS_BLOBS_URL and the PACS_S3 settings"
-        )
+        told = f"objects in {where}: {error} {_reason(error)}".rstrip()
+        yield Finding(False, told, "look at PACS_BLOBS_URL and the PACS_S3 settings")
     else:
         yield Finding(True, f"objects in {where}")
 

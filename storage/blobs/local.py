@@ -122,6 +122,10 @@ class LocalBlobs:
     def holds(self, blob: Blob) -> bool:
         return self._lies_here(blob) and is_whole(self._open_anew, blob.address)
 
+    def ready(self) -> None:
+        with disk_faults():
+            os.stat(self._prefix)
+
     def delete(self, addresses: Iterable[str]) -> None:
         with disk_faults():
             for address in addresses:

@@ -149,6 +149,11 @@ class S3Blobs:
     def holds(self, blob: Blob) -> bool:
         return self._lies_here(blob) and is_whole(self.open, blob.address)
 
+    def ready(self) -> None:
+        """Lists what is nowhere: who asks for one object hears the same of no bucket as of no object."""
+        with _store_faults():
+            next(iter(obstore.list(self._store, f"{ROOT}/ready")), None)
+
     def delete(self, addresses: Iterable[str]) -> None:
         keys = [key(address) for address in addresses]
         with _store_faults():

@@ -25,6 +25,9 @@ class BlobStore(Blobs, Protocol):
     def spool_root(self) -> Path:
         """Where every process of this node has its spool folder."""
 
+    def ready(self) -> None:
+        """`Unavailable` unless the place is there and answers: one question, whatever it holds."""
+
     def delete(self, addresses: Iterable[str]) -> None:
         """Remove these; what is not there is no error. Only the sweep calls this."""
 

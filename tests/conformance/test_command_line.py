@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import sqlite3
 import subprocess
@@ -168,7 +169,58 @@ def test_the_doctor_on_what_is_not_there(alone: Server) -> None:
     alone.environment["PACS_DATABASE_URL"] = "postgresql+psycopg://pacs@127.0.0.1:1/pacs"
     said = alone.quick_command("doctor", code=1)
     assert "PACS_DATABASE_URL" in said and "Traceback" not in said
+    assert "127.0.0.1" in said, "in the words of whoever refused"
     assert "pacs doctor" in alone.quick_command("ae", "list", code=1)
+
+
+def _fails(server: Server, *command: str) -> str:
+    """What starts children is a process of its own; of the others that process costs a second."""
+    return (server.command if command == ("serve",) else server.quick_command)(*command, code=1)
+
+
+def test_a_schema_of_a_newer_version(alone: Server) -> None:
+    alone.quick_command("db", "upgrade")
+    with contextlib.closing(sqlite3.connect(alone.data / "pacs.db")) as database:
+        database.execute("update alembic_version set version_num = '9999'")
+        database.commit()
+    for command in (("serve",), ("user", "list"), ("db", "current"), ("db", "upgrade"), ("doctor",)):
+        said = _fails(alone, *command)
+        assert "newer version" in said and "Traceback" not in said, command
+
+
+def test_a_revision_that_is_none(alone: Server) -> None:
+    alone.quick_command("db", "upgrade")
+    for command in ("upgrade", "downgrade"):
+        options = ["--yes"] if command == "downgrade" else []
+        said = alone.quick_command("db", command, "--revision", "none", *options, code=1)
+        assert "pacs db current" in said and "Traceback" not in said
+
+
+def test_a_file_that_is_no_database(alone: Server) -> None:
+    alone.data.mkdir()
+    (alone.data / "pacs.db").write_bytes(b"no database" * 1000)
+    alone.environment["PACS_DATABASE_PATIENCE"] = "0.1"
+    for command in (("serve",), ("user", "list"), ("db", "current"), ("doctor",)):
+        said = _fails(alone, *command)
+        assert "no database" in said and "Traceback" not in said, command
+
+
+def test_a_database_in_a_folder_that_is_none(alone: Server) -> None:
+    alone.environment["PACS_DATABASE_URL"] = f"sqlite:///{alone.data}/nowhere/pacs.db"
+    for command in (("serve",), ("user", "list"), ("doctor",)):
+        said = _fails(alone, *command)
+        assert "nowhere" in said and "Traceback" not in said, command
+
+
+def test_a_bucket_that_is_none(alone: Server, s3_endpoint: str) -> None:
+    alone.environment |= {
+        "PACS_BLOBS_URL": "s3://no-such-bucket",
+        "PACS_S3_ENDPOINT": s3_endpoint,
+        "PACS_S3_ACCESS_KEY": "testing",
+        "PACS_S3_SECRET_KEY": "testing-testing",
+    }
+    said = alone.quick_command("doctor", code=1)
+    assert re.search("FAULT objects in s3://no-such-bucket.*404", said), said
 
 
 def test_secrets_are_masked(alone: Server) -> None:

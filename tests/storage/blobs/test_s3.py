@@ -129,4 +129,6 @@ def test_a_bucket_that_is_not_there_is_unavailable(tmp_path: Path, s3_access: S3
     s3 = S3Blobs("s3://no-such-bucket", tmp_path / "spool", s3_access, SpoolLimits(reserve=0))
     with pytest.raises(Unavailable):
         publish(s3, b"x")
+    with pytest.raises(Unavailable):
+        s3.ready()
     s3.close()

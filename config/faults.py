@@ -1,0 +1,19 @@
+"""Faults that can happen to anybody, as one message that says what to do next."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pacs.errors import StorageFull, Unavailable
+
+
+def message(error: Exception, folder: Path | str = "the data folder") -> str:
+    """Of what the archive or the operating system refused."""
+    about = str(error)
+    if isinstance(error, OSError):
+        about = ": ".join(str(each) for each in (error.strerror or error, error.filename) if each) + "."
+    if isinstance(error, StorageFull):
+        return f"{about} Free some on the disk of {folder}, or on the database's, and try again."
+    if isinstance(error, Unavailable | OSError):
+        return f"{about} `pacs doctor` says what is wrong and what to do."
+    return about
