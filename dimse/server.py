@@ -94,8 +94,9 @@ class DimseServer:
         settings = self._edge.settings
         try:
             if tls is not None:
-                sock.settimeout(settings.request_timeout)
-                sock = tls.wrap_socket(sock, server_side=True)
+                sock.setblocking(False)
+                sock = tls.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
+                self._shake_hands(sock, settings.request_timeout)
             upper_layer = UpperLayer(Role.ACCEPTOR, settings.max_length)
             connection = Connection(sock, upper_layer, settings.stall_timeout, self._stop_reader)
             with self._lock:
@@ -107,6 +108,23 @@ class DimseServer:
         finally:
             with self._lock:
                 del self._threads[threading.current_thread()]
+
+    def _shake_hands(self, sock: ssl.SSLSocket, timeout: float) -> None:
+        """Within `timeout` seconds, and not when the server stops: no message is under way yet."""
+        deadline = time.monotonic() + timeout
+        poll = select.poll()
+        poll.register(self._stop_reader, select.POLLIN)
+        while True:
+            try:
+                sock.do_handshake()
+                return
+            except ssl.SSLWantReadError:
+                poll.register(sock, select.POLLIN)
+            except ssl.SSLWantWriteError:
+                poll.register(sock, select.POLLOUT)
+            ready = [descriptor for descriptor, _ in poll.poll(max(0.0, deadline - time.monotonic()) * 1000)]
+            if not ready or self._stop_reader in ready:
+                raise TimeoutError
 
     @property
     def associations(self) -> int:

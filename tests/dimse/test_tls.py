@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import ssl
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ import pytest
 from dimse.client import Destination, open_association, proposals
 from dimse.ended import AssociationEnded
 from dimse.operation import OutgoingInstance
+from dimse.settings import DimseSettings
 from dimse.sop_classes import VERIFICATION
 from tests.dimse.world import CT_IMAGE_STORAGE, EXPLICIT, IMPLICIT, running
 
@@ -60,3 +63,17 @@ def test_echo_and_store(certificate: Path) -> None:
 def test_plain_peers_are_turned_away(certificate: Path) -> None:
     with running(tls=server_side(certificate)) as world, pytest.raises(AssociationEnded):
         open_association(Destination("127.0.0.1", world.port, "PACS", "US", timeout=60.0), WANTED)
+
+
+def test_a_handshake_that_is_half_open_counts_and_holds_up_no_end(certificate: Path) -> None:
+    """It is one of the associations, as who does not ask for one on the plain port is."""
+    settings = DimseSettings(request_timeout=3600.0)
+    with (
+        running(settings, tls=server_side(certificate)) as world,
+        socket.create_connection((world.host, world.port)) as half_open,
+    ):
+        half_open.settimeout(60)
+        while not world.server.associations:
+            time.sleep(0.01)
+        assert world.server.drain(30)
+        assert half_open.recv(1) == b""
