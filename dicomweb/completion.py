@@ -22,7 +22,6 @@ from pacs.pixels.png import decode_png
 
 DataSet = dict[str, Any]
 
-OCTETS = "application/octet-stream"
 _DOCUMENT, _DOCUMENT_TYPE, _DOCUMENT_LENGTH = "00420011", "00420012", "00420015"
 _NUMBER_OF_FRAMES, _FRAME_TIME, _LOSSY = "00280008", "00181063", "00282110"
 _MAX_PNG = 256 << 20

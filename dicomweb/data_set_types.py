@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 from starlette.requests import Request
 
+from dicomweb import multipart
+from dicomweb.multipart import Part, PartHead
+from dicomweb.native_model import to_xml
 from pacs.errors import NotAcceptable
 from pacs.http.accept import Offer, acceptable, choose
+from pacs.http.streaming import Pieces
 
 JSON, PLAIN_JSON, XML = "application/dicom+json", "application/json", "application/dicom+xml"
 _OFFERS = (Offer(JSON), Offer(PLAIN_JSON), Offer(XML, multipart=True), Offer(XML))
@@ -20,3 +27,13 @@ def wanted(request: Request) -> Offer:
         if any(one.multipart for one in ranges):
             return _OFFERS[0]
         raise
+
+
+def in_parts(data_sets: Iterable[Mapping[str, Any]], boundary: str) -> Pieces:
+    """The Native DICOM Model of each (PS3.18 §8.7.3.2)."""
+    return multipart.encoded(map(_part, data_sets), boundary)
+
+
+def _part(data_set: Mapping[str, Any]) -> Part:
+    xml = to_xml(data_set)
+    return PartHead(XML, len(xml)), (xml,)

@@ -17,9 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from dicomweb import multipart
-from dicomweb.data_set_types import XML, wanted
-from dicomweb.multipart import Part, PartHead
-from dicomweb.native_model import to_xml
+from dicomweb.data_set_types import XML, in_parts, wanted
 from dicomweb.paths import EACH_LEVEL, Path, instance_url, path_of
 from pacs.http.accept import Offer, takes_gzip
 from pacs.http.conditional import is_known
@@ -67,7 +65,8 @@ class RetrieveMetadata:
         media_type, body = offer.media_type, _array(texts)
         if media_type == XML:
             boundary = headers["ETag"].strip('"')  # so that the same tag means the same bytes
-            media_type, body = multipart.content_type(XML, boundary), _in_parts(texts, boundary)
+            media_type = multipart.content_type(XML, boundary)
+            body = in_parts(map(orjson.loads, texts), boundary)
         if gzip:
             body, headers["Content-Encoding"] = gzipped(body), "gzip"
         if len(held.keys) == 1:
@@ -100,15 +99,6 @@ def _array(texts: Iterable[bytes]) -> Pieces:
             yield b","
         yield text
     yield b"]"
-
-
-def _in_parts(texts: Iterable[bytes], boundary: str) -> Pieces:
-    yield from multipart.encoded(map(_part, texts), boundary)
-
-
-def _part(text: bytes) -> Part:
-    xml = to_xml(orjson.loads(text))
-    return PartHead(XML, len(xml)), (xml,)
 
 
 def gzipped(pieces: Iterable[bytes]) -> Pieces:

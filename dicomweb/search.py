@@ -9,21 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from uuid import uuid4
 
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from dicomweb.data_set_types import XML, wanted
-from dicomweb.native_model import to_xml
+from dicomweb import multipart
+from dicomweb.data_set_types import XML, in_parts, wanted
 from dicomweb.search_answers import DataSet, Encoder
 from dicomweb.search_horizon import Horizons
 from dicomweb.search_url import Search, parse_search
 from dicomweb.warning import warning
 from pacs.archive import Archive
 from pacs.attributes import Level
-from pacs.http.accept import MULTIPART, Offer
+from pacs.http.accept import Offer
 from pacs.http.origin import origin
 from pacs.http.resource import Resource, actor
 from pacs.query import Found
@@ -124,8 +123,6 @@ def _endpoint(searching: _Searching) -> Callable[[Request], Response]:
 
 def _multipart(answers: list[DataSet]) -> Response:
     """One part for each answer (PS3.18 §10.6.3.3.1)."""
-    boundary = uuid4().hex
-    head = f"--{boundary}\r\nContent-Type: {XML}\r\n\r\n".encode()
-    parts = b"".join(head + to_xml(answer) + b"\r\n" for answer in answers)
-    body = parts + f"--{boundary}--\r\n".encode()
-    return Response(body, media_type=f'{MULTIPART}; type="{XML}"; boundary={boundary}')
+    boundary = multipart.new_boundary()
+    body = b"".join(in_parts(answers, boundary))
+    return Response(body, media_type=multipart.content_type(XML, boundary))

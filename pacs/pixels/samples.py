@@ -20,7 +20,6 @@ from pacs.pixels.frame import DOUBLE_FLOAT_PIXEL_DATA, FLOAT_PIXEL_DATA
 from pacs.pixels.picture import Octets
 
 Values = NDArray[Any]
-Floats = NDArray[np.float64]
 
 _FLOATS = {FLOAT_PIXEL_DATA: "<f4", DOUBLE_FLOAT_PIXEL_DATA: "<f8"}
 _UNSIGNED = {8: "u1", 16: "<u2", 32: "<u4", 64: "<u8"}
