@@ -10,16 +10,18 @@ from PIL import Image, ImageDraw, ImageFont
 from pacs.dicom.header import Header
 from pacs.pixels.picture import Picture
 from pacs.pixels.presentation import Annotation
+from pacs.text import fold, latin
 
 _PATIENT = ("PatientName", "PatientID", "PatientBirthDate", "PatientSex")
 _TECHNIQUE = ("Modality", "StudyDate", "SeriesDescription", "SeriesNumber", "InstanceNumber", "KVP")
 _LONGEST = 64
 _LINES_A_PICTURE = 32
+_UNKNOWN = "?"
 
 
 def annotated(picture: Picture, header: Header, number: int, wanted: frozenset[Annotation]) -> Picture:
     """In the upper left corner, white with a black edge, readable on anything."""
-    lines = list(_lines(header, number, wanted))
+    lines = list(annotation_lines(header, number, wanted))
     image = Image.fromarray(picture.pixels)
     size = max(8, picture.height // _LINES_A_PICTURE)
     white, black = (255, 0) if image.mode == "L" else ((255, 255, 255), (0, 0, 0))
@@ -34,12 +36,30 @@ def annotated(picture: Picture, header: Header, number: int, wanted: frozenset[A
     return Picture(np.asarray(image), picture.icc)
 
 
-def _lines(header: Header, number: int, wanted: frozenset[Annotation]) -> Iterator[str]:
+def annotation_lines(header: Header, number: int, wanted: frozenset[Annotation]) -> Iterator[str]:
     shown = (_PATIENT if Annotation.PATIENT in wanted else ()) + (
         _TECHNIQUE if Annotation.TECHNIQUE in wanted else ()
     )
     for attribute in shown:
         if text := (header.text(attribute) or "").strip():
-            yield text[:_LONGEST].replace("^", " ")
+            yield (_name(text) if attribute == "PatientName" else in_ascii(text))[:_LONGEST]
     if Annotation.TECHNIQUE in wanted and "NumberOfFrames" in header:
         yield f"{number + 1} / {header.text('NumberOfFrames')}"
+
+
+def _name(text: str) -> str:
+    """Of its component groups the one that is read best."""
+    groups = [in_ascii(group.replace("^", " ")) for group in text.split("=") if group]
+    return min(groups, key=lambda group: group.count(_UNKNOWN), default="")
+
+
+def in_ascii(text: str) -> str:
+    """All that Pillow's own font has: without accents, other scripts in Latin letters where that is known."""
+    return " ".join(map(_word_in_ascii, text.split()))
+
+
+def _word_in_ascii(word: str) -> str:
+    if word.isascii():
+        return word
+    plain = latin(fold(word)).encode("ascii", "replace").decode()
+    return plain.upper() if word.isupper() else plain.title()

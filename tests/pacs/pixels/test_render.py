@@ -13,6 +13,7 @@ from pydicom import Dataset
 
 from pacs.dicom.image import DecodedFrame, ImagePixel
 from pacs.errors import BadInput, NotConvertible, NotFound, PacsError
+from pacs.pixels.annotate import annotation_lines
 from pacs.pixels.frame import read_frame
 from pacs.pixels.presentation import Annotation, Function, Presentation, Region, Viewport, Window
 from pacs.pixels.render import MOST_PIXELS, render
@@ -223,6 +224,24 @@ def forged(draw: st.DrawFn) -> Dataset:
         dataset.add_new((overlaid, 0x3000), "OW", draw(EVEN))
     dataset.PixelData = draw(EVEN)
     return dataset
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("Smith^John", "Smith John"),
+        ("Müller^Jürgen", "Muller Jurgen"),
+        ("ŁUKASZ", "LUKASZ"),
+        ("Πέτρος", "Petros"),
+        ("Иванов", "Ivanov"),
+        ("Yamada^Tarou=山田^太郎=やまだ^たろう", "Yamada Tarou"),
+        ("山田^太郎=やまだ^たろう", "Yamada Tarou"),
+        ("山田", "??"),
+    ],
+)
+def test_names_are_written_in_letters_that_the_font_has(text: str, written: str) -> None:
+    header, _ = opened(image(QUARTERS, SpecificCharacterSet="ISO_IR 192", PatientName=text))
+    assert list(annotation_lines(header, 0, frozenset({Annotation.PATIENT}))) == [written]
 
 
 @settings(max_examples=150)
