@@ -88,6 +88,8 @@ def _connect(destination: Destination) -> socket.socket:
         raise TimedOut("connecting") from late
     except OSError as error:
         raise ConnectionLost(error.strerror or type(error).__name__) from error
+    except UnicodeError as error:
+        raise ConnectionLost("this is no host's name") from error
 
 
 def _answer(connection: Connection, timeout: float) -> AssociateAccept:

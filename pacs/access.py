@@ -33,7 +33,7 @@ def addresses_of(host: str) -> frozenset[str]:
     """The IP addresses of a host name; empty when it has none."""
     try:
         return frozenset(str(info[4][0]) for info in socket.getaddrinfo(host, None))
-    except OSError:
+    except (OSError, UnicodeError):  # the second of what cannot be a host's name
         return frozenset()
 
 

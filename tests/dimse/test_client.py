@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -112,6 +113,11 @@ def test_nobody_listens() -> None:
         port = unused.getsockname()[1]
     with pytest.raises(ConnectionLost):
         open_association(destination(port), WANTED)
+
+
+def test_a_destination_whose_name_is_none() -> None:
+    with pytest.raises(ConnectionLost):
+        open_association(replace(destination(104), host="pacs..example"), WANTED)
 
 
 def test_too_many_contexts_are_our_mistake() -> None:

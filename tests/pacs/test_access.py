@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pacs.access import Admission, Peer
+from pacs.access import Admission, Peer, addresses_of
 from pacs.model import ApplicationEntity
 
 CT = ApplicationEntity("CT1", 7, "ct1.example", 104, frozenset({"store"}))
@@ -51,3 +51,8 @@ def test_called_title() -> None:
     assert ADMISSION.recognises_called("PACS")
     assert not ADMISSION.recognises_called("OTHER")
     assert Admission(Registry(), None).recognises_called("OTHER")
+
+
+@pytest.mark.parametrize("host", ["pacs..example", "x" * 70])
+def test_what_cannot_be_a_name_has_no_address(host: str) -> None:
+    assert addresses_of(host) == frozenset()
