@@ -86,7 +86,7 @@ class Offer:
 
 def acceptable(request: Request) -> list[MediaRange]:
     """What the request takes: its `accept` parameters if it has any, else its headers."""
-    given = request.query_params.getlist("accept")
+    given = [each for each in request.query_params.getlist("accept") if each.strip()]
     return of_query(given) if given else parse(request.headers.getlist("accept"))
 
 

@@ -11,5 +11,5 @@ _ENTITY_TAG = re.compile(r'(?:W/)?("[^"]*")')
 
 def is_known(request: Request, entity_tag: str) -> bool:
     """Whether `If-None-Match` names it (§13.1.2)."""
-    given = request.headers.get("if-none-match", "")
+    given = ",".join(request.headers.getlist("if-none-match"))
     return given.strip() == "*" or entity_tag in _ENTITY_TAG.findall(given)

@@ -157,6 +157,7 @@ def _request(query: str = "", headers: tuple[str, ...] = ()) -> Request:
     [
         ("", (), [ANYTHING]),
         ("accept=application/zip", ("application/dicom",), [MediaRange(ZIP)]),
+        ("accept=", ("application/dicom",), [MediaRange("application/dicom")]),
         ("accept=application/dicom%2Bjson", (), [MediaRange("application/dicom+json")]),
         ("accept=application/dicom+json", (), [MediaRange("application/dicom+json")]),
         ("accept=application%2Fzip&accept=image/png", (), [MediaRange(ZIP), MediaRange("image/png")]),
