@@ -62,7 +62,8 @@ class SqlApplicationEntities:
                 details = {"rights": sorted(entity.rights), "host": entity.host, "port": entity.port}
                 under_way.audit(AuditRecord(actor, "ae.add", "success", entity.title, details))
         except IntegrityError as error:
-            raise Conflict(f"AE title {entity.title} is registered already") from error
+            told = f"AE title {entity.title} is registered already; `pacs ae remove` it to change it"
+            raise Conflict(told) from error
         self._cache = {}
 
     def remove(self, actor: Actor, title: str) -> bool:
