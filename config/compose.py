@@ -127,6 +127,8 @@ def limits(settings: Settings) -> Limits:
         depth=settings.max_depth,
         inflated_bytes=settings.max_inflated,
         inflate_ratio=settings.max_inflate_ratio,
+        reserve=settings.free_space_reserve,
+        scratch_folder=str(settings.data_dir),
     )
 
 

@@ -7,19 +7,18 @@ caller names no transfer syntax it is Explicit VR Little Endian, or the stored o
 
 from __future__ import annotations
 
-import tempfile
 import zlib
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import IO, TypeVar
+from typing import TypeVar
 
 from dicomweb.zipped import Member
 from pacs.actor import Actor
 from pacs.archive import Archive
 from pacs.dicom.choice import AsStored, Convert, Impossible, choose
 from pacs.dicom.part10 import EXPLICIT_LITTLE, part10_prefix
-from pacs.dicom.source import CHUNK, IN_MEMORY
+from pacs.dicom.scratch import Scratch
 from pacs.errors import NotAcceptable, NotConvertible
 from pacs.http.accept import AS_STORED, MediaRange
 from pacs.http.streaming import Pieces, resumed
@@ -150,11 +149,10 @@ class Retrieval:
                 crc = _checksum(reader.verified())
                 yield Member(name, reader.size, crc, reader.chunks())
             return
-        with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY) as file:
+        with Scratch(self.transcoder.limits) as scratch:
             for piece in self.opened(planned)[1]:
-                file.write(piece)
-            size = file.tell()
-            yield Member(name, size, _checksum(_read(file)), _read(file))
+                scratch.write(piece)
+            yield Member(name, scratch.size, _checksum(scratch.pieces()), scratch.pieces())
 
     def alone(self, planned: Planned, progress: Progress) -> tuple[str, Pieces]:
         """`opened`, and the audit record of the retrieval however it ends, even if before its first piece."""
@@ -215,9 +213,3 @@ def _checksum(pieces: Iterable[bytes]) -> int:
     for piece in pieces:
         crc = zlib.crc32(piece, crc)
     return crc
-
-
-def _read(file: IO[bytes]) -> Iterator[bytes]:
-    file.seek(0)
-    while chunk := file.read(CHUNK):
-        yield chunk

@@ -6,7 +6,6 @@ all of them will, so damage becomes an error and not half an object.
 
 from __future__ import annotations
 
-import tempfile
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,7 +14,8 @@ from pacs.dicom.convert import Decode, convert
 from pacs.dicom.encoding import UNCOMPRESSED
 from pacs.dicom.image import ImagePixel
 from pacs.dicom.reader import DEFAULT, Limits, read_header
-from pacs.dicom.source import CHUNK, IN_MEMORY, ReadAhead
+from pacs.dicom.scratch import Scratch
+from pacs.dicom.source import ReadAhead
 from pacs.errors import NotConvertible
 from pacs.model import StoredInstance
 from pacs.ports import BlobReader
@@ -52,14 +52,12 @@ class Transcoder:
             ReadAhead(reader), instance.transfer_syntax, instance.dataset_offset, self.limits
         )
         pieces = convert(header, target, self.codecs.decode)
-        return pieces if instance.transfer_syntax in UNCOMPRESSED else spooled(pieces)
+        return pieces if instance.transfer_syntax in UNCOMPRESSED else spooled(pieces, self.limits)
 
 
-def spooled(pieces: Iterator[bytes]) -> Iterator[bytes]:
+def spooled(pieces: Iterator[bytes], limits: Limits = DEFAULT) -> Iterator[bytes]:
     """All pieces made before the first is handed out."""
-    with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY) as file:
+    with Scratch(limits) as scratch:
         for piece in pieces:
-            file.write(piece)
-        file.seek(0)
-        while chunk := file.read(CHUNK):
-            yield chunk
+            scratch.write(piece)
+        yield from scratch.pieces()

@@ -26,6 +26,9 @@ class Limits:
     `inflated_bytes`: of a deflated data set; beyond `inflate_free_bytes` also no more than
     `inflate_ratio` times its deflated size. An honest empty segmentation deflates by nearly as
     much as a bomb (1032 : 1 at most), but is small.
+
+    `reserve`: bytes of the disk that stay free when more is made of an object than memory holds;
+    it goes to `scratch_folder`, or where the system keeps temporary files.
     """
 
     depth: int = 128
@@ -36,6 +39,8 @@ class Limits:
     inflated_bytes: int = 4 * GIB
     inflate_ratio: int = 100
     inflate_free_bytes: int = 256 * MIB
+    reserve: int = 0
+    scratch_folder: str | None = None
 
 
 DEFAULT = Limits()

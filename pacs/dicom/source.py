@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import zlib
 from pathlib import Path
 from typing import Protocol, Self
 
-from pacs.dicom.limits import DEFAULT, MIB, Limits
+from pacs.dicom.limits import DEFAULT, Limits
+from pacs.dicom.scratch import CHUNK, Scratch
 from pacs.errors import LimitExceeded
-
-CHUNK = 256 * 1024
-IN_MEMORY = 4 * MIB
-"""Inflated bytes kept in memory; a larger data set goes to an anonymous temporary file."""
 
 
 class Source(Protocol):
@@ -78,7 +74,7 @@ class InflatedSource:
     """
 
     def __init__(self, source: Source, start: int = 0, limits: Limits = DEFAULT) -> None:
-        self._file = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 - closed by close()
+        self._file = Scratch(limits)
         self.size = 0
         self.truncated = False
         deflated = max(source.size - start, 0)
@@ -115,8 +111,7 @@ class InflatedSource:
         self._file.write(data)
 
     def read_at(self, offset: int, length: int) -> bytes:
-        self._file.seek(offset)
-        return self._file.read(max(length, 0))
+        return self._file.read_at(offset, length)
 
     def close(self) -> None:
         self._file.close()

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import orjson
 import pytest
-from pydicom.uid import generate_uid
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, generate_uid
 
 from tests.conformance.senders import Modality, small_ct
 from tests.conformance.server import Server
@@ -184,6 +184,20 @@ def test_reading_needs_no_room(disk: Path, web: httpx.Client, study: str) -> Non
         assert web.get(f"{address}/{uid}", headers={"Accept": converted}).status_code == 200
         assert web.get(f"/api/v1/images/{uid}/preview").status_code == 200
         assert web.get(f"{STUDIES}/{study}", headers={"Accept": "application/zip"}).status_code == 200
+
+
+def test_what_is_made_of_a_large_object_is_made_where_the_reserve_is_kept(
+    disk: Path, web: httpx.Client
+) -> None:
+    large = small_ct(study := generate_uid(), series := generate_uid(), side=2048)
+    large.PixelData = bytes(len(large.PixelData))
+    large.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    assert store(web, as_file(large)).status_code == 200
+    address = f"{STUDIES}/{study}/series/{series}/instances/{large.SOPInstanceUID}"
+    inflated = {"Accept": f"application/dicom; transfer-syntax={ExplicitVRLittleEndian}"}
+    with filled(disk):
+        assert error(web.get(address, headers=inflated)) == (507, "STORAGE_FULL")
+    assert web.get(address, headers=inflated).status_code == 200
 
 
 def test_who_read_meanwhile_is_audited(disk: Path, server: Server, web: httpx.Client, study: str) -> None:

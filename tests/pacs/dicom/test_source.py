@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pacs.dicom import source
+from pacs.dicom import scratch, source
 from pacs.dicom.limits import Limits
 from pacs.dicom.source import BytesSource, FileSource, InflatedSource, ReadAhead
 from pacs.errors import LimitExceeded
@@ -42,7 +42,7 @@ def test_a_descriptor_stays_its_owners(tmp_path: Path) -> None:
 
 
 def test_inflating_to_a_temporary_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(source, "IN_MEMORY", 1000)
+    monkeypatch.setattr(scratch, "IN_MEMORY", 1000)
     monkeypatch.setattr(source, "CHUNK", 700)
     with InflatedSource(BytesSource(deflated(DATA))) as inflated:
         assert inflated.read_at(0, 1 << 20) == DATA
@@ -77,10 +77,10 @@ def test_reading_ahead_asks_once_for_a_window() -> None:
 
     data = bytes(range(256)) * 8
     counted = Counted(data)
-    source = ReadAhead(counted, window=1000)
-    assert b"".join(source.read_at(offset, 16) for offset in range(0, len(data), 16)) == data
+    ahead = ReadAhead(counted, window=1000)
+    assert b"".join(ahead.read_at(offset, 16) for offset in range(0, len(data), 16)) == data
     assert counted.asked == 3
-    assert source.read_at(5, 1500) == data[5:1505]
-    assert source.read_at(0, 10) == data[:10]
-    assert source.read_at(2040, 100) == data[2040:]
-    assert source.size == len(data)
+    assert ahead.read_at(5, 1500) == data[5:1505]
+    assert ahead.read_at(0, 10) == data[:10]
+    assert ahead.read_at(2040, 100) == data[2040:]
+    assert ahead.size == len(data)

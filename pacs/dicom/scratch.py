@@ -1,0 +1,73 @@
+"""Bytes that are made to be read again: in memory while they are few, else in a file without a name.
+
+The file keeps what the spool keeps: a part of its disk stays free.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Self
+
+from pacs.dicom.limits import DEFAULT, MIB, Limits
+from pacs.errors import StorageFull
+
+CHUNK = 256 * 1024
+IN_MEMORY = 4 * MIB
+_STRETCH = MIB  # bytes that go to the disk between two looks at its free space
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+class Scratch:
+    """`StorageFull` instead of a write that would touch `limits.reserve`, or finds no room at all."""
+
+    def __init__(self, limits: Limits = DEFAULT) -> None:
+        self._reserve = limits.reserve
+        self._folder = limits.scratch_folder or tempfile.gettempdir()
+        self._file = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY, dir=self._folder)  # noqa: SIM115 - close()
+        self._next_look = IN_MEMORY
+        self.size = 0
+
+    def write(self, data: bytes) -> None:
+        self.size += len(data)
+        if self.size > self._next_look:
+            self._next_look = self.size + _STRETCH
+            disk = os.statvfs(self._folder)
+            if disk.f_bavail * disk.f_frsize < self._reserve + len(data):
+                raise StorageFull
+        with _full_disk():
+            self._file.write(data)
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        with _full_disk():  # what was written may go to the disk only now
+            self._file.seek(offset)
+        return self._file.read(max(length, 0))
+
+    def pieces(self) -> Iterator[bytes]:
+        offset = 0
+        while piece := self.read_at(offset, CHUNK):
+            yield piece
+            offset += len(piece)
+
+    def close(self) -> None:
+        with _full_disk():
+            self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+@contextmanager
+def _full_disk() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise StorageFull from error
+        raise
