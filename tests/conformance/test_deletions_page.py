@@ -79,7 +79,7 @@ def test_what_was_deleted_is_listed_and_restored(server: Server, chromium: Any) 
         for words in (REASON, "admin@default.test", "LB-2", "Study, 2 images", "in 30 days"):
             assert words in said
         opened.keyboard.press("Enter")
-        opened.get_by_text("Nothing to bring back").wait_for()
+        opened.get_by_text("Nothing to restore").wait_for()
         opened.get_by_text("Restored: Gamma").wait_for()
         assert opened.get_by_text("Deleted: Gamma").count() == 0
         opened.get_by_role("link", name="Studies").click()

@@ -139,6 +139,29 @@ def test_from_the_list_to_the_image_by_keyboard_alone(held: Held, chromium: Any)
         assert "q=phantom" in opened.url
 
 
+def test_what_is_known_stays_when_it_cannot_be_asked_anew(held: Held, chromium: Any) -> None:
+    with page(chromium, held.server.url) as opened:
+        opened.wait_for_selector("#row-2")
+        answer = {"code": "UNAVAILABLE", "message": "The disk is full.", "correlation_id": "abc"}
+        # not as a route: the browser would log the failure
+        opened.evaluate(
+            """(answer) => {
+              const fetched = window.fetch;
+              window.fetch = (url, ...rest) => String(url).includes("/studies?")
+                ? Promise.resolve(new Response(JSON.stringify(answer), { status: 503 }))
+                : fetched(url, ...rest);
+              window.mend = () => void (window.fetch = fetched); // a function would be called
+            }""",
+            answer,
+        )
+        opened.keyboard.press("r")
+        opened.get_by_text("The disk is full.").wait_for()
+        assert opened.query_selector("#row-2") is not None
+        opened.evaluate("mend()")
+        opened.keyboard.press("r")
+        opened.get_by_text("The disk is full.").wait_for(state="detached")
+
+
 def test_colour_and_cine(held: Held, chromium: Any) -> None:
     with open_series(held, chromium, "Cine") as opened:
         picture_drawn(opened)

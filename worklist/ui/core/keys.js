@@ -28,7 +28,10 @@ addEventListener("keydown", (event) => {
 
 const show = () => (bound.value = layers.flatMap((layer) => layer.keys).filter((key) => key.label));
 
-/** While the caller is shown. `alone`: what lies below hears nothing. */
+/**
+ * While the caller is shown. `alone`: what lies below hears nothing. Each of `keys`: {key, also, run, label}; the list
+ * shows those with a label, beside them the keys of their opposite in `back`.
+ */
 export function useKeys(keys, { alone = false } = {}) {
   const layer = useRef({ keys, alone }).current;
   layer.keys = keys;

@@ -62,12 +62,15 @@ const LEFT_OUT = {
 };
 
 function useDeletions() {
-  const [list, setList] = useState(null);
+  const [shown, setShown] = useState({});
   const [turn, setTurn] = useState(0);
   useEffect(() => {
     const found = new DeletionList();
     let gone = false;
-    found.ready.then(() => gone || setList(found));
+    found.ready.then(() => {
+      const problem = found.problem.value;
+      if (!gone) setShown((old) => (problem && old.list ? { ...old, problem } : { list: found, problem }));
+    });
     return () => {
       gone = true;
       found.stop();
@@ -75,7 +78,7 @@ function useDeletions() {
   }, [turn]);
   const refresh = () => setTurn((count) => count + 1);
   useEffect(() => onChange((event) => (!event || event.type.endsWith(".deleted")) && refresh()), []);
-  return { list, refresh };
+  return { list: shown.list, problem: shown.problem ?? shown.list?.problem.value, refresh };
 }
 
 export function Deletions(props) {
@@ -89,7 +92,7 @@ export function Deletions(props) {
 }
 
 function Kept({ query }) {
-  const { list, refresh } = useDeletions();
+  const { list, problem, refresh } = useDeletions();
   const [coming, setComing] = useState(new Set());
   list?.version.value;
   const total = list?.total.value ?? null;
@@ -109,7 +112,7 @@ function Kept({ query }) {
     if (total && document.activeElement === document.body) document.querySelector("[role=grid]")?.focus();
   }, [list]);
   useKeys([
-    { key: "ArrowDown", also: ["j"], label: t("key.move"), run: () => intoTable(choose, chosen) },
+    { key: "ArrowDown", also: ["j"], back: ["ArrowUp", "k"], label: t("key.move"), run: () => intoTable(choose, chosen) },
     { key: "ArrowUp", also: ["k"], run: () => intoTable(choose, chosen) },
     { key: "Enter", label: t("deletions.restore"), run: () => (one ? void back(one) : false) },
     { key: "r", label: t("key.refresh"), run: refresh },
@@ -123,9 +126,9 @@ function Kept({ query }) {
       <span class="count" role="status">${total !== null && t("deletions.count", { count: total })}</span>
       <${Button} bare icon="arrow-clockwise" label=${t("key.refresh")} keys="r" onClick=${refresh} />
     </div>
-    ${list?.problem.value && html`<${Failure} problem=${list.problem.value} onRetry=${refresh} />`}
+    ${problem && html`<${Failure} problem=${problem} onRetry=${refresh} />`}
     <${SplitPane} name="deletions" side=${side}>
-      ${total === null && !list?.problem.value && html`<${Skeleton} rows=${8} />`}
+      ${total === null && !problem && html`<${Skeleton} rows=${8} />`}
       ${total === 0 && html`<${EmptyState} icon="trash" title=${t("deletions.none")}><p>${t("deletions.none.hint")}</p><//>`}
       ${total > 0 &&
       html`<${Table}

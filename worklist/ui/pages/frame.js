@@ -125,9 +125,9 @@ function Who() {
 export const Help = ({ onClose }) => html`<${Dialog} title=${t("help.title")} wide onClose=${onClose}>
   <dl class="keys">
     ${bound.value.map(
-      ({ key, also = [], label }) => html`<div key=${key}>
+      ({ key, also = [], back = [], label }) => html`<div key=${key}>
         <dt>${label}</dt>
-        <dd>${[key, ...also].map((each) => html`<kbd key=${each}>${shown(each)}</kbd> `)}</dd>
+        <dd>${[key, ...also, ...back].map((each) => html`<kbd key=${each}>${shown(each)}</kbd> `)}</dd>
       </div>`,
     )}
   </dl>

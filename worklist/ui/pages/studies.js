@@ -68,7 +68,7 @@ function useTyped(query, name) {
   return [typed, type];
 }
 
-/** The list for these filters; while a new one loads, the rows of the old one stay. */
+/** The list for these filters; while a new one loads, or cannot be had, the rows of the old one stay. */
 function useList(query) {
   const asked = FILTERS.map((name) => query.get(name) ?? "").join("\n");
   const [shown, setShown] = useState(null);
@@ -81,15 +81,16 @@ function useList(query) {
     let gone = false;
     list.ready.then(() => {
       if (gone) return;
-      setShown({ list, asked });
-      noteNew(list, asked, known, setFresh);
+      const problem = list.problem.value;
+      setShown((old) => (problem && old?.asked === asked ? { ...old, problem } : { list, asked, problem }));
+      if (!problem) noteNew(list, asked, known, setFresh);
     });
     return () => {
       gone = true;
       list.stop();
     };
   }, [asked, turn]);
-  return { list: shown?.list, fresh, refresh };
+  return { list: shown?.list, problem: shown?.problem ?? shown?.list.problem.value, fresh, refresh };
 }
 
 function noteNew(list, asked, known, setFresh) {
@@ -117,7 +118,7 @@ function useLive(refresh) {
 
 export function Studies({ query }) {
   const [words, type] = useTyped(query, "q");
-  const { list, fresh, refresh } = useList(query);
+  const { list, problem, fresh, refresh } = useList(query);
   useLive(refresh);
   list?.version.value;
   const total = list?.total.value ?? null;
@@ -136,7 +137,7 @@ export function Studies({ query }) {
   }, [list]);
   useEffect(() => void (document.title = `${t("studies.title")} · ${t("app")}`));
   useKeys([
-    { key: "ArrowDown", also: ["j"], label: t("key.move"), run: () => intoTable(list, choose, Math.max(chosen, 0)) },
+    { key: "ArrowDown", also: ["j"], back: ["ArrowUp", "k"], label: t("key.move"), run: () => intoTable(list, choose, Math.max(chosen, 0)) },
     { key: "ArrowUp", also: ["k"], run: () => intoTable(list, choose, Math.max(chosen, 0)) },
     { key: "Enter", label: t("key.open"), run: () => (study ? openStudy(study) : false) },
     ...(OHIF ? [{ key: "v", label: t("studies.builtin"), run: () => (study ? openStudy(study, { builtIn: true }) : false) }] : []),
@@ -160,9 +161,9 @@ export function Studies({ query }) {
   return html`<${Frame} query=${words} onQuery=${type} actions=${actions}>
     <h1 class="unseen">${t("studies.title")}</h1>
     <${Filters} query=${query} list=${list} total=${total} onRefresh=${refresh} />
-    ${list?.problem.value && html`<${Failure} problem=${list.problem.value} onRetry=${refresh} />`}
+    ${problem && html`<${Failure} problem=${problem} onRetry=${refresh} />`}
     <${SplitPane} name="studies" side=${side}>
-      ${total === null && !list?.problem.value && html`<${Skeleton} rows=${16} />`}
+      ${total === null && !problem && html`<${Skeleton} rows=${16} />`}
       ${total === 0 && (filtered ? html`<${NoMatch} />` : html`<${FirstImage} />`)}
       ${total > 0 &&
       html`<${Table}

@@ -3,7 +3,7 @@ import { html, useEffect, useRef, useState } from "../core/html.js";
 import { API, json } from "../core/api.js";
 import { onChange } from "../core/events.js";
 import { when } from "../core/format.js";
-import { go as goTo } from "../core/router.js";
+import { go as goTo, href } from "../core/router.js";
 import { t } from "../core/strings.js";
 import { chosen, dropped, go, send, sending } from "../core/uploading.js";
 import { Button } from "../kit/button.js";
@@ -14,6 +14,7 @@ import { Frame } from "./frame.js";
 const SHOWN = 20;
 const AGAIN = 1000; // milliseconds between looks while something is under way
 const LATER = 10_000;
+const UNDER_WAY = new Set(["pending", "running"]);
 
 export function Uploads() {
   useEffect(() => void (document.title = `${t("uploads.title")} · ${t("app")}`));
@@ -78,7 +79,7 @@ function useTasks() {
       try {
         const { items } = await json(`${API}/tasks?limit=${SHOWN}`, { signal: abort.signal });
         setState({ items });
-        const busy = sending.value.total || items.some(({ status }) => status === "pending" || status === "running");
+        const busy = sending.value.total || items.some(({ status }) => UNDER_WAY.has(status));
         timer = setTimeout(look, busy ? AGAIN : LATER);
       } catch (problem) {
         if (problem.aborted) return;
@@ -104,6 +105,7 @@ function Tasks() {
 }
 
 function Task({ task }) {
+  const study = task.processed_items > 0 && task.study_instance_uid;
   const words = [
     t("task.counts", { processed: task.processed_items, total: task.total_items }),
     task.skipped_items > 0 && t("task.skipped", { count: task.skipped_items }),
@@ -111,8 +113,8 @@ function Task({ task }) {
   return html`<article class="task">
     <p><b>${t(`task.${task.kind}`)}</b> <span class="dim">${when(task.created_at)}</span></p>
     <p class=${`outcome ${task.status}`}>${t(`task.${task.status}`)}</p>
-    <progress max="100" value=${task.progress} aria-label=${t(`task.${task.kind}`)}></progress>
-    <p class="dim">${words.join(" · ")}</p>
+    ${UNDER_WAY.has(task.status) && html`<progress max="100" value=${task.progress} aria-label=${t(`task.${task.kind}`)}></progress>`}
+    <p class="dim">${words.join(" · ")}${study && html` · <a href=${href("/view", { StudyInstanceUIDs: study })} data-page>${t("studies.open")}</a>`}</p>
     ${task.failed.length > 0 &&
     html`<details>
       <summary>${t("task.failures", { count: task.failed_items })}</summary>

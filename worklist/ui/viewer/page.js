@@ -293,7 +293,7 @@ function useViewerKeys(desk, onOpen, onBack) {
     document.querySelector(`[data-pane="${desk.panes[index].id}"]`)?.focus();
   };
   useKeys([
-    { key: "ArrowDown", also: ["j"], label: t("key.scroll"), run: scroll(1) },
+    { key: "ArrowDown", also: ["j"], back: ["ArrowUp", "k"], label: t("key.scroll"), run: scroll(1) },
     { key: "ArrowUp", also: ["k"], run: scroll(-1) },
     { key: "PageDown", run: scroll(10) },
     { key: "PageUp", run: scroll(-10) },
