@@ -104,6 +104,18 @@ def test_what_is_not_there_cannot_be_deleted(
     assert count(database, "instances") == 7 and count(database, "deletions") == 0
 
 
+def test_of_two_modalities_in_one_attribute_each_is_left_once(
+    database: Database, keeping: SqlKeeping
+) -> None:
+    with opened(database) as entries:
+        store(entries, received(1, 1, 1, Modality="CT"))
+        for instance in (1, 2):
+            store(entries, received(1, 2, instance, Modality="MR\\CT"))
+    keeping.delete(USER, uid(1), uid(1, 2, 1), "blurred")
+    assert study(database)["modalities_in_study"] == "CT\\MR"
+    assert_counts_true(database)
+
+
 def test_of_two_who_delete_at_once_one_is_late(database: Database, keeping: SqlKeeping) -> None:
     fill(database)
     start = threading.Barrier(4)
