@@ -9,7 +9,9 @@ In three steps, after each of which a crash may come; the next sweep goes on fro
    (`Blobs.missing`), all before it commits, can no longer lose it.
 
 A published blob that never got a row (an orphan) is given one in state `deleting`, unless a store
-was quicker, and goes the same way. `unreferenced_since` of a row that is referred to is NULL.
+was quicker, and goes the same way. But what is older than the index itself was never published for
+it: whoever lost the database, or named a wrong one, finds all objects still there (`pacs reindex`).
+`unreferenced_since` of a row that is referred to is NULL.
 """
 
 from __future__ import annotations
@@ -21,11 +23,12 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy import Connection, Select, delete, exists, or_, select, update
 
+from pacs.actor import DEFAULT_ORGANIZATION
 from pacs.model import Blob
 from storage import clock
 from storage.blobs import BlobStore
 from storage.database import Database
-from storage.tables import blobs, kept_blobs, versions
+from storage.tables import audit, blobs, kept_blobs, versions
 from storage.upsert import INSERT
 
 log = structlog.get_logger(__name__)
@@ -33,6 +36,7 @@ log = structlog.get_logger(__name__)
 GRACE = timedelta(hours=1)
 """How long a blob stays after the last reference went: for whoever is still reading it."""
 
+_SLACK = timedelta(seconds=2)  # object stores tell whole seconds
 _BATCH = 100  # rows held by one transaction
 _ROUNDS = 50  # batches of one run
 _WALK = 10_000  # blobs that one run looks at in search of orphans, however large the archive
@@ -84,12 +88,21 @@ class Sweep:
 
     def adopt_orphans(self, before: datetime, after: str) -> tuple[int, str]:
         """Step 1, for blobs older than `before` without a row; also where the walk came to."""
+        began = self._index_began()
+        if began is None:
+            return 0, ""
         found = self.blobs.walk(after, _WALK)
-        old = [each.blob for each in found if each.modified < before]
+        old = [each.blob for each in found if began - _SLACK <= each.modified < before]
         adopted = 0
         for start in range(0, len(old), _BATCH):
             adopted += self._adopt(old[start : start + _BATCH], before)
         return adopted, found[-1].blob.address if len(found) == _WALK else ""
+
+    def _index_began(self) -> datetime | None:
+        """When this database was first used, as its audit trail tells; None: nothing has happened in it."""
+        first = select(audit.c.at).where(audit.c.org_id == DEFAULT_ORGANIZATION, audit.c.seq == 1)
+        with self.database.read() as connection:
+            return connection.execute(first).scalar()
 
     def _adopt(self, stored: Sequence[Blob], since: datetime) -> int:
         known = unknown_blobs(self.database, stored)

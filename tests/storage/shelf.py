@@ -10,12 +10,14 @@ from typing import Any
 
 from sqlalchemy import text
 
+from pacs.actor import system_actor
 from pacs.archive import Archive
 from pacs.errors import BlobVanishing
-from pacs.model import Blob, Received
+from pacs.model import AuditRecord, Blob, Received
 from storage.blobs import BlobStore
 from storage.columns import micros
 from storage.database import Database
+from storage.feeds import transaction
 from storage.index import Behind, Entries, SqlAuditTrail, SqlIndex, open_behind, open_entries
 from storage.sweep import GRACE, Sweep
 from tests.storage.received import received
@@ -84,6 +86,8 @@ class Shelf:
 def shelf_of(database: Database, blobs: BlobStore) -> Iterator[Shelf]:
     entries = open_entries(database, blobs.missing, LIMITS)
     behind = open_behind(database, LIMITS)
+    with transaction(database) as under_way:  # from now on what lies in the store may be this index's
+        under_way.audit(AuditRecord(system_actor("tests"), "start", "success"))
     try:
         yield Shelf(database, blobs, entries, behind)
     finally:

@@ -5,17 +5,20 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
+from pacs.actor import system_actor
 from pacs.errors import BlobVanishing, Unavailable
-from pacs.model import Blob
+from pacs.model import AuditRecord, Blob
 from storage.blobs import BlobStore
 from storage.database import Database
 from storage.feeds import transaction
+from storage.migrations import upgrade
 from storage.references import References, give_up
-from storage.sweep import Sweep
+from storage.sweep import GRACE, Sweep
 from tests.storage.clocks import SLOW_AND_FAST, set_wrong
 from tests.storage.shelf import LATER, Shelf, shelf_of
 
@@ -85,6 +88,24 @@ def test_orphans_go_when_they_are_old(shelf: Shelf) -> None:
     assert (old.removed, old.orphans) == (1, 1)
     assert not there(shelf, orphan)
     assert there(shelf, kept.blob)
+
+
+def test_objects_older_than_the_index_are_not_its_to_remove(
+    shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database was lost, or another one was named: every object lies there without a row."""
+    blob = shelf.publish(b"of the lost index")
+    url = f"sqlite:///{tmp_path / 'another.db'}"
+    upgrade(url)
+    other = Database(url)
+    sweep = Sweep(other, shelf.blobs, GRACE - LATER)
+    assert sweep.run().orphans == 0, "nothing has happened in it yet"
+    monkeypatch.setattr("storage.sweep._SLACK", -timedelta(minutes=1))  # as if it had begun later
+    with transaction(other) as under_way:
+        under_way.audit(AuditRecord(system_actor("tests"), "start", "success"))
+    assert sweep.run().orphans == 0
+    assert there(shelf, blob)
+    other.close()
 
 
 def test_the_walk_goes_on_where_it_stopped(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
