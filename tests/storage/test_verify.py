@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from pacs.model import Received
+from storage import clock
 from storage.blobs import BlobStore, LocalBlobs, SpoolLimits
 from storage.database import Database
 from storage.verify import Affected, Finding, Kind, Progress, Verification
@@ -105,7 +106,7 @@ def test_an_orphan_is_reported_but_is_no_damage(shelf: Shelf, monkeypatch: pytes
 def test_blobs_that_the_sweep_is_removing_are_not_looked_at(shelf: Shelf) -> None:
     shelf.publish(b"going")
     sweep = shelf.sweep(timedelta(days=1))
-    sweep.adopt_orphans(sweep.now(), "")
+    sweep.adopt_orphans(clock.read(shelf.database) - sweep.grace, "")
     assert "deleting" in shelf.states().values()
     assert findings(shelf) == []
 
