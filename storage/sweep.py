@@ -36,6 +36,10 @@ log = structlog.get_logger(__name__)
 GRACE = timedelta(hours=1)
 """How long a blob stays after the last reference went: for whoever is still reading it."""
 
+ORPHANED = timedelta(days=7)
+"""How much longer one stays that has no row: it may have had one until an older copy of the database was
+put back, which takes people some time to notice."""
+
 _SLACK = timedelta(seconds=2)  # object stores tell whole seconds
 _BATCH = 100  # rows held by one transaction
 _ROUNDS = 50  # batches of one run
@@ -59,11 +63,12 @@ class Sweep:
     database: Database
     blobs: BlobStore
     grace: timedelta = GRACE
+    orphaned: timedelta = ORPHANED
 
     def run(self, after: str = "") -> Swept:
         """One bounded run: a stretch of the walk behind `after`, then all that waits for removal."""
         before = clock.read(self.database) - self.grace
-        orphans, after = self.adopt_orphans(before, after)
+        orphans, after = self.adopt_orphans(before - self.orphaned, after)
         removed = 0
         for _ in range(_ROUNDS):
             claimed, deleted = self.claim(before), self.delete_claimed()

@@ -69,8 +69,8 @@ class Shelf:
         )
 
     def sweep(self, at: timedelta = timedelta()) -> Sweep:
-        """One that waits so much less."""
-        return Sweep(self.database, self.blobs, GRACE - at)
+        """One that waits so much less, and no longer for what has no row."""
+        return Sweep(self.database, self.blobs, GRACE - at, orphaned=timedelta())
 
     def run(self, statement: str, **values: Any) -> None:
         with self.database.write() as connection:

@@ -90,6 +90,14 @@ def test_orphans_go_when_they_are_old(shelf: Shelf) -> None:
     assert there(shelf, kept.blob)
 
 
+def test_objects_newer_than_the_index_wait_a_week(shelf: Shelf) -> None:
+    """An older copy of the database was put back: of what came since then nothing has a row."""
+    blob = shelf.publish(b"behind the snapshot")
+    assert Sweep(shelf.database, shelf.blobs, GRACE - timedelta(days=6)).run().orphans == 0
+    assert there(shelf, blob)
+    assert Sweep(shelf.database, shelf.blobs, GRACE - timedelta(days=8)).run().orphans == 1
+
+
 def test_objects_older_than_the_index_are_not_its_to_remove(
     shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -98,7 +106,7 @@ def test_objects_older_than_the_index_are_not_its_to_remove(
     url = f"sqlite:///{tmp_path / 'another.db'}"
     upgrade(url)
     other = Database(url)
-    sweep = Sweep(other, shelf.blobs, GRACE - LATER)
+    sweep = Sweep(other, shelf.blobs, GRACE - LATER, orphaned=timedelta())
     assert sweep.run().orphans == 0, "nothing has happened in it yet"
     monkeypatch.setattr("storage.sweep._SLACK", -timedelta(minutes=1))  # as if it had begun later
     with transaction(other) as under_way:
