@@ -124,7 +124,10 @@ def test_the_native_model_says_the_same_as_json(web: httpx.Client, viewed: str) 
     _, part, end = answer.content.split(f"--{boundary}".encode())
     assert end.strip() == b"--"
     head, _, body = part.partition(b"\r\n\r\n")
-    assert head.strip() == b"Content-Type: application/dicom+xml"
+    assert head.strip().splitlines() == [
+        b"Content-Type: application/dicom+xml",
+        b"Content-Length: %d" % len(body.removesuffix(b"\r\n")),
+    ]
     attributes = {each.attrib["tag"]: each for each in ElementTree.fromstring(body)}
     assert set(attributes) == set(web.get(OHIF).json()[0])
     assert attributes["0020000D"].findtext(f"{NATIVE}Value") == viewed
