@@ -6,11 +6,13 @@ import itertools
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from httpx._config import DEFAULT_TIMEOUT_CONFIG
 from sqlalchemy import make_url
 
+from tests.conformance.browser import browser
 from tests.conformance.server import PATIENCE, Server
 from tests.conftest import on_server
 from tests.servers import S3_BUCKET
@@ -67,3 +69,9 @@ def fresh_server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ser
     started = _started(request, tmp_path)
     yield started
     started.stop()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    with browser() as started:
+        yield started

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.conformance import phantom
-from tests.conformance.browser import browser, needs_chromium, page, until
+from tests.conformance.browser import needs_chromium, page, until
 from tests.conformance.server import Server
 
 pytestmark = needs_chromium
@@ -31,12 +31,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     made.quick_command("import", str(folder / "files"))
     yield made
     made.stop()
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    with browser() as started:
-        yield started
 
 
 def as_role(server: Server, role: str) -> dict[str, Any]:

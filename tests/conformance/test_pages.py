@@ -16,7 +16,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 
 from tests.conformance import phantom
-from tests.conformance.browser import browser, mean, needs_chromium, page, picture_drawn, until
+from tests.conformance.browser import mean, needs_chromium, page, picture_drawn, until
 from tests.conformance.server import Server
 
 UI = Path(__file__).resolve().parents[2] / "worklist" / "ui"
@@ -25,12 +25,6 @@ MARKUP = "<img src=x onerror=document.title=1>"
 DRAWN = 2.0  # gray levels that scaling to the screen may change a mean by
 
 pytestmark = needs_chromium
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    with browser() as started:
-        yield started
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.conformance import phantom
-from tests.conformance.browser import browser, needs_chromium, page
+from tests.conformance.browser import needs_chromium, page
 from tests.conformance.server import Server
 
 pytestmark = needs_chromium
@@ -21,12 +21,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     made.start()
     yield made
     made.stop()
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    with browser() as started:
-        yield started
 
 
 def test_files_and_folders(server: Server, chromium: Any, tmp_path: Path) -> None:
