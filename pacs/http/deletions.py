@@ -15,7 +15,7 @@ from pacs.http.described import LISTING, OBJECT, Described, answers_json, descri
 from pacs.http.described import PAGING as PAGED
 from pacs.http.origin import origin
 from pacs.http.parameters import PAGING, paging, parameters
-from pacs.http.resource import Resource, actor
+from pacs.http.resource import Resource, actor, name_in_path
 from pacs.keeping import Deletion
 from pacs.ports import Keeping
 from pacs.rights import Right
@@ -53,7 +53,7 @@ class Deletions:
     def show_deletion(self, request: Request) -> Response:
         """One of them."""
         parameters(request, ())
-        found = self.keeping.deletion(actor(request).organization, str(request.path_params["deletion"]))
+        found = self.keeping.deletion(actor(request).organization, name_in_path(request, "deletion"))
         if found is None:
             raise NotFound
         return answer(_shape(found))
@@ -62,7 +62,7 @@ class Deletions:
     def restore(self, request: Request) -> Response:
         """Bring back what was deleted, as a task. Once its bytes are given up it is too late: 409."""
         parameters(request, ())
-        task = self.keeping.restore(actor(request), str(request.path_params["deletion"]))
+        task = self.keeping.restore(actor(request), name_in_path(request, "deletion"))
         where = f"{origin(request)}{self.root}/tasks/{task.id}"
         return answer(shapes.begun(task, where), 202, {"Location": where})
 

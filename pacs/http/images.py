@@ -25,7 +25,7 @@ from pacs.http.described import BINARY, LISTING, OBJECT, TEXT, Described, answer
 from pacs.http.described import PAGING as PAGED
 from pacs.http.origin import origin
 from pacs.http.parameters import PAGING, Paging, number, paging, parameters
-from pacs.http.resource import Public, Resource, actor
+from pacs.http.resource import Public, Resource, actor, name_in_path
 from pacs.http.signed import LONGEST, Signer
 from pacs.http.streaming import Streamed, closing
 from pacs.http.streaming import answer as streamed
@@ -104,9 +104,7 @@ class Images:
     def list_images_of_patient(self, request: Request) -> Response:
         """All images of the patient with this very Patient ID, the newest first."""
         page = paging(parameters(request, PAGING))
-        number = str(request.path_params["pid"])
-        if "\0" in number:
-            raise NotFound
+        number = name_in_path(request, "pid")
         return self._listed(request, (is_called("PatientID", number),), page)
 
     def _listed(self, request: Request, conditions: tuple[Condition, ...], page: Paging) -> Response:

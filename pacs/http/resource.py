@@ -13,7 +13,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from pacs.actor import Actor
-from pacs.errors import Forbidden, PasswordChangeRequired
+from pacs.errors import Forbidden, NotFound, PasswordChangeRequired
 from pacs.http.described import Described
 from pacs.rights import Right
 
@@ -53,4 +53,12 @@ class Public(Route):
 def actor(request: Request) -> Actor:
     """Who asks, and for which organisation."""
     found: Actor = request.state.actor
+    return found
+
+
+def name_in_path(request: Request, name: str) -> str:
+    """`NotFound` for what no database takes as text: nothing is called so."""
+    found = str(request.path_params[name])
+    if "\0" in found:
+        raise NotFound
     return found

@@ -21,7 +21,7 @@ from pacs.http.described import PAGING as PAGED
 from pacs.http.intake import Threads
 from pacs.http.origin import origin
 from pacs.http.parameters import PAGING, paging, parameters
-from pacs.http.resource import Resource, actor
+from pacs.http.resource import Resource, actor, name_in_path
 from pacs.http.studies import uid_in_path
 from pacs.http.upload_form import FORM, SCHEMA, read_form
 from pacs.ports import Blobs, Tasks
@@ -102,7 +102,7 @@ class Uploads:
     @describe(Described(answers=answers_json(OBJECT)))
     def show_task(self, request: Request) -> Response:
         """How far a task is: `progress` in per cent, and what failed."""
-        task = self.tasks.get(actor(request).organization, str(request.path_params["task"]))
+        task = self.tasks.get(actor(request).organization, name_in_path(request, "task"))
         if task is None:
             raise NotFound
         return answer(_shape(task))

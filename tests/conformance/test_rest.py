@@ -362,6 +362,16 @@ def test_a_slash_at_the_end_leads_nowhere_else(client: httpx.Client, path: str) 
     assert client.get(path, follow_redirects=False).status_code == 200
 
 
+@pytest.mark.parametrize(
+    "path", ["deletions/{}", "deletions/{}/restore", "tasks/{}", "upload-progress/{}", "images/patient/{}"]
+)
+def test_nothing_is_called_by_a_null(client: httpx.Client, path: str) -> None:
+    """PostgreSQL takes no such text at all."""
+    method = "POST" if path.endswith("restore") else "GET"
+    answer = client.request(method, f"/api/v1/{path.format('a%00b')}")
+    assert error(answer) == (404, "NOT_FOUND")
+
+
 def test_a_study_is_processed_once_at_a_time(client: httpx.Client, server: Server) -> None:
     study = generate_uid()
     file = as_file(small_ct(study, generate_uid()))
