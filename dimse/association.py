@@ -26,7 +26,7 @@ from dimse.command import CommandField
 from dimse.connection import Connection, Draining
 from dimse.ended import AssociationEnded, Rejected, Released, TimedOut, Violation
 from dimse.message import Message, Messages
-from dimse.negotiation import Capabilities, Context, Negotiated, QueryOptions, negotiate
+from dimse.negotiation import Capabilities, Negotiated, QueryOptions, negotiate
 from dimse.operation import Service
 from dimse.serving import Observer, ServedOperation, Session
 from dimse.settings import DimseSettings
@@ -165,10 +165,12 @@ class Association:
             messages=messages,
             actor=established.actor,
             peer=established.peer,
-            contexts=tuple(negotiated.contexts.values()),
+            contexts=negotiated.contexts,
             options=dict(negotiated.options),
             observer=self._edge.observer,
             stall_timeout=settings.stall_timeout,
+            serve=self._dispatch,
+            window=negotiated.window,
             background=self._background(negotiated.window) if negotiated.window > 1 else None,
         )
         self._edge.observer.association(+1)
@@ -176,7 +178,7 @@ class Association:
             while True:
                 message = session.pending or self._next(messages)
                 session.pending = None
-                self._handle(session, message, negotiated.contexts.get(message.context_id))
+                session.take(message)
         finally:
             self._edge.observer.association(-1)
 
@@ -185,18 +187,6 @@ class Association:
             return messages.receive(self._edge.settings.idle_timeout, idle=True)
         except TimedOut as late:
             raise TimedOut("idle") from late
-
-    def _handle(self, session: Session, message: Message, context: Context | None) -> None:
-        command = message.command
-        if context is None:
-            raise session.messages.violated("a message on a context that was not accepted")
-        if command.field == CommandField.C_CANCEL_RQ:
-            return  # it crossed with the final response (PS3.7 §9.3.2.3)
-        if command.is_response:
-            raise session.messages.violated("a response to no request")
-        operation = ServedOperation(session, message, context)
-        operation.run(lambda: self._dispatch(operation))
-        operation.discard()
 
     def _dispatch(self, operation: ServedOperation) -> None:
         service = self._service(operation)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -39,20 +39,68 @@ class Observer(Protocol):
 
 @dataclass(slots=True)
 class Session:
-    """What the operations of one association share, once it is established."""
+    """What the operations of one association share, once it is established.
+
+    A request that comes while others are served is served beneath them, within the window, so that
+    each is answered; the messages that it does not wait for itself find those that do through here.
+    """
 
     messages: Messages
     actor: Actor
     peer: Peer
-    contexts: tuple[Context, ...]
+    contexts: Mapping[int, Context]
     options: dict[str, QueryOptions]
     observer: Observer
     stall_timeout: float
+    serve: Callable[[ServedOperation], None]
+    window: int = 1
+    """Operations that the peer may have outstanding (PS3.7 §D.3.3.3)."""
     background: Callable[[Callable[[], None]], None] | None = None
     """Where the end of an operation may run, when the peer does not wait for it (window > 1)."""
     pending: Message | None = None
-    """A request that came while another was served and waits for its turn."""
+    """A request that came while as many as the window were served: it waits for its turn."""
+    served: list[ServedOperation] = field(default_factory=list)
+    """Those that this thread serves, each beneath the one before."""
+    awaited: dict[int, Command | None] = field(default_factory=dict)
+    """Our requests by Message ID, and the responses that came to them."""
     numbers: Iterator[int] = field(default_factory=message_ids)
+
+    def take(self, message: Message) -> None:
+        """A message, whenever it comes."""
+        command = message.command
+        context = self.contexts.get(message.context_id)
+        if context is None:
+            raise self.messages.violated("a message on a context that was not accepted")
+        if command.field == CommandField.C_CANCEL_RQ:
+            self._cancel(command.responds_to)
+        elif command.is_response:
+            self._answer(message)
+        elif len(self.served) < self.window:
+            self._serve(ServedOperation(self, message, context))
+        else:
+            self.pending = message
+
+    def _serve(self, operation: ServedOperation) -> None:
+        self.served.append(operation)
+        try:
+            operation.run(lambda: self.serve(operation))
+            operation.discard()
+        finally:
+            self.served.pop()
+
+    def _cancel(self, number: int) -> None:
+        """It may have crossed with the final response (PS3.7 §9.3.2.3): then it means nothing."""
+        for operation in self.served:
+            if operation.request.message_id == number:
+                operation.cancel()
+
+    def _answer(self, message: Message) -> None:
+        number = message.command.responds_to
+        if self.awaited.get(number, message.command) is not None:
+            raise self.messages.violated("a response to no request")
+        for _ in self.messages.data_set(message):
+            pass
+        self.awaited[number] = message.command
 
 
 class ServedOperation:
@@ -66,7 +114,7 @@ class ServedOperation:
         self.context = context
         self.actor = session.actor
         self.peer = session.peer
-        self.contexts = session.contexts
+        self.contexts = tuple(session.contexts.values())
         self.options = session.options.get(context.abstract_syntax, QueryOptions())
 
     # --- The request's data set ---------------------------------------------------------------
@@ -146,24 +194,17 @@ class ServedOperation:
 
     # --- Asking back --------------------------------------------------------------------------
 
+    def cancel(self) -> None:
+        self._cancelled = True
+
     def cancelled(self) -> bool:
         session = self._session
         while not self._cancelled and session.pending is None:
             message = session.messages.poll()
             if message is None:
                 break
-            self._meanwhile(message)
+            session.take(message)
         return self._cancelled
-
-    def _meanwhile(self, message: Message) -> None:
-        """A message that came while this operation is served."""
-        command = message.command
-        if command.field == CommandField.C_CANCEL_RQ:
-            self._cancelled = self._cancelled or command.responds_to == self.request.message_id
-        elif command.is_response:
-            raise self._session.messages.violated("a response to no request")
-        else:
-            self._session.pending = message
 
     def store(self, context: Context, instance: OutgoingInstance) -> Command:
         session = self._session
@@ -175,12 +216,13 @@ class ServedOperation:
             AffectedSOPClassUID=instance.sop_class_uid,
             AffectedSOPInstanceUID=instance.sop_instance_uid,
         )
-        session.messages.send(context.id, request, instance.chunks)
-        while session.pending is None:
-            message = session.messages.receive(session.stall_timeout)
-            if message.command.is_response and message.command.responds_to == number:
-                for _ in session.messages.data_set(message):
-                    pass
-                return message.command
-            self._meanwhile(message)
-        raise Violation("a request before the response to a sub-operation")
+        session.awaited[number] = None
+        try:
+            session.messages.send(context.id, request, instance.chunks)
+            while (response := session.awaited[number]) is None:
+                if session.pending is not None:
+                    raise Violation("a request beyond the window, before the response to a sub-operation")
+                session.take(session.messages.receive(session.stall_timeout))
+            return response
+        finally:
+            del session.awaited[number]
