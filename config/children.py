@@ -47,10 +47,10 @@ from pacs.http.app import App
 from pacs.http.sessions import Ended
 from pacs.pixels.nursery import Allowance, Nursery
 from pacs.pixels.pool import Pool
-from storage import rounds
 from storage.accounts import NewUser, SqlAccounts
 from storage.database import Database
-from storage.reconcile import reconcile
+from storage.jobs import rounds
+from storage.upkeep.reconcile import reconcile
 
 log = structlog.get_logger(__name__)
 

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 import structlog
 
 from pacs.errors import Unavailable
-from storage.history import History
-from storage.sweep import Sweep
-from storage.tidying import Tidying
+from storage.upkeep.history import History
+from storage.upkeep.sweep import Sweep
+from storage.upkeep.tidying import Tidying
 
 log = structlog.get_logger(__name__)
 

@@ -52,7 +52,7 @@ from pacs.tasks import PROCESS, RESTORE, UPLOAD
 from pacs.transcoding import Codecs, Transcoder
 from pacs.uploading import TakeInUpload
 from pacs.worker import Worker
-from storage import deleting, figures, rounds, settle
+from storage import deleting, figures
 from storage.accounts import SqlAccounts
 from storage.blobs import BlobStore, S3Access, SpoolLimits
 from storage.blobs import open_blobs as open_store
@@ -62,16 +62,17 @@ from storage.commits import CommitLimits
 from storage.database import Database
 from storage.disk_cache import DiskCache
 from storage.entities import SqlApplicationEntities
-from storage.history import History
 from storage.index import SqlAuditTrail, SqlIndex, open_behind, open_entries
-from storage.job_list import SqlJobs
-from storage.jobs import SqlJobQueue
+from storage.jobs import rounds, settle
+from storage.jobs.listing import SqlJobs
+from storage.jobs.queue import SqlJobQueue
+from storage.jobs.tasks import SqlTasks
+from storage.jobs.wakeups import Wakeups
 from storage.keeping import SqlKeeping
 from storage.prepared import SqlVersions
-from storage.sweep import Sweep
-from storage.tasks import SqlTasks
-from storage.tidying import Tidying
-from storage.wakeups import Wakeups
+from storage.upkeep.history import History
+from storage.upkeep.sweep import Sweep
+from storage.upkeep.tidying import Tidying
 from worklist.http import pages
 
 

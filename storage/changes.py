@@ -1,4 +1,4 @@
-"""The change feed, read: what is old is gone (`storage.history`), and who asks for it is told."""
+"""The change feed, read: what is old is gone (`storage.upkeep.history`), and who asks for it is told."""
 
 from __future__ import annotations
 

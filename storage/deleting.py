@@ -24,7 +24,7 @@ from pacs.model import AuditRecord
 from storage.database import Database
 from storage.feeds import BeginAgain, Transaction, transaction
 from storage.held import TABLES, Held, hold
-from storage.jobs import enqueue
+from storage.jobs.queue import enqueue
 from storage.kept import release
 from storage.tables import (
     OF_PATIENT,

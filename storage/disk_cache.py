@@ -4,7 +4,7 @@ A file carries a checksum and is written under another name first, so that one w
 bad disk left behind is no answer but a miss. Nothing is flushed. How much there is stands in
 `storage.tally`; making room for what comes, the least lately used first, counts anew.
 
-A file's name begins with the address of the object that it was made of, so that `storage.tidying`
+A file's name begins with the address of the object that it was made of, so that `storage.upkeep.tidying`
 finds those whose object is gone.
 """
 

@@ -29,10 +29,10 @@ from pacs.model import AuditRecord, Blob, Outcome, Received, Stored, VersionKey
 from pacs.studies import NEW_IMAGES, PATIENT_CONFLICT, State, is_late, on_arrival
 from storage.feeds import BeginAgain, Transaction
 from storage.held import Held, hold, hold_or_insert, insert_items
-from storage.jobs import enqueue
+from storage.jobs.queue import enqueue
+from storage.jobs.settle import settle_job
 from storage.references import Missing, References
 from storage.rows import Row, attribute_row, item_rows, patient_identity
-from storage.settle import settle_job
 from storage.statements import first, rows, run, scalar
 from storage.tables import blobs, instances, patients, studies, versions
 

@@ -1,7 +1,7 @@
 """How many versions refer to each blob; what none refers to waits for the sweep.
 
 The first reference to a blob looks whether it still lies there, after the row was claimed: between
-publication and claim the sweep may have taken the same bytes for an old orphan (`storage.sweep`).
+publication and claim the sweep may have taken the same bytes for an old orphan (`storage.upkeep.sweep`).
 """
 
 from __future__ import annotations

@@ -21,8 +21,8 @@ from pacs.tasks import RESTORE, Task
 from storage.database import Database
 from storage.feeds import transaction
 from storage.held import hold
+from storage.jobs.tasks import NewTask, begin, task_of
 from storage.tables import OF_PATIENT, OF_STUDY, deletions, kept_blobs
-from storage.tasks import NewTask, begin, task_of
 
 _SHOWN = (
     *(deletions.c.id, deletions.c.study_instance_uid, deletions.c.sop_instance_uid, deletions.c.instances),

@@ -39,7 +39,7 @@ def list_(data_dir: Path | None) -> None:
 def list_schedules(data_dir: Path | None) -> None:
     """Show the work that comes round by itself, and when its next turn is."""
     from config.children import SWEEP_EVERY
-    from storage import rounds
+    from storage.jobs import rounds
 
     with installation(data_dir) as composed:
         turns, every = rounds.turns(composed.database), composed.settings.audit_verify_every

@@ -27,7 +27,7 @@ def verify(data_dir: Path | None) -> None:
     Objects are held against the index, the index against them, and its counts are counted again.
     The server may go on running. Exit code 1 on damage.
     """
-    from storage.verify import Finding, Progress, Verification
+    from storage.upkeep.verify import Finding, Progress, Verification
 
     findings: list[Finding] = []
     seen = Progress(0, 0, 0)
@@ -63,7 +63,7 @@ def reindex(data_dir: Path | None) -> None:
     sender, oldest first, into the default organisation. Run it once after an update whose change log
     says so: searches then find by the newest rules.
     """
-    from storage.rekey import rekey
+    from storage.upkeep.rekey import rekey
 
     def enter(composed: Installation, address: str) -> bool:
         try:
@@ -87,7 +87,7 @@ def reindex(data_dir: Path | None) -> None:
 
 def _unknown(composed: Installation) -> Iterator[tuple[float, str]]:
     """When it was published, and the address, of each blob without a row."""
-    from storage.sweep import unknown_blobs
+    from storage.upkeep.sweep import unknown_blobs
 
     after = ""
     while found := composed.blobs.walk(after, _PAGE):

@@ -19,7 +19,7 @@ from storage.columns import micros
 from storage.database import Database
 from storage.feeds import transaction
 from storage.index import Behind, Entries, SqlAuditTrail, SqlIndex, open_behind, open_entries
-from storage.sweep import GRACE, Sweep
+from storage.upkeep.sweep import GRACE, Sweep
 from tests.storage.received import received
 from tests.storage.world import LIMITS
 from tests.storage.world import store as enter

@@ -14,7 +14,7 @@ from pacs.model import Outcome, Stored
 from storage import organizations
 from storage.blobs import BlobStore
 from storage.database import Database
-from storage.verify import Verification
+from storage.upkeep.verify import Verification
 from tests.storage.blobs.worlds import content_of, damage
 from tests.storage.received import CT_IMAGE, EXPLICIT_LITTLE_ENDIAN, MODALITY, uid
 from tests.storage.shelf import LATER, Shelf, shelf_of

@@ -17,7 +17,7 @@ from pacs.keeping import Amendment, Expected, Priority
 from pacs.studies import State
 from storage import deleting, retrieval
 from storage.database import Database
-from storage.jobs import SqlJobQueue
+from storage.jobs.queue import SqlJobQueue
 from storage.keeping import SqlKeeping
 from storage.prepared import SqlVersions
 from storage.search_conditions import TABLES

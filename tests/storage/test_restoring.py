@@ -22,10 +22,10 @@ from pacs.worker import Worker
 from storage.blobs import BlobStore
 from storage.database import Database
 from storage.deleting import PURGE, PurgeDeletion
-from storage.jobs import SqlJobQueue
+from storage.jobs.queue import SqlJobQueue
+from storage.jobs.settle import KIND as SETTLE
+from storage.jobs.tasks import SqlTasks
 from storage.keeping import SqlKeeping
-from storage.settle import KIND as SETTLE
-from storage.tasks import SqlTasks
 from tests.storage.shelf import LATER, Shelf, shelf_of
 from tests.storage.world import actions, assert_counts_true, rows
 

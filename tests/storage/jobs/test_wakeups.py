@@ -12,8 +12,8 @@ from sqlalchemy import text
 
 from pacs.jobs import NewJob
 from storage.database import Database
-from storage.jobs import enqueue
-from storage.wakeups import Wakeups
+from storage.jobs.queue import enqueue
+from storage.jobs.wakeups import Wakeups
 
 SOON, LONG = 0.2, 60.0  # seconds
 

@@ -8,8 +8,8 @@ from pacs.jobs import ClaimedJob
 from pacs.worker import Worker
 from storage.database import Database
 from storage.index import Entries
-from storage.jobs import SqlJobQueue
-from storage.settle import KIND, SettleStudy
+from storage.jobs.queue import SqlJobQueue
+from storage.jobs.settle import KIND, SettleStudy
 from tests.storage.received import received, uid
 from tests.storage.world import events, opened, rows, store
 

@@ -18,7 +18,7 @@ from storage.database import Database
 from storage.feeds import transaction
 from storage.migrations import upgrade
 from storage.references import References, give_up
-from storage.sweep import GRACE, Sweep
+from storage.upkeep.sweep import GRACE, Sweep
 from tests.storage.clocks import SLOW_AND_FAST, set_wrong
 from tests.storage.shelf import LATER, Shelf, shelf_of
 
@@ -108,7 +108,7 @@ def test_objects_older_than_the_index_are_not_its_to_remove(
     other = Database(url)
     sweep = Sweep(other, shelf.blobs, GRACE - LATER, orphaned=timedelta())
     assert sweep.run().orphans == 0, "nothing has happened in it yet"
-    monkeypatch.setattr("storage.sweep._SLACK", -timedelta(minutes=1))  # as if it had begun later
+    monkeypatch.setattr("storage.upkeep.sweep._SLACK", -timedelta(minutes=1))  # as if it had begun later
     with transaction(other) as under_way:
         under_way.audit(AuditRecord(system_actor("tests"), "start", "success"))
     assert sweep.run().orphans == 0
@@ -117,7 +117,7 @@ def test_objects_older_than_the_index_are_not_its_to_remove(
 
 
 def test_the_walk_goes_on_where_it_stopped(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("storage.sweep._WALK", 4)
+    monkeypatch.setattr("storage.upkeep.sweep._WALK", 4)
     for n in range(10):
         shelf.publish(b"%d" % n)
     sweep, after, found = shelf.sweep(LATER), "", []
@@ -130,8 +130,8 @@ def test_the_walk_goes_on_where_it_stopped(shelf: Shelf, monkeypatch: pytest.Mon
 
 
 def test_a_run_is_bounded_and_says_that_there_is_more(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("storage.sweep._BATCH", 2)
-    monkeypatch.setattr("storage.sweep._ROUNDS", 2)
+    monkeypatch.setattr("storage.upkeep.sweep._BATCH", 2)
+    monkeypatch.setattr("storage.upkeep.sweep._ROUNDS", 2)
     for n in range(5):
         shelf.publish(b"%d" % n)
     first = shelf.sweep(LATER).run()

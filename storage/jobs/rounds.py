@@ -18,7 +18,7 @@ from pacs.model import AuditRecord
 from storage.audit import verify_some
 from storage.database import Database
 from storage.feeds import transaction
-from storage.jobs import enqueue
+from storage.jobs.queue import enqueue
 from storage.tables import jobs, organizations
 
 log = structlog.get_logger(__name__)

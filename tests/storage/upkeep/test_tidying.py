@@ -13,7 +13,7 @@ from storage.blobs import BlobStore
 from storage.database import Database
 from storage.disk_cache import SHARDS, DiskCache
 from storage.keeping import SqlKeeping
-from storage.tidying import STRETCH, Tidying
+from storage.upkeep.tidying import STRETCH, Tidying
 from tests.storage.shelf import Shelf, shelf_of
 
 USER = Actor(1, "user", "admin@example.org", "127.0.0.1", "abc")

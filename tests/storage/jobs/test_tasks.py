@@ -21,8 +21,8 @@ from pacs.uploading import TakeInUpload
 from pacs.worker import Worker
 from storage.blobs import BlobStore, SpoolLimits, open_blobs
 from storage.database import Database
-from storage.jobs import SqlJobQueue
-from storage.tasks import SqlTasks
+from storage.jobs.queue import SqlJobQueue
+from storage.jobs.tasks import SqlTasks
 from tests.pacs.dicom.files import BUNDLED
 from tests.storage.received import digest
 from tests.storage.shelf import LATER, Shelf, shelf_of

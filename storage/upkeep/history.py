@@ -18,9 +18,9 @@ from pacs.actor import system_actor
 from pacs.model import AuditRecord
 from storage.database import Database
 from storage.feeds import transaction
+from storage.jobs.tasks import is_alive, job_key
 from storage.kept import release
 from storage.tables import changes, deletions, jobs, kept_blobs, org_heads, organizations, tasks
-from storage.tasks import is_alive, job_key
 
 LASTS = timedelta(days=30)
 PURGE = "task.purge"

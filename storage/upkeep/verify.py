@@ -20,8 +20,8 @@ from pacs.model import Blob
 from storage.blobs import BlobStore
 from storage.counts import miscounts
 from storage.database import Database
-from storage.sweep import GRACE, unknown_blobs
 from storage.tables import blobs, instances, kept_blobs, versions
+from storage.upkeep.sweep import GRACE, unknown_blobs
 
 _PAGE = 256
 _AFFECTED = 1000  # instances named per blob

@@ -12,7 +12,7 @@ from pacs.jobs import ClaimedJob, NewJob
 from pacs.studies import QUIET_PERIOD, State, on_quiet, quiet_at
 from storage.database import Database
 from storage.feeds import transaction
-from storage.jobs import enqueue
+from storage.jobs.queue import enqueue
 from storage.tables import studies
 
 KIND = "study.settle"

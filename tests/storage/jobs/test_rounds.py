@@ -13,8 +13,8 @@ from pacs.model import AuditRecord
 from storage.audit import verify
 from storage.database import Database
 from storage.feeds import transaction
-from storage.jobs import SqlJobQueue
-from storage.rounds import VERIFY, VerifyAudit, begin, turns
+from storage.jobs.queue import SqlJobQueue
+from storage.jobs.rounds import VERIFY, VerifyAudit, begin, turns
 from tests.storage.received import MODALITY
 from tests.storage.world import actions, rows
 

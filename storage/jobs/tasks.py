@@ -21,7 +21,7 @@ from pacs.tasks import MAX_FAILURES, PROCESS, UPLOAD, Advance, Failure, Status, 
 from storage.database import Database
 from storage.feeds import Transaction, transaction
 from storage.held import hold
-from storage.jobs import enqueue
+from storage.jobs.queue import enqueue
 from storage.kept import Kept, keep, kept, release
 from storage.references import Missing
 from storage.tables import jobs, tasks

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import text
 
 from storage.database import Database
-from storage.rekey import rekey
+from storage.upkeep.rekey import rekey
 from tests.storage.received import received
 from tests.storage.world import opened, rows, store
 

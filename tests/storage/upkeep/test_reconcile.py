@@ -11,8 +11,8 @@ import structlog
 
 from storage.blobs import BlobStore
 from storage.database import Database
-from storage.reconcile import LAST_MOMENTS, reconcile
-from storage.verify import Affected, Kind
+from storage.upkeep.reconcile import LAST_MOMENTS, reconcile
+from storage.upkeep.verify import Affected, Kind
 from tests.storage.blobs.worlds import damage
 from tests.storage.received import uid
 from tests.storage.shelf import LATER, Shelf, shelf_of

@@ -12,7 +12,7 @@ from pacs.errors import StorageFull
 from pacs.jobs import ClaimedJob, NewJob
 from pacs.worker import Worker
 from storage.database import Database
-from storage.jobs import SqlJobQueue, enqueue
+from storage.jobs.queue import SqlJobQueue, enqueue
 from tests.storage.clocks import SLOW_AND_FAST, set_wrong
 from tests.storage.world import rows
 
@@ -76,11 +76,11 @@ def test_a_node_whose_clock_is_wrong_harms_nobody(
     database: Database, queue: SqlJobQueue, monkeypatch: pytest.MonkeyPatch, wrong: timedelta
 ) -> None:
     with monkeypatch.context() as there:
-        clock = set_wrong(there, wrong, "storage.jobs")
+        clock = set_wrong(there, wrong, "storage.jobs.queue")
         put(database, at=clock.now(UTC))
     job = claim(queue)  # due here, too
     with monkeypatch.context() as there:
-        clock = set_wrong(there, wrong, "storage.jobs")
+        clock = set_wrong(there, wrong, "storage.jobs.queue")
         assert queue.claim("there", LEASE) is None
         assert queue.renew(job, LEASE)
         queue.retry(job, clock.now(UTC) + LEASE, "later")

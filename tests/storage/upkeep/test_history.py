@@ -14,10 +14,10 @@ from storage.blobs import BlobStore
 from storage.database import Database
 from storage.deleting import PurgeDeletion
 from storage.feeds import transaction
-from storage.history import FOLLOWED, LASTS, History
-from storage.jobs import SqlJobQueue
+from storage.jobs.queue import SqlJobQueue
+from storage.jobs.tasks import SqlTasks
 from storage.keeping import SqlKeeping
-from storage.tasks import SqlTasks
+from storage.upkeep.history import FOLLOWED, LASTS, History
 from tests.storage.shelf import LATER, Shelf, shelf_of
 from tests.storage.world import actions, assert_counts_true, rows
 
@@ -120,7 +120,7 @@ def test_one_that_is_tried_again_stays(shelf: Shelf, uploads: Uploads) -> None:
 def test_a_run_is_bounded_and_says_that_there_is_more(
     shelf: Shelf, uploads: Uploads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("storage.history._BATCH", 2)
+    monkeypatch.setattr("storage.upkeep.history._BATCH", 2)
     for _ in range(3):
         uploads.complete()
     assert history(shelf).run()
@@ -157,7 +157,7 @@ def announce(shelf: Shelf, count: int) -> None:
 
 
 def test_old_changes_go_but_for_the_newest(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("storage.history._CHANGES", 3)
+    monkeypatch.setattr("storage.upkeep.history._CHANGES", 3)
     announce(shelf, 6)
     history(shelf, LASTS - MINUTE).run()
     assert numbers(shelf) == [1, 2, 3, 4, 5, 6]

@@ -33,10 +33,10 @@ from sqlalchemy.exc import IntegrityError
 from pacs.jobs import ClaimedJob, NewJob
 from storage import clock
 from storage.database import Database
+from storage.jobs.wakeups import announce
 from storage.statements import run
 from storage.tables import jobs
 from storage.upsert import INSERT
-from storage.wakeups import announce
 
 _ERROR_LENGTH = 2000  # characters of a job's last error that are kept
 _MAY_COLLIDE = 3

@@ -11,7 +11,7 @@ from pacs.model import Received
 from storage import clock
 from storage.blobs import BlobStore, LocalBlobs, SpoolLimits
 from storage.database import Database
-from storage.verify import Affected, Finding, Kind, Progress, Verification
+from storage.upkeep.verify import Affected, Finding, Kind, Progress, Verification
 from tests.storage.blobs.worlds import damage
 from tests.storage.received import uid
 from tests.storage.shelf import Shelf, shelf_of
@@ -97,7 +97,7 @@ def test_a_wrong_reference_count_is_named(shelf: Shelf) -> None:
 def test_an_orphan_is_reported_but_is_no_damage(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
     orphan = shelf.publish(b"never entered")
     assert findings(shelf) == []  # it may belong to a store that is under way
-    monkeypatch.setattr("storage.verify.GRACE", -timedelta(minutes=1))
+    monkeypatch.setattr("storage.upkeep.verify.GRACE", -timedelta(minutes=1))
     (finding,) = findings(shelf)
     assert (finding.kind, finding.subject) == (Kind.ORPHAN, orphan.address)
     assert not finding.kind.is_damage
@@ -142,9 +142,9 @@ def test_a_wrong_count_is_named(
 
 
 def test_all_is_found_at_once_and_page_by_page(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("storage.verify._PAGE", 2)
+    monkeypatch.setattr("storage.upkeep.verify._PAGE", 2)
     monkeypatch.setattr("storage.counts._PAGE", 1)
-    monkeypatch.setattr("storage.verify.GRACE", -timedelta(minutes=1))
+    monkeypatch.setattr("storage.upkeep.verify.GRACE", -timedelta(minutes=1))
     for n in range(3):
         shelf.publish(b"orphan %d" % n)
     damage(shelf.blobs, again(shelf).blob, b"x")

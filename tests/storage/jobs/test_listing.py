@@ -8,9 +8,9 @@ from pacs.actor import Actor
 from pacs.jobs import JobState, NewJob
 from pacs.tasks import UPLOAD
 from storage.database import Database
-from storage.job_list import SqlJobs
-from storage.jobs import SqlJobQueue, enqueue
-from storage.settle import KIND
+from storage.jobs.listing import SqlJobs
+from storage.jobs.queue import SqlJobQueue, enqueue
+from storage.jobs.settle import KIND
 from tests.storage.world import actions
 
 ADMIN = Actor(1, "user", "admin@example.org", "127.0.0.1", "abc")

@@ -17,9 +17,9 @@ from pacs.model import Blob
 from storage.blobs import BlobStore
 from storage.blobs.spool import abandoned
 from storage.database import Database
-from storage.sweep import Sweep
 from storage.tables import blobs, instances, organizations, series, studies, versions
-from storage.verify import Finding, Kind, affected_by
+from storage.upkeep.sweep import Sweep
+from storage.upkeep.verify import Finding, Kind, affected_by
 
 log = structlog.get_logger(__name__)
 

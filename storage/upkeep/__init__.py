@@ -1,0 +1,6 @@
+"""Keeping an archive sound while it runs.
+
+What goes: `sweep` removes unreferenced blobs, `history` old tasks and changes, `tidying` cached files.
+What is checked: `verify` compares the index with the blobs. What is repaired: `reconcile` cleans up after a
+crash, `rekey` renews the keys that searches compare.
+"""
