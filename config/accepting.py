@@ -1,8 +1,4 @@
-"""Connections of a socket that several processes listen on: whoever holds fewer takes the next.
-
-Left to the event loop, the process that wakes first takes all that wait, and the others' cores stand idle.
-Here one is taken at a time, and who holds some already gives the others a moment for it.
-"""
+"""Connections of a socket that several processes listen on, shared as `config.sharing` says."""
 
 from __future__ import annotations
 
@@ -10,16 +6,16 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Callable
+from typing import Any
 
 import structlog
 
+from config.sharing import MOMENT, PATIENCE, Place
+
 log = structlog.get_logger(__name__)
 
-MOMENT = 0.001
-LONGEST = 4
-"""Seconds for each connection that is held, and for how many at most: all processes may hold many."""
-_SHARE = 4
-"""A process that holds this many more takes another one at a time: a crowd gets in quickly all the same."""
+AT_ONCE = 64
+"""Connections that are taken before anything else has its turn."""
 OUT_OF_DESCRIPTORS = 0.1
 """Seconds in which some may end."""
 HANDSHAKES = 128
@@ -27,25 +23,46 @@ HANDSHAKE_PATIENCE = 10.0
 """TLS handshakes under way, beyond which newcomers are closed unheard; and seconds for one of them."""
 
 
+class Connections(set[Any]):
+    """Those of this process; `changed` is called whenever one comes or goes."""
+
+    def __init__(self, changed: Callable[[], None]) -> None:
+        super().__init__()
+        self._changed = changed
+
+    def add(self, connection: Any) -> None:
+        super().add(connection)
+        self._changed()
+
+    def discard(self, connection: Any) -> None:
+        super().discard(connection)
+        self._changed()
+
+
 class Accepting:
-    """From `start` to `close`, on the event loop's thread. `held`: connections of this process now."""
+    """From `start` to `close`, on the event loop's thread.
+
+    `protocol` adds itself to `connections` and takes itself from there.
+    """
 
     def __init__(
         self,
         listener: socket.socket,
         protocol: Callable[[], asyncio.Protocol],
-        held: Callable[[], int],
+        place: Place,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self._listener = listener
         self._protocol = protocol
-        self._held = held
+        self._place = place
         self._tls = tls
         self._loop = asyncio.get_running_loop()
         self._joining: set[asyncio.Task[None]] = set()
         self._waiting: asyncio.TimerHandle | None = None
+        self.connections = Connections(self._tell)
 
     def start(self) -> None:
+        self._tell()
         self._listener.setblocking(False)
         self._listen()
 
@@ -56,6 +73,9 @@ class Accepting:
 
     async def wait_closed(self) -> None:
         await asyncio.gather(*self._joining, return_exceptions=True)
+
+    def _tell(self) -> None:
+        self._place.holds(len(self.connections) + len(self._joining))
 
     def _listen(self) -> None:
         self._waiting = None
@@ -68,27 +88,24 @@ class Accepting:
             self._waiting = None
 
     def _ready(self) -> None:
-        if held := self._held() + len(self._joining):
-            self._pause()
-            self._waiting = self._loop.call_later(min(held, LONGEST) * MOMENT, self._take, 1 + held // _SHARE)
-        else:
-            self._take(1)
+        self._pause()
+        self._take(self._loop.time() + PATIENCE)
 
-    def _take(self, most: int) -> None:
-        pause = 0.0
+    def _take(self, deadline: float) -> None:
+        """One after the other, while nobody else should; behind `deadline` one in any case."""
         try:
-            for _ in range(most):
+            for _ in range(AT_ONCE):
+                if self._place.is_ahead() and self._loop.time() < deadline:
+                    self._waiting = self._loop.call_later(MOMENT, self._take, deadline)
+                    return
                 self._join(self._listener.accept()[0])
-        except BlockingIOError:
-            pass  # another process was faster, or the peer has gone again
+                deadline = self._loop.time() + PATIENCE
+            self._listen()
+        except BlockingIOError:  # another process was faster, or the peer has gone again
+            self._listen()
         except OSError as error:
             log.error("http.accept", error=str(error))
-            pause = OUT_OF_DESCRIPTORS
-        self._pause()
-        if pause:
-            self._waiting = self._loop.call_later(pause, self._listen)
-        else:
-            self._listen()
+            self._waiting = self._loop.call_later(OUT_OF_DESCRIPTORS, self._listen)
 
     def _join(self, sock: socket.socket) -> None:
         if len(self._joining) >= HANDSHAKES:
@@ -96,7 +113,12 @@ class Accepting:
             return
         joining = self._loop.create_task(self._connect(sock))
         self._joining.add(joining)
-        joining.add_done_callback(self._joining.discard)
+        self._tell()
+        joining.add_done_callback(self._joined)
+
+    def _joined(self, joining: asyncio.Task[None]) -> None:
+        self._joining.discard(joining)
+        self._tell()
 
     async def _connect(self, sock: socket.socket) -> None:
         try:

@@ -38,6 +38,7 @@ from config.compose import (
 )
 from config.http_protocol import BoundedProtocol
 from config.settings import Settings
+from config.sharing import Place
 from dimse.server import DimseServer, Listener
 from pacs import passwords
 from pacs.accounts import FIRST_ADMINISTRATOR
@@ -115,9 +116,9 @@ class Node:
             listener.close()
         self.nursery.run()
 
-    def dimse(self, listeners: Sequence[Listener], stop: threading.Event) -> None:
+    def dimse(self, listeners: Sequence[Listener], place: Place, stop: threading.Event) -> None:
         with self._composed() as installation:
-            server = DimseServer(dimse_edge(installation), listeners)
+            server = DimseServer(dimse_edge(installation), listeners, place)
             accepting = threading.Thread(target=server.serve, name="accept", daemon=True)
             accepting.start()
             stop.wait()
@@ -125,12 +126,12 @@ class Node:
                 log.warning("associations were cut off", hint="PACS_DRAIN_TIMEOUT is what they get")
             accepting.join()
 
-    def http(self, listener: socket.socket, stop: threading.Event) -> None:
+    def http(self, listener: socket.socket, place: Place, stop: threading.Event) -> None:
         with self._composed() as installation:
             config = _uvicorn(http_app(installation, stop.is_set, self.ended), self.settings)
             config.load()
             config.ssl = tls.web(self.settings)
-            server = _Server(config)
+            server = _Server(config, place)
 
             def end() -> None:
                 stop.wait()
@@ -156,6 +157,10 @@ class Node:
 class _Server(uvicorn.Server):
     """One that leaves signals to `config.supervisor`, and shares its socket with other processes."""
 
+    def __init__(self, config: uvicorn.Config, place: Place) -> None:
+        super().__init__(config)
+        self._place = place
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup([])
         protocol = partial(
@@ -164,9 +169,9 @@ class _Server(uvicorn.Server):
             server_state=self.server_state,
             app_state=self.lifespan.state,
         )
-        connections = self.server_state.connections
         for listener in sockets or ():
-            accepting = Accepting(listener, protocol, connections.__len__, self.config.ssl)
+            accepting = Accepting(listener, protocol, self._place, self.config.ssl)
+            self.server_state.connections = accepting.connections
             accepting.start()
             self.servers.append(accepting)  # type: ignore[arg-type]  # as much of one as is asked for
 

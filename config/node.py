@@ -7,6 +7,9 @@ import os
 import resource
 import shutil
 import socket
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import click
 import structlog
@@ -18,6 +21,7 @@ from config.faults import message
 from config.metrics_folder import metrics_folder
 from config.serving import tell_ports
 from config.settings import Settings
+from config.sharing import Place, Sharing
 from config.sockets import bound, listen
 from config.supervisor import Role, Supervisor, run_apart
 from pacs.accounts import FIRST_ADMINISTRATOR
@@ -57,8 +61,8 @@ def run(settings: Settings, only: str | None = None) -> int:
     node = children.Node(settings, children.nursery(settings))
     roles = [
         Role("pixels", lambda stop: node.pixels(sockets.values())),
-        Role("dimse", lambda stop: node.dimse(dicom, stop), settings.processes_dimse),
-        Role("http", lambda stop: node.http(sockets["http"], stop), settings.processes_http),
+        *_each(settings.processes_dimse, "dimse", lambda place, stop: node.dimse(dicom, place, stop)),
+        *_each(settings.processes_http, "http", lambda place, stop: node.http(sockets["http"], place, stop)),
         Role("jobs", node.jobs),
     ]
 
@@ -84,6 +88,13 @@ def run(settings: Settings, only: str | None = None) -> int:
     finally:
         for folder in filter(None, (metrics, served)):
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _each(processes: int, name: str, run: Callable[[Place, threading.Event], None]) -> Iterator[Role]:
+    """Roles of processes that share a socket."""
+    sharing = Sharing(processes)
+    for number in range(processes):
+        yield Role(name, partial(run, sharing.place(number)))
 
 
 def _prepare(settings: Settings, with_users: bool) -> str:

@@ -37,7 +37,6 @@ class Role:
 
     name: str
     run: Callable[[threading.Event], None]
-    count: int = 1
 
 
 @dataclass
@@ -59,7 +58,7 @@ class Supervisor:
         on_drain: Callable[[], None] = lambda: None,
         on_death: Callable[[int], None] = lambda pid: None,
     ) -> None:
-        self._children = [_Child(role) for role in roles for _ in range(role.count)]
+        self._children = [_Child(role) for role in roles]
         self._drain_timeout = drain_timeout
         self._on_drain = on_drain
         self._on_death = on_death

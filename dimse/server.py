@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import structlog
 
@@ -22,9 +23,9 @@ log = structlog.get_logger(__name__)
 
 _TO_REFUSE = 32
 """Associations beyond the limit that are told so; further connections are closed unheard."""
-_MOMENT, _LONGEST = 0.001, 4
-"""Seconds for each association that runs, and for how many at most, that a connection waits to be taken by
-another process, which may have fewer: left to chance, one core has all senders and the other none."""
+_PATIENCE, _MOMENT = 0.03, 0.001
+"""Seconds that a connection is left to processes that hold fewer associations, looked at each moment: left to
+chance, one core has all senders and the other none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +36,32 @@ class Listener:
     tls: ssl.SSLContext | None = None
 
 
+class Place(Protocol):
+    """This process among those that share the listeners."""
+
+    def holds(self, count: int) -> None: ...
+
+    def is_ahead(self) -> bool:
+        """Whether others hold fewer."""
+
+
+class Alone:
+    def holds(self, count: int) -> None:
+        pass
+
+    def is_ahead(self) -> bool:
+        return False
+
+
 class DimseServer:
     """`serve` on a thread of the caller's choice; `drain` from another ends it.
 
-    `listeners` may be shared with other processes.
+    `listeners` may be shared with other processes; `place` is this one's among them.
     """
 
-    def __init__(self, edge: Edge, listeners: Sequence[Listener]) -> None:
+    def __init__(self, edge: Edge, listeners: Sequence[Listener], place: Place | None = None) -> None:
         self._edge = edge
+        self._place = place or Alone()
         self._listeners = listeners
         for listener in listeners:
             listener.socket.setblocking(False)
@@ -52,6 +71,7 @@ class DimseServer:
 
     def serve(self) -> None:
         """Accept until `drain`."""
+        self._place.holds(self.associations)
         poll = select.poll()
         poll.register(self._stop_reader, select.POLLIN)
         listeners = {listener.socket.fileno(): listener for listener in self._listeners}
@@ -67,7 +87,9 @@ class DimseServer:
             listener.socket.close()
 
     def _accept(self, listener: Listener) -> None:
-        time.sleep(min(self.associations, _LONGEST) * _MOMENT)
+        deadline = time.monotonic() + _PATIENCE
+        while self._place.is_ahead() and time.monotonic() < deadline:
+            time.sleep(_MOMENT)
         try:
             sock, address = listener.socket.accept()
         except BlockingIOError:
@@ -88,6 +110,7 @@ class DimseServer:
                 daemon=True,
             )
             self._threads[thread] = None
+            self._place.holds(len(self._threads))
         thread.start()
 
     def _run(self, sock: socket.socket, tls: ssl.SSLContext | None, address: str, full: bool) -> None:
@@ -108,6 +131,7 @@ class DimseServer:
         finally:
             with self._lock:
                 del self._threads[threading.current_thread()]
+                self._place.holds(len(self._threads))
 
     def _shake_hands(self, sock: ssl.SSLSocket, timeout: float) -> None:
         """Within `timeout` seconds, and not when the server stops: no message is under way yet."""

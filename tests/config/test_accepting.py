@@ -11,17 +11,28 @@ import pytest
 
 from config import accepting
 from config.accepting import Accepting
+from config.sharing import Place, Sharing
 
 
 class Process:
-    """What one of several processes would be: it listens on the same socket and counts."""
+    """What one of several processes would be: it listens on the same socket and tells how many it holds."""
 
-    def __init__(self, listener: socket.socket, tls: ssl.SSLContext | None = None) -> None:
-        self.connections: set[asyncio.BaseTransport] = set()
-        self.accepting = Accepting(
-            listener.dup(), lambda: _Protocol(self), lambda: len(self.connections), tls
-        )
+    def __init__(self, listener: socket.socket, place: Place, tls: ssl.SSLContext | None = None) -> None:
+        self.accepting = Accepting(listener.dup(), self._protocol, place, tls)
+        self.connections = self.accepting.connections
         self.accepting.start()
+
+    def _protocol(self) -> asyncio.Protocol:
+        return _Protocol(self)
+
+
+def alone(listener: socket.socket, tls: ssl.SSLContext | None = None) -> Process:
+    return Process(listener, Sharing(1).place(0), tls)
+
+
+def pair(listener: socket.socket) -> tuple[Process, Process]:
+    sharing = Sharing(2)
+    return Process(listener, sharing.place(0)), Process(listener, sharing.place(1))
 
 
 class _Protocol(asyncio.Protocol):
@@ -30,14 +41,14 @@ class _Protocol(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
-        self._process.connections.add(transport)
+        self._process.connections.add(self)
 
     def data_received(self, data: bytes) -> None:
         assert isinstance(self._transport, asyncio.Transport)
         self._transport.write(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._process.connections.discard(self._transport)
+        self._process.connections.discard(self)
 
 
 Scene = Callable[[socket.socket], Awaitable[None]]
@@ -63,9 +74,11 @@ async def answered(listener: socket.socket) -> asyncio.StreamWriter:
 
 
 @pytest.mark.parametrize("count", [2, 4, 16, 100])
-def test_connections_that_come_at_once_are_shared(count: int) -> None:
+def test_connections_that_come_at_once_are_shared(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(accepting, "PATIENCE", 60.0)
+
     async def scene(listener: socket.socket) -> None:
-        processes = [Process(listener), Process(listener)]
+        processes = pair(listener)
         held = await asyncio.gather(*(answered(listener) for _ in range(count)))
         fewer, more = sorted(len(process.connections) for process in processes)
         assert fewer + more == len(held)
@@ -76,16 +89,33 @@ def test_connections_that_come_at_once_are_shared(count: int) -> None:
 
 def test_one_that_holds_many_takes_the_next_when_nobody_else_does() -> None:
     async def scene(listener: socket.socket) -> None:
-        process = Process(listener)
+        process = Process(listener, Sharing(2).place(0))  # the other one is dead
         held = [await answered(listener) for _ in range(20)]
         assert len(process.connections) == len(held)
 
     play(scene)
 
 
+def test_who_lost_some_takes_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(accepting, "PATIENCE", 60.0)
+
+    async def scene(listener: socket.socket) -> None:
+        processes = pair(listener)
+        held = [await answered(listener) for _ in range(8)]
+        assert [len(process.connections) for process in processes] == [4, 4]
+        for protocol in list(processes[0].connections):
+            protocol._transport.abort()
+        while processes[0].connections:
+            await asyncio.sleep(0.01)
+        held += [await answered(listener) for _ in range(4)]
+        assert [len(process.connections) for process in processes] == [4, 4]
+
+    play(scene)
+
+
 def test_nothing_is_taken_behind_the_end() -> None:
     async def scene(listener: socket.socket) -> None:
-        process, other = Process(listener), Process(listener)
+        process, other = pair(listener)
         process.accepting.close()
         await process.accepting.wait_closed()
         held = [await answered(listener) for _ in range(3)]
@@ -98,7 +128,7 @@ def test_who_never_ends_a_handshake_is_closed(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(accepting, "HANDSHAKE_PATIENCE", 0.2)
 
     async def scene(listener: socket.socket) -> None:
-        process = Process(listener, ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
+        process = alone(listener, ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
         reader, _ = await connected(listener)
         assert await reader.read() == b""
         assert not process.connections
@@ -110,7 +140,7 @@ def test_handshakes_under_way_are_bounded(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(accepting, "HANDSHAKES", 2)
 
     async def scene(listener: socket.socket) -> None:
-        Process(listener, ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
+        alone(listener, ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
         silent = [await connected(listener) for _ in range(2)]
         reader, _ = await connected(listener)
         assert await reader.read() == b""

@@ -30,7 +30,7 @@ def stubborn(stop):
     stop.wait()
     time.sleep(300)
 
-roles = [Role("steady", steady, 2)]
+roles = [Role("steady", steady), Role("steady", steady)]
 if len(sys.argv) > 3:
     roles.append(Role("stubborn", stubborn))
 sys.exit(Supervisor(roles, drain, on_drain=(folder / "draining").touch).run())

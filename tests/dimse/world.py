@@ -13,7 +13,7 @@ from typing import Any, Self
 from dimse.association import Edge
 from dimse.negotiation import QueryOptions
 from dimse.operation import Service
-from dimse.server import DimseServer, Listener
+from dimse.server import DimseServer, Listener, Place
 from dimse.services import echo, store
 from dimse.settings import DimseSettings
 from dimse.sop_classes import FIND
@@ -139,6 +139,7 @@ def running(
     called: str | None = None,
     options: dict[str, QueryOptions] | None = None,
     tls: ssl.SSLContext | None = None,
+    place: Place | None = None,
 ) -> Iterator[World]:
     archive, register, observer = FakeArchive(), Register(), Watching()
     edge = Edge(
@@ -150,7 +151,7 @@ def running(
     )
     listener = socket.create_server(("127.0.0.1", 0))
     host, port = listener.getsockname()
-    server = DimseServer(edge, [Listener(listener, tls)])
+    server = DimseServer(edge, [Listener(listener, tls)], place)
     thread = threading.Thread(target=server.serve, daemon=True)
     thread.start()
     try:

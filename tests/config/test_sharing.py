@@ -1,0 +1,43 @@
+"""Who is ahead of the others, in memory that outlives a fork."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from config.sharing import Sharing
+
+
+@pytest.mark.parametrize(
+    ("held", "ahead"),
+    [
+        ([0], [False]),
+        ([7], [False]),
+        ([0, 0], [False, False]),
+        ([1, 0], [True, False]),
+        ([1, 1], [False, False]),
+        ([3, 4, 5], [False, True, True]),
+        ([4, 5, 6], [False, False, True]),  # a quarter more is nothing
+        ([100, 125, 126], [False, False, True]),
+    ],
+)
+def test_who_holds_more_than_the_others_is_ahead(held: list[int], ahead: list[bool]) -> None:
+    sharing = Sharing(len(held))
+    places = [sharing.place(number) for number in range(len(held))]
+    for place, count in zip(places, held, strict=True):
+        place.holds(count)
+    assert [place.is_ahead() for place in places] == ahead
+
+
+def test_what_another_process_tells_is_seen() -> None:
+    sharing = Sharing(2)
+    mine, others = sharing.place(0), sharing.place(1)
+    mine.holds(1)
+    assert mine.is_ahead()
+    child = os.fork()
+    if child == 0:
+        others.holds(1)
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert not mine.is_ahead()
