@@ -18,7 +18,7 @@ from config.observer import Counting
 from config.settings import Settings
 from config.sources import secret_key
 from dicomweb import app as dicomweb
-from dicomweb.search import SearchSettings
+from dicomweb.search.qido import SearchSettings
 from dimse.association import Edge
 from dimse.models import OPTIONS
 from dimse.sending import Sending

@@ -7,21 +7,12 @@ from dataclasses import dataclass, field
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Mount
 
-from dicomweb import (
-    all_bulkdata,
-    bulkdata,
-    capabilities,
-    frames,
-    metadata,
-    rendered,
-    retrieve,
-    search,
-    stow,
-    wado_uri,
-)
+from dicomweb import all_bulkdata, bulkdata, capabilities, frames, metadata, rendered, retrieve, wado_uri
 from dicomweb.described import described
 from dicomweb.error_warnings import ErrorWarningsMiddleware
-from dicomweb.search import SearchSettings
+from dicomweb.search import qido
+from dicomweb.search.qido import SearchSettings
+from dicomweb.store import stow
 from pacs.archive import Archive
 from pacs.http.pictures import Pictures
 from pacs.metadata import Metadata
@@ -47,7 +38,7 @@ def routes(web: Web) -> list[BaseRoute]:
         *retrieve.resources(web.archive, web.transcoder),
         *metadata.resources(web.metadata, ROOT),
         *rendered.resources(web.pictures, ROOT),
-        *search.resources(web.archive, web.search, ROOT),
+        *qido.resources(web.archive, web.search, ROOT),
         *bulkdata.resources(web.archive, web.transcoder, ROOT),
         *all_bulkdata.resources(web.archive, ROOT),
         *stow.resources(web.archive, ROOT),

@@ -2,7 +2,7 @@
 
 Each class carries what the wire says of it: `dimse_status` (PS3.4, PS3.7 Annex C), `http_status`
 and `code` (the word in a JSON error body). The class's docstring is its message when none is
-given. Only `dimse/status.py`, `pacs/http/problems.py` and `dicomweb/store_report.py`, whose results
+given. Only `dimse/status.py`, `pacs/http/problems.py` and `dicomweb/store/report.py`, whose results
 are by instance, read these attributes.
 Messages never hold patient data.
 """

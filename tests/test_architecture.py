@@ -132,7 +132,7 @@ def test_an_error_says_what_the_wire_says(error: type[errors.PacsError]) -> None
 
 
 def test_only_the_translators_read_the_wire_codes() -> None:
-    allowed = {"pacs/errors.py", "pacs/http/problems.py", "dimse/status.py", "dicomweb/store_report.py"}
+    allowed = {"pacs/errors.py", "pacs/http/problems.py", "dimse/status.py", "dicomweb/store/report.py"}
     readers = {
         where(path)
         for path in MODULES

@@ -10,7 +10,7 @@ from starlette.routing import Mount
 from starlette.testclient import TestClient
 
 from dicomweb.app import ROOT
-from dicomweb.search import SearchSettings, resources
+from dicomweb.search.qido import SearchSettings, resources
 from pacs.http.app import create_app
 from pacs.ports import Blobs
 from storage.database import Database

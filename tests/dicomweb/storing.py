@@ -14,8 +14,8 @@ from pydicom.dataset import Dataset
 from starlette.routing import Mount
 from starlette.testclient import TestClient
 
-from dicomweb import stow
 from dicomweb.app import ROOT
+from dicomweb.store import stow
 from pacs.archive import Archive
 from pacs.http.app import App, create_app
 from storage.blobs import BlobStore, SpoolLimits, open_blobs

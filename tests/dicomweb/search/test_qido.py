@@ -10,7 +10,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from dicomweb.data_set_types import JSON
-from dicomweb.search import SearchSettings
+from dicomweb.search.qido import SearchSettings
 from pacs.attributes import Level
 from storage.database import Database
 from tests.dicomweb.searching import BASE, one, searching, values

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
-from dicomweb.store_report import Kept, Refused, Result
+from dicomweb.store.report import Kept, Refused, Result
 from pacs.actor import Actor
 from pacs.archive import Archive
 from pacs.errors import PacsError

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from dicomweb.media_type import MediaType
+from dicomweb.store.media_type import MediaType
 from pacs.errors import InvalidDataSet, PacsError
 from pacs.ports import SpooledFile
 

@@ -13,11 +13,11 @@ import structlog
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from dicomweb.file_sink import FileSink, RefusingSink
-from dicomweb.media_type import MediaType, media_type
 from dicomweb.native_model import to_xml
-from dicomweb.store_report import TRY_AGAIN, Refused, Result, data_set, http_status
-from dicomweb.stow_metadata import READERS, Task, take_in
+from dicomweb.store.file_sink import FileSink, RefusingSink
+from dicomweb.store.media_type import MediaType, media_type
+from dicomweb.store.metadata import READERS, Task, take_in
+from dicomweb.store.report import TRY_AGAIN, Refused, Result, data_set, http_status
 from pacs.actor import Actor
 from pacs.archive import Archive
 from pacs.errors import BadInput, UnsupportedMediaType

@@ -16,9 +16,9 @@ from starlette.responses import Response
 
 from dicomweb import multipart
 from dicomweb.data_set_types import XML, in_parts, wanted
-from dicomweb.search_answers import DataSet, Encoder
-from dicomweb.search_horizon import Horizons
-from dicomweb.search_url import Search, parse_search
+from dicomweb.search.answers import DataSet, Encoder
+from dicomweb.search.horizon import Horizons
+from dicomweb.search.url import Search, parse_search
 from dicomweb.warning import warning
 from pacs.archive import Archive
 from pacs.attributes import Level

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dicomweb.shelf import Bulk
+from dicomweb.store.shelf import Bulk
 from pacs.dicom.from_json import PIXEL_DATA, InMemory, Payload
 from pacs.dicom.image import ImagePixel
 from pacs.dicom.part10 import EXPLICIT_LITTLE, IMPLICIT_LITTLE

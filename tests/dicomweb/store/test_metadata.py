@@ -95,7 +95,7 @@ def test_metadata_is_bounded_whatever_the_number_of_its_parts(
     world: Storing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one, other = described(metadata()), described(metadata("1.2.3.1.2"))
-    monkeypatch.setattr("dicomweb.stow_metadata.MAX_METADATA", len(one[1]) + len(other[1]) - 1)
+    monkeypatch.setattr("dicomweb.store.metadata.MAX_METADATA", len(one[1]) + len(other[1]) - 1)
     assert post(world, one, other).status_code == 413
     assert world.instances() == 0
     assert post(world, one).status_code == 200

@@ -14,12 +14,12 @@ from typing import Any
 import orjson
 from starlette.requests import Request
 
-from dicomweb.completion import complete
-from dicomweb.file_sink import FileSink
-from dicomweb.media_type import MediaType, media_type
 from dicomweb.native_model_reader import from_xml
-from dicomweb.shelf import Shelf
-from dicomweb.store_report import Refused, Result
+from dicomweb.store.completion import complete
+from dicomweb.store.file_sink import FileSink
+from dicomweb.store.media_type import MediaType, media_type
+from dicomweb.store.report import Refused, Result
+from dicomweb.store.shelf import Shelf
 from pacs.actor import Actor
 from pacs.archive import Archive
 from pacs.dicom.from_json import PIXEL_DATA, Payload, encode_json

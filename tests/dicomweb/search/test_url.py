@@ -10,14 +10,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from dicomweb.search import PATHS
-from dicomweb.search_url import MAX_PARAMETERS, parse_search
+from dicomweb.search.qido import PATHS
+from dicomweb.search.url import MAX_PARAMETERS, parse_search
 from pacs.attributes import BY_KEYWORD, TABLE, Level
 from pacs.errors import InvalidQuery
 from pacs.query import DateTimeRange, FuzzyName, OneOf, Range
 from storage.database import Database
+from tests.dicomweb.search.test_qido import WORLD
 from tests.dicomweb.searching import searching
-from tests.dicomweb.test_search import WORLD
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from dicomweb.search_answers import Encoder
+from dicomweb.search.answers import Encoder
 from pacs.attributes import BY_KEYWORD, Level
 
 UIDS = {"StudyInstanceUID": "1.2", "SeriesInstanceUID": "1.2.3", "SOPInstanceUID": "1.2.3.4"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dicomweb.store_report import Kept, Refused, Result, http_status
+from dicomweb.store.report import Kept, Refused, Result, http_status
 from pacs.errors import DatabaseUnavailable, InvalidDataSet, LimitExceeded, StorageFull
 from pacs.model import Identity
 

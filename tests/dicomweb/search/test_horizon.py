@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from dicomweb.search_horizon import LASTS, Horizons, shared
+from dicomweb.search.horizon import LASTS, Horizons, shared
 
 
 def test_each_search_has_its_own_until_its_next_first_page() -> None:

@@ -1,0 +1,4 @@
+"""The Search transaction, QIDO-RS (PS3.18 §10.6).
+
+`url` reads a query string, `qido` answers it, `answers` writes the matches, `horizon` keeps pages consistent.
+"""
