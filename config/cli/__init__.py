@@ -23,7 +23,7 @@ COMMANDS = {
     "user": "config.cli.users:user",
     "token": "config.cli.users:token",
     "verify": "config.cli.verify:verify",
-    "reindex": "config.cli.verify:reindex",
+    "reindex": "config.cli.reindex:reindex",
     "audit": "config.cli.audit:audit",
     "jobs": "config.cli.jobs:jobs",
     "db": "config.cli.db:db",

@@ -1,22 +1,14 @@
-"""`pacs verify` and `pacs reindex`: the objects against the index, and the index from the objects."""
+"""`pacs verify`: the objects against the index, and the index against the objects."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from config.cli.options import data_option, installation, progress_bar
-from pacs.actor import system_actor
-from pacs.errors import PacsError, Unavailable
-
-if TYPE_CHECKING:
-    from config.compose import Installation
 
 _NAMED = 20  # instances named with each damaged blob
-_PAGE = 10_000
 
 
 @click.command()
@@ -52,45 +44,3 @@ def verify(data_dir: Path | None) -> None:
             "imported or sent again is whole again."
         )
     click.echo("No damage.")
-
-
-@click.command()
-@data_option
-def reindex(data_dir: Path | None) -> None:
-    """Enter objects that the index does not know, and make anew what it derives from their values.
-
-    Such as all of them after the database was lost. They come in through the same door as from a
-    sender, oldest first, into the default organisation. Run it once after an update whose change log
-    says so: searches then find by the newest rules.
-    """
-    from storage.upkeep.rekey import rekey
-
-    def enter(composed: Installation, address: str) -> bool:
-        try:
-            with composed.blobs.open(address) as reader:
-                composed.archive.store_file(system_actor("reindex"), reader.chunks())
-        except Unavailable:
-            raise
-        except PacsError as error:
-            click.echo(f"{address}: {error}", err=True)
-            return False
-        return True
-
-    with installation(data_dir) as composed, progress_bar("indexing") as bar:
-        waiting = sorted(_unknown(composed))
-        entered = [enter(composed, address) for _, address in bar.track(waiting)]
-        changed = rekey(composed.database)
-    click.echo(f"{sum(entered)} objects entered, {changed} rows brought up to date.")
-    if not all(entered):
-        raise click.ClickException("Some objects could not be entered; they stay where they are.")
-
-
-def _unknown(composed: Installation) -> Iterator[tuple[float, str]]:
-    """When it was published, and the address, of each blob without a row."""
-    from storage.upkeep.sweep import unknown_blobs
-
-    after = ""
-    while found := composed.blobs.walk(after, _PAGE):
-        unknown = {blob.address for blob in unknown_blobs(composed.database, [each.blob for each in found])}
-        yield from ((f.modified.timestamp(), f.blob.address) for f in found if f.blob.address in unknown)
-        after = found[-1].blob.address
