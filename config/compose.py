@@ -28,15 +28,15 @@ from pacs.access import Admission
 from pacs.actor import Actor
 from pacs.archive import Archive
 from pacs.dicom.limits import Limits
-from pacs.http import rest
 from pacs.http.app import Access, App, create_app
-from pacs.http.broadcast import Audience
 from pacs.http.loopback import OpenOnLoopback
 from pacs.http.origin import trusted_networks
 from pacs.http.pictures import Pictures
+from pacs.http.rest import api
+from pacs.http.rest.broadcast import Audience
+from pacs.http.rest.sign_in import AuthResources
+from pacs.http.rest.signed import Signer
 from pacs.http.sessions import Ended, Sessions
-from pacs.http.sign_in import AuthResources
-from pacs.http.signed import Signer
 from pacs.http.tokens import Tokens
 from pacs.metadata import Metadata
 from pacs.metrics import Aged
@@ -258,7 +258,7 @@ def http_app(installation: Installation, stopping: Callable[[], bool], ended: En
         },
         routes=[
             *dicomweb.routes(web(installation, pictures)),
-            *rest.routes(rest_of(installation, pictures, stopping)),
+            *api.routes(rest_of(installation, pictures, stopping)),
             *AuthResources(sign_in(installation), sessions).routes(),
             *pages.routes(settings.ohif_dir),
         ],
@@ -280,9 +280,9 @@ def _still_here(accounts: SqlAccounts, is_open: bool, who: Actor) -> bool:
     return known.user.active and known.user.organization == who.organization
 
 
-def rest_of(installation: Installation, pictures: Pictures, stopping: Callable[[], bool]) -> rest.Rest:
+def rest_of(installation: Installation, pictures: Pictures, stopping: Callable[[], bool]) -> api.Rest:
     archive, database, settings = installation.archive, installation.database, installation.settings
-    return rest.Rest(
+    return api.Rest(
         archive,
         SqlChangeFeed(database),
         SqlKeeping(database, timedelta(days=settings.retention_days)),

@@ -19,17 +19,17 @@ from pacs.capture import SECONDARY_CAPTURE, original
 from pacs.dicom.reader import read_header
 from pacs.dicom.source import ReadAhead
 from pacs.errors import NotFound
-from pacs.http import shapes
-from pacs.http.answers import answer, listing
 from pacs.http.described import BINARY, LISTING, OBJECT, TEXT, Described, answers_json, describe
 from pacs.http.described import PAGING as PAGED
 from pacs.http.origin import origin
-from pacs.http.parameters import PAGING, Paging, number, paging, parameters
 from pacs.http.resource import Public, Resource, actor, name_in_path
-from pacs.http.signed import LONGEST, Signer
+from pacs.http.rest import shapes
+from pacs.http.rest.answers import answer, listing
+from pacs.http.rest.parameters import PAGING, Paging, number, paging, parameters
+from pacs.http.rest.signed import LONGEST, Signer
+from pacs.http.rest.studies import DELETION, IMAGE, deleted, is_called, reason_given, uid_in_path
 from pacs.http.streaming import Streamed, closing
 from pacs.http.streaming import answer as streamed
-from pacs.http.studies import DELETION, IMAGE, deleted, is_called, reason_given, uid_in_path
 from pacs.http.viewings import retrieved
 from pacs.keeping import Deletion
 from pacs.metadata import Metadata

@@ -8,16 +8,17 @@ from dataclasses import dataclass, field
 from starlette.routing import BaseRoute
 
 from pacs.archive import Archive
-from pacs.http import changes, docs, events, openapi
-from pacs.http.broadcast import Audience, Broadcast
-from pacs.http.deletions import Deletions
+from pacs.http import docs, openapi
 from pacs.http.images import Images
-from pacs.http.jobs import JobResources
 from pacs.http.pictures import Pictures
-from pacs.http.renditions import Renditions
-from pacs.http.signed import Signer
-from pacs.http.studies import Studies
-from pacs.http.uploads import Uploads
+from pacs.http.rest import changes, events
+from pacs.http.rest.broadcast import Audience, Broadcast
+from pacs.http.rest.deletions import Deletions
+from pacs.http.rest.jobs import JobResources
+from pacs.http.rest.renditions import Renditions
+from pacs.http.rest.signed import Signer
+from pacs.http.rest.studies import Studies
+from pacs.http.rest.uploads import Uploads
 from pacs.metadata import Metadata
 from pacs.ports import ChangeFeed, Jobs, Keeping, Tasks
 

@@ -10,8 +10,8 @@ from starlette.requests import Request
 from starlette.types import Message
 
 from pacs.errors import InvalidCredentials, Unavailable
+from pacs.http.rest.sign_in import HASHING_AT_ONCE, HASHING_LATER, AuthResources
 from pacs.http.sessions import Sessions
-from pacs.http.sign_in import HASHING_AT_ONCE, HASHING_LATER, AuthResources
 from pacs.sign_in import SignIn
 
 

@@ -11,11 +11,11 @@ from pydantic import Field, ValidationError
 from starlette.requests import Request
 
 from pacs.errors import BadInput, LimitExceeded, PacsError, Unprocessable, UnsupportedMediaType
-from pacs.http.bodies import faults
 from pacs.http.described import BINARY, Schema
 from pacs.http.intake import Intake, Sink, Threads, feed
 from pacs.http.multipart_reader import MultipartReader, PartBegins
-from pacs.http.studies import KEYWORDS, Line, StudyFields, as_dicom
+from pacs.http.rest.bodies import faults
+from pacs.http.rest.studies import KEYWORDS, Line, StudyFields, as_dicom
 from pacs.packed import Packed
 from pacs.ports import Blobs
 from pacs.tasks import Upload

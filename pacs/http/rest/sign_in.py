@@ -20,9 +20,9 @@ from starlette.routing import Route
 from pacs.accounts import Session, User
 from pacs.errors import Forbidden, Unavailable
 from pacs.http.authentication import Caller, anonymous
-from pacs.http.bodies import read
 from pacs.http.headers import over_tls
 from pacs.http.resource import Public, Resource, actor
+from pacs.http.rest.bodies import read
 from pacs.http.sessions import COOKIE, Sessions
 from pacs.passwords import MAX_LENGTH
 from pacs.rights import ROLES, Right

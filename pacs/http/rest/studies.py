@@ -15,15 +15,15 @@ from starlette.responses import Response
 from pacs.archive import Archive
 from pacs.attributes import BY_KEYWORD, TABLE, Attribute, Level
 from pacs.errors import BadInput, NotFound
-from pacs.http import shapes
-from pacs.http.answers import answer, listing
-from pacs.http.bodies import Body, read
 from pacs.http.described import LISTING, OBJECT, TEXT, Described, answers_json, describe, one_of
 from pacs.http.described import PAGING as PAGING_SCHEMA
 from pacs.http.origin import origin
-from pacs.http.parameters import PAGING, Paging, paging, parameters
 from pacs.http.resource import Resource, actor
-from pacs.http.study_filters import INCLUDED, PARAMETERS, RECEIVED, SORTS, study_query
+from pacs.http.rest import shapes
+from pacs.http.rest.answers import answer, listing
+from pacs.http.rest.bodies import Body, read
+from pacs.http.rest.parameters import PAGING, Paging, paging, parameters
+from pacs.http.rest.study_filters import INCLUDED, PARAMETERS, RECEIVED, SORTS, study_query
 from pacs.ingest import is_uid
 from pacs.keeping import Amendment, Deletion, Expected, Priority, new_uid
 from pacs.model import Values

@@ -5,10 +5,10 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from pacs.http.answers import answer
 from pacs.http.described import OBJECT, WHOLE, Described, answers_json, describe
-from pacs.http.parameters import number, parameters
 from pacs.http.resource import Resource, actor
+from pacs.http.rest.answers import answer
+from pacs.http.rest.parameters import number, parameters
 from pacs.ports import ChangeFeed
 from pacs.rights import Right
 

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.types import Message
 
 from pacs.errors import BadInput, LimitExceeded, PacsError, Stalled, Unprocessable, UnsupportedMediaType
-from pacs.http import bodies
+from pacs.http.rest import bodies
 
 
 class Model(BaseModel):

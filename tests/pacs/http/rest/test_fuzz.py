@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from pacs.http.study_filters import PARAMETERS
+from pacs.http.rest.study_filters import PARAMETERS
 from tests.pacs.http.composed import composed
 
 QUICK = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

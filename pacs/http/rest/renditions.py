@@ -12,14 +12,14 @@ from pacs.attributes import Level
 from pacs.errors import NotConvertible, NotFound
 from pacs.framing import frame_index_of
 from pacs.http.accept import DICOM, Offer, acceptable, choose
-from pacs.http.answers import answer
 from pacs.http.conditional import is_known
 from pacs.http.described import BINARY, OBJECT, Described, answers_json, describe
-from pacs.http.parameters import number, parameters
 from pacs.http.pictures import VARY, Pictures
 from pacs.http.resource import Resource, actor
+from pacs.http.rest.answers import answer
+from pacs.http.rest.parameters import number, parameters
+from pacs.http.rest.studies import is_called, uid_in_path
 from pacs.http.streaming import Streamed
-from pacs.http.studies import is_called, uid_in_path
 from pacs.model import StoredInstance
 from pacs.part10_file import part10_file
 from pacs.pixels.presentation import Presentation, Viewport

@@ -16,11 +16,11 @@ from starlette.types import Receive, Scope, Send
 
 from pacs.errors import ChangesGone, Unavailable
 from pacs.feed import Change
-from pacs.http.answers import to_bytes
-from pacs.http.broadcast import Broadcast
 from pacs.http.described import TEXT, WHOLE, Described, describe
-from pacs.http.parameters import number, parameters
 from pacs.http.resource import Resource, actor
+from pacs.http.rest.answers import to_bytes
+from pacs.http.rest.broadcast import Broadcast
+from pacs.http.rest.parameters import number, parameters
 from pacs.rights import Right
 
 log = structlog.get_logger(__name__)

@@ -8,11 +8,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from pacs.errors import BadInput, NotFound
-from pacs.http.answers import answer, listing
 from pacs.http.described import LISTING, OBJECT, Described, answers_json, describe, one_of
 from pacs.http.described import PAGING as PAGED
-from pacs.http.parameters import PAGING, number, paging, parameters
 from pacs.http.resource import Resource, actor
+from pacs.http.rest.answers import answer, listing
+from pacs.http.rest.parameters import PAGING, number, paging, parameters
 from pacs.jobs import JobState
 from pacs.ports import Jobs
 from pacs.rights import Right

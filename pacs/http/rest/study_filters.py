@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from pacs.attributes import BY_KEYWORD, Attribute, Level
 from pacs.errors import BadInput
-from pacs.http.parameters import PAGING, Paging
+from pacs.http.rest.parameters import PAGING, Paging
 from pacs.keeping import LAST_RECEIVED, OWN, PRIORITY, STATE, Priority
 from pacs.query import Condition, OneOf, Query
 from pacs.query_values import parse_value

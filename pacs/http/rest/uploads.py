@@ -14,16 +14,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from pacs.errors import BadInput, NotFound
-from pacs.http import shapes
-from pacs.http.answers import answer, listing
 from pacs.http.described import LISTING, OBJECT, Described, answers_json, describe
 from pacs.http.described import PAGING as PAGED
 from pacs.http.intake import Threads
 from pacs.http.origin import origin
-from pacs.http.parameters import PAGING, paging, parameters
 from pacs.http.resource import Resource, actor, name_in_path
-from pacs.http.studies import uid_in_path
-from pacs.http.upload_form import FORM, SCHEMA, read_form
+from pacs.http.rest import shapes
+from pacs.http.rest.answers import answer, listing
+from pacs.http.rest.parameters import PAGING, paging, parameters
+from pacs.http.rest.studies import uid_in_path
+from pacs.http.rest.upload_form import FORM, SCHEMA, read_form
 from pacs.ports import Blobs, Tasks
 from pacs.rights import Right
 from pacs.tasks import Task

@@ -11,9 +11,9 @@ from starlette.testclient import TestClient
 
 from pacs.errors import ChangesGone, DatabaseUnavailable, Unavailable
 from pacs.feed import Change
-from pacs.http import changes, events
 from pacs.http.app import create_app
-from pacs.http.broadcast import PAGE, Audience, Broadcast
+from pacs.http.rest import changes, events
+from pacs.http.rest.broadcast import PAGE, Audience, Broadcast
 
 
 class Feed:
