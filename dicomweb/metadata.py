@@ -6,7 +6,6 @@ lie there, whatever was done to them, so nothing has to be told to forget it.
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -18,7 +17,8 @@ from starlette.responses import Response
 
 from dicomweb import multipart
 from dicomweb.data_set_types import XML, in_parts, wanted
-from dicomweb.paths import EACH_LEVEL, Path, instance_url, path_of
+from dicomweb.paths import EACH_LEVEL, Path, path_of, url_of
+from pacs.deflate import gzipped
 from pacs.http.accept import Offer, takes_gzip
 from pacs.http.conditional import is_known
 from pacs.http.lane import Lane
@@ -30,9 +30,6 @@ from pacs.metadata import Metadata
 from pacs.model import HeldVersions
 from pacs.prepared import FORMAT
 from pacs.rights import Right
-
-_GZIP = 16 + zlib.MAX_WBITS
-_FAST = 1  # its text repeats itself so much that a higher level only takes longer
 
 
 def resources(metadata: Metadata, root: str) -> list[Resource]:
@@ -61,7 +58,7 @@ class RetrieveMetadata:
         self._record(request, path, held)
         if is_known(request, headers["ETag"]):
             return Response(status_code=304, headers=headers)
-        texts = self.metadata.read(who, held, partial(instance_url, service))
+        texts = self.metadata.read(who, held, partial(url_of, service, path.study))
         media_type, body = offer.media_type, _array(texts)
         if media_type == XML:
             boundary = headers["ETag"].strip('"')  # so that the same tag means the same bytes
@@ -99,11 +96,3 @@ def _array(texts: Iterable[bytes]) -> Pieces:
             yield b","
         yield text
     yield b"]"
-
-
-def gzipped(pieces: Iterable[bytes]) -> Pieces:
-    deflater = zlib.compressobj(_FAST, wbits=_GZIP)
-    for piece in pieces:
-        if deflated := deflater.compress(piece):
-            yield deflated
-    yield deflater.flush()

@@ -42,5 +42,8 @@ def path_of(request: Request) -> Path:
 
 def instance_url(service: str, of: Identity) -> str:
     """`service`: the address of `/dicom-web` as the caller sees it."""
-    study, series = of.study_instance_uid, of.series_instance_uid
-    return f"{service}/studies/{study}/series/{series}/instances/{of.sop_instance_uid}"
+    return url_of(service, of.study_instance_uid, of.series_instance_uid, of.sop_instance_uid)
+
+
+def url_of(service: str, study: str, series: str, sop: str) -> str:
+    return f"{service}/studies/{study}/series/{series}/instances/{sop}"

@@ -16,10 +16,11 @@ import structlog
 
 from pacs.actor import Actor
 from pacs.archive import Archive
+from pacs.deflate import packed
 from pacs.dicom.reader import read_header
 from pacs.dicom.source import ReadAhead
 from pacs.errors import NotFound, PacsError, Unavailable
-from pacs.model import HeldVersion, HeldVersions, Identity, StoredInstance, VersionKey
+from pacs.model import HeldVersions, Identity, StoredInstance, VersionKey
 from pacs.ports import Versions
 from pacs.prepared import prepared, text
 
@@ -32,8 +33,8 @@ MADE_AT_ONCE = 64
 THREADS = 8
 """Waiting for a remote store side by side; what they do themselves is a fraction of a millisecond."""
 
-Uri = Callable[[Identity], str]
-"""Where the caller finds an instance."""
+Uri = Callable[[str, str], str]
+"""Where the caller finds an instance, by its Series and SOP Instance UID."""
 
 
 @dataclass(frozen=True)
@@ -53,13 +54,14 @@ class Metadata:
 
         `Damaged` and the like when there is only one and it cannot be read.
         """
-        alone = len(held.keys) == 1
-        for keys in _pages(held):
-            for each in self._prepared(actor, self.versions.read(actor.organization, keys)):
-                identity, kept = each.instance.identity, each.metadata
-                if kept is None and alone:
-                    kept = self._make(each.instance)
-                yield unavailable(identity) if kept is None else text(kept, uri(identity))
+        for page in _pages(held):
+            kept = self.versions.prepared(actor.organization, held.keys[page])
+            for some in _parts(page, MADE_AT_ONCE):
+                keys = held.keys[some]
+                made = self._completed(actor, [key for key in keys if key not in kept], held)
+                for key, uids in zip(keys, held.uids[some], strict=True):
+                    if found := kept.get(key) or made.get(key):
+                        yield text(found, uri(*uids))
 
     def renew(self, actor: Actor, identity: Identity) -> None:
         """Made anew of the object itself; nothing happens when it was deleted meanwhile."""
@@ -69,28 +71,28 @@ class Metadata:
             identity.sop_instance_uid,
         )
         held = self.versions.held(actor.organization, study, series, sop)
-        for each in self.versions.read(actor.organization, held.keys if held else ()):
-            self._keep(actor, {each.key: self._make(each.instance)})
+        for key, instance in self.versions.instances(actor.organization, held.keys) if held else ():
+            self._keep(actor, {key: self._make(instance)})
 
-    def _prepared(self, actor: Actor, page: Sequence[HeldVersion]) -> Iterator[HeldVersion]:
-        """The same ones, with what could be made of those that had nothing."""
-        if all(each.metadata is not None for each in page):
-            yield from page
-            return
-        for start in range(0, len(page), MADE_AT_ONCE):
-            some = page[start : start + MADE_AT_ONCE]
-            made = self._made([each for each in some if each.metadata is None])
-            self._keep(actor, made)
-            for each in some:
-                yield HeldVersion(each.key, each.instance, each.metadata or made.get(each.key))
+    def _completed(
+        self, actor: Actor, keys: Sequence[VersionKey], held: HeldVersions
+    ) -> Mapping[VersionKey, bytes]:
+        """What is shown of those that had nothing; none of those that are gone."""
+        if not keys:
+            return {}
+        missing = self.versions.instances(actor.organization, keys)
+        found = self._made([instance for _, instance in missing], alone=len(held.keys) == 1)
+        made = {key: each for (key, _), each in zip(missing, found, strict=True) if each is not None}
+        self._keep(actor, made)
+        return {key: made.get(key) or unavailable(instance.identity) for key, instance in missing}
 
-    def _made(self, missing: Sequence[HeldVersion]) -> dict[VersionKey, bytes]:
-        if len(missing) == 1:
-            found = [self._attempt(missing[0].instance)]
-        else:
-            with ThreadPoolExecutor(THREADS, thread_name_prefix="metadata") as pool:
-                found = list(pool.map(self._attempt, [each.instance for each in missing]))
-        return {each.key: made for each, made in zip(missing, found, strict=True) if made is not None}
+    def _made(self, instances: Sequence[StoredInstance], alone: bool) -> list[bytes | None]:
+        if alone:
+            return [self._make(instance) for instance in instances]
+        if len(instances) <= 1:
+            return [self._attempt(instance) for instance in instances]
+        with ThreadPoolExecutor(THREADS, thread_name_prefix="metadata") as pool:
+            return list(pool.map(self._attempt, instances))
 
     def _attempt(self, instance: StoredInstance) -> bytes | None:
         try:
@@ -117,24 +119,31 @@ class Metadata:
             log.warning("metadata not kept", reason=type(error).__name__)
 
 
-def _pages(held: HeldVersions) -> Iterator[Sequence[VersionKey]]:
+def _pages(held: HeldVersions) -> Iterator[slice]:
     first = size = 0
     for position, more in enumerate(held.sizes):
         if position > first and (position - first == PAGE or size + more > PAGE_BYTES):
-            yield held.keys[first:position]
+            yield slice(first, position)
             first, size = position, 0
         size += more
-    yield held.keys[first:]
+    yield slice(first, len(held.keys))
+
+
+def _parts(page: slice, most: int) -> Iterator[slice]:
+    for start in range(page.start, page.stop, most):
+        yield slice(start, min(start + most, page.stop))
 
 
 def unavailable(identity: Identity) -> bytes:
-    """What the index alone knows of an instance, with Instance Availability (PS3.3 §C.4.23.1.1)."""
-    return orjson.dumps(
-        {
-            "00080016": {"vr": "UI", "Value": [identity.sop_class_uid]},
-            "00080018": {"vr": "UI", "Value": [identity.sop_instance_uid]},
-            "00080056": {"vr": "CS", "Value": ["UNAVAILABLE"]},
-            "0020000D": {"vr": "UI", "Value": [identity.study_instance_uid]},
-            "0020000E": {"vr": "UI", "Value": [identity.series_instance_uid]},
-        }
+    """As `prepared`: what the index alone knows, with Instance Availability (PS3.3 §C.4.23.1.1)."""
+    return packed(
+        orjson.dumps(
+            {
+                "00080016": {"vr": "UI", "Value": [identity.sop_class_uid]},
+                "00080018": {"vr": "UI", "Value": [identity.sop_instance_uid]},
+                "00080056": {"vr": "CS", "Value": ["UNAVAILABLE"]},
+                "0020000D": {"vr": "UI", "Value": [identity.study_instance_uid]},
+                "0020000E": {"vr": "UI", "Value": [identity.series_instance_uid]},
+            }
+        )
     )

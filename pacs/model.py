@@ -103,22 +103,14 @@ class StoredInstance:
 class HeldVersions:
     """Versions of instances in the order in which they are shown.
 
-    `sizes`: bytes of what is prepared of each, 0 where nothing is. `state` is the same as long as
-    these are the same objects with the same bytes.
+    `uids`: Series and SOP Instance UID of each. `sizes`: bytes of what is prepared of each, 0 where
+    nothing is. `state` is the same as long as these are the same objects with the same bytes.
     """
 
     keys: Sequence[VersionKey]
+    uids: Sequence[tuple[str, str]]
     sizes: Sequence[int]
     state: str
-
-
-@dataclass(frozen=True, slots=True)
-class HeldVersion:
-    """`metadata` as in `Prepared`; None when there is none yet."""
-
-    key: VersionKey
-    instance: StoredInstance
-    metadata: bytes | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,13 +11,13 @@ from typing import Protocol, Self
 from pacs.accounts import Attempts, Credentials, Session
 from pacs.actor import Actor
 from pacs.feed import Change
-from pacs.jobs import ClaimedJob, JobState, ListedJob
+from pacs.jobs.job import ClaimedJob, JobState, ListedJob
+from pacs.jobs.tasks import Advance, Status, Task, Upload
 from pacs.keeping import Amendment, Deletion, Expected
 from pacs.model import (
     ApplicationEntity,
     AuditRecord,
     Blob,
-    HeldVersion,
     HeldVersions,
     Prepared,
     Received,
@@ -27,7 +27,6 @@ from pacs.model import (
     VersionKey,
 )
 from pacs.query import Found, Query
-from pacs.tasks import Advance, Status, Task, Upload
 
 
 class SpooledFile(Protocol):
@@ -154,7 +153,12 @@ class Versions(Protocol):
     def held(self, organization: int, study: str, series: str | None, sop: str | None) -> HeldVersions | None:
         """The current ones in a study, in a series of it, or the one that is named; None without any."""
 
-    def read(self, organization: int, keys: Sequence[VersionKey]) -> list[HeldVersion]:
+    def prepared(self, organization: int, keys: Sequence[VersionKey]) -> Mapping[VersionKey, bytes]:
+        """What is prepared of these, as in `Prepared`, and perhaps of others of the same instances."""
+
+    def instances(
+        self, organization: int, keys: Sequence[VersionKey]
+    ) -> Sequence[tuple[VersionKey, StoredInstance]]:
         """In that order; those that are gone are left out."""
 
     def keep(self, organization: int, prepared: Mapping[VersionKey, bytes]) -> None:

@@ -7,10 +7,10 @@ for the instance's URI. That place is a byte which JSON text never holds.
 from __future__ import annotations
 
 import re
-import zlib
 
 import orjson
 
+from pacs.deflate import packed, unpacked
 from pacs.dicom.header import Element
 from pacs.dicom.json import Path, json_text
 from pacs.dicom.reader import Header
@@ -25,11 +25,10 @@ MOST_ELEMENTS, MOST_BYTES = 5000, 256 * 1024
 _URI = b"\0"
 _TAG, _ITEM = re.compile("[0-9A-Fa-f]{8}"), re.compile("[0-9]{1,9}")
 _LONGEST_PATH = 2 * 128 + 1
-_FAST = 1  # level of compression: what a higher one saves is not worth a sender's waiting
 
 
 def prepared(header: Header) -> bytes:
-    return zlib.compress(json_text(header, _placed), _FAST)
+    return packed(json_text(header, _placed))
 
 
 def in_time(header: Header) -> bool:
@@ -40,7 +39,7 @@ def in_time(header: Header) -> bool:
 
 def text(kept: bytes, uri: str) -> bytes:
     """The DICOM JSON of the instance that the caller knows by `uri`."""
-    return zlib.decompress(kept).replace(_URI, orjson.dumps(uri)[1:-1])
+    return unpacked(kept).replace(_URI, orjson.dumps(uri)[1:-1])
 
 
 def _placed(path: Path, element: Element) -> bytes:

@@ -8,10 +8,11 @@ from functools import cache
 from hashlib import blake2b
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, select
+import orjson
+from sqlalchemy import ARRAY, BigInteger, Connection, bindparam, func, select
 from sqlalchemy.exc import IntegrityError
 
-from pacs.model import HeldVersion, HeldVersions, Prepared, VersionKey
+from pacs.model import HeldVersions, Prepared, StoredInstance, VersionKey
 from pacs.prepared import FORMAT
 from storage.database import Database
 from storage.retrieval import COLUMNS, CurrentVersions, instance
@@ -26,19 +27,31 @@ _OF_VERSION = (
     & (prepared_metadata.c.format == FORMAT)
 )
 _SIZE = select(func.length(prepared_metadata.c.content)).where(_OF_VERSION).scalar_subquery()
-_CURRENT = CurrentVersions((*_KEY, versions.c.blob, _SIZE.label("size")))
-_VERSIONS = (
-    select(*_KEY, prepared_metadata.c.content, *COLUMNS)
+_UIDS = (series.c.series_instance_uid, instances.c.sop_instance_uid)
+_CURRENT = CurrentVersions((*_KEY, *_UIDS, versions.c.blob, _SIZE.label("size")), sized=False)
+_CONTENTS = select(prepared_metadata.c.instance_pk, prepared_metadata.c.n, prepared_metadata.c.content).where(
+    prepared_metadata.c.org_id == bindparam("org"), prepared_metadata.c.format == FORMAT
+)
+_INSTANCES = (
+    select(*_KEY, *COLUMNS)
     .select_from(versions)
     .join(instances, instances.c.pk == versions.c.instance_pk)
     .join(series, series.c.pk == instances.c.series_pk)
     .join(studies, studies.c.pk == series.c.study_pk)
     .join(blobs, blobs.c.address == versions.c.blob)
-    .outerjoin(prepared_metadata, _OF_VERSION)
     .where(versions.c.org_id == bindparam("org"))
 )
-_OF_ONE = _VERSIONS.where(versions.c.instance_pk == bindparam("pk"))
-_OF_MANY = _VERSIONS.where(versions.c.instance_pk.in_(bindparam("pks", expanding=True)))
+
+
+@cache
+def _of(statement: Any, dialect: str) -> tuple[Any, Any]:
+    """For one instance, and for any number of them as one parameter."""
+    instance_pk = statement.selected_columns[0]
+    if dialect == "sqlite":
+        pks = select(func.json_each(bindparam("pks")).table_valued("value").c.value)
+    else:
+        pks = select(func.unnest(bindparam("pks", type_=ARRAY(BigInteger))).column_valued())
+    return statement.where(instance_pk == bindparam("pk")), statement.where(instance_pk.in_(pks))
 
 
 @cache
@@ -60,13 +73,20 @@ def _keep(dialect: str) -> Any:
     )
 
 
-def _versions(
-    connection: Connection, organization: int, keys: Sequence[VersionKey]
-) -> Iterable[Sequence[Any]]:
-    """All versions of these instances."""
+def _by_key(
+    database: Database, statement: Any, organization: int, keys: Sequence[VersionKey]
+) -> dict[VersionKey, Sequence[Any]]:
+    """The columns behind the key, of all versions of these instances."""
+    one, many = _of(statement, database.dialect)
     if len(keys) == 1:
-        return rows(connection, _OF_ONE, {"org": organization, "pk": keys[0][0]})
-    return connection.execute(_OF_MANY, {"org": organization, "pks": [pk for pk, _ in keys]})
+        with database.glance() as connection:
+            found = rows(connection, one, {"org": organization, "pk": keys[0][0]})
+    else:
+        pks = [pk for pk, _ in keys]
+        given = orjson.dumps(pks).decode() if database.dialect == "sqlite" else pks
+        with database.read() as connection:
+            found = rows(connection, many, {"org": organization, "pks": given})
+    return {(pk, n): columns for pk, n, *columns in found}
 
 
 def keep(connection: Connection, prepared: Iterable[Prepared]) -> None:
@@ -89,14 +109,23 @@ class SqlVersions:
             found = _CURRENT.rows(connection, organization, study, series, sop)
         if not found:
             return None
-        keys = [(pk, n) for pk, n, _, _ in found]
-        state = blake2b("".join(blob for _, _, blob, _ in found).encode(), digest_size=16)
-        return HeldVersions(keys, [size or 0 for *_, size in found], state.hexdigest())
+        state = blake2b("".join([row[4] for row in found]).encode(), digest_size=16)
+        return HeldVersions(
+            keys=[(row[0], row[1]) for row in found],
+            uids=[(row[2], row[3]) for row in found],
+            sizes=[row[5] or 0 for row in found],
+            state=state.hexdigest(),
+        )
 
-    def read(self, organization: int, keys: Sequence[VersionKey]) -> list[HeldVersion]:
-        with self.database.glance() if len(keys) == 1 else self.database.read() as connection:
-            found = {(row[0], row[1]): row for row in _versions(connection, organization, keys)}
-        return [HeldVersion(key, instance(row[3:]), row[2]) for key in keys if (row := found.get(key))]
+    def prepared(self, organization: int, keys: Sequence[VersionKey]) -> Mapping[VersionKey, bytes]:
+        found = _by_key(self.database, _CONTENTS, organization, keys)
+        return {key: content for key, (content,) in found.items()}
+
+    def instances(
+        self, organization: int, keys: Sequence[VersionKey]
+    ) -> Sequence[tuple[VersionKey, StoredInstance]]:
+        found = _by_key(self.database, _INSTANCES, organization, keys)
+        return [(key, instance(found[key])) for key in keys if key in found]
 
     def keep(self, organization: int, prepared: Mapping[VersionKey, bytes]) -> None:
         try:

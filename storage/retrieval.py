@@ -37,9 +37,12 @@ _ORDER = (
 
 
 class CurrentVersions:
-    """Statements for `columns` of the current versions in a study, in a series of it, or of the one."""
+    """Statements for `columns` of the current versions in a study, in a series of it, or of the one.
 
-    def __init__(self, columns: Sequence[Any]) -> None:
+    `sized`: some of them are of `blobs`.
+    """
+
+    def __init__(self, columns: Sequence[Any], sized: bool = True) -> None:
         found: Select[Any] = (
             select(*columns)
             .select_from(studies)
@@ -49,9 +52,10 @@ class CurrentVersions:
                 versions,
                 (versions.c.instance_pk == instances.c.pk) & (versions.c.n == instances.c.current_version),
             )
-            .join(blobs, blobs.c.address == versions.c.blob)
             .where(studies.c.org_id == bindparam("org"), studies.c.study_instance_uid == bindparam("study"))
         )
+        if sized:
+            found = found.join(blobs, blobs.c.address == versions.c.blob)
         self._of_study = found.order_by(*_ORDER)
         self._of_series = found.where(_SERIES).order_by(*_ORDER)
         self._one = found.where(_SERIES, _INSTANCE)

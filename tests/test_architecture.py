@@ -36,6 +36,7 @@ HOMES = {
     "jwt": "pacs/http",
     "anyio": "pacs/http",
     "argon2": "pacs/passwords.py",
+    "isal": "pacs/deflate.py",
     "prometheus_client": "pacs/metrics.py",
     "sqlalchemy": "storage",
     "alembic": "storage",

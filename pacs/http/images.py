@@ -33,7 +33,7 @@ from pacs.http.streaming import answer as streamed
 from pacs.http.viewings import retrieved
 from pacs.keeping import Deletion
 from pacs.metadata import Metadata
-from pacs.model import Identity, StoredInstance
+from pacs.model import StoredInstance
 from pacs.part10_file import part10_file
 from pacs.pixels.photo import MEDIA_TYPES
 from pacs.ports import Keeping
@@ -169,8 +169,8 @@ class Images:
         held = self.metadata.held(who, study, series, found.sop_instance_uid)
         service = f"{origin(request)}{self.web_root}"
 
-        def uri(of: Identity) -> str:
-            return f"{service}/studies/{study}/series/{series}/instances/{of.sop_instance_uid}"
+        def uri(series: str, sop: str) -> str:
+            return f"{service}/studies/{study}/series/{series}/instances/{sop}"
 
         body = b",".join(self.metadata.read(who, held, uri))
         retrieved(request, self.archive, study, level="IMAGE", form="metadata", completed=1)

@@ -29,8 +29,12 @@ def keys(database: Database, study: int = 1, **chosen: str) -> list[VersionKey]:
 
 
 def contents(database: Database, organization: int = 1) -> list[Any]:
-    found = SqlVersions(database).read(organization, keys(database))
-    return [(each.instance.identity.sop_instance_uid, each.metadata) for each in found]
+    versions, held = SqlVersions(database), keys(database)
+    prepared = versions.prepared(organization, held)
+    return [
+        (instance.identity.sop_instance_uid, prepared.get(key))
+        for key, instance in versions.instances(organization, held)
+    ]
 
 
 def put(
@@ -49,6 +53,7 @@ def test_in_the_order_asked_for_with_what_there_is(database: Database, entries: 
     assert contents(database) == wanted
     held = SqlVersions(database).held(1, uid(1), None, None)
     assert held is not None and held.sizes == [0, 3, 5]
+    assert held.uids == [(uid(1, 1), uid(1, 1, instance)) for instance in (1, 2, 3)]
     assert len(keys(database, series=uid(1, 1))) == 3
     assert (
         len(keys(database, sop=uid(1, 1, 2))) == len(keys(database, series=uid(1, 1), sop=uid(1, 1, 2))) == 1
@@ -61,8 +66,9 @@ def test_each_version_has_its_own(database: Database, entries: Entries) -> None:
     put(database, entries, 1, b"second", content="other")
     assert put(database, entries, 1, None, content="other") is None
     ((pk, n),) = keys(database)
-    versions = SqlVersions(database).read(1, [(pk, n), (pk, 2), (pk, 3)])
-    assert [(each.key, each.metadata) for each in versions] == [((pk, 1), b"first"), ((pk, 2), b"second")]
+    versions, asked = SqlVersions(database), [(pk, 2), (pk, n), (pk, 3)]
+    assert versions.prepared(1, asked) == {(pk, 1): b"first", (pk, 2): b"second"}
+    assert [key for key, _ in versions.instances(1, asked)] == [(pk, 2), (pk, 1)]
 
 
 def test_what_is_kept_replaces_what_is_old(database: Database, entries: Entries) -> None:
