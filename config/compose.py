@@ -38,20 +38,20 @@ from pacs.http.rest.sign_in import AuthResources
 from pacs.http.rest.signed import Signer
 from pacs.http.sessions import Ended, Sessions
 from pacs.http.tokens import Tokens
+from pacs.jobs.processing import Process
+from pacs.jobs.restoring import Restore
+from pacs.jobs.tasks import PROCESS, RESTORE, UPLOAD
+from pacs.jobs.uploading import TakeInUpload
+from pacs.jobs.worker import Worker
 from pacs.metadata import Metadata
 from pacs.metrics import Aged
 from pacs.pixels.decode import DECODABLE
 from pacs.pixels.pool import Inline
 from pacs.pixels.tasks import Workers, decoded, encoded
 from pacs.pixels.transcode import ENCODABLE
-from pacs.processing import Process
 from pacs.rendering import Lifetimes, Rendering
-from pacs.restoring import Restore
 from pacs.sign_in import SignIn
-from pacs.tasks import PROCESS, RESTORE, UPLOAD
 from pacs.transcoding import Codecs, Transcoder
-from pacs.uploading import TakeInUpload
-from pacs.worker import Worker
 from storage import deleting, figures
 from storage.accounts import SqlAccounts
 from storage.blobs import BlobStore, S3Access, SpoolLimits

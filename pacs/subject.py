@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from pacs.attributes import BY_KEYWORD, TABLE, UNIQUE_KEY, Level
 from pacs.capture import Placed
 from pacs.errors import DataSetMismatch, Unprocessable
+from pacs.jobs.tasks import Task
 from pacs.model import Values
 from pacs.ports import Index
 from pacs.query import Condition, OneOf, Query
-from pacs.tasks import Task
 
 Said = Mapping[str, str]
 """Keyword → value, as the sender says."""

@@ -18,7 +18,7 @@ from sqlalchemy import Select, delete, func, insert, literal, select, update
 from pacs.actor import Actor
 from pacs.attributes import Level
 from pacs.errors import Conflict, NotFound
-from pacs.jobs import ClaimedJob, NewJob
+from pacs.jobs.job import ClaimedJob, NewJob
 from pacs.keeping import RETENTION, Deletion
 from pacs.model import AuditRecord
 from storage.database import Database

@@ -24,7 +24,7 @@ from sqlalchemy import bindparam, delete, insert, select
 from pacs.actor import Actor
 from pacs.attributes import Level
 from pacs.errors import BlobVanishing
-from pacs.jobs import NewJob
+from pacs.jobs.job import NewJob
 from pacs.model import AuditRecord, Blob, Outcome, Received, Stored, VersionKey
 from pacs.studies import NEW_IMAGES, PATIENT_CONFLICT, State, is_late, on_arrival
 from storage.feeds import BeginAgain, Transaction

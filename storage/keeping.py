@@ -11,10 +11,10 @@ from sqlalchemy import Connection
 from pacs.actor import Actor
 from pacs.attributes import Level
 from pacs.errors import Conflict, NotFound
+from pacs.jobs.tasks import Task
 from pacs.keeping import RETENTION, Amendment, Deletion, Expected
 from pacs.model import AuditRecord
 from pacs.studies import State, move
-from pacs.tasks import Task
 from storage import restoring
 from storage.database import Database
 from storage.deleting import Asked, delete_what_is_asked

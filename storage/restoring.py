@@ -15,9 +15,9 @@ from sqlalchemy import and_, func, select, update
 from pacs.actor import Actor
 from pacs.attributes import Level
 from pacs.errors import Conflict, NotFound
+from pacs.jobs.tasks import RESTORE, Task
 from pacs.keeping import Deletion, Priority
 from pacs.model import AuditRecord
-from pacs.tasks import RESTORE, Task
 from storage.database import Database
 from storage.feeds import transaction
 from storage.held import hold

@@ -302,7 +302,7 @@ tasks = Table(
     Column("id", Text, primary_key=True),
     org(),
     words("kind"),
-    Column("status", Text, nullable=False),  # see pacs.tasks
+    Column("status", Text, nullable=False),  # see pacs.jobs.tasks
     words("study_instance_uid", nullable=True),
     words("message"),
     Column("total_items", Integer, nullable=False),

@@ -10,9 +10,9 @@ from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from pacs.actor import Actor
-from pacs.jobs import JobState, ListedJob
+from pacs.jobs.job import JobState, ListedJob
+from pacs.jobs.tasks import KINDS
 from pacs.model import AuditRecord
-from pacs.tasks import KINDS
 from storage.database import Database
 from storage.feeds import transaction
 from storage.tables import jobs

@@ -30,7 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
-from pacs.jobs import ClaimedJob, NewJob
+from pacs.jobs.job import ClaimedJob, NewJob
 from storage import clock
 from storage.database import Database
 from storage.jobs.wakeups import announce

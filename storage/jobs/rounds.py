@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy import select, update
 
 from pacs.actor import system_actor
-from pacs.jobs import ClaimedJob, NewJob
+from pacs.jobs.job import ClaimedJob, NewJob
 from pacs.model import AuditRecord
 from storage.audit import verify_some
 from storage.database import Database

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select, update
 
 from pacs.actor import Actor
-from pacs.jobs import ClaimedJob, NewJob
+from pacs.jobs.job import ClaimedJob, NewJob
 from pacs.studies import QUIET_PERIOD, State, on_quiet, quiet_at
 from storage.database import Database
 from storage.feeds import transaction

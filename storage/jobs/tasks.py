@@ -15,9 +15,9 @@ from sqlalchemy import ColumnElement, Connection, exists, func, insert, select, 
 from pacs.actor import Actor
 from pacs.attributes import Level
 from pacs.errors import NotFound
-from pacs.jobs import NewJob
+from pacs.jobs.job import NewJob
+from pacs.jobs.tasks import MAX_FAILURES, PROCESS, UPLOAD, Advance, Failure, Status, Task, Upload
 from pacs.model import AuditRecord
-from pacs.tasks import MAX_FAILURES, PROCESS, UPLOAD, Advance, Failure, Status, Task, Upload
 from storage.database import Database
 from storage.feeds import Transaction, transaction
 from storage.held import hold

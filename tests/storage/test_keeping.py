@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Executable
 
 from pacs.actor import Actor
 from pacs.errors import Conflict, IllegalTransition, NotFound
-from pacs.jobs import ClaimedJob
+from pacs.jobs.job import ClaimedJob
 from pacs.keeping import Amendment, Expected, Priority
 from pacs.studies import State
 from storage import deleting, retrieval

@@ -14,11 +14,11 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from pacs.actor import Actor
 from pacs.errors import Conflict, NotFound
-from pacs.jobs import ClaimedJob
+from pacs.jobs.job import ClaimedJob
+from pacs.jobs.restoring import Restore
+from pacs.jobs.tasks import RESTORE, Status, Task
+from pacs.jobs.worker import Worker
 from pacs.keeping import Amendment, Expected, Priority
-from pacs.restoring import Restore
-from pacs.tasks import RESTORE, Status, Task
-from pacs.worker import Worker
 from storage.blobs import BlobStore
 from storage.database import Database
 from storage.deleting import PURGE, PurgeDeletion

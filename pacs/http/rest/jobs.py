@@ -13,7 +13,7 @@ from pacs.http.described import PAGING as PAGED
 from pacs.http.resource import Resource, actor
 from pacs.http.rest.answers import answer, listing
 from pacs.http.rest.parameters import PAGING, number, paging, parameters
-from pacs.jobs import JobState
+from pacs.jobs.job import JobState
 from pacs.ports import Jobs
 from pacs.rights import Right
 

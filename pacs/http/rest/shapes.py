@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from pacs.jobs.tasks import Task
 from pacs.keeping import CLINICAL_NOTES, FIRST_RECEIVED, FLAGS, LAST_RECEIVED, PRIORITY, SIZE, STATE
 from pacs.model import Values
-from pacs.tasks import Task
 
 _DATE = re.compile(r"(\d{4})\.?(\d\d)\.?(\d\d)")
 _TIME = re.compile(r"(\d\d):?(\d\d):?(\d\d)(\.\d{1,6})?")

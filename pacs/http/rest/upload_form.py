@@ -16,9 +16,9 @@ from pacs.http.intake import Intake, Sink, Threads, feed
 from pacs.http.multipart_reader import MultipartReader, PartBegins
 from pacs.http.rest.bodies import faults
 from pacs.http.rest.studies import KEYWORDS, Line, StudyFields, as_dicom
+from pacs.jobs.tasks import Upload
 from pacs.packed import Packed
 from pacs.ports import Blobs
-from pacs.tasks import Upload
 
 FORM = "multipart/form-data"
 MAX_FILES = 10_000

@@ -24,9 +24,9 @@ from pacs.http.rest.answers import answer, listing
 from pacs.http.rest.parameters import PAGING, paging, parameters
 from pacs.http.rest.studies import uid_in_path
 from pacs.http.rest.upload_form import FORM, SCHEMA, read_form
+from pacs.jobs.tasks import Task
 from pacs.ports import Blobs, Tasks
 from pacs.rights import Right
-from pacs.tasks import Task
 
 _NAMES = ("uploads", "upload-dicom-files", "upload-dicom-folder")
 """The first is ours; clients of other systems know the others."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from pacs.actor import Actor
-from pacs.jobs import JobState, NewJob
-from pacs.tasks import UPLOAD
+from pacs.jobs.job import JobState, NewJob
+from pacs.jobs.tasks import UPLOAD
 from storage.database import Database
 from storage.jobs.listing import SqlJobs
 from storage.jobs.queue import SqlJobQueue, enqueue

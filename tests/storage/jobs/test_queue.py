@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from pacs.errors import StorageFull
-from pacs.jobs import ClaimedJob, NewJob
-from pacs.worker import Worker
+from pacs.jobs.job import ClaimedJob, NewJob
+from pacs.jobs.worker import Worker
 from storage.database import Database
 from storage.jobs.queue import SqlJobQueue, enqueue
 from tests.storage.clocks import SLOW_AND_FAST, set_wrong

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
-from pacs.jobs import ClaimedJob
+from pacs.jobs.job import ClaimedJob
 from pacs.model import AuditRecord
 from storage.audit import verify
 from storage.database import Database

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from pacs.jobs import ClaimedJob
-from pacs.worker import Worker
+from pacs.jobs.job import ClaimedJob
+from pacs.jobs.worker import Worker
 from storage.database import Database
 from storage.index import Entries
 from storage.jobs.queue import SqlJobQueue

@@ -14,11 +14,11 @@ from sqlalchemy import text
 
 from pacs.actor import Actor
 from pacs.errors import BlobVanishing
+from pacs.jobs.tasks import MAX_FAILURES, UPLOAD, Advance, Failure, Status, Upload
+from pacs.jobs.uploading import TakeInUpload
+from pacs.jobs.worker import Worker
 from pacs.model import Blob
 from pacs.packed import Member, Packed
-from pacs.tasks import MAX_FAILURES, UPLOAD, Advance, Failure, Status, Upload
-from pacs.uploading import TakeInUpload
-from pacs.worker import Worker
 from storage.blobs import BlobStore, SpoolLimits, open_blobs
 from storage.database import Database
 from storage.jobs.queue import SqlJobQueue
@@ -103,7 +103,7 @@ def test_an_upload_that_had_all_its_tries_is_taken_in_when_it_is_tried_again(
     task = tasks.upload(USER, None, [Upload(shelf.publish(file), "CT_small.dcm")])
     worker = Worker(queue, {UPLOAD: TakeInUpload(archive, tasks)}, "worker")
     with monkeypatch.context() as patched:
-        patched.setattr("pacs.jobs.FIRST_DELAY", timedelta(0))
+        patched.setattr("pacs.jobs.job.FIRST_DELAY", timedelta(0))
         patched.setattr(Packed, "members", _broken)
         while worker.work():
             pass

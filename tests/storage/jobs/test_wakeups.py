@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from pacs.jobs import NewJob
+from pacs.jobs.job import NewJob
 from storage.database import Database
 from storage.jobs.queue import enqueue
 from storage.jobs.wakeups import Wakeups

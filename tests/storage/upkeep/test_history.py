@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from pacs.actor import Actor
-from pacs.jobs import ClaimedJob
-from pacs.tasks import Advance, Status, Task, Upload
+from pacs.jobs.job import ClaimedJob
+from pacs.jobs.tasks import Advance, Status, Task, Upload
 from storage.blobs import BlobStore
 from storage.database import Database
 from storage.deleting import PurgeDeletion

@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pacs.archive import Archive
-from pacs.jobs import ClaimedJob
+from pacs.jobs.job import ClaimedJob
+from pacs.jobs.uploading import TakeInUpload
 from pacs.ports import Keeping, Tasks
-from pacs.uploading import TakeInUpload
 
 
 @dataclass(frozen=True, slots=True)

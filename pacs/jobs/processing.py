@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 from pacs.errors import NotConvertible, NotFound, PacsError, Unavailable
 from pacs.framing import frame_index_of
-from pacs.jobs import ClaimedJob
+from pacs.jobs.job import ClaimedJob
+from pacs.jobs.tasks import MAX_FAILURES, Advance, Failure, Status, Task
 from pacs.metadata import Metadata
 from pacs.model import StoredInstance
 from pacs.ports import Tasks
 from pacs.rendering import THUMBNAIL, Rendering, Tier, Wish, is_image
-from pacs.tasks import MAX_FAILURES, Advance, Failure, Status, Task
 
 TELL_EVERY = 0.5  # seconds
 

@@ -6,8 +6,8 @@ import threading
 from datetime import datetime, timedelta
 
 from pacs.errors import DatabaseUnavailable
-from pacs.jobs import ClaimedJob
-from pacs.worker import Worker
+from pacs.jobs.job import ClaimedJob
+from pacs.jobs.worker import Worker
 
 
 class Queue:

@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from pacs.errors import Unavailable
-from pacs.jobs import ClaimedJob, next_attempt
+from pacs.jobs.job import ClaimedJob, next_attempt
 from pacs.ports import JobQueue
 
 log = structlog.get_logger(__name__)

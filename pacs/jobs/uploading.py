@@ -17,12 +17,12 @@ from typing import IO
 from pacs.archive import Archive, ReceivingFile
 from pacs.capture import as_capture
 from pacs.errors import BadInput, LimitExceeded, PacsError, Unavailable
-from pacs.jobs import ClaimedJob
+from pacs.jobs.job import ClaimedJob
+from pacs.jobs.tasks import MAX_FAILURES, Advance, Failure, Status, Task
 from pacs.packed import HEAD, READ_ERRORS, Member, Packed, is_instance
 from pacs.pixels.photo import is_picture, read_picture
 from pacs.ports import Tasks
 from pacs.subject import Said, placed
-from pacs.tasks import MAX_FAILURES, Advance, Failure, Status, Task
 
 AT_ONCE = 4
 """Items being committed side by side: they share the wait for the disk."""
