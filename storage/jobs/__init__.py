@@ -1,6 +1,6 @@
 """Background work: a queue of jobs in the database, and the tasks that people follow.
 
-`queue` claims and finishes jobs for `pacs.jobs.worker`, `wakeups` waits for the next one, `listing` shows them
-to administrators. `tasks` are jobs with visible progress. `settle` and `rounds` are jobs of the archive itself:
-the end of a study's arrival, and the regular verification of the audit trail.
+`queue` claims and finishes jobs for `pacs.jobs.worker`, `wakeups` waits for the next one, `listing` shows
+them to administrators. `tasks` are jobs with visible progress. `settle` and `rounds` are the archive's own
+jobs: the end of a study's arrival, and the regular verification of the audit trail.
 """
