@@ -9,11 +9,11 @@ from starlette.routing import BaseRoute
 
 from pacs.archive import Archive
 from pacs.http import docs, openapi
-from pacs.http.images import Images
 from pacs.http.pictures import Pictures
 from pacs.http.rest import changes, events
 from pacs.http.rest.broadcast import Audience, Broadcast
 from pacs.http.rest.deletions import Deletions
+from pacs.http.rest.images import Images
 from pacs.http.rest.jobs import JobResources
 from pacs.http.rest.renditions import Renditions
 from pacs.http.rest.signed import Signer
