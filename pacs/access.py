@@ -1,4 +1,4 @@
-"""Which DICOM peer may do what (contract: registered AEs anywhere, unregistered from loopback)."""
+"""Which DICOM peer may do what: registered AEs from their host, any AE from this machine itself."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def addresses_of(host: str) -> frozenset[str]:
     """The IP addresses of a host name; empty when it has none."""
     try:
         return frozenset(str(info[4][0]) for info in socket.getaddrinfo(host, None))
-    except (OSError, UnicodeError):  # the second of what cannot be a host's name
+    except (OSError, UnicodeError):  # UnicodeError: not a valid host name
         return frozenset()
 
 
@@ -41,8 +41,8 @@ def addresses_of(host: str) -> frozenset[str]:
 class Admission:
     """Decides on each association request. `called` None accepts any called AE title.
 
-    A registered AE with a host is admitted from that host's addresses only; from loopback every
-    title is, as whoever can connect from there already runs on this machine.
+    A registered AE with a host is admitted from that host's addresses only. From loopback every title
+    is admitted: a peer that connects from there already runs on this machine.
     """
 
     entities: ApplicationEntities

@@ -1,6 +1,7 @@
-"""Users and their sessions. A session is a row: whoever ends it ends its token, wherever that is.
+"""Users and their sessions.
 
-An e-mail address is one user's in the whole installation, and the user belongs to one organisation.
+A token is valid as long as its session's row is: ending the session ends the token on every node. An
+e-mail address names one user in the whole installation, and a user belongs to one organisation.
 """
 
 from __future__ import annotations
@@ -21,13 +22,13 @@ SESSION_ID_BYTES = 16
 MAX_SESSION = timedelta(days=3650)
 
 MAX_FAILURES, FAILURE_WINDOW = 5, timedelta(minutes=15)
-"""Sign-ins that may fail from one address for one account, and the time that counts them."""
+"""How many sign-ins may fail from one address for one account, and within which time."""
 
 _EMAIL = re.compile(r"[^\s@<>\"\\]{1,64}@[A-Za-z0-9.-]{1,189}")
 
 
 def email_address(text: str) -> str:
-    """As it is kept and compared: in lower case. `BadInput` when it is none."""
+    """The address in lower case, as it is stored and compared. `BadInput` when it is not an address."""
     if not _EMAIL.fullmatch(text):
         raise BadInput("that is not an e-mail address")
     return text.lower()
@@ -55,7 +56,7 @@ class User:
 class Credentials:
     user: User
     password_hash: str | None
-    """None: cannot sign in with a password."""
+    """None: this user cannot sign in with a password, only by tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ class Attempts:
     since: datetime
 
     def retry_after(self, now: datetime) -> int:
-        """Seconds until the next may be tried; 0: now."""
+        """Seconds until another sign-in may be tried; 0 when it may be tried now."""
         if self.count <= MAX_FAILURES:
             return 0
         return max(1, ceil((self.since + FAILURE_WINDOW - now).total_seconds()))
@@ -79,7 +80,7 @@ class SessionKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """`role` may be less than the user's own; never more counts."""
+    """`role` may be weaker than the user's own, never stronger: see `rights`."""
 
     id: str
     user: User

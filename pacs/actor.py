@@ -1,4 +1,4 @@
-"""Who does something: one value, made at each edge, carried to the audit trail."""
+"""Who acts: one value, made where a request enters, passed along to the audit trail."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _CORRELATION = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 def correlation_id(offered: str | None = None) -> str:
-    """The offered id when it is well-formed, else a new one."""
+    """`offered` when it is well-formed, else a new id."""
     if offered and _CORRELATION.fullmatch(offered):
         return offered
     return secrets.token_hex(8)

@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from itertools import chain
 from typing import Any, Self
 
@@ -48,7 +47,7 @@ class Archive:
     def receive(
         self, actor: Actor, transfer_syntax: str, sop_class_uid: str, sop_instance_uid: str
     ) -> Receiving:
-        """Take in a bare data set, as C-STORE sends it; its file header is made here."""
+        """Take in a data set without a file header, as C-STORE sends it; the header is made here."""
         for uid, name in (
             (transfer_syntax, "Transfer Syntax"),
             (sop_class_uid, "SOP Class"),
@@ -61,11 +60,12 @@ class Archive:
         return Receiving(self, actor, announced, prefix)
 
     def receive_file(self, actor: Actor, study_instance_uid: str = "") -> ReceivingFile:
-        """Take in a whole file, kept byte for byte; refused when it belongs to another study than named."""
+        """Take in a PS3.10 file, kept byte for byte. With `study_instance_uid`, files of another study are
+        refused (`DataSetMismatch`)."""
         return ReceivingFile(self, actor, study_instance_uid)
 
     def store_file(self, actor: Actor, chunks: Iterable[bytes]) -> Stored:
-        """Take in a whole file that is at hand, as `receive_file` does."""
+        """`receive_file` for a file that is available as a whole."""
         with self.receive_file(actor) as receiving:
             for chunk in chunks:
                 receiving.write(chunk)
@@ -81,7 +81,7 @@ class Archive:
             self._record_query(actor, query, matches)
 
     def page(self, actor: Actor, query: Query) -> Found:
-        """The query's `limit` answers behind its `offset`."""
+        """`query.limit` matches, starting at `query.offset`."""
         found = self.index.page(actor.organization, query)
         self._record_query(actor, query, len(found.answers))
         return found
@@ -94,13 +94,13 @@ class Archive:
         return self.index.count(actor.organization, query)
 
     def locate(self, actor: Actor, query: Query) -> Iterator[StoredInstance]:
-        """The instances that an IMAGE-level query selects, for retrieval; the caller records it."""
+        """The instances that an IMAGE-level query selects. The caller audits what it does with them."""
         return self.index.locate(actor.organization, query)
 
     def retrieve(
         self, actor: Actor, study: str, series: str | None = None, sop: str | None = None
     ) -> Iterator[StoredInstance]:
-        """`NotFound` when there is no such study, series or instance; the caller records it."""
+        """`NotFound` when there is no such study, series or instance. The caller audits the retrieval."""
         found = self.index.retrieve(actor.organization, study, series, sop)
         first = next(found, None)
         if first is None:
@@ -113,13 +113,13 @@ class Archive:
     def record(
         self, actor: Actor, action: str, outcome: str = "success", resource: str = "", **details: Any
     ) -> None:
-        """Audit what left the archive or was refused; what comes in is audited where it is stored."""
+        """Audit what left the archive or was refused. The index audits stores, in their transaction."""
         self.audit.note(AuditRecord(actor, action, outcome, resource, details))
 
 
 @dataclass(frozen=True, slots=True)
 class _Announced:
-    """What is known of an object before its data set arrives."""
+    """What is known of an object before its data set arrives; empty where it is not."""
 
     transfer_syntax: str
     sop_class_uid: str = ""
@@ -128,9 +128,9 @@ class _Announced:
 
 
 class Receiving:
-    """One object on its way in. `commit` inside the context keeps it; leaving without, drops it.
+    """One object on its way in. `commit` keeps it; leaving the context without `commit` drops it.
 
-    What can wait until the sender has its answer is done on leaving.
+    Work that the sender need not wait for, such as preparing metadata, is done on leaving the context.
     """
 
     def __init__(self, archive: Archive, actor: Actor, announced: _Announced, prefix: bytes) -> None:
@@ -138,7 +138,7 @@ class Receiving:
         self._actor = actor
         self._announced = announced
         self.identity: Identity | None = None
-        """What the data set says it is, once it has been read."""
+        """The UIDs in the data set, once it has been read."""
         self._header: Header | None = None
         self._stored: Stored | None = None
         self._spool: SpooledFile = archive.blobs.spool()
@@ -149,10 +149,10 @@ class Receiving:
         self._spool.write(data)
 
     def commit(self) -> Stored:
-        """Safe and visible when this returns. Any `PacsError`: nothing was kept.
+        """When this returns, the object is durable and visible. On any `PacsError` nothing was kept.
 
-        A known data set under another file header leaves the first file in place, but only if that is
-        still whole: success is not answered for bytes that nobody can read any more.
+        If the same data set is stored already, under whatever file header, that file stays in place. Its
+        bytes are read first: if they are damaged or missing, this object replaces them.
         """
         received = self._examine()
         while True:
@@ -196,7 +196,6 @@ class Receiving:
             values=values,
             frames=frames.to_bytes() if frames else None,
             actor=self._actor,
-            received_at=datetime.now(UTC),
         )
 
     def __enter__(self) -> Self:
@@ -204,8 +203,8 @@ class Receiving:
         return self
 
     def _prepare(self) -> None:
-        """What viewers ask of every image is made ready; the sender has its answer by now, which nothing
-        that goes wrong here may change: who asks for it has it made."""
+        """Prepare the metadata that viewers ask for. The sender has its answer by now, so a failure here is
+        logged and changes nothing: metadata that is missing is made when somebody asks for it."""
         header, stored = self._header, self._stored
         if header is None or stored is None or stored.version is None or not in_time(header):
             return
@@ -224,9 +223,9 @@ class Receiving:
 
 
 class ReceivingFile:
-    """A file on its way in, in pieces (PS3.10 §7; missing preamble or meta information is tolerated).
+    """A PS3.10 file on its way in, in pieces. Missing preamble or meta information is tolerated.
 
-    As with `Receiving`, leaving without `commit` leaves nothing.
+    As with `Receiving`, leaving the context without `commit` drops it.
     """
 
     def __init__(self, archive: Archive, actor: Actor, study_instance_uid: str) -> None:
@@ -240,7 +239,7 @@ class ReceivingFile:
 
     @property
     def sop_uids(self) -> tuple[str, str]:
-        """SOP Class and SOP Instance UID as far as the bytes have told them, else empty."""
+        """SOP Class and SOP Instance UID, empty as long as the bytes received do not contain them."""
         if self._receiving is not None and (identity := self._receiving.identity):
             return identity.sop_class_uid, identity.sop_instance_uid
         if self._part10 is None:
@@ -263,7 +262,7 @@ class ReceivingFile:
         head, self._head = bytes(self._head), bytearray()
         self._part10 = part10 = read_part10(BytesSource(head), self._archive.limits)
         if part10.is_dicomdir:
-            raise InvalidDataSet("a DICOMDIR is a table of contents, not an instance")
+            raise InvalidDataSet("a DICOMDIR is a directory, not an instance: send the files it lists")
         announced = _Announced(part10.transfer_syntax, study_instance_uid=self._study_instance_uid)
         prefix = head[: part10.dataset_offset]
         receiving = Receiving(self._archive, self._actor, announced, prefix)

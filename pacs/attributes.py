@@ -69,9 +69,8 @@ def snake_case(keyword: str) -> str:
 
 @dataclass(frozen=True)
 class Attribute:
-    """`default`: returned by QIDO-RS unasked. `computed`: the archive's own, never read from a data set.
-
-    `items`: the attributes inside a sequence that can be matched.
+    """`default`: returned by QIDO-RS without being asked for. `computed`: maintained by the archive, never
+    read from a data set. `items`: keywords inside a sequence that can be matched.
     """
 
     keyword: str
@@ -102,7 +101,7 @@ class Attribute:
 
     @cached_property
     def key_column(self) -> str:
-        """The column that matching looks at; a computed number is its own key."""
+        """The column that matching compares; a computed number is compared as it is."""
         return f"{self.column}_key" if self.matching in KEYED and not self.computed else self.column
 
 
@@ -251,7 +250,7 @@ DATE_TIME_PAIRS: tuple[tuple[str, str], ...] = (
     ("InstanceCreationDate", "InstanceCreationTime"),
     ("PresentationCreationDate", "PresentationCreationTime"),
 )
-"""Pairs that combined date-time matching joins (PS3.4 §C.2.2.2.5)."""
+"""Date and time attributes that combined date-time matching treats as one (PS3.4 §C.2.2.2.5)."""
 
 
 def at_level(level: Level) -> tuple[Attribute, ...]:

@@ -1,7 +1,7 @@
-"""One value of a stored data set by itself, as the BulkDataURI of its metadata names it.
+"""A single value of a stored data set, the one that a BulkDataURI names.
 
-Only the header is read to find it, and of the value only what is asked for. Its bytes are little
-endian whatever the transfer syntax (PS3.18 §8.7.3.2); those of text are UTF-8, as the metadata says.
+Only the header is read to find the value, and of the value only the range asked for. Numbers are little
+endian whatever the transfer syntax (PS3.18 §8.7.3.2); text is UTF-8, as in the metadata.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ _ENCAPSULATED_DOCUMENT = 0x00420011
 
 @dataclass(frozen=True, slots=True)
 class BulkValue:
-    """The bytes of `ranges` of `source`, joined; numbers of `unit` bytes are to be swapped.
+    """The concatenated `ranges` of `source`.
 
-    `media_type`: what the data set says they are, empty when it says nothing.
+    `unit`: size of the numbers whose byte order must be swapped, else 0. `media_type`: what the data set
+    says the bytes are, empty when it does not say.
     """
 
     source: Source
@@ -35,14 +36,14 @@ class BulkValue:
     unit: int = 0
     media_type: str = ""
     encapsulated: bool = False
-    """It is in the encoding of the transfer syntax."""
+    """The bytes are compressed, as the transfer syntax has it."""
 
     @property
     def size(self) -> int:
         return sum(length for _, length in self.ranges)
 
     def pieces(self, start: int, stop: int) -> Iterator[bytes]:
-        """From `start` up to `stop`, reading no more than whole numbers around them."""
+        """The bytes from `start` to `stop`. Reads are widened to whole numbers, nothing more."""
         position = 0
         for offset, length in self.ranges:
             first, last = max(start - position, 0), min(stop - position, length)
@@ -57,14 +58,14 @@ class BulkValue:
             size = min(PIECE, end - at)
             data = self.source.read_at(offset + at, size)
             if len(data) != size:
-                raise Damaged("a stored object ends within a value")
+                raise Damaged("a stored object ends in the middle of a value")
             if self.unit:
                 data = swapped(data, self.unit)
             yield data[max(first - at, 0) : last - at]
 
 
 def bulk_value(header: Header, path: Path) -> BulkValue:
-    """`NotFound` when no value lies there: no such element, an empty one, or a sequence."""
+    """`NotFound` when `path` leads to no value: the element is absent, empty or a sequence."""
     level = _level(header, path)
     element = level.element(path[-1])
     if element is None or element.vr == "SQ" or not element.length:
@@ -90,7 +91,7 @@ def _level(header: Header, path: Path) -> Header:
 
 
 def _fragments(level: Header, element: Element) -> tuple[Range, ...]:
-    """All fragments; the Basic Offset Table in front of them is none."""
+    """All fragments, without the Basic Offset Table that precedes them."""
     found = level.fragments(element.tag)
     if found is None or not found.offsets:
         return ((element.offset, element.length),)
@@ -98,7 +99,7 @@ def _fragments(level: Header, element: Element) -> tuple[Range, ...]:
 
 
 def _length(level: Header, element: Element) -> int:
-    """Of a document without its padding, where the data set says how long that is."""
+    """The value's length; of a document without its padding, if Encapsulated Document Length is given."""
     if element.tag == _ENCAPSULATED_DOCUMENT:
         (length, *_) = level.values("EncapsulatedDocumentLength") or [0]
         if isinstance(length, int) and element.length - 1 <= length <= element.length:
@@ -113,9 +114,9 @@ def _media_type(level: Header, element: Element) -> str:
 
 
 def swap(level: Header, element: Element) -> int:
-    """Bytes of the numbers whose order is to be changed; 0 when there is nothing to change.
+    """Bytes of each number whose byte order must be swapped; 0 when nothing must be.
 
-    Pixels wider than a word are numbers of their own, not pairs of words.
+    Pixels wider than 16 bits are swapped as whole numbers, not as pairs of words.
     """
     if not level.big_endian:
         return 0

@@ -1,7 +1,7 @@
-"""A picture becomes a Secondary Capture (PS3.3 §A.8.1), so that it is kept and found like any image.
+"""A JPEG or PNG file as a Secondary Capture (PS3.3 §A.8.1), stored and found like any other image.
 
-Equal arguments, equal bytes: what was cut off can be repeated, and changes nothing then. The picture's
-file goes along as it came: as the one frame where it could be kept, else in a private element.
+Equal arguments give equal bytes, so an interrupted upload can be repeated without storing twice. The
+original file is kept unchanged: as the only frame if DICOM has its encoding, else in a private element.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 
 _CREATOR, _RESERVED = "LIGHTBOX PACS", 0x00090010
 _MEDIA_TYPE, _LENGTH, _FILE = 0x00091001, 0x00091002, 0x00091003
-"""Our block of private elements: what a picture's file was, and it itself unless it is the frame."""
+"""Private elements: media type and length of the original file, and the file unless it is the frame."""
 
 _GROUPS = ("Alphabetic", "Ideographic", "Phonetic")
 _PIXELS, _ORIGINAL = "pixels", "original"
@@ -36,7 +36,7 @@ _PIXELS, _ORIGINAL = "pixels", "original"
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """Where a picture goes. `subject`: attributes of patient and study; `series`: those of the series."""
+    """The place of a picture. `subject`: attributes of patient and study; `series`: of its series."""
 
     subject: Values
     series: Mapping[str, str]
@@ -90,7 +90,7 @@ def _described(picture: Picture, placed: Placed) -> dict[str, Any]:
 
 
 def _at_home(placed: Placed) -> datetime:
-    """In the study's time zone when it has one (PS3.3 §C.12.1.1.8), else in this server's."""
+    """Local time: by Timezone Offset From UTC (PS3.3 §C.12.1.1.8) if the study has it, else the server's."""
     offset = moments.offset(str(placed.subject.get("TimezoneOffsetFromUTC", "")))
     return placed.at.astimezone(None if offset is None else timezone(offset))
 
@@ -121,7 +121,7 @@ def _private(picture: Picture) -> dict[str, dict[str, Any]]:
 
 
 def original(header: Header, instance: StoredInstance) -> BulkValue | None:
-    """The file that the instance was made of, None when it has always been DICOM."""
+    """The file that the instance was made from; None when it was DICOM to begin with."""
     if (header.text(_RESERVED) or "").strip() != _CREATOR:
         return None
     kind, length = (header.text(_MEDIA_TYPE) or "").strip(), number(header, _LENGTH, 0)
@@ -133,7 +133,7 @@ def original(header: Header, instance: StoredInstance) -> BulkValue | None:
 
 
 def _up_to(length: int, ranges: Iterable[Range]) -> tuple[Range, ...]:
-    """Without the padding."""
+    """`ranges` cut off after `length` bytes, which removes the padding."""
     kept = list[Range]()
     for offset, size in ranges:
         kept.append((offset, min(size, length)))

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 DEFAULT_CODEC = "ascii"
-"""ISO IR 6. Bytes above seven bits are read as Latin-1, which senders mean more often than anything else."""
+"""ISO IR 6. Bytes above 0x7F are read as Latin-1, the most frequent of wrong encodings."""
 UTF_8 = "ISO_IR 192"
 
 _NUMBERED = {
@@ -26,7 +26,7 @@ _LIKE_A_CODEC = re.compile(
     r"(LATIN|ISO|ASCII|US-ASCII|CP|WINDOWS|KOI8|SHIFT|EUC|GB|BIG5)[\w-]*", re.IGNORECASE
 )
 _STAND_ALONE = frozenset({"utf-8", "gb18030", "gbk"})
-"""No code extensions beside these (PS3.3 Table C.12-5)."""
+"""Used alone, without code extensions (PS3.3 Table C.12-5)."""
 _ONLY_EXTENSIONS = frozenset({"iso2022_jp", "iso2022_jp_2", "euc_kr", "gb2312"})
 
 _G0, _G1 = 0, 1
@@ -66,9 +66,9 @@ _NOT_SPLIT = frozenset({"ST", "LT", "UT"})
 
 @lru_cache(maxsize=1024)
 def codecs_of(charsets: tuple[str, ...]) -> tuple[str, ...]:
-    """Python codecs of the values of Specific Character Set, the initial one first.
+    """Python codecs for the values of Specific Character Set, the initial one first.
 
-    Wrong spellings seen in the wild are understood; what is not known counts as the default.
+    Frequent misspellings are understood; an unknown term counts as the default.
     """
     found = [_codec(term.strip(" \0")) for term in charsets] or [DEFAULT_CODEC]
     if found[0] in _STAND_ALONE:
@@ -89,15 +89,15 @@ def _codec(term: str) -> str:
 
 
 def _text_codec(name: str) -> str:
-    """The codec that a writer named as programmers do."""
+    """The codec for a name that is not a defined term but that Python knows, such as `windows-1252`."""
     "".encode(name)
     return name.lower()
 
 
 def decode(raw: bytes, charsets: tuple[str, ...], vr: str) -> str:
-    """The text of a whole value field, backslashes between values and padding included.
+    """The text of a whole value field, including backslashes between values and padding.
 
-    A backslash byte inside a multi-byte character is not one in the result, so split afterwards.
+    Split into values afterwards: in the bytes, 0x5C can be half of a multi-byte character.
     """
     codecs = codecs_of(charsets)
     if b"\x1b" not in raw or codecs[0] in _STAND_ALONE:
@@ -114,7 +114,7 @@ def _strict_or_replaced(raw: bytes, codec: str) -> str:
 
 
 def _extended(raw: bytes, initial: str, resets: re.Pattern[bytes]) -> Iterator[str]:
-    """ISO 2022: escapes fill G0 and G1, delimiters set both back to the initial set (§6.1.2.5.3)."""
+    """ISO 2022: escapes designate G0 and G1, delimiters reset both to the initial set (§6.1.2.5.3)."""
     initially = [DEFAULT_CODEC, initial]
     elements = list(initially)
     parts = _SPLIT.split(raw)
@@ -145,9 +145,9 @@ def _two_elements(part: bytes, elements: list[str]) -> str:
 
 
 def encode(text: str, charsets: tuple[str, ...], vr: str) -> bytes:
-    """A value field's bytes, unpadded. `UnicodeEncodeError` when the character sets do not suffice.
+    """The unpadded bytes of a value field. `UnicodeEncodeError` when the character sets do not suffice.
 
-    Every component begins and ends in the initial set, as PS3.5 §6.1.2.5.3 demands.
+    Every component begins and ends in the initial set, as PS3.5 §6.1.2.5.3 requires.
     """
     codecs = codecs_of(charsets)
     if codecs[0] in _ONLY_EXTENSIONS:
@@ -159,7 +159,7 @@ def encode(text: str, charsets: tuple[str, ...], vr: str) -> bytes:
 
 
 def _component(text: str, codecs: tuple[str, ...]) -> bytes:
-    """One component, each run of letters in the first set that has them."""
+    """One component, each run of characters in the first set that contains them."""
     out, current = bytearray(), codecs[0]
     for codec, run in _runs(text, codecs):
         out += _switch(current, codec, codecs[0]) + _run_bytes(run, codec)
@@ -168,7 +168,7 @@ def _component(text: str, codecs: tuple[str, ...]) -> bytes:
 
 
 def _runs(text: str, codecs: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    """Stays in a set as long as it can, as escapes are longer than letters."""
+    """(codec, characters), with as few changes of codec as possible: an escape takes three bytes or more."""
     codec, begin = codecs[0], 0
     for position, letter in enumerate(text):
         wanted = next((each for each in (codec, *codecs) if _encodable(letter, each)), None)
@@ -189,7 +189,7 @@ def _encodable(letter: str, codec: str) -> bool:
 
 
 def _run_bytes(run: str, codec: str) -> bytes:
-    """Letters of one set, escapes left to the caller."""
+    """The bytes of characters of one set, without escape sequences, which the caller adds."""
     encoded = run.encode(codec)
     if codec == "shift_jis" and len(encoded) != len(run):
         raise UnicodeEncodeError(codec, run, 0, len(run), "not in JIS X 0201")
@@ -202,7 +202,7 @@ def _run_bytes(run: str, codec: str) -> bytes:
 
 
 def _switch(current: str, codec: str, initial: str) -> bytes:
-    """The escape from one set to another. ASCII stays in G0, below whatever single-byte set is in G1."""
+    """The escape sequence from one set to another. ASCII stays in G0 whatever single-byte set is in G1."""
     if codec == current:
         return b""
     back = b"\x1b(J" if initial == "shift_jis" else b"\x1b(B"

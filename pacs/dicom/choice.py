@@ -1,4 +1,4 @@
-"""In which transfer syntax an object goes to a peer: as stored, else without loss, else not at all."""
+"""The transfer syntax in which an object is sent: as stored, else converted without loss, else not at all."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from pacs.dicom.encoding import UNCOMPRESSED
 
 @dataclass(frozen=True, slots=True)
 class AsStored:
-    """The very bytes."""
+    """The stored bytes, unchanged."""
 
     transfer_syntax: str
 
 
 @dataclass(frozen=True, slots=True)
 class Convert:
-    """To one of `UNCOMPRESSED`; what a lossy syntax had lost before stays lost, nothing more."""
+    """Conversion to one of `UNCOMPRESSED`, which loses nothing beyond what a lossy syntax lost before."""
 
     transfer_syntax: str
 
@@ -33,9 +33,9 @@ Choice = AsStored | Convert | Impossible
 
 
 def choose(stored: str, accepted: Collection[str], decodable: Collection[str]) -> Choice:
-    """`accepted`: what the peer takes for this SOP class; `decodable`: compressed syntaxes that we read.
+    """`accepted`: the peer's transfer syntaxes for this SOP class. `decodable`: those we can decompress.
 
-    Nothing is ever compressed here, so a peer that takes compressed objects only gets only those.
+    Objects are never compressed here, so a peer that accepts only compressed ones gets only those.
     """
     if stored in accepted:
         return AsStored(stored)

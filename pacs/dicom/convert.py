@@ -1,9 +1,9 @@
-"""A stored data set as the bytes of another transfer syntax, every value and every pixel unchanged.
+"""A stored data set in another transfer syntax, with every value and every pixel unchanged.
 
-The source is walked once in its own order: headers are written anew, values are copied in pieces,
-numbers swapped where the byte order differs; so memory does not grow with the object. Sequences and
-items get undefined lengths, group lengths are dropped (PS3.5 §7.2). Compressed pixel data is decoded
-frame by frame by a function passed in, and what describes the pixels is corrected to what they are.
+The source is walked once, in its own order: element headers are rewritten, values are copied in pieces
+and byte-swapped where the byte order differs, so memory use does not depend on the object's size.
+Sequences and items get undefined lengths, group lengths are dropped (PS3.5 §7.2). Compressed pixel data is
+decoded frame by frame by a function passed in; the attributes that describe the pixels are corrected.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ _NUMBER_OF_FRAMES = 0x00280008
 def convert(header: Header, transfer_syntax: str, decode: Decode) -> Iterator[bytes]:
     """The data set in an uncompressed transfer syntax, piece by piece.
 
-    The first piece comes only when the first frame could be decoded; `NotConvertible` after it
-    means that a later frame could not, so whoever sends a decoded object spools it first.
+    Before the first piece the first frame has been decoded. `NotConvertible` can still be raised later,
+    by another frame: callers that cannot take an answer back spool the pieces first.
     """
     target = encoding_of(transfer_syntax)
     pieces = _gathered(_Conversion(target, decode).data_set(header))
@@ -45,7 +45,7 @@ def convert(header: Header, transfer_syntax: str, decode: Decode) -> Iterator[by
 
 
 def _gathered(parts: Iterable[bytes]) -> Iterator[bytes]:
-    """Thousands of headers and short values as pieces worth sending."""
+    """The same bytes in pieces of `PIECE` bytes or more: element headers and values are mostly short."""
     piece = bytearray()
     for part in parts:
         piece += part
@@ -62,7 +62,7 @@ class _Conversion:
         self._decode = decode
 
     def data_set(self, header: Header) -> Iterator[bytes]:
-        """One data set or item; items inside come by recursion, which the reader's limits bound."""
+        """One data set or item. Nested items recurse, to the depth that the reader's limits allow."""
         pixels = self._encapsulated(header)
         for element in header:
             if element.tag & 0xFFFF == 0:
@@ -97,7 +97,7 @@ class _Conversion:
         pad = padding(vr, element.length)
         length = element.length + len(pad)
         if length > _LONGEST:
-            raise NotConvertible("a value is longer than its length field can say")
+            raise NotConvertible("a value is longer than a 32-bit length field can say")
         yield self._target.header(element.tag, vr, length)
         for offset in range(0, element.length, PIECE):
             size = min(PIECE, element.length - offset)
@@ -108,10 +108,10 @@ class _Conversion:
         yield pad
 
     def _written_as(self, header: Header, element: Element) -> tuple[str, int]:
-        """The VR in the target, and the bytes of one number when their order changes, else 0.
+        """The VR in the target, and the size of one number if its byte order changes, else 0.
 
-        Pixels of up to a byte become OB, whose order is the same everywhere; wider than a word they
-        are numbers of their own, not pairs of words.
+        Pixels of up to 8 bits become OB, which has no byte order; pixels wider than 16 bits are swapped
+        as whole numbers, not as pairs of words.
         """
         vr = element.vr
         stored = written = UNIT.get(vr, 0)
@@ -127,7 +127,7 @@ class _Conversion:
 
 
 class _Pixels:
-    """Encapsulated pixel data of one level. Its first frame is decoded at once, to know what all are."""
+    """Encapsulated pixel data of one level. The first frame is decoded at once: it tells what all will be."""
 
     def __init__(self, header: Header, tag: int, decode: Decode) -> None:
         self.tag = tag
@@ -140,7 +140,7 @@ class _Pixels:
         self._image = self._first.image
 
     def corrected(self, tag: int, target: Encoding) -> bytes | None:
-        """The element as decoding made it; None when it stays as it is."""
+        """The element as it must read after decoding; None when it stays as it is."""
         if tag == _PHOTOMETRIC_INTERPRETATION:
             return target.element(tag, "CS", self._image.photometric_interpretation.encode())
         if tag == _PLANAR_CONFIGURATION:
@@ -155,7 +155,7 @@ class _Pixels:
         length = (image.frame_bits * self._count + 7) // 8
         length += length % 2
         if length > _LONGEST:
-            raise NotConvertible("the uncompressed pixel data is longer than its length field can say")
+            raise NotConvertible("the uncompressed pixel data is longer than a 32-bit length field can say")
         vr = "OW" if image.bits_allocated > 8 else "OB"
         yield target.header(self.tag, vr, length)
         unit = image.bits_allocated // 8 if target.big else 0
@@ -179,7 +179,7 @@ class _Pixels:
 
 
 def _joined(frames: Iterable[bytes], odd_bits: int) -> Iterator[bytes]:
-    """Frames of single bits that do not fill their last byte go on within it (PS3.5 §8.1.1)."""
+    """One-bit frames packed without gaps: each starts in the last byte of the one before (PS3.5 §8.1.1)."""
     if not odd_bits:
         yield from frames
         return

@@ -1,4 +1,4 @@
-"""Value Representations: how they are encoded, and which one a tag has (PS3.5 §6.2, PS3.6)."""
+"""Value Representations: their kinds, and the VR of each tag (PS3.5 §6.2, PS3.6)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SHORT_VRS = (
 """Explicit VR: 16-bit length. All others have two reserved bytes and a 32-bit length (PS3.5 §7.1.2)."""
 LONG_VRS = ("OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV")
 AMBIGUOUS_VRS = ("US or SS", "OB or OW", "US or SS or OW", "US or OW")
-"""What PS3.6 leaves to other attributes; only implicit VR has to ask."""
+"""VRs that depend on other attributes (PS3.6); only implicit VR has to resolve them."""
 
 VRS = SHORT_VRS + LONG_VRS + AMBIGUOUS_VRS
 CODES = {vr: code for code, vr in enumerate(VRS)}
@@ -37,13 +37,13 @@ PUBLIC_CODES: dict[int, int] = {tag: CODES.get(entry[0], UN) for tag, entry in D
 """Tag → code of its VR."""
 
 TEXT_VRS = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
-"""Those that Specific Character Set applies to (PS3.5 §6.1.2.3)."""
+"""VRs to which Specific Character Set applies (PS3.5 §6.1.2.3)."""
 BINARY_VRS = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})
 
 VIDEO = frozenset(
     f"1.2.840.10008.1.2.4.{n}{fragmentable}" for n in range(100, 109) for fragmentable in ("", ".1")
 )
-"""Transfer syntaxes whose frames are inside one stream (PS3.5 §A.4.5 on)."""
+"""Transfer syntaxes that hold all frames in one MPEG stream (PS3.5 §A.4.5 and following)."""
 
 
 def tag_of(attribute: int | str) -> int:
@@ -53,7 +53,7 @@ def tag_of(attribute: int | str) -> int:
 
 @lru_cache(maxsize=8192)
 def uncommon_code(tag: int, creator: str) -> int:
-    """VR of what `PUBLIC_CODES` lacks: private elements, repeating groups, group lengths; else UN.
+    """VR code of tags that `PUBLIC_CODES` lacks: private elements, repeating groups, group lengths; else UN.
 
     `creator` is the Private Creator of the tag's block, empty for none (PS3.5 §7.8.1).
     """

@@ -1,4 +1,4 @@
-"""How elements are written: what the uncompressed transfer syntaxes differ in (PS3.5 §7, Annex A)."""
+"""Writing data elements: how the uncompressed transfer syntaxes differ (PS3.5 §7, Annex A)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MAX_SHORT = 0xFFFF
 
 _SWAPPED = {2: ("US", "SS", "OW", "AT"), 4: ("UL", "SL", "FL", "OF", "OL"), 8: ("FD", "OD", "SV", "UV", "OV")}
 UNIT: dict[str, int] = {vr: size for size, vrs in _SWAPPED.items() for vr in vrs}
-"""VR → bytes of the numbers whose order the byte order is (PS3.5 §7.3); all others have none."""
+"""VR → size of the numbers that byte order applies to (PS3.5 §7.3); other VRs have no byte order."""
 _NULL_PADDED = frozenset({"UI", "OB", "OD", "OF", "OL", "OV", "OW", "UN"})
 
 
@@ -36,7 +36,7 @@ class Encoding:
 
     @property
     def order(self) -> str:
-        """For `struct`."""
+        """The prefix of a `struct` format."""
         return ">" if self.big else "<"
 
     def header(self, tag: int, vr: str, length: int) -> bytes:
@@ -50,7 +50,7 @@ class Encoding:
         return struct.pack(f"{self.order}HH2sxxL", group, element, code.encode(), length)
 
     def element(self, tag: int, vr: str, value: bytes) -> bytes:
-        """A whole element; an odd value is padded as its VR wants it (PS3.5 §6.2)."""
+        """A whole element. A value of odd length is padded as its VR requires (PS3.5 §6.2)."""
         value += padding(vr, len(value))
         return self.header(tag, vr, len(value)) + value
 
@@ -59,7 +59,7 @@ class Encoding:
         return struct.pack(f"{self.order}HHL", tag >> 16, tag & 0xFFFF, length)
 
     def sequence(self, tag: int, items: Collection[bytes]) -> bytes:
-        """A sequence of undefined length around items that are encoded already."""
+        """A sequence of undefined length with these encoded items."""
         opened = self.delimiter(ITEM, UNDEFINED)
         closed = self.delimiter(ITEM_END)
         content = b"".join(part for item in items for part in (opened, item, closed))
@@ -76,7 +76,7 @@ UNCOMPRESSED: dict[str, Encoding] = {
 
 
 def encoding_of(transfer_syntax: str) -> Encoding:
-    """Compressed and private ones are explicit VR little endian but for their pixel data (§A.4)."""
+    """Compressed and private transfer syntaxes are Explicit VR Little Endian, pixel data apart (§A.4)."""
     return UNCOMPRESSED.get(transfer_syntax, Encoding())
 
 
@@ -90,7 +90,7 @@ _CODES = {2: "H", 4: "I", 8: "Q"}
 
 
 def swapped(data: bytes, unit: int) -> bytes:
-    """The same numbers in the other byte order; an incomplete last one stays as it is."""
+    """`data` in the other byte order; an incomplete last number is left unchanged."""
     whole = len(data) - len(data) % unit
     numbers = array(_CODES[unit], data[:whole])
     numbers.byteswap()

@@ -17,11 +17,11 @@ _CHUNK = 1 << 20
 
 @dataclass(slots=True)
 class Fragments:
-    """Where each item's value lies; the first one is the Basic Offset Table.
+    """Offset and length of each item; the first item is the Basic Offset Table.
 
-    `end` is where the value ends, `next` where the stream goes on behind the delimiter.
-    `truncated`: the stream ends before the delimiter. No items at all: the value is not made of
-    items, only its end is known. `walked`: items looked at, in vain or not.
+    `end`: where the value ends. `next`: where the next element begins, after the delimiter. `truncated`:
+    the stream ends before the delimiter. No items: the value does not consist of items, only its end was
+    found. `walked`: items looked at, which counts against the limit.
     """
 
     offsets: array[int] = field(default_factory=lambda: array("Q"))
@@ -33,7 +33,7 @@ class Fragments:
 
 
 def walk_fragments(source: Source, start: int, end: int, big: bool, most: int) -> Fragments:
-    """Follow the items from `start` by their headers alone; nothing at or behind `end` is looked at.
+    """Follow the item headers from `start`; nothing from `end` on is read.
 
     `LimitExceeded` when there are more than `most`.
     """
@@ -61,7 +61,7 @@ def walk_fragments(source: Source, start: int, end: int, big: bool, most: int) -
 
 
 def _scan(source: Source, start: int, end: int, big: bool, walked: int) -> Fragments:
-    """Look for the delimiter's bytes, as a last resort: they may also occur inside the value."""
+    """Search for the delimiter's bytes. A last resort, since they may also occur inside the value."""
     wanted = _DELIMITER[big]
     pos = start
     while pos < end:
