@@ -7,7 +7,7 @@ lie there, whatever was done to them, so nothing has to be told to forget it.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from hashlib import blake2b
 
@@ -23,6 +23,7 @@ from pacs.http.accept import Offer, takes_gzip
 from pacs.http.conditional import is_known
 from pacs.http.lane import Lane
 from pacs.http.origin import origin
+from pacs.http.ready import Ready
 from pacs.http.resource import Resource, actor
 from pacs.http.streaming import Pieces, Streamed
 from pacs.http.viewings import retrieved
@@ -44,30 +45,33 @@ class RetrieveMetadata:
 
     metadata: Metadata
     root: str
+    ready: Ready = field(default_factory=Ready)
 
     def answer(self, request: Request) -> Response:
         path, offer = path_of(request), wanted(request)
         who, service = actor(request), origin(request) + self.root
         held = self.metadata.held(who, path.study, path.series, path.sop)
-        gzip = takes_gzip(request)
+        tag, gzip = _tag(held, service, offer), takes_gzip(request)
         headers = {
-            "ETag": _entity_tag(held, service, offer, gzip),
+            "ETag": f'"{tag}-gzip"' if gzip else f'"{tag}"',
             "Cache-Control": "private, no-cache",
             "Vary": "Accept, Accept-Encoding",
         }
         self._record(request, path, held)
         if is_known(request, headers["ETag"]):
             return Response(status_code=304, headers=headers)
-        texts = self.metadata.read(who, held, partial(url_of, service, path.study))
-        media_type, body = offer.media_type, _array(texts)
-        if media_type == XML:
-            boundary = headers["ETag"].strip('"')  # so that the same tag means the same bytes
-            media_type = multipart.content_type(XML, boundary)
-            body = in_parts(map(orjson.loads, texts), boundary)
         if gzip:
-            body, headers["Content-Encoding"] = gzipped(body), "gzip"
+            headers["Content-Encoding"] = "gzip"
+        media_type = multipart.content_type(XML, tag) if offer.media_type == XML else offer.media_type
+        key = who.organization, tag
+        if held.is_prepared and (found := self.ready.get(key)):
+            return found.answer(media_type, headers, gzip)
+        texts = self.metadata.read(who, held, partial(url_of, service, path.study))
+        body = in_parts(map(orjson.loads, texts), tag) if offer.media_type == XML else _array(texts)
         if len(held.keys) == 1:
+            body = gzipped(body) if gzip else body
             return Response(b"".join(body), headers=headers, media_type=media_type)
+        body = self.ready.keeping(key, body, lambda: texts.was_prepared, gzip)
         return Streamed(body, media_type, headers=headers)
 
     def _record(self, request: Request, path: Path, held: HeldVersions) -> None:
@@ -83,10 +87,10 @@ class RetrieveMetadata:
         )
 
 
-def _entity_tag(held: HeldVersions, service: str, offer: Offer, gzip: bool) -> str:
+def _tag(held: HeldVersions, service: str, offer: Offer) -> str:
     """Of all that the bytes of the answer follow from."""
-    what = f"{FORMAT} {held.state} {service} {offer} {gzip}"
-    return f'"{blake2b(what.encode(), digest_size=16).hexdigest()}"'
+    what = f"{FORMAT} {held.state} {service} {offer}"
+    return blake2b(what.encode(), digest_size=16).hexdigest()
 
 
 def _array(texts: Iterable[bytes]) -> Pieces:

@@ -23,10 +23,31 @@ def unpacked(data: bytes) -> bytes:
     return isal_zlib.decompress(data)
 
 
+class Gzip:
+    """One gzip stream (RFC 1952), in pieces that may be empty."""
+
+    def __init__(self) -> None:
+        self._deflater = isal_zlib.compressobj(_FAST, wbits=_GZIP)
+
+    def add(self, data: bytes) -> bytes:
+        return self._deflater.compress(data)
+
+    def end(self) -> bytes:
+        return self._deflater.flush()
+
+
 def gzipped(pieces: Iterable[bytes]) -> Generator[bytes, None, None]:
-    """All of them as one gzip stream (RFC 1952)."""
-    deflater = isal_zlib.compressobj(_FAST, wbits=_GZIP)
+    """All of them as one gzip stream."""
+    stream = Gzip()
     for piece in pieces:
-        if deflated := deflater.compress(piece):
+        if deflated := stream.add(piece):
             yield deflated
-    yield deflater.flush()
+    yield stream.end()
+
+
+def gunzipped(pieces: Iterable[bytes]) -> Generator[bytes, None, None]:
+    """What one gzip stream was made of."""
+    inflater = isal_zlib.decompressobj(wbits=_GZIP)
+    for piece in pieces:
+        if inflated := inflater.decompress(piece):
+            yield inflated

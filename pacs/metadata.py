@@ -49,19 +49,9 @@ class Metadata:
             raise NotFound
         return found
 
-    def read(self, actor: Actor, held: HeldVersions, uri: Uri) -> Iterator[bytes]:
-        """The DICOM JSON of each, in constant memory. Instances deleted meanwhile are left out.
-
-        `Damaged` and the like when there is only one and it cannot be read.
-        """
-        for page in _pages(held):
-            kept = self.versions.prepared(actor.organization, held.keys[page])
-            for some in _parts(page, MADE_AT_ONCE):
-                keys = held.keys[some]
-                made = self._completed(actor, [key for key in keys if key not in kept], held)
-                for key, uids in zip(keys, held.uids[some], strict=True):
-                    if found := kept.get(key) or made.get(key):
-                        yield text(found, uri(*uids))
+    def read(self, actor: Actor, held: HeldVersions, uri: Uri) -> Reading:
+        """`Damaged` and the like when there is only one and it cannot be read."""
+        return Reading(self, actor, held, uri)
 
     def renew(self, actor: Actor, identity: Identity) -> None:
         """Made anew of the object itself; nothing happens when it was deleted meanwhile."""
@@ -74,12 +64,10 @@ class Metadata:
         for key, instance in self.versions.instances(actor.organization, held.keys) if held else ():
             self._keep(actor, {key: self._make(instance)})
 
-    def _completed(
+    def completed(
         self, actor: Actor, keys: Sequence[VersionKey], held: HeldVersions
     ) -> Mapping[VersionKey, bytes]:
         """What is shown of those that had nothing; none of those that are gone."""
-        if not keys:
-            return {}
         missing = self.versions.instances(actor.organization, keys)
         found = self._made([instance for _, instance in missing], alone=len(held.keys) == 1)
         made = {key: each for (key, _), each in zip(missing, found, strict=True) if each is not None}
@@ -117,6 +105,35 @@ class Metadata:
                 self.versions.keep(actor.organization, made)
         except PacsError as error:  # what was made can be shown all the same
             log.warning("metadata not kept", reason=type(error).__name__)
+
+
+@dataclass
+class Reading:
+    """The DICOM JSON of each, in constant memory. Instances deleted meanwhile are left out."""
+
+    metadata: Metadata
+    actor: Actor
+    held: HeldVersions
+    uri: Uri
+    was_prepared: bool = True
+    """So far; nothing had to be made, and nothing was gone."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        held = self.held
+        for page in _pages(held):
+            kept = self.metadata.versions.prepared(self.actor.organization, held.keys[page])
+            for some in _parts(page, MADE_AT_ONCE):
+                keys = held.keys[some]
+                made = self._made([key for key in keys if key not in kept])
+                for key, uids in zip(keys, held.uids[some], strict=True):
+                    if found := kept.get(key) or made.get(key):
+                        yield text(found, self.uri(*uids))
+
+    def _made(self, missing: Sequence[VersionKey]) -> Mapping[VersionKey, bytes]:
+        if not missing:
+            return {}
+        self.was_prepared = False
+        return self.metadata.completed(self.actor, missing, self.held)
 
 
 def _pages(held: HeldVersions) -> Iterator[slice]:

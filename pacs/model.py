@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from enum import Enum
 from typing import Any
 
@@ -51,7 +50,6 @@ class Received:
     frames: bytes | None
     """`pacs.dicom.frames.FrameIndex.to_bytes()`, None when there are no pixels."""
     actor: Actor
-    received_at: datetime
     damaged: frozenset[str] = frozenset()
     """Addresses of known versions whose bytes are no longer what was stored: this blob takes their place."""
 
@@ -111,6 +109,10 @@ class HeldVersions:
     uids: Sequence[tuple[str, str]]
     sizes: Sequence[int]
     state: str
+
+    @property
+    def is_prepared(self) -> bool:
+        return all(self.sizes)
 
 
 @dataclass(frozen=True, slots=True)

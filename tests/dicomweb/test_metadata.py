@@ -17,7 +17,8 @@ from sqlalchemy import text
 
 from pacs.model import Identity
 from storage.database import Database
-from tests.dicomweb.retrieving import World, image, parts, path_to, retrieving
+from storage.deleting import Asked, delete_what_is_asked
+from tests.dicomweb.retrieving import OURS, World, image, parts, path_to, retrieving
 from tests.storage.world import rows
 
 STUDY, SERIES = "/studies/1.2.3.1", "/studies/1.2.3.1/series/1.2.3.1.1"
@@ -221,6 +222,50 @@ def test_not_there(world: World, path: str) -> None:
 
 def test_malformed(world: World) -> None:
     assert world.get("/studies/abc/metadata").status_code == 400
+
+
+@pytest.mark.parametrize("accept", [None, 'multipart/related; type="application/dicom+xml"'])
+@pytest.mark.parametrize("encodings", [("identity", "gzip"), ("gzip", "identity")])
+def test_what_was_made_once_is_ready(
+    world: World, monkeypatch: pytest.MonkeyPatch, accept: str | None, encodings: tuple[str, str]
+) -> None:
+    def unasked(*given: object) -> None:
+        raise AssertionError("made again")
+
+    stored(world)
+    first = world.get(f"{STUDY}/metadata", accept, **{"accept-encoding": encodings[0]})
+    with monkeypatch.context() as patched:
+        patched.setattr("pacs.metadata.Metadata.read", unasked)
+        again = [world.get(f"{STUDY}/metadata", accept, **{"accept-encoding": each}) for each in encodings]
+        theirs = world.get(f"{STUDY}/metadata", accept, **{"x-theirs": "1"})
+        elsewhere = world.get(f"{STUDY}/metadata", accept, host="pacs.example")
+    assert [each.content for each in again] == [first.content] * 2
+    assert (again[0].headers["etag"], again[0].headers["content-type"]) == (
+        first.headers["etag"], first.headers["content-type"]
+    )  # fmt: skip
+    assert (theirs.status_code, elsewhere.status_code) == (404, 500)
+    assert int(again[1].headers["content-length"]) > 0
+
+
+def test_what_is_ready_is_never_stale(world: World) -> None:
+    stored(world)
+    world.get(f"{STUDY}/metadata")
+    world.store(image(4))
+    assert len(listed(world.get(f"{STUDY}/metadata"))) == 4
+    delete_what_is_asked(world.database, Asked(OURS, "1.2.3.1", "1.2.3.1.1.2", "test"))
+    assert uids(world.get(f"{STUDY}/metadata")) == ["1.2.3.1.1.1", "1.2.3.1.1.3", "1.2.3.1.1.4"]
+
+
+def test_what_could_not_be_read_is_asked_for_again(world: World) -> None:
+    stored(world)
+    forget(world)
+    address = rows(world.database, "SELECT blob FROM versions ORDER BY instance_pk")[1]["blob"]
+    (blob,) = world.folder.rglob(f"*{address.removeprefix('blake3:')[4:]}")
+    bytes_ = blob.read_bytes()
+    blob.unlink()
+    assert "00080056" in listed(world.get(f"{STUDY}/metadata"))[1]
+    blob.write_bytes(bytes_)
+    assert "00080056" not in listed(world.get(f"{STUDY}/metadata"))[1]
 
 
 def test_each_access_is_audited_once(world: World) -> None:
