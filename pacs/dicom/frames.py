@@ -1,4 +1,4 @@
-"""Where each frame lies, so that retrieving one is a range read and never a parse (PS3.5 §8, §A.4)."""
+"""Where each frame's bytes are, so that retrieving one is a range read, never a parse (PS3.5 §8, §A.4)."""
 
 from __future__ import annotations
 
@@ -32,28 +32,28 @@ Range = tuple[int, int]
 
 
 class FrameIndex(ABC):
-    """Where each frame lies. Frames are counted from 0, `ranges` raises `IndexError` beyond the last."""
+    """Where each frame's bytes are. Frames count from 0; `ranges` raises `IndexError` beyond the last."""
 
     __slots__ = ()
 
     encapsulated: ClassVar[bool]
     inflated: bool
-    """Offsets are of what a deflated data set inflates to, not of the stored bytes."""
+    """Offsets refer to the inflated data set of a deflated transfer syntax, not to the stored bytes."""
 
     @abstractmethod
     def __len__(self) -> int: ...
 
     @abstractmethod
     def ranges(self, frame: int) -> list[Range]:
-        """The pieces of the source whose concatenation is `frame`."""
+        """The ranges of the source that make up `frame`, in order."""
 
     @abstractmethod
     def bit_offset(self, frame: int) -> int:
-        """Bits of the first byte that belong to the frame before (one bit a pixel only)."""
+        """How many bits of the first byte belong to the previous frame (one-bit pixels only)."""
 
     @abstractmethod
     def to_bytes(self) -> bytes:
-        """For the instance's row: 25 bytes for native frames, a few per fragment for encapsulated ones."""
+        """The index as it is stored: 25 bytes for native frames, a few per fragment for encapsulated ones."""
 
     @staticmethod
     def from_bytes(data: bytes) -> FrameIndex:
@@ -65,7 +65,7 @@ class FrameIndex(ABC):
 
 @dataclass(frozen=True, slots=True)
 class NativeFrames(FrameIndex):
-    """Frames of `bits` bits each, end to end from `offset` on; one bit a pixel may begin inside a byte."""
+    """Frames of `bits` bits each, without gaps, from `offset` on. One-bit frames may begin inside a byte."""
 
     offset: int
     bits: int
@@ -98,7 +98,7 @@ class NativeFrames(FrameIndex):
 
 @dataclass(frozen=True, slots=True)
 class EncapsulatedFrames(FrameIndex):
-    """Frames of one or more fragments; frame `i` has those from `starts[i]` up to `starts[i + 1]`."""
+    """Frames of one or more fragments: frame `i` has the fragments `starts[i]` up to `starts[i + 1]`."""
 
     offsets: array[int]
     lengths: array[int]
@@ -120,7 +120,7 @@ class EncapsulatedFrames(FrameIndex):
         return 0
 
     def to_bytes(self) -> bytes:
-        """Gaps between fragments and fragments a frame are nearly always 8 and 1: they deflate to nothing."""
+        """Compressed: nearly always 8 bytes lie between fragments, and a frame is one fragment."""
         numbers = array("I", self.lengths)
         ends = map(add, self.offsets, self.lengths)
         numbers.extend(offset - end for offset, end in zip(self.offsets[1:], ends, strict=False))
@@ -141,10 +141,10 @@ class EncapsulatedFrames(FrameIndex):
 
 
 def frame_index(header: Header, source: Source) -> FrameIndex | None:
-    """The frames of the data set's own Pixel Data; None when it has none.
+    """The frames of the data set's own Pixel Data; None without pixel data.
 
-    Offsets are of `source`, or, when `inflated`, of what the deflated data set in it inflates to.
-    An index shorter than Number of Frames means that the others are not there.
+    Offsets refer to `source` or, if `inflated`, to the inflated data set. When the index has fewer frames
+    than Number of Frames says, the others are missing from the data set.
     """
     element = header.pixel_data
     if element is None or element.length == 0:
@@ -165,7 +165,7 @@ def _number(header: Header, keyword: str, default: int) -> int:
 
 
 def _native_layout(header: Header, element: Element) -> tuple[int, int]:
-    """Bits of a frame and how many frames are there. What fits no frame counts as one."""
+    """Bits per frame, and the number of frames; a value shorter than a frame counts as one."""
     allocated = _BITS_OF_FLOAT.get(element.tag) or _number(header, "BitsAllocated", 8)
     samples = _number(header, "SamplesPerPixel", 1)
     bits = _number(header, "Rows", 0) * _number(header, "Columns", 0) * samples * allocated
@@ -178,7 +178,7 @@ def _native_layout(header: Header, element: Element) -> tuple[int, int]:
 
 
 class _Encapsulated:
-    """Assigns fragments to frames: by a table if one is right, else by what the fragments look like."""
+    """Assigns fragments to frames: by an offset table if a consistent one exists, else by their content."""
 
     def __init__(self, header: Header, fragments: Fragments, inflated: bool) -> None:
         self._header = header
@@ -218,7 +218,7 @@ class _Encapsulated:
         return self._starts_at(_words(self._source.read_at(offset, length), "I"))
 
     def _starts_at(self, table: Sequence[int]) -> Sequence[int]:
-        """The first fragment of each frame; empty when the table is, or is wrong."""
+        """The first fragment of each frame; empty when the table is empty or inconsistent."""
         offsets, base, starts = self._offsets, self._offsets[0], array("I")
         if len(table) != self._frames or table[0] != 0:
             return ()
@@ -246,21 +246,21 @@ class _Encapsulated:
         return head.startswith(_CODESTREAM_STARTS)
 
     def _ends_codestream(self, fragment: int) -> bool:
-        """Padding may follow the marker."""
+        """Whether the end marker is near the fragment's end, where padding may follow it."""
         length = min(self._lengths[fragment], 10)
         end = self._offsets[fragment] + self._lengths[fragment]
         return _CODESTREAM_END in self._source.read_at(end - length, length)
 
 
 def _words(raw: bytes, form: str) -> array[int]:
-    """A table's numbers; all encapsulated transfer syntaxes are little endian."""
+    """The numbers of an offset table, which is little endian in all encapsulated transfer syntaxes."""
     words = array(form)
     words.frombytes(raw[: len(raw) - len(raw) % words.itemsize])
     return _little_endian(words)
 
 
 def _little_endian(numbers: array[int]) -> array[int]:
-    """To or from little endian, in place."""
+    """Convert from or to little endian, in place."""
     if sys.byteorder == "big":
         numbers.byteswap()
     return numbers

@@ -1,8 +1,7 @@
-"""A data set in the DICOM JSON Model (PS3.18 Annex F), encoded: Explicit VR Little Endian in UTF-8.
+"""From the DICOM JSON Model (PS3.18 Annex F) to bytes: Explicit VR Little Endian, text in UTF-8.
 
-What comes is a peer's: every shape is checked, depth and binary values are bounded, and whatever is
-wrong is an `InvalidDataSet` that names the tag, never a value. Big values come from elsewhere and
-pass through in pieces.
+The JSON comes from a peer, so every structure is checked and nesting is bounded. Anything wrong raises
+`InvalidDataSet`, whose message names the tag but never a value. Bulk data passes through in pieces.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ _MAX_LENGTH = UNDEFINED - 1
 
 
 class Payload(Protocol):
-    """A value that lies elsewhere, little endian where that matters."""
+    """Bulk data: a value kept outside the JSON, in little endian byte order."""
 
     @property
     def size(self) -> int: ...
@@ -56,7 +55,7 @@ class Payload(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class InMemory:
-    """A `Payload` that lies at hand."""
+    """A `Payload` in memory."""
 
     data: bytes
 
@@ -69,7 +68,7 @@ class InMemory:
 
 
 Find = Callable[[str], Payload]
-"""What a BulkDataURI stands for; raises when it stands for nothing."""
+"""The value that a BulkDataURI refers to. Raises `InvalidDataSet` when there is none."""
 
 
 def no_bulk(uri: str) -> Payload:
@@ -84,8 +83,8 @@ def encode_json(
 ) -> Iterator[bytes]:
     """The data set's bytes in pieces; file meta information and group lengths are left out.
 
-    `frames`: the fragments that Pixel Data is encapsulated from, one a frame (PS3.5 §A.4); without
-    them it is a value as all others.
+    `frames`: compressed frames, each of which becomes one fragment of encapsulated Pixel Data (PS3.5 §A.4).
+    Without them Pixel Data is written like any other value.
     """
     own = {SPECIFIC_CHARACTER_SET: {"vr": "CS", "Value": [UTF_8]}}
     yield from _Writing(find, frames, limits).data_set(data_set, own, 0)
@@ -101,7 +100,7 @@ class _Writing:
         if depth > self._depth:
             raise LimitExceeded(f"sequences are nested more than {self._depth} deep")
         if not isinstance(data_set, Mapping):
-            raise InvalidDataSet("a data set is no JSON object")
+            raise InvalidDataSet("a data set is not a JSON object")
         attributes = {_tag(key): value for key, value in data_set.items()}
         for tag, attribute in sorted({**attributes, **own}.items()):
             if tag >> 16 != _FILE_META and tag & 0xFFFF and (depth == 0 or tag != SPECIFIC_CHARACTER_SET):
@@ -110,7 +109,7 @@ class _Writing:
     def _attribute(self, tag: int, attribute: Any, depth: int) -> Iterator[bytes]:
         vr = attribute.get("vr") if isinstance(attribute, Mapping) else None
         if not isinstance(vr, str) or vr not in _VRS:
-            raise _invalid(tag, "has no Value Representation")
+            raise _invalid(tag, "has no valid Value Representation (vr)")
         if self._frames is not None and depth == 0 and tag == int(PIXEL_DATA, 16):
             yield from _encapsulated(tag, self._frames)
         elif "BulkDataURI" in attribute:
@@ -124,11 +123,11 @@ class _Writing:
 
     def _bulk(self, tag: int, vr: str, uri: Any) -> Iterator[bytes]:
         if not isinstance(uri, str):
-            raise _invalid(tag, "has no BulkDataURI")
+            raise _invalid(tag, "has a BulkDataURI that is not a string")
         payload = self._find(uri)
         pad = padding(vr, payload.size)
         if payload.size + len(pad) > _MAX_LENGTH:
-            raise LimitExceeded("a value is longer than DICOM can say")
+            raise LimitExceeded("a value is longer than a 32-bit length field can say")
         yield _ENCODING.header(tag, vr, payload.size + len(pad))
         yield from payload.chunks()
         yield pad
@@ -143,13 +142,13 @@ class _Writing:
 
 
 def _encapsulated(tag: int, frames: Sequence[Payload]) -> Iterator[bytes]:
-    """One fragment a frame, behind an empty Basic Offset Table."""
+    """An empty Basic Offset Table, then one fragment for each frame."""
     yield _ENCODING.header(tag, "OB", UNDEFINED)
     yield _ENCODING.delimiter(ITEM)
     for frame in frames:
         pad = padding("OB", frame.size)
         if frame.size + len(pad) > _MAX_LENGTH:
-            raise LimitExceeded("a frame is longer than DICOM can say")
+            raise LimitExceeded("a frame is longer than a 32-bit length field can say")
         yield _ENCODING.delimiter(ITEM, frame.size + len(pad))
         yield from frame.chunks()
         yield pad
@@ -161,11 +160,11 @@ def _encoded(tag: int, vr: str, values: Sequence[Any]) -> bytes:
         texts = [_plain(vr, value) for value in values]
         return encode_dataset([(tag, vr, texts)], EXPLICIT_LITTLE, (UTF_8,))
     except (ValueError, TypeError, OverflowError) as error:
-        raise _invalid(tag, f"has a value that is no {vr}") from error
+        raise _invalid(tag, f"has a value that is not a valid {vr}") from error
 
 
 def _plain(vr: str, value: Any) -> str | int | float:
-    """One value as the writer takes it. `ValueError` when it is none."""
+    """One value in the form that the writer takes. `ValueError` when the VR does not allow it."""
     if vr in BINARY_VRS:
         raise ValueError
     if value is None:
@@ -181,7 +180,7 @@ def _plain(vr: str, value: Any) -> str | int | float:
 
 
 def _number(vr: str, value: float) -> str | int:
-    """JSON has one kind of number: what is whole may have come as 1.0."""
+    """JSON does not distinguish integers from floats: an integer may arrive as 1.0."""
     if vr == "DS":
         return str(format_number_as_ds(value))
     if not math.isfinite(value) or value != int(value):
@@ -194,7 +193,7 @@ def _list(tag: int, attribute: Mapping[str, Any]) -> Sequence[Any]:
     if values is None:
         return ()
     if not isinstance(values, list):
-        raise _invalid(tag, "has a Value that is no array")
+        raise _invalid(tag, "has a Value that is not an array")
     return values
 
 
@@ -207,7 +206,7 @@ def _binary(tag: int, text: Any) -> bytes:
 
 def _tag(key: Any) -> int:
     if not isinstance(key, str) or not _TAG.fullmatch(key):
-        raise InvalidDataSet("an attribute's key is no tag")
+        raise InvalidDataSet("an attribute's name is not a tag of eight hexadecimal digits")
     return int(key, 16)
 
 

@@ -1,4 +1,4 @@
-"""A data set, or an item of a sequence, as a view on its listing. Values are decoded when asked for."""
+"""A data set, or one item of a sequence: a view of the element listing that decodes values on demand."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from pacs.dicom.values import NUMBER_VRS, STRING_VRS, Value, numbers, parsed, st
 from pacs.errors import LimitExceeded
 
 MOST_DECODED = 16 << 20
-"""Bytes of a value that text and numbers are made of; longer ones are for `Source.read_at`."""
+"""The longest value, in bytes, that is decoded to text or numbers. Read longer ones with `Source.read_at`."""
 _PIXEL_REPRESENTATION = 0x00280103
 _LUT_DESCRIPTOR = 0x00283002
 
 
 class Element(NamedTuple):
-    """Where an element's value lies; `length` is its real extent, also where the stream has none."""
+    """Where an element's value is. `length` is its actual length, also for undefined lengths."""
 
     tag: int
     vr: str
@@ -31,10 +31,9 @@ class Element(NamedTuple):
 
 
 class Header:
-    """`tag in header`, iteration over the elements of this level, values by tag or keyword.
+    """Supports `tag in header`, iteration over the elements of this level, and values by tag or keyword.
 
-    The source must stay open as long as values are asked for. A tag that occurs twice counts as
-    the last one.
+    The source must stay open while values are read. If a tag occurs twice, the last element counts.
     """
 
     __slots__ = ("_big", "_charsets", "_entries", "_listing", "_parent", "transfer_syntax")
@@ -66,7 +65,7 @@ class Header:
 
     @property
     def extent(self) -> tuple[int, int]:
-        """How many elements and items the whole data set has, and its bytes without long values."""
+        """Of the whole data set: the number of elements and items, and its bytes without long values."""
         return len(self._listing.keys), self._listing.walked
 
     @property
@@ -111,7 +110,7 @@ class Header:
         return None if entry is None else self._element(tag, entry)
 
     def raw(self, attribute: int | str) -> bytes | None:
-        """The value field as sent; None when absent."""
+        """The value field as stored; None when the element is absent."""
         entry = self._entries.get(tag_of(attribute))
         if entry is None:
             return None
@@ -120,7 +119,7 @@ class Header:
     def text(self, attribute: int | str) -> str | None:
         """All values joined by backslashes, without padding; numbers in decimal, AT in hexadecimal.
 
-        None when absent, and for sequences and binary values, which have no text.
+        None when the element is absent, a sequence or binary.
         """
         tag = tag_of(attribute)
         entry = self._entries.get(tag)
@@ -145,7 +144,7 @@ class Header:
         return parsed(self._bounded(entry), vr, self.charsets, self._big)
 
     def fields(self, most: int) -> Iterator[tuple[int, str, bytes | None]]:
-        """Tag, VR and value field of each element, tags rising; None for a value longer than `most` bytes."""
+        """Tag, VR and value field of each element in tag order; None for one longer than `most` bytes."""
         listing, entries = self._listing, self._entries
         offsets, lengths, keys, read = listing.offsets, listing.lengths, listing.keys, listing.read
         for tag in sorted(entries):
@@ -160,11 +159,11 @@ class Header:
         return list(self.each_item(attribute))
 
     def each_item(self, attribute: int | str) -> Iterator[Header]:
-        """The same one by one, for sequences that may be long."""
+        """`items`, one at a time, for sequences that may be long."""
         return map(self._item, self._item_entries(attribute))
 
     def item(self, attribute: int | str, number: int) -> Header | None:
-        """One item, counted from 0; None when it, or the sequence, is not there."""
+        """One item, counted from 0; None when there is no such item or no such sequence."""
         entry = next(islice(self._item_entries(attribute), number, None), None)
         return None if entry is None else self._item(entry)
 
@@ -200,7 +199,7 @@ class Header:
         return vr if len(vr) == 2 else self._unambiguous(vr, entry)
 
     def _unambiguous(self, vr: str, entry: int) -> str:
-        """What PS3.6 leaves open, by the rules of PS3.5 Annex A.1 and PS3.3 §C.11.1.1."""
+        """Resolve a VR that depends on other attributes (PS3.5 Annex A.1, PS3.3 §C.11.1.1)."""
         if vr == "OB or OW":
             return "OB" if entry in self._listing.fragments else "OW"
         if vr == "US or SS":
@@ -210,7 +209,7 @@ class Header:
         return "OW"
 
     def _signed(self) -> bool:
-        """Pixel Representation of this data set, or of the nearest one around that has it."""
+        """Whether Pixel Representation, here or in the nearest enclosing data set, says signed."""
         level: Header | None = self
         while level is not None:
             if found := level.values(_PIXEL_REPRESENTATION):
@@ -227,7 +226,7 @@ def _joined(raw: bytes, vr: str, charsets: tuple[str, ...], big: bool) -> str:
 
 _SHORT = 64  # bytes
 _remembered = lru_cache(maxsize=4096)(_joined)
-"""What one image says, the next one of its series mostly says too. At most some 2 MiB."""
+"""Images of a series repeat most short values, so decoded ones are cached: at most some 2 MiB."""
 
 
 def index(listing: Listing, first: int, stop: int) -> dict[int, int]:

@@ -34,14 +34,14 @@ class ImagePixel:
 
 @dataclass(frozen=True, slots=True)
 class DecodedFrame:
-    """One uncompressed frame, little endian, and the attributes that describe it now."""
+    """One uncompressed frame, little endian, and the attributes that describe it after decoding."""
 
     image: ImagePixel
     data: bytes
 
 
 def number(header: Header, attribute: int | str, default: int) -> int:
-    """The attribute's first value when it is an integer."""
+    """The attribute's first value if it is an integer, else `default`."""
     values = header.values(attribute)
     return values[0] if values and isinstance(values[0], int) else default
 

@@ -1,13 +1,12 @@
 """The DICOM JSON Model of a header (PS3.18 Annex F).
 
-Choices the standard leaves open (§F.2.3, note 2): DS are the strings that were sent, which a number
-could not always hold to the last digit; IS are numbers where they are well-formed, else strings; SV
-and UV beyond 2⁵³ are strings, as a JavaScript number would not hold them. Empty
-attributes have no Value, an empty one among several is null. Group lengths are left out, text is
-Unicode and Specific Character Set says so.
+Choices that the standard leaves open (§F.2.3, note 2): a DS is the string that was sent, since a number
+might lose digits; an IS is a number if well-formed, else a string; SV and UV beyond 2⁵³ are strings, since
+JavaScript numbers are not exact there. Empty attributes have no Value; an empty value among several is
+null. Group lengths are left out. Text is Unicode, and Specific Character Set says so.
 
-Text is written at once, attribute by attribute, without a tree of objects first. Most attributes of
-an image are those of the image before, so short ones are remembered as they were written.
+The text is written directly, attribute by attribute, without building a tree of objects. Images of a
+series repeat most of their short attributes, so those are cached in their written form.
 
 Recursion goes no deeper than `Limits.depth`, which the reader has enforced.
 """
@@ -31,29 +30,29 @@ from pacs.dicom.values import Value, parsed, strings
 Path = tuple[int, ...]
 """From the data set down to an element: tag, or tag, item counted from 0, tag, …"""
 Bulk = Callable[[Path, Element], str | None]
-"""The URI of a value too big for JSON; None to leave the value out."""
+"""Gives the URI of a value too large for JSON, or None to leave the value out."""
 BulkText = Callable[[Path, Element], bytes | None]
-"""The same, already as a JSON string with its quotes."""
+"""The same, as a quoted JSON string."""
 
 BULK_THRESHOLD = 1024
 """Bytes of a binary value above which `Bulk` is asked."""
 _LONG = 1 << 16
-"""The same for text, numbers and lookup tables, which viewers expect in their place: a report's
-text, a contour, what the pixels are shown by. No other VR can be so long in explicit VR."""
+"""The same for text, numbers and lookup tables, which viewers expect inline: the text of a report, a
+contour, a lookup table."""
 _LOOKUP_TABLES = frozenset({0x00283006, *range(0x00281201, 0x00281205), *range(0x00281221, 0x00281224)})
 _REMEMBERED = 64
-"""Bytes of a value that is remembered at most."""
+"""The longest value, in bytes, whose written form is cached."""
 _GROUPS = ("Alphabetic", "Ideographic", "Phonetic")
 _EXACT = 1 << 53
 
 
 def no_bulk(path: Path, element: Element) -> None:
-    """Leaves all bulk data out."""
+    """A `Bulk` that leaves out all bulk data."""
 
 
 def to_json(header: Header, bulk: Bulk = no_bulk, bulk_threshold: int = BULK_THRESHOLD) -> dict[str, Any]:
-    """`bulk` is asked for binary values longer than `bulk_threshold` bytes, for pixel data of any length,
-    and for other values longer than 64 KiB and that.
+    """`bulk` is called for pixel data of any length, for binary values longer than `bulk_threshold` bytes,
+    and for other values longer than both that and 64 KiB.
     """
 
     def text(path: Path, element: Element) -> bytes | None:
@@ -70,7 +69,7 @@ def items_to_json(items: Iterable[Header]) -> list[dict[str, Any]]:
 
 
 def json_text(header: Header, bulk: BulkText = no_bulk, bulk_threshold: int = BULK_THRESHOLD) -> bytes:
-    """What `to_json` gives, in UTF-8."""
+    """The same as `to_json`, as UTF-8 text."""
     return _Writing(bulk, bulk_threshold).data_set(header, ())
 
 
@@ -114,7 +113,7 @@ def _attribute(tag: int, vr: str, value: bytes) -> bytes:
 
 
 def _short(tag: int, vr: str, raw: bytes, charsets: tuple[str, ...], big: bool) -> bytes:
-    """An attribute that is no sequence and whose value is not bulk data."""
+    """An attribute that is not a sequence and whose value is inline."""
     if not raw:
         return _attribute(tag, vr, b"")
     if vr in BINARY_VRS:

@@ -13,22 +13,22 @@ class Limits:
     """`depth`: nested sequences. The content trees of real reports stay below 40; pydicom, which
     later reads what is accepted here, overruns Python's stack near 250.
 
-    `elements`: elements and items in all, 24 bytes of memory each. A sparsely tiled slide with
-    100,000 frames has about two million.
+    `elements`: all elements and items, 24 bytes of memory each. A sparsely tiled slide with 100,000
+    frames has about two million.
 
-    `width`: elements of one data set or item, which get an index of their own when it is looked at.
+    `width`: elements of one data set or item, which are indexed when it is accessed.
 
-    `fragments`: of encapsulated values; 16 bytes each, for a while several times.
+    `fragments`: fragments of encapsulated values, 16 bytes each, several times that while they are read.
 
-    `header_bytes`: what has to be walked through, that is everything but values longer than a
-    read-ahead window, which are jumped over unread. The contours of a large structure set take 200 MiB.
+    `header_bytes`: bytes that must be walked through: all but values longer than the read-ahead window,
+    which are skipped unread. The contours of a large structure set take 200 MiB.
 
-    `inflated_bytes`: of a deflated data set; beyond `inflate_free_bytes` also no more than
-    `inflate_ratio` times its deflated size. An honest empty segmentation deflates by nearly as
-    much as a bomb (1032 : 1 at most), but is small.
+    `inflated_bytes`: inflated size of a deflated data set; beyond `inflate_free_bytes` it may also be no
+    more than `inflate_ratio` times the deflated size. An honest empty segmentation compresses nearly as
+    well as a bomb (at most 1032 : 1), but is small.
 
-    `reserve`: bytes of the disk that stay free when more is made of an object than memory holds;
-    it goes to `scratch_folder`, or where the system keeps temporary files.
+    `reserve`: bytes of disk space that must stay free when an object is expanded to a temporary file,
+    which goes to `scratch_folder`, or to the system's temporary folder.
     """
 
     depth: int = 128

@@ -1,11 +1,11 @@
-"""The one loop that lists the elements of a data set (PS3.5 §7), without recursion and in bounded memory.
+"""Lists the elements of a data set in one loop (PS3.5 §7), without recursion and in bounded memory.
 
-Three parallel arrays hold, in the order of the stream, each element and each item: what it is, where
-its value begins, how long that is. Offsets rise, so the children of an entry are those behind it up
-to its end. Nothing is decoded, and values longer than a window are never read.
+Three parallel arrays hold each element and item in stream order: its key, the offset of its value, the
+length of its value. Offsets ascend, so the children of an entry are the entries after it, up to its end.
+Nothing is decoded, and values longer than the window are never read.
 
-What real writers get wrong is read as meant where that is clear: missing delimiters, item lengths that
-do not add up, implicit VR inside explicit, unknown VRs, values cut off by the end of the stream.
+Frequent errors of real writers are tolerated where the intention is clear: missing delimiters, wrong item
+lengths, implicit VR inside explicit VR, unknown VRs, values cut off by the end of the stream.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from pacs.errors import LimitExceeded
 WINDOW = 64 * 1024
 LONGEST_HEADER = 12
 _PAD = 16
-"""Zeros behind a window, so that the last header of a stream can be unpacked whole."""
+"""Zeros after the window, so that a header at the very end of the stream can be unpacked."""
 _CREATOR = 64  # characters of an LO
 _VALUE_COST = 64  # fragments that take as much memory as one more encapsulated value
 
@@ -45,15 +45,15 @@ _LENGTH = (Struct("<L").unpack_from, Struct(">L").unpack_from)
 _STRUCTURAL = frozenset({SQ, UN})
 _DELIMITERS = frozenset({ITEM, ITEM_DELIMITATION, SEQUENCE_DELIMITATION})
 _UN_AS_KNOWN = 0xFFFF
-"""A public attribute sent as UN has its own VR again when shorter; longer ones are UN because they
-did not fit a 16-bit length (PS3.5 §6.2.2), and are bulk data anyway."""
+"""A public attribute sent as UN gets its own VR back if its value is shorter than this. Longer ones are UN
+because their length does not fit 16 bits (PS3.5 §6.2.2)."""
 
 
 class _Frame:
-    """A data set (the outermost or an item) or a sequence that is being listed.
+    """A data set (the outermost, or an item) or a sequence that is being listed.
 
-    `end` is where it should end; `hard_end` is what nothing in it may cross: the end of the stream
-    or of the nearest sequence of defined length. `open_ended`: its own length is undefined.
+    `end`: where it should end. `hard_end`: what nothing inside may cross, the end of the stream or of the
+    nearest enclosing sequence of defined length. `open_ended`: its own length is undefined.
     """
 
     __slots__ = ("big", "creators", "end", "entry", "hard_end", "implicit", "is_sequence", "open_ended")
@@ -70,9 +70,9 @@ class _Frame:
 
 
 class Listing:
-    """The entries of one data set: `keys[i]` is tag << 8 | code of the VR.
+    """The entries of one data set. `keys[i]` is `tag << 8 | code of the VR`.
 
-    For an item, the code says whether its numbers are big endian.
+    For an item, the code is 1 if its numbers are big endian, else 0.
     """
 
     def __init__(self, source: Source, start: int, limits: Limits) -> None:
@@ -99,7 +99,7 @@ class Listing:
         return self.source.read_at(offset, length)
 
     def after(self, entry: int) -> int:
-        """The entry behind `entry` and all that it holds."""
+        """The entry that follows `entry` and everything inside it."""
         key = self.keys[entry]
         if key & 0xFF != SQ and key >> 8 != ITEM:
             return entry + 1
@@ -107,7 +107,7 @@ class Listing:
 
     @property
     def walked(self) -> int:
-        """Bytes of the data set without values longer than a window."""
+        """Bytes walked through so far: all but values longer than the window."""
         return self._pos - self._start - self._jumped
 
     def fill(self, implicit: bool, big: bool) -> None:
@@ -122,7 +122,7 @@ class Listing:
         self._window = b""
 
     def _refill(self) -> None:
-        """Move the window to the current position; here the bounds on the walk are checked."""
+        """Move the window to the current position, and check the limits on the walk."""
         limits = self.limits
         if len(self.keys) > limits.elements:
             raise LimitExceeded(f"the data set has more than {limits.elements} elements")
@@ -136,14 +136,14 @@ class Listing:
         self._last = len(data) if self._pos + len(data) >= self._end else len(data) - LONGEST_HEADER
 
     def _at(self, pos: int) -> int:
-        """Where in the window `pos` is; a whole element header can be unpacked there."""
+        """The index of `pos` in the window, where a whole element header can be unpacked."""
         if pos - self._base > self._last:
             self._pos = pos
             self._refill()
         return pos - self._base
 
     def _peek(self, pos: int, big: bool) -> tuple[int, int, int]:
-        """Group, element and length of the header at `pos`, read as if it had no VR."""
+        """Group, element and length of the header at `pos`, read as implicit VR."""
         at = self._at(pos)
         header: tuple[int, int, int] = _IMPLICIT[big](self._window, at)
         return header
@@ -155,7 +155,10 @@ class Listing:
         return len(self.keys) - 1
 
     def _list_elements(self, frame: _Frame) -> None:
-        """List until the data set of `frame` ends (it is closed then) or a sequence is opened."""
+        """List elements until the data set of `frame` ends, which closes it, or a sequence is opened.
+
+        The inner loop handles only elements of defined length without children; it is the hot path.
+        """
         implicit, end, creators = frame.implicit, frame.end, frame.creators
         unpack_explicit, unpack_implicit = _EXPLICIT[frame.big], _IMPLICIT[frame.big]
         add_key, add_offset, add_length = self.keys.append, self.offsets.append, self.lengths.append
@@ -191,7 +194,7 @@ class Listing:
         self._close(frame, self._pos)
 
     def _uncommon(self, frame: _Frame, tag: int, at: int) -> bool:
-        """An element the short way cannot list. True when a frame was opened or closed."""
+        """An element that the inner loop cannot handle. True when a frame was opened or closed."""
         if tag in _DELIMITERS:
             return self._delimiter(frame, tag)
         code, value, length = self._header(frame, tag, at)
@@ -217,7 +220,7 @@ class Listing:
         return False
 
     def _header(self, frame: _Frame, tag: int, at: int) -> tuple[int, int, int]:
-        """VR code, offset of the value, length of the element at the current position."""
+        """VR code, value offset and value length of the element at the current position."""
         pos, window = self._pos, self._window
         long_length: int = _LENGTH[frame.big](window, at + 8)[0]
         implicit_length: int = _LENGTH[frame.big](window, at + 4)[0]
@@ -233,10 +236,10 @@ class Listing:
     def _unknown_vr(
         self, frame: _Frame, tag: int, vr: bytes, lengths: tuple[int, int, int]
     ) -> tuple[int, int, int]:
-        """A VR that no edition knows: take the form of header behind which an element follows.
+        """A VR that is not in the standard: choose the header form after which a plausible element follows.
 
-        Letters may be a VR to come, which has a 32-bit length behind two zeros; some writers give
-        their own a short one. Anything else is a writer that changed over to implicit VR, or `??`.
+        Two capital letters may be a future VR, with two zero bytes and a 32-bit length, or a writer's
+        private VR with a 16-bit length. Anything else is implicit VR, or `??` in place of a VR.
         """
         short_length, long_length, implicit_length = lengths
         short = UN, self._pos + 8, short_length
@@ -249,7 +252,7 @@ class Listing:
         return implicit
 
     def _goes_on(self, frame: _Frame, tag: int, header: tuple[int, int, int]) -> bool:
-        """Behind such an element is one of a higher tag, a delimiter or the end."""
+        """Whether an element with this header is followed by a higher tag, a delimiter or the end."""
         _, value, length = header
         stop = value + length
         if length == UNDEFINED or stop + 8 > frame.end:
@@ -258,7 +261,7 @@ class Listing:
         return int(group << 16 | element) > tag
 
     def _known_code(self, frame: _Frame, tag: int) -> int:
-        """The VR of what came without one or as UN, from the dictionaries."""
+        """The VR from the dictionaries, for an element without VR or with UN."""
         code = PUBLIC_CODES.get(tag)
         if code is not None:
             return code
@@ -288,7 +291,7 @@ class Listing:
         return False
 
     def _items_big(self, frame: _Frame, value: int) -> bool:
-        """A sequence sent as UN is little endian even inside big endian (PS3.5 §6.2.2)."""
+        """A sequence sent as UN is little endian even in a big endian data set (PS3.5 §6.2.2)."""
         at = self._at(value)
         return frame.big and self._window[at : at + 2] != b"\xfe\xff"
 
@@ -313,7 +316,7 @@ class Listing:
         if tag == ITEM:
             self._open_item(sequence, pos + 8, length)
         elif tag == ITEM_DELIMITATION:
-            self._pos = pos + 8  # behind an item that had a length
+            self._pos = pos + 8  # superfluous: the item had a defined length
         else:
             delimited = tag == SEQUENCE_DELIMITATION
             if not sequence.open_ended:
@@ -328,7 +331,7 @@ class Listing:
         end = hard_end if length == UNDEFINED else min(value + length, hard_end)
         implicit = sequence.implicit
         if not implicit and value + 8 <= end:
-            # Sequences inside explicit VR may be implicit, sent as UN or not (PS3.5 §6.2.2).
+            # Items in an explicit VR data set may be implicit VR, and not only in UN (PS3.5 §6.2.2).
             at = self._at(value)
             group, _, vr, _ = _EXPLICIT[sequence.big](self._window, at)
             implicit = group != ITEM >> 16 and not (vr.isalpha() and vr.isupper())
@@ -338,7 +341,7 @@ class Listing:
         self._pos = value
 
     def _delimiter(self, frame: _Frame, tag: int) -> bool:
-        """A delimiter among the elements of a data set: it ends its item, or is astray."""
+        """A delimiter among the elements of a data set: it ends the item, or is stray and skipped."""
         pos = self._pos
         if frame.entry < 0:
             self._pos = pos + 8
@@ -350,7 +353,7 @@ class Listing:
         return True
 
     def _close(self, frame: _Frame, end: int) -> None:
-        """The content of `frame` ends at `end`. Still open-ended means that a delimiter is missing."""
+        """The content of `frame` ends at `end`. If it is still open-ended, its delimiter is missing."""
         self._stack.pop()
         if frame.open_ended and frame.hard_end == self._end:
             self.truncated = True

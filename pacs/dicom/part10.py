@@ -1,4 +1,4 @@
-"""The DICOM file format around a data set (PS3.10 §7), as it should be and as it is found."""
+"""The DICOM file format around a data set (PS3.10 §7): read as it occurs, written as it should be."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ EXPLICIT_BIG = "1.2.840.10008.1.2.2"
 SOP_CLASS, SOP_INSTANCE, TRANSFER_SYNTAX = 0x00020002, 0x00020003, 0x00020010
 _CLASS_UID, _VERSION_NAME = 0x00020012, 0x00020013
 _MAX_META = 1 << 20
-"""Bytes in which meta information must end; real ones take a few hundred."""
+"""The meta information must end within this many bytes; usually it has a few hundred."""
 _MAX_VALUE = 1024
 _FIRST_ELEMENTS = frozenset({0x0000, 0x0001, 0x0005, 0x0008, 0x0010, 0x0012, 0x0014, 0x0016})
 
 
 @dataclass(frozen=True, slots=True)
 class Part10:
-    """`meta`: File Meta Information as text by tag, binary values left out."""
+    """`meta`: the File Meta Information as text by tag, without binary values."""
 
     transfer_syntax: str
     dataset_offset: int
@@ -50,14 +50,14 @@ class Part10:
 
     @property
     def is_dicomdir(self) -> bool:
-        """A table of contents of a medium (PS3.3 Annex F), which is not an instance."""
+        """Whether this is the directory of a medium (PS3.3 Annex F), which is not an instance."""
         return self.media_storage_sop_class == MEDIA_STORAGE_DIRECTORY
 
 
 def read_part10(source: Source, limits: Limits = DEFAULT) -> Part10:
-    """Where the data set begins and how it is encoded. `InvalidDataSet` when this is not DICOM.
+    """Where the data set begins and how it is encoded. `InvalidDataSet` when the file is not DICOM.
 
-    Only the head of the file is looked at, so `source` may be the file's first mebibyte.
+    Only the beginning of the file is read, so `source` may be its first mebibyte.
     """
     head = source.read_at(0, min(_MAX_META, limits.header_bytes) + len(PREAMBLE) + len(PREFIX))
     has_preamble = head[128:132] == PREFIX and not _begins_data_set(head)
@@ -73,16 +73,16 @@ def read_part10(source: Source, limits: Limits = DEFAULT) -> Part10:
 
 
 def _begins_data_set(head: bytes) -> bool:
-    """Is this a data set without preamble in which `DICM` happens to stand at 128?"""
+    """Whether this is a data set without preamble that happens to contain `DICM` at offset 128."""
     group, element = struct.unpack("<HH", head[:4])
     return group in (2, 8) and element in _FIRST_ELEMENTS and _guess(head[:8]) is not None
 
 
 def _meta(head: bytes, start: int) -> tuple[dict[int, str], int]:
-    """Group 2 from `start` on, and where it ends.
+    """The elements of group 2 from `start` on, and where they end.
 
-    Its group length is not trusted: the group ends where another one begins. It is explicit VR
-    little endian, but implicit VR occurs.
+    The group length is not trusted: the group ends where another one begins. It should be Explicit VR
+    Little Endian, but implicit VR occurs.
     """
     meta: dict[int, str] = {}
     pos = start
@@ -109,9 +109,9 @@ def _meta(head: bytes, start: int) -> tuple[dict[int, str], int]:
 
 
 def _guess(head: bytes) -> str | None:
-    """The transfer syntax of a data set that nothing announces, by its first element; None for none.
+    """The transfer syntax of a data set without meta information, judged by its first element.
 
-    A deflated one cannot be told from noise, so nobody may leave that away.
+    None when it does not look like DICOM. A deflated data set cannot be recognised.
     """
     if len(head) < 8:
         return None
@@ -126,10 +126,9 @@ def _guess(head: bytes) -> str | None:
 
 
 def part10_prefix(sop_class_uid: str, sop_instance_uid: str, transfer_syntax: str) -> bytes:
-    """Preamble and meta information of a data set received bare. Equal arguments, equal bytes.
+    """Preamble and meta information for a data set received without them. Equal arguments give equal bytes.
 
-    Nothing of the association is in it (no AE titles, no time): who sent the same object twice
-    sent the same file.
+    Nothing depends on the association (no AE titles, no time), so an object sent twice is the same file.
     """
     group = b"".join((
         struct.pack("<HH2sxxLH", 2, 1, b"OB", 2, 0x0100),  # File Meta Information Version 00\01

@@ -1,4 +1,4 @@
-"""Reading a data set's header: bounded, without recursion, whatever the bytes."""
+"""Reading the elements of a data set: bounded in time and memory and without recursion, for any input."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DEFLATED = frozenset({"1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95"})
 """Deflated Explicit VR, and JPIP Referenced Deflate."""
 EXPLICIT_BIG = "1.2.840.10008.1.2.2"
 IMPLICIT = frozenset({IMPLICIT_LITTLE, "1.2.840.113619.5.2"})
-"""The second one is GE's private one, whose pixels alone are big endian."""
+"""Implicit VR, and GE's private syntax, in which only the pixels are big endian."""
 
 
 def is_deflated(transfer_syntax: str) -> bool:
@@ -27,8 +27,8 @@ def is_deflated(transfer_syntax: str) -> bool:
 def read_header(source: Source, transfer_syntax: str, start: int = 0, limits: Limits = DEFAULT) -> Header:
     """List the data set that begins at `start` and ends with the source.
 
-    A transfer syntax that the first element contradicts is read as what is there. `InvalidDataSet`
-    when nothing is, `LimitExceeded` when there is too much.
+    If the first element contradicts the transfer syntax, the element is believed. `InvalidDataSet` when
+    there are no elements, `LimitExceeded` beyond `limits`.
     """
     inflated = InflatedSource(source, start, limits) if is_deflated(transfer_syntax) else None
     if inflated is not None:
@@ -44,10 +44,10 @@ def read_header(source: Source, transfer_syntax: str, start: int = 0, limits: Li
 
 
 def _encoding(head: bytes, transfer_syntax: str) -> tuple[bool, bool]:
-    """(implicit VR, big endian) as the transfer syntax says, unless the first element knows better.
+    """(implicit VR, big endian) as the transfer syntax says, unless the first element contradicts it.
 
-    The bytes of a VR where a length should be would make that element 16 KiB long at least, and
-    no data set begins with one of those; nor with a group whose lower byte is zero.
+    Two letters where implicit VR has a length would mean a first element of 16 KiB or more, and no data
+    set begins with one; nor does any begin with a group number whose lower byte is zero.
     """
     implicit = transfer_syntax in IMPLICIT
     big = transfer_syntax == EXPLICIT_BIG

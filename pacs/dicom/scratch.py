@@ -1,6 +1,6 @@
-"""Bytes that are made to be read again: in memory while they are few, else in a file without a name.
+"""Temporary storage for bytes that are written once and then read: in memory, or in an unnamed file if many.
 
-The file keeps what the spool keeps: a part of its disk stays free.
+Like the spool, the file leaves a reserve of disk space free.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Scratch:
-    """`StorageFull` instead of a write that would touch `limits.reserve`, or finds no room at all."""
+    """`StorageFull` when a write would use up `limits.reserve`, or when the disk is full."""
 
     def __init__(self, limits: Limits = DEFAULT) -> None:
         self._reserve = limits.reserve
@@ -42,7 +42,7 @@ class Scratch:
             self._file.write(data)
 
     def read_at(self, offset: int, length: int) -> bytes:
-        with _full_disk():  # what was written may go to the disk only now
+        with _full_disk():  # buffered writes may reach the disk only now
             self._file.seek(offset)
         return self._file.read(max(length, 0))
 

@@ -1,4 +1,4 @@
-"""Where a data set's bytes come from. Readers ask for ranges; nothing here holds a whole object."""
+"""Where the bytes of a data set come from: read in ranges, so no object is held in memory whole."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class BytesSource:
 
 
 class FileSource:
-    """A file, by path (then closed on leaving the context) or by a descriptor that stays the caller's."""
+    """A file: opened by path and then closed here, or given as a descriptor that the caller closes."""
 
     def __init__(self, file: int | str | Path) -> None:
         self._owned = not isinstance(file, int)
@@ -66,11 +66,11 @@ class FileSource:
 
 
 class InflatedSource:
-    """A deflated data set (PS3.5 §A.5) as the bytes it stands for; offsets are of those.
+    """The inflated bytes of a deflated data set (PS3.5 §A.5); offsets refer to these.
 
-    The deflated stream runs from `start` to the end of `source`. It is inflated once, on
-    construction, in constant memory. `truncated`: the stream ends early or is damaged; what came
-    out before is there. `LimitExceeded` when it grows past `limits`.
+    The deflated stream runs from `start` to the end of `source`. It is inflated once, on construction, in
+    constant memory. `truncated`: the stream ends early or is damaged; what was inflated before that is
+    available. `LimitExceeded` when the result exceeds `limits`.
     """
 
     def __init__(self, source: Source, start: int = 0, limits: Limits = DEFAULT) -> None:
@@ -124,14 +124,14 @@ class InflatedSource:
 
 
 def _window_bits(head: bytes) -> int:
-    """Raw deflate is the standard; some writers send a zlib stream (RFC 1950) instead."""
+    """For raw deflate, as the standard has it, or for a zlib stream (RFC 1950), as some writers send it."""
     zlib_stream = len(head) == 2 and head[0] & 0x0F == 8 and int.from_bytes(head) % 31 == 0
     return zlib.MAX_WBITS if zlib_stream else -zlib.MAX_WBITS
 
 
 class ReadAhead:
-    """Reads a whole window where a short range is asked for: walking through an object in a remote
-    store element by element then takes a request for each window, not for each element."""
+    """Reads a whole window when a short range is asked for, so that walking through an object in a remote
+    store takes one request for each window rather than one for each element."""
 
     def __init__(self, source: Source, window: int = CHUNK) -> None:
         self._source = source

@@ -1,4 +1,4 @@
-"""A value field's bytes as text and numbers (PS3.5 §6.2)."""
+"""Decoding a value field to text or numbers (PS3.5 §6.2)."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _SIZES = {vr: Struct("<" + form).size for vr, form in _NUMBERS.items()}
 _WHOLE = frozenset({"LT", "ST", "UR", "UT"})
 """One value, backslashes and leading spaces included."""
 _BOTH_SIDES = frozenset({"AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "SH", "TM", "UI"})
-"""Spaces before a value are padding too; of all others those behind it alone are."""
+"""VRs in which leading spaces are padding too; in all others only trailing ones are."""
 _PADDING = " \0"
 _NAME_PADDING = " \0="
-"""Trailing component groups may be left away (PS3.5 §6.2.1.1), but some writers do not."""
+"""Empty trailing component groups should be omitted (PS3.5 §6.2.1.1), but some writers send them."""
 STRING_VRS = _WHOLE | _BOTH_SIDES | TEXT_VRS
 NUMBER_VRS = frozenset(_NUMBERS)
 
@@ -39,7 +39,7 @@ def strings(raw: bytes, vr: str, charsets: tuple[str, ...]) -> list[str]:
 
 
 def numbers(raw: bytes, vr: str, big: bool) -> list[int | float]:
-    """The values of a binary number VR; bytes beyond the last whole one are dropped."""
+    """The values of a binary number VR; an incomplete last one is dropped."""
     count = len(raw) // _SIZES[vr]
     return list(unpack(f"{'>' if big else '<'}{count}{_NUMBERS[vr]}", raw[: count * _SIZES[vr]]))
 
@@ -51,7 +51,7 @@ def tags(raw: bytes, big: bool) -> list[str]:
 
 
 def integer(text: str) -> Value:
-    """An IS as number; as text when it is none, or one that JSON's readers would not hold (2⁵³)."""
+    """An IS as a number; as text when it is not one, or beyond 2⁵³, where JSON readers lose precision."""
     try:
         number = int(text)
     except ValueError:
@@ -63,7 +63,7 @@ def integer(text: str) -> Value:
 
 
 def decimal(text: str) -> Value:
-    """A DS as number; as text when it is none, or none that JSON has."""
+    """A DS as a number; as text when it is not one, or not finite."""
     try:
         number = float(text)
     except ValueError:

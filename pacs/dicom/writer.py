@@ -1,4 +1,4 @@
-"""Writing small data sets: identifiers of queries, command sets, structured answers (PS3.5 §7)."""
+"""Writing small data sets, such as identifiers and responses (PS3.5 §7)."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pacs.dicom.dictionary import TEXT_VRS
 from pacs.dicom.encoding import Encoding, deflated, encoding_of
 
 WriteElement = tuple[int, str, Any]
-"""Tag, VR, value. A value is text (several joined by backslashes), bytes as they are, a number, a
-list of texts or numbers, None for empty; for SQ a list of items, each an iterable of elements."""
+"""Tag, VR, value. A value is text (several values joined by backslashes), raw bytes, a number, a list of
+texts or numbers, or None for empty; for SQ a list of items, each an iterable of elements."""
 
 _NUMBERS = {"FD": "d", "FL": "f", "SL": "l", "SS": "h", "SV": "q", "UL": "L", "US": "H", "UV": "Q"}
 
@@ -20,10 +20,10 @@ _NUMBERS = {"FD": "d", "FL": "f", "SL": "l", "SS": "h", "SV": "q", "UL": "L", "U
 def encode_dataset(
     elements: Iterable[WriteElement], transfer_syntax: str, charsets: Sequence[str] = ()
 ) -> bytes:
-    """The data set's bytes, in the order of the tags.
+    """The data set's bytes, in order of tags.
 
-    `charsets` is how text is encoded; the caller adds Specific Character Set itself.
-    `UnicodeEncodeError` when it does not suffice, `ValueError` for a number that its VR cannot hold.
+    `charsets`: how text is encoded; the caller adds Specific Character Set. `UnicodeEncodeError` when it
+    does not suffice, `ValueError` for a number that its VR cannot hold.
     """
     encoding = encoding_of(transfer_syntax)
     data = _data_set(elements, encoding, tuple(charsets))
@@ -63,5 +63,5 @@ def _field(values: Sequence[Any], vr: str, order: str, charsets: tuple[str, ...]
 
 
 def _parts(value: Any) -> list[Any]:
-    """Numbers may come as text, as the index holds them."""
+    """The index holds numbers as text, several joined by backslashes."""
     return [part for part in value.split("\\") if part.strip()] if isinstance(value, str) else [value]
