@@ -317,3 +317,16 @@ class Limit(Peer):
 
     def command(self, store: Path) -> list[str]:
         return ["storescp", "-q", "--fork", "--ignore", "-aet", self.aet, str(self.port)]
+
+
+class Least(Peer):
+    """What every archive in Python does before it answers, and nothing else: see `bench.least`."""
+
+    name = "least"
+    aet = "LEAST"
+
+    def command(self, store: Path) -> list[str]:
+        return [sys.executable, "-m", "bench.least", str(store), str(self.port)]
+
+    def environment(self, store: Path) -> dict[str, str]:
+        return dict(os.environ)  # it sees to TCP_NODELAY itself

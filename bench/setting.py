@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 
-from bench.peers import Limit, Orthanc, Ours, Peer
+from bench.peers import Least, Limit, Orthanc, Ours, Peer
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Setting:
         return [self.ours(), *rival]
 
     def all(self) -> list[Peer]:
-        return [*self.archives(), Limit(self.room, self.library)]
+        return [*self.archives(), Least(self.room, None), Limit(self.room, self.library)]
 
     def describe(self) -> str:
         cpu = next((line for line in _read("/proc/cpuinfo") if line.startswith("model name")), "?: ?")
@@ -73,11 +73,12 @@ class Row:
         return statistics.median(times) if times else None
 
     def cells(self) -> list[str]:
-        ours, rival, limit = (self.median(peer.name) for peer in (Ours, Orthanc, Limit))
-        return [self.work, _time(ours), _time(rival), _time(limit), _ratio(rival, ours), _ratio(ours, limit)]
+        ours, rival, least, limit = (self.median(peer.name) for peer in (Ours, Orthanc, Least, Limit))
+        times = map(_time, (ours, rival, least, limit))
+        return [self.work, *times, _ratio(rival, ours), _ratio(rival, least), _ratio(ours, limit)]
 
 
-HEADING = ["work", "ours", "Orthanc", "limit", "Orthanc / ours", "ours / limit"]
+HEADING = ["work", "ours", "Orthanc", "least", "limit", "Orthanc / ours", "Orthanc / least", "ours / limit"]
 
 
 def take_turns(work: str, runs: int, peers: Sequence[Peer], measure: Callable[[Peer], float]) -> Row:
