@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -42,17 +43,25 @@ def test_whoever_asks_is_told(world: World) -> None:
     """Its connections lie idle, or are new. Who associates only now is refused for now, or by C-STORE."""
     web, modality = world.web, Modality(world.server.dimse_port, generate_uid())
     assert web.get(STUDIES).status_code == 200
+
+    def associates_only_now() -> None:
+        with suppress(ConnectionError):  # or it is rejected at once: temporary congestion
+            modality.send(1)
+
     with Association(("127.0.0.1", modality.port), "PACS", CTImageStorage) as association:
         slice_, refused = small_ct(modality.study, modality.series), small_ct(modality.study, modality.series)
         assert association.store(slice_.SOPInstanceUID, [wire_bytes(slice_)]) == 0x0000
-        with world.database.frozen():
-            assert association.store(refused.SOPInstanceUID, [wire_bytes(refused)]) == 0xA700
-            with suppress(ConnectionError):  # or it is rejected at once: temporary congestion
-                modality.send(1)
+        with world.database.frozen(), ThreadPoolExecutor(5) as together:  # each waits for seconds
+            status = together.submit(association.store, refused.SOPInstanceUID, [wire_bytes(refused)])
+            newcomer = together.submit(associates_only_now)
+            reads = together.map(web.get, (STUDIES, f"{STUDIES}/{modality.study}"))
+            stored = together.submit(store, web, *slices(generate_uid(), 1))
+            assert status.result() == 0xA700
+            newcomer.result()
             assert not modality.acknowledged
-            refused_for_now(web.get(STUDIES))
-            refused_for_now(web.get(f"{STUDIES}/{modality.study}"))
-            assert store(web, *slices(generate_uid(), 1)).status_code == 503
+            for answer in reads:
+                refused_for_now(answer)
+            assert stored.result().status_code == 503
             assert world.server.live() and not world.server.ready()
     wait_for(world.server.ready)
     modality.send(1)
