@@ -79,7 +79,7 @@ class InvalidQuery(BadInput):
 
 
 class QueryTooCostly(BadInput):
-    """Too much must be looked through for that: add a key, or a date range."""
+    """The query would read too much of the database: add a matching key or a date range."""
 
     dimse_status = 0xA700
     http_status = 413
@@ -94,7 +94,7 @@ class Unprocessable(BadInput):
 
 
 class UnsupportedMediaType(BadInput):
-    """That media type cannot be taken in here."""
+    """This media type is not supported here."""
 
     http_status = 415
     code = "UNSUPPORTED_MEDIA_TYPE"
@@ -132,7 +132,7 @@ class Conflict(PacsError):
 
 
 class IllegalTransition(Conflict):
-    """That cannot be done in the present state."""
+    """This is not possible in the present state."""
 
     code = "ILLEGAL_TRANSITION"
 
@@ -166,7 +166,7 @@ class DatabaseUnavailable(Unavailable):
 
 
 class BlobVanishing(Unavailable):
-    """The sweep is just removing this blob; publish it again."""
+    """The sweep is removing this blob at this moment; publish it again."""
 
 
 class Damaged(PacsError):
@@ -178,7 +178,7 @@ class Damaged(PacsError):
 
 
 class NotConvertible(PacsError):
-    """The stored encoding cannot be converted without loss to one that the peer takes."""
+    """The stored encoding cannot be converted without loss to one that the peer accepts."""
 
     dimse_status = 0xA900
     http_status = 406
@@ -186,7 +186,7 @@ class NotConvertible(PacsError):
 
 
 class NotAcceptable(PacsError):
-    """None of the media types that the caller takes can be made of this."""
+    """No representation in an accepted media type exists for this resource."""
 
     http_status = 406
     code = "NOT_ACCEPTABLE"
@@ -199,7 +199,7 @@ class RangeNotSatisfiable(PacsError):
     code = "RANGE_NOT_SATISFIABLE"
 
     def __init__(self, size: int = 0) -> None:
-        """`size`: bytes there are."""
+        """`size`: bytes of the whole body."""
         super().__init__()
         self.size = size
 
@@ -211,7 +211,7 @@ class ChangesGone(PacsError):
     code = "CHANGES_GONE"
 
     def __init__(self, seq: int = 0) -> None:
-        """`seq`: the number of the last of them."""
+        """`seq`: the number of the last change that is gone."""
         super().__init__(f"These changes are no longer known; go on with after={seq}." if seq else "")
         self.seq = seq
 

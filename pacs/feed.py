@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """`kind` as `study.received`; `resource` is what it is about; `payload` holds identifiers only."""
+    """`kind`: such as `study.received`. `resource`: what it concerns. `payload`: identifiers only, no PHI."""
 
     seq: int
     at: datetime

@@ -1,7 +1,7 @@
-"""The frames of one stored instance, each by itself: as it lies there, or uncompressed.
+"""The frames of one stored instance, one at a time: as stored, uncompressed, or compressed anew.
 
-Where a frame lies was written down when the instance came (`pacs.dicom.frames`), so a frame is one
-range read; the data set around it is read only for what the index does not say.
+Where each frame lies was recorded at ingest (`pacs.dicom.frames`), so reading a frame is one
+range read; the data set around it is parsed only when decoding needs its attributes.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _unpacked = lru_cache(maxsize=64)(FrameIndex.from_bytes)
 
 
 def frame_index_of(instance: StoredInstance) -> FrameIndex:
-    """`NotFound` when it has no pixels."""
+    """`NotFound` when the instance has no pixel data."""
     if instance.frames is None:
         raise NotFound("this instance has no pixel data")
     return _unpacked(instance.frames)
@@ -45,7 +45,7 @@ def frame_size(index: FrameIndex, frame: int) -> int:
 
 
 class Frames:
-    """Those of an instance that is open in `reader`. They are counted from 0."""
+    """The frames of an instance that is open in `reader`, counted from 0."""
 
     def __init__(self, instance: StoredInstance, reader: BlobReader, transcoder: Transcoder) -> None:
         self._instance = instance
@@ -54,7 +54,7 @@ class Frames:
         self._index = frame_index_of(instance)
 
     def stored(self, frame: int) -> Iterator[bytes]:
-        """The bytes of its fragments, without padding that is known to be some."""
+        """The stored bytes of a frame's fragments, without known padding."""
         source = self._source
         for offset, length in self._index.ranges(frame):
             for start in range(0, length, PIECE):
@@ -65,7 +65,7 @@ class Frames:
                 yield piece
 
     def uncompressed(self, frame: int) -> Iterator[bytes]:
-        """Little endian, beginning on a byte. `NotConvertible` when it cannot be decoded here."""
+        """Little endian, byte-aligned. `NotConvertible` when no codec here decodes it."""
         syntax = self._instance.transfer_syntax
         if syntax not in NATIVE:
             yield self._decoded(frame).data
@@ -77,7 +77,7 @@ class Frames:
             yield from self.stored(frame)
 
     def encoded(self, frame: int, transfer_syntax: str) -> Iterator[bytes]:
-        """Compressed anew. `NotConvertible` when it cannot be decoded, or not be encoded as that."""
+        """Compressed anew. `NotConvertible` when the frame cannot be decoded or encoded so."""
         codecs = self._transcoder.codecs
         if self._instance.transfer_syntax in NATIVE:
             raw = DecodedFrame(image_pixel(self._header), b"".join(self.uncompressed(frame)))
@@ -97,13 +97,15 @@ class Frames:
 
     def _decoded(self, frame: int) -> DecodedFrame:
         if sum(length for _, length in self._index.ranges(frame)) > MAX_COMPRESSED_FRAME:
-            raise NotConvertible("a compressed frame is larger than what is decoded here")
+            raise NotConvertible(
+                f"a compressed frame is larger than the {MAX_COMPRESSED_FRAME} bytes decoded here"
+            )
         image = image_pixel(self._header)
         stored = b"".join(self.stored(frame))
         return self._transcoder.codecs.decode(self._instance.transfer_syntax, image, stored)
 
     def _swapped(self, frame: int) -> bytes:
-        """Numbers are swapped where the pixel data's words are, which a frame may begin within."""
+        """Swapped word by word as the pixel data counts them: a frame may begin in the middle of a word."""
         ((offset, length),) = self._index.ranges(frame)
         ((base, _),) = self._index.ranges(0)
         unit = _unit(self._header)
@@ -115,7 +117,7 @@ class Frames:
         return swapped(words, unit)[first : first + length]
 
     def _shifted(self, frame: int, index: NativeFrames) -> bytes:
-        """Single bits that do not fill their last byte: the next frame begins within it (PS3.5 §8.1.1)."""
+        """Bit-packed frames follow each other without alignment to bytes (PS3.5 §8.1.1)."""
         packed = int.from_bytes(b"".join(self.stored(frame)), "little") >> index.bit_offset(frame)
         return (packed & (1 << index.bits) - 1).to_bytes((index.bits + 7) // 8, "little")
 

@@ -1,4 +1,4 @@
-"""From a data set's header to what the index holds of it. Pure: a header in, values out."""
+"""What the index stores of a data set: its identity and searchable attributes. A header in, values out."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ _SEQUENCES = tuple((a.keyword, a.tag) for a in _SENT if a.matching is Matching.S
 
 
 def is_uid(text: str) -> bool:
-    """Digits and dots, at most 64 (PS3.5 §9.1); leading zeros are let pass, as senders have them."""
+    """Digits and dots, at most 64 (PS3.5 §9.1). Leading zeros are tolerated: some senders write them."""
     return len(text) <= MAX_UID and _UID.fullmatch(text) is not None
 
 
 def identity(header: Header, sop_class_uid: str = "", sop_instance_uid: str = "") -> Identity:
-    """The instance's four UIDs; the two arguments are what the peer announced, if it did.
+    """The instance's four UIDs. The two arguments are what the peer announced; empty when it did not.
 
-    `MissingIdentity` when one is absent or malformed, `DataSetMismatch` when the data set says
-    otherwise than the peer.
+    `MissingIdentity` when one is absent or malformed, `DataSetMismatch` when the data set
+    contradicts the peer.
     """
     found = [(header.text(tag) or "").split("\\")[0] for tag in _IDENTITY]
     for position, (announced, what) in enumerate(
@@ -62,7 +62,7 @@ def identity(header: Header, sop_class_uid: str = "", sop_instance_uid: str = ""
 
 
 def values(header: Header) -> dict[str, Any]:
-    """What the attributes table wants of this data set; absent and empty ones are left out."""
+    """The attributes of `pacs.attributes.TABLE` that this data set has a value for."""
     found: dict[str, Any] = {}
     for keyword, tag, most in _TEXTS:
         text = header.text(tag)

@@ -1,4 +1,4 @@
-"""The keys that matching compares: what ingest stores and what a query's values become, alike.
+"""Match keys: the normalised form that stored values and query values are compared in.
 
 Law: both sides of a comparison pass through the same functions of this module, so that the
 database only ever compares plain strings and integers.
@@ -26,7 +26,7 @@ _INTEGER = re.compile(r"[+-]?\d{1,18}(?:\.0*)?")
 
 
 def normalize(attribute: Attribute, text: str) -> str | int | None:
-    """The key under which a stored value is found; None when there is nothing to find it by.
+    """The key under which a stored value is found; None when the value has none.
 
     Several values become keys joined by a backslash; where only one is allowed, the first counts.
     """

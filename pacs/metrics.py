@@ -1,7 +1,7 @@
-"""What the archive counts, for Prometheus. Labels never name a patient, a tenant or a peer.
+"""Metrics for Prometheus. Labels never name a patient, a tenant or a peer.
 
 With `PROMETHEUS_MULTIPROC_DIR` set before this module is imported, all processes of an installation
-count into one folder and any of them can tell the sum.
+share one folder of counters, and any of them can expose the sums.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ Sample = Callable[[], float | Mapping[str, float]]
 
 
 class Aged:
-    """A number that is costly to find: looked for anew when it is older than `seconds`, and the less often
-    the longer that takes, so that at most a hundredth of the time goes into it."""
+    """A costly value, cached for `seconds`, or for a hundred times as long as it took to find when that
+    is longer: at most one percent of the time is spent on it."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class Aged:
         self._lock = threading.Lock()
 
     def __call__(self) -> float:
-        with self._lock:  # who asks meanwhile shares the answer
+        with self._lock:  # concurrent callers share one answer
             began = self._clock()
             if began >= self._until:
                 self._value = self._find()
@@ -65,7 +65,7 @@ class Aged:
 
 
 class _Samples(Collector):
-    """Values read when asked for: one number, or one for each `state`. One that fails is left out."""
+    """Values read at scrape time: one number, or one for each `state`. A failing one is left out."""
 
     def __init__(self, samples: Mapping[str, tuple[str, Sample]]) -> None:
         self._samples = samples
@@ -75,7 +75,7 @@ class _Samples(Collector):
             try:
                 value = sample()
             except Exception:
-                continue  # the rest of the page matters more, most of all when something is down
+                continue  # the rest of the page matters most when something is down
             if isinstance(value, Mapping):
                 family = GaugeMetricFamily(name, about, labels=["state"])
                 for state, number in value.items():

@@ -1,7 +1,7 @@
-"""DA, TM and DT values as fixed-width keys whose order as text is their order in time (PS3.5 §6.2).
+"""DA, TM and DT values as fixed-width keys that sort as text in order of time (PS3.5 §6.2).
 
-Days are `YYYYMMDD`, times `HHMMSS.ffffff`, moments both after one another. A value of partial
-precision stands for an interval; keys of stored values take its beginning, queries all of it.
+Days are `YYYYMMDD`, times `HHMMSS.ffffff`, moments the two concatenated. A value of partial
+precision is an interval: the key of a stored value is its beginning, a query matches all of it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ LAST_TIME = "235959.999999"
 
 Interval = tuple[str, str]
 
-_DAY = re.compile(r"(\d{4})(\d\d)(\d\d)|(\d{4})\.(\d\d)\.(\d\d)")  # the second as in ACR-NEMA
+_DAY = re.compile(r"(\d{4})(\d\d)(\d\d)|(\d{4})\.(\d\d)\.(\d\d)")  # the second form is ACR-NEMA's
 _TIME = re.compile(r"(\d\d)(?::?([0-5]\d)(?::?([0-5]\d|60)(?:\.(\d{1,6})\d*)?)?)?")
 _MOMENT = re.compile(
     r"(?P<day>\d{4}(?:\d\d(?:\d\d)?)?)(?P<time>\d{2,6}(?:\.\d+)?)?(?P<zone>[+-]\d{4})?", re.ASCII
@@ -23,7 +23,7 @@ _ZONE = re.compile(r"[+-](?:0\d|1[0-4])[0-5]\d")
 
 
 def day(text: str) -> str | None:
-    """None when this is no day of the calendar."""
+    """None when the text is not a date of the calendar."""
     found = _DAY.fullmatch(text.strip())
     if not found or not text.isascii():
         return None
@@ -35,12 +35,12 @@ def day(text: str) -> str | None:
 
 
 def time(text: str) -> Interval | None:
-    """The first and last microsecond that a time, whole or begun, stands for."""
+    """The first and last microsecond of a time of full or partial precision."""
     found = _TIME.fullmatch(text.strip())
     if not found or not text.isascii() or found[1] > "23":
         return None
     hour, minute, second, fraction = found.groups()
-    if second == "60":  # a leap second has no place in most clocks
+    if second == "60":  # a leap second, which `datetime` cannot represent
         second, fraction = "59", "999999"
     digits = fraction or ""
     first = f"{hour}{minute or '00'}{second or '00'}.{digits:0<6}"
@@ -57,7 +57,7 @@ def offset(text: str) -> timedelta | None:
 
 
 def moment(text: str, zone: str = "") -> Interval | None:
-    """A DT in UTC; one without an offset is in `zone` (`+0100`), or taken as it is."""
+    """A DT in UTC; one without an offset is taken in `zone` (`+0100`), without a zone as UTC."""
     found = _MOMENT.fullmatch(text.strip())
     if not found:
         return None

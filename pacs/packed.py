@@ -1,7 +1,7 @@
-"""Files as people hand them over: single ones, ZIP and tar archives. Nothing is unpacked to a path.
+"""Uploaded files: single files, ZIP and tar archives. Members are streamed, never unpacked to a path.
 
-An archive is looked through before anything of it is taken in: names that climb out of it, and sizes
-that it cannot honestly hold, refuse it as a whole. What is plainly not DICOM is passed over.
+An archive is checked as a whole before any member is stored: path traversal in a name or an
+implausible size (a zip bomb) refuses all of it. Members that are not DICOM are skipped.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from pacs.dicom.source import BytesSource, Source
 from pacs.errors import BadInput
 
 HEAD = 1 << 20
-"""Bytes by which a file is told to be an instance."""
+"""Leading bytes that decide whether a file is a DICOM instance."""
 MAX_MEMBERS = 100_000
 MAX_RATIO = 100
-"""Times its own size that an archive's contents may come to, once they are `MUCH`."""
+"""Highest ratio of contents to archive size, applied once the contents exceed `MUCH`."""
 MUCH = 100 << 20
 MAX_DESCRIPTION = 16 << 20
-"""Bytes of a ZIP archive's table of contents, or of what a tar archive has between two members."""
+"""Bytes of a ZIP archive's central directory, or of a tar archive's headers between two members."""
 
 READ_ERRORS = (
     *(OSError, EOFError, zipfile.BadZipFile, tarfile.TarError, zlib.error, RuntimeError, ValueError),
     *(TypeError, LookupError, ArithmeticError, AttributeError),
 )
-"""What damaged and encrypted archives make Python's readers raise, the latter by their own oversights."""
+"""What Python's readers raise on damaged and encrypted archives; some are not documented."""
 
 _GZIP = b"\x1f\x8b"
 _DICM = slice(128, 132)
@@ -43,7 +43,7 @@ _FIRST_GROUPS = (b"\x02\x00", b"\x08\x00", b"\x00\x02", b"\x00\x08")
 
 
 class UnsafeArchive(BadInput):
-    """The archive's names or sizes are not those of an honest archive."""
+    """The archive's names or sizes are unsafe to unpack."""
 
     http_status = 422
     code = "UNSAFE_ARCHIVE"
@@ -58,7 +58,7 @@ class UnreadableArchive(BadInput):
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """To be opened in the order in which they come, each before the next."""
+    """One file of an archive. Members are opened in their order, each before the next is taken."""
 
     name: str
     size: int
@@ -67,14 +67,14 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """One file. `source` stays open as long as this is used."""
+    """One uploaded file. `source` must stay open while this is used."""
 
     source: Source
     size: int
 
     @property
     def kind(self) -> str | None:
-        """`zip` or `tar`; None for any other file, an instance whatever its preamble is included."""
+        """`zip` or `tar`; None for any other file, and for an instance whose preamble looks like either."""
         head = self.source.read_at(0, 512)
         if head[_DICM] == b"DICM":
             return None
@@ -85,16 +85,16 @@ class Packed:
         return None
 
     def check(self) -> int:
-        """How many members there are; 1 for what is no archive. `UnsafeArchive`, `UnreadableArchive`."""
+        """The number of members; 1 for a single file. Raises `UnsafeArchive` or `UnreadableArchive`."""
         count = total = 0
         for member in self.members():
             count, total = count + 1, total + member.size
             if count > MAX_MEMBERS:
                 raise UnsafeArchive(f"the archive has more than {MAX_MEMBERS} members")
             if total > MUCH and total > MAX_RATIO * self.size:
-                raise UnsafeArchive("the archive's contents are far larger than itself")
+                raise UnsafeArchive(f"the archive's contents are more than {MAX_RATIO} times its own size")
             if _climbs(member.name):
-                raise UnsafeArchive("a member's name leads out of the archive")
+                raise UnsafeArchive("a member's name points outside of the archive")
         return count
 
     def members(self) -> Iterator[Member]:
@@ -125,12 +125,12 @@ class Packed:
         stream = _Allowed(gzip.GzipFile(fileobj=file) if compressed else file)
         with tarfile.open(fileobj=cast(IO[bytes], stream), mode="r|") as archive:
             for member in archive:
-                archive.members = []  # type: ignore[attr-defined]  # it would grow with each
+                archive.members = []  # type: ignore[attr-defined]  # grows with every member otherwise
                 stream.allow(member.size)
                 if member.isfile():
                     yield Member(member.name, member.size, partial(_extracted, archive, member))
                 elif not member.isdir():
-                    raise UnsafeArchive("the archive holds links or devices")
+                    raise UnsafeArchive("the archive contains links or devices")
 
 
 def _extracted(archive: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
@@ -145,7 +145,7 @@ def _climbs(name: str) -> bool:
 
 
 def is_instance(head: bytes, limits: Limits) -> bool:
-    """False for tables of contents too. `BadInput` for what says that it is DICOM and is not."""
+    """False for a DICOMDIR as well. `BadInput` for a file with a DICOM prefix that cannot be read."""
     marked = head[_DICM] == b"DICM"
     if not marked and head[:2] not in _FIRST_GROUPS:
         return False
@@ -159,36 +159,36 @@ def is_instance(head: bytes, limits: Limits) -> bool:
 
 
 class _Sparing(io.BufferedReader):
-    """Refuses to read more at once than a table of contents may have: who asks wants it in memory."""
+    """Refuses single reads beyond the bound of a central directory, which `zipfile` reads into memory."""
 
     def read(self, size: int | None = -1, /) -> bytes:
         if size is not None and size > MAX_DESCRIPTION:
-            raise UnsafeArchive("the archive's table of contents is too long")
+            raise UnsafeArchive("the archive's central directory is too long")
         return super().read(size)
 
 
 class _Allowed:
-    """A stream of which only so much is read until more is allowed: names and attributes of a tar
-    archive's members, which Python reads into memory, may be as long as they like, and compressed."""
+    """A stream that refuses to be read further than was allowed: `tarfile` reads the headers of a
+    member into memory, and a few compressed bytes can inflate to headers of any length."""
 
     def __init__(self, stream: IO[bytes] | gzip.GzipFile) -> None:
         self._stream = stream
         self._left = MAX_DESCRIPTION
 
     def allow(self, size: int) -> None:
-        """A member's content, and what describes the next one."""
+        """Allow the content of a member of `size` bytes and the headers of the next one."""
         self._left = size + MAX_DESCRIPTION
 
     def read(self, size: int) -> bytes:
         data = self._stream.read(size)
         self._left -= len(data)
         if self._left < 0:
-            raise UnsafeArchive("a member's name or attributes are too long")
+            raise UnsafeArchive("a member's headers are too long")
         return data
 
 
 class _SourceFile(io.RawIOBase):
-    """A source as a file that can be read and moved about in."""
+    """A `Source` as a seekable file."""
 
     def __init__(self, source: Source, size: int) -> None:
         super().__init__()

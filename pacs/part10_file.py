@@ -1,7 +1,7 @@
-"""A stored instance as a file that any reader opens (PS3.10 §7).
+"""A stored instance as a DICOM file with preamble and File Meta Information (PS3.10 §7).
 
-Its very bytes where they are such a file. What was handed over without preamble or meta information is
-kept as it came; on its way out its data set gets the header that it lacks.
+A blob that is such a file is sent as it is. One that was received without preamble or meta
+information is stored unchanged and gets the missing header when it is sent.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from pacs.model import StoredInstance
 
 _BEFORE_META = len(PREAMBLE) + len(PREFIX)
 _MOST_OPTIONAL = 170
-"""Bytes of group length, version, implementation and source AE title. Meta information that ends somewhat
-later than the required UIDs and these has a preamble before it: nothing needs to be read to know that."""
+"""Bytes of group length, version, implementation and source AE title. When the data set begins later than
+these and the required UIDs could end, a preamble comes before them, which spares reading the file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part10File:
-    """`header` goes before the blob's bytes from `start` on."""
+    """The file is `header`, then the blob's bytes from `start` on."""
 
     instance: StoredInstance
     header: bytes = b""
@@ -34,7 +34,7 @@ class Part10File:
         return len(self.header) + self.instance.blob.size - self.start
 
     def pieces(self, archive: Archive) -> Generator[bytes, None, None]:
-        """Verified as `BlobReader.verified` says."""
+        """The file's bytes, verified as `BlobReader.verified` describes."""
         with archive.open(self.instance) as reader:
             pieces = reader.verified(self.start)
             if self.header:
@@ -63,7 +63,7 @@ def _is_whole(archive: Archive, instance: StoredInstance) -> bool:
     try:
         with archive.open(instance) as reader:
             head = reader.read_at(0, min(HEAD, instance.dataset_offset + 8))
-    except Damaged:  # as will whoever opens it hear
+    except Damaged:  # reported when the file is read
         return True
     part10 = read_part10(BytesSource(head), archive.limits)
     return part10.has_preamble and TRANSFER_SYNTAX in part10.meta

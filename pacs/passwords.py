@@ -1,4 +1,4 @@
-"""Passwords: kept as argon2id hashes with a salt each, refused when they are easy to guess."""
+"""Passwords: stored as salted argon2id hashes, refused when easy to guess."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ _TRIED_FIRST = """
     qwerty123 qwertyuiop radiology sunshine trustno1 welcome1 welcome123 zaq12wsx
 """
 _COMMON = frozenset(_TRIED_FIRST.split())
-"""Those of at least `MIN_LENGTH` characters that everybody tries first."""
+"""The passwords of at least `MIN_LENGTH` characters that attackers try first."""
 
-# Argon2id with 19 MiB and two passes (OWASP's choice): a tenth of a second of nobody's patience.
+# Argon2id with 19 MiB and two passes, as OWASP recommends: about a tenth of a second each.
 _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 _NOBODYS = _hasher.hash(secrets.token_hex(16))
 
 
 def check_strength(password: str, email: str = "") -> None:
-    """`WeakPassword` says what is wrong, never with the password."""
+    """Raises `WeakPassword`, whose message says what is wrong without repeating the password."""
     if len(password) < MIN_LENGTH:
         raise WeakPassword(f"the password needs at least {MIN_LENGTH} characters")
     if len(password) > MAX_LENGTH:
@@ -37,7 +37,7 @@ def check_strength(password: str, email: str = "") -> None:
 
 
 def one_time() -> str:
-    """One that nobody guesses, to be told once and changed then."""
+    """A random password for a first sign-in, shown once and to be changed then."""
     return secrets.token_urlsafe(12)
 
 
@@ -46,7 +46,7 @@ def hashed(password: str) -> str:
 
 
 def verified(kept: str | None, password: str) -> bool:
-    """Takes as long when there is no hash, so that nobody learns who has an account."""
+    """Takes the same time without a hash, so that timing does not reveal which accounts exist."""
     try:
         _hasher.verify(kept or _NOBODYS, password)
     except (VerificationError, InvalidHashError):

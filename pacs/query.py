@@ -1,4 +1,4 @@
-"""One `Query` that C-FIND, QIDO-RS, the worklist and the pages all parse into (PS3.4 §C.2.2.2)."""
+"""`Query`: what C-FIND, QIDO-RS, the REST API and the worklist all parse into (PS3.4 §C.2.2.2)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Wildcard:
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Inclusive, as normalised keys; None leaves that side open (§C.2.2.2.5)."""
+    """Range matching (§C.2.2.2.5): inclusive, as normalised keys; None leaves that side open."""
 
     low: str | None
     high: str | None
@@ -70,7 +70,7 @@ Simple = OneOf | Wildcard | Range | Empty | FuzzyName
 
 @dataclass(frozen=True, slots=True)
 class AnyOf:
-    """A list whose values are not all plain: one of these tests must hold."""
+    """A list of values that need different tests (plain, wildcard, range): one of these must hold."""
 
     tests: tuple[Simple, ...]
 
@@ -88,12 +88,12 @@ class Condition:
 class Query:
     """Universal matching is the absence of a condition.
 
-    `include`: the attributes to return, of this level and those above. `unsupported`: keys that
-    were asked for and that this archive neither matches nor returns.
+    `include`: the attributes to return, of this level and those above. `unsupported`: requested
+    keys that this archive neither matches nor returns.
     Order is by name at patient level, newest first at study level and by number below it, unless
-    `order` says otherwise (attribute, descending). Conditions and order lie at this level or above;
-    a condition also right below: something there fits.
-    `until`: `Found.last` of an earlier page, after which nothing new is seen.
+    `order` says otherwise (attribute, descending). Conditions and order are of this level or above;
+    a condition may also be of the level right below: one entity there must satisfy it.
+    `until`: `Found.last` of an earlier page; entities stored after that page are left out.
     """
 
     level: Level
@@ -106,14 +106,14 @@ class Query:
     until: int | None = None
     options: frozenset[str] = field(default_factory=frozenset)
     expected: bool = False
-    """Studies of which nothing has come yet, too; DICOM knows those as scheduled steps only."""
+    """Include announced studies that have no instance yet; DICOM services never return those."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One page of answers. `total`: of all pages; None when counting them would cost too much.
+    """One page of answers. `total`: matches on all pages; None when counting them would cost too much.
 
-    `last`: stands for what was there at that moment; None when there is no further page.
+    `last`: marks the moment of this page, for `Query.until`; None when there is no further page.
     """
 
     answers: list[Values]

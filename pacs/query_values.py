@@ -1,4 +1,4 @@
-"""One key's raw text becomes the test it stands for (PS3.4 §C.2.2.2). None is universal matching."""
+"""From the text of one matching key to its test (PS3.4 §C.2.2.2). None means universal matching."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from pacs.text import fold, words
 
 MAX_UIDS = 10_000
 MAX_VALUES = 100
-"""Of one key: UIDs are looked up in one index, anything else is compared one by one."""
+"""Values of one key. UIDs are looked up in an index; other values are compared one by one, so fewer."""
 MAX_CHARACTERS = 1_024
-"""Of one value that is not a UID; the longest that is indexed has 512."""
+"""Characters of one value other than a UID; indexed values have at most 512."""
 MAX_WILDCARDS = 32
 MAX_WORDS = 16
 
 EMPTY = '""'
-"""Asks for absent or empty values (PS3.4 §C.2.2.2.8)."""
+"""The value that requests empty value matching (PS3.4 §C.2.2.2.8)."""
 
 WILDCARD_VRS = frozenset({"AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"})
 _UID = re.compile(r"[0-9.]{1,64}")
 
 
 def parse_value(attribute: Attribute, text: str, *, fuzzy: bool = False, zone: str = "") -> Test | None:
-    """`fuzzy`: fuzzy semantic matching of names was agreed on. `zone`: of DT values without one.
+    """`fuzzy`: fuzzy semantic matching was negotiated. `zone`: for DT values without an offset.
 
-    `InvalidQuery` when the text is no value of this attribute.
+    `InvalidQuery` when the text is not a value of this attribute.
     """
     tests: list[Simple] = []
     values = [value.strip() for value in split_values(attribute, text)]
@@ -56,7 +56,7 @@ def parse_value(attribute: Attribute, text: str, *, fuzzy: bool = False, zone: s
 
 
 def parse_items(attribute: Attribute, items: list[Mapping[int, str]]) -> Items | None:
-    """Sequence matching (§C.2.2.2.6): the one item's keys, compared as sent."""
+    """Sequence matching (§C.2.2.2.6) by the keys of the query's single item."""
     if len(items) > 1:
         raise InvalidQuery(f"{attribute.keyword}: more than one item", attribute.tag)
     tests: list[tuple[str, OneOf | Wildcard]] = []
@@ -76,7 +76,7 @@ def _item_test(keyword: str, tag: int, value: str) -> OneOf | Wildcard:
 
 
 def joined(tests: list[Simple]) -> Simple | AnyOf | None:
-    """The shortest test that any of these makes."""
+    """The simplest test that is the disjunction of these."""
     plain = tuple(dict.fromkeys(value for test in tests if isinstance(test, OneOf) for value in test.values))
     others = tuple(dict.fromkeys(test for test in tests if not isinstance(test, OneOf)))
     every: tuple[Simple, ...] = (OneOf(plain), *others) if plain else others
@@ -127,10 +127,10 @@ _TRAILING_STARS = re.compile(r"(?:\^\**)+$")
 
 
 def _name(attribute: Attribute, value: str, zone: str) -> Simple | AnyOf | None:
-    """Any component group may match; of several given groups, any as well.
+    """Any component group of the stored name may match any given group.
 
-    `SMITH^*` also finds a bare `SMITH`, whose empty components are left out (PS3.5 §6.2.1.1), and
-    `^^^^`, as forms with empty fields send it, asks for nothing.
+    `SMITH^*` also finds a bare `SMITH`, whose empty components are left out (PS3.5 §6.2.1.1);
+    `^^^^`, as forms with empty fields send it, is universal matching.
     """
     tests: list[Simple] = []
     for group in value.split("="):
@@ -152,7 +152,7 @@ def _name(attribute: Attribute, value: str, zone: str) -> Simple | AnyOf | None:
 
 
 def _fuzzy(value: str, test: Simple | AnyOf | None) -> Simple | AnyOf | None:
-    """What plain matching finds, and what sounds like it."""
+    """Plain matching or fuzzy matching, whichever finds the name."""
     if test is None:
         return None
     heard = words(re.sub(r"[*?'’]", "", value))[:MAX_WORDS]
@@ -163,8 +163,8 @@ def _fuzzy(value: str, test: Simple | AnyOf | None) -> Simple | AnyOf | None:
 def _interval(attribute: Attribute, value: str, zone: str) -> Range:
     """A single value or a range (§C.2.2.2.5); partial precision widens to all that it covers.
 
-    The hyphen of a range and that of a negative offset look alike: what can be read as one value
-    is one, else the first hyphen that leaves two values, or one and nothing, parts the range.
+    The hyphen of a range and of a negative offset look alike: text that is one valid value is taken
+    as such; otherwise the first hyphen with a valid value (or nothing) on both sides splits the range.
     """
     read: Callable[[str], moments.Interval | None]
     if attribute.matching is Matching.DATE:

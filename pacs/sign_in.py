@@ -1,4 +1,4 @@
-"""Signing in with a password: what guessing costs, and what is said about it."""
+"""Signing in with a password: attempts are limited and every one is audited."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from pacs.ports import Accounts, AuditTrail
 
 @dataclass(frozen=True, slots=True)
 class SignIn:
-    """`lasts`: a session, until its user signs in again."""
+    """`lasts`: the lifetime of a session."""
 
     accounts: Accounts
     audit: AuditTrail
     lasts: timedelta
 
     def begin(self, somebody: Actor, email: str, password: str) -> Session:
-        """`InvalidCredentials`, in the same words and time whether there is such a user.
+        """`InvalidCredentials`, with the same message and timing whether or not the user exists.
 
-        `TooManyAttempts` from one address for one account; the attempt is counted before it is judged,
-        so that many at once are not more.
+        `TooManyAttempts`: attempts are counted by address and account before the password is checked, so that
+        parallel ones do not get past the limit.
         """
         try:
             email = email_address(email)
@@ -62,6 +62,6 @@ class SignIn:
             raise InvalidCredentials
         self.accounts.forgive(email, actor.address)
         if new == old:
-            raise WeakPassword("the new password is the old one")
+            raise WeakPassword("the new password must differ from the old one")
         passwords.check_strength(new, email)
         self.accounts.set_password(actor, session.user.id, passwords.hashed(new), session.id)

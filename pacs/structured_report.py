@@ -1,6 +1,6 @@
 """A structured report as text or as a page for people to read (PS3.3 §C.17, PS3.18 §8.7.4).
 
-Every value is a stranger's: the page holds nothing but escaped text.
+Every value is untrusted input: the page contains escaped text only.
 """
 
 from __future__ import annotations

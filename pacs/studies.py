@@ -1,4 +1,4 @@
-"""The states of a study, from its first instance to its report, and what an arriving instance does.
+"""The states of a study, from its first instance to its report, and how arriving instances change them.
 
 expected → receiving → unread → assigned / reading / on_hold → preliminary → final
 """
@@ -13,7 +13,7 @@ from types import MappingProxyType
 from pacs.errors import IllegalTransition
 
 QUIET_PERIOD = timedelta(seconds=60)
-"""Without a new instance for so long, a study is taken to be complete."""
+"""A study without a new instance for this long is taken to be complete."""
 
 PATIENT_CONFLICT = "patient_conflict"
 """Flag: instances of this study name another patient than the study's."""
@@ -53,28 +53,28 @@ del _
 
 
 def move(state: State, to: State) -> State:
-    """`to`, when a study may go there from `state`; else `IllegalTransition`."""
+    """`to` when the transition from `state` is legal, else `IllegalTransition`."""
     if to not in TRANSITIONS[state]:
         raise IllegalTransition(f"a study that is {state} cannot become {to}")
     return to
 
 
 def on_arrival(state: State) -> State:
-    """What a study becomes by one more instance: a reader's own state is not taken from him."""
+    """The state after one more instance; states that a reader has set are kept."""
     return move(state, State.RECEIVING) if state in (State.EXPECTED, State.UNREAD) else state
 
 
 def is_late(state: State) -> bool:
-    """Whether an instance that finds this state comes after the study was complete."""
+    """Whether an instance that arrives in this state comes after the study was complete."""
     return state not in (State.EXPECTED, State.RECEIVING)
 
 
 def on_quiet(state: State) -> State:
-    """What a study becomes when nothing more arrives."""
+    """The state once the quiet period has passed without a new instance."""
     return move(state, State.UNREAD) if state is State.RECEIVING else state
 
 
 def quiet_at(last_received: datetime, quiet_period: timedelta, now: datetime) -> datetime | None:
-    """When to look again; None when the study has been quiet long enough."""
+    """When the quiet period ends; None when it has ended by `now`."""
     due = last_received + quiet_period
     return due if due > now else None

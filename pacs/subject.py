@@ -1,6 +1,7 @@
-"""Whose something is, and of which study, when it does not say so itself: a photograph, a scan.
+"""Patient and study of an object that carries neither, such as a photograph or a scanned document.
 
-What the archive knows goes before what the sender says, so that one patient does not become two.
+What the archive already knows takes precedence over the sender's form, so that one patient does
+not become two.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pacs.ports import Index
 from pacs.query import Condition, OneOf, Query
 
 Said = Mapping[str, str]
-"""Keyword → value, as the sender says."""
+"""Keyword → value, from the sender's form."""
 
 OTHER = "OT"
 OF_SERIES = ("Modality", "SeriesDescription", "BodyPartExamined")
@@ -27,25 +28,25 @@ _STUDY = tuple(a for a in TABLE if a.level is Level.STUDY and not a.computed)
 
 
 def subject(index: Index, organization: int, said: Said, otherwise: Values) -> Values:
-    """Attributes of patient and study. `said` names a study, a patient, or both.
+    """The attributes of patient and study. `said` names a study, a patient, or both.
 
-    `otherwise`: what a study gets that is neither here nor described. `Unprocessable` when nobody says
-    whose it is, `DataSetMismatch` when the study is another patient's.
+    `otherwise`: defaults for a study that is neither known nor described. `Unprocessable` when no
+    patient is named, `DataSetMismatch` when the named study belongs to another patient.
     """
     uid, patient = said.get("StudyInstanceUID", ""), said.get("PatientID", "")
     if uid and (study := _known(index, organization, Level.STUDY, uid)):
         if patient not in ("", study.get("PatientID", "")):
-            raise DataSetMismatch("the study is of another patient")
+            raise DataSetMismatch("the study belongs to another patient")
         return study
     if not patient:
-        raise Unprocessable("this is no DICOM: name a study that is here, or the patient_id")
+        raise Unprocessable("the file is not DICOM: give study_instance_uid of a known study, or patient_id")
     here = {a.keyword for a in (*_PATIENT, *_STUDY)}
     own = {keyword: value for keyword, value in said.items() if keyword in here and value}
     return {**otherwise, **own, **(_known(index, organization, Level.PATIENT, patient) or {})}
 
 
 def placed(index: Index, task: Task, said: Said, position: int) -> Placed:
-    """Where an item of an upload goes: all of one upload are one series."""
+    """Patient, study and series of one item of an upload; all items of an upload form one series."""
     if task.study_instance_uid:
         said = {**said, "StudyInstanceUID": task.study_instance_uid}
     at = task.created_at.astimezone()
@@ -60,12 +61,12 @@ def placed(index: Index, task: Task, said: Said, position: int) -> Placed:
 
 
 def _uid(task: Task, name: str) -> str:
-    """The same each time (PS3.5 §B.2)."""
+    """A UID derived from the task (PS3.5 §B.2), so that a repeated run yields the same."""
     return f"2.25.{uuid.uuid5(uuid.UUID(task.id), name).int}"
 
 
 def _known(index: Index, organization: int, level: Level, uid: str) -> Values | None:
-    """None also for an ID that several patients have, of different issuers."""
+    """None also when the ID is ambiguous: several patients have it from different issuers."""
     include = _PATIENT if level is Level.PATIENT else (*_PATIENT, *_STUDY)
     condition = Condition(BY_KEYWORD[UNIQUE_KEY[level]], OneOf((uid,)))
     asked = Query(level, (condition,), include, limit=2, expected=True)

@@ -1,7 +1,7 @@
-"""What searching sees of a text: case, accents, widths and kana folded away; names also by sound.
+"""Text folding for search: case, accents, widths and kana are folded away; names also by sound.
 
 Law: folding is idempotent and never makes one of DICOM's own delimiters or wildcards (`\\ ^ = * ?`)
-out of something else, so that a folded pattern still means what was typed.
+out of another character, so that a folded pattern keeps its meaning.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pacs.syllables import latin_syllables
 
 _SPECIAL = frozenset("\\^=*?")
 _SPACES = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
-_KANA_VOICING = "\u3099\u309a"  # a part of the letter, not an accent
+_KANA_VOICING = "\u3099\u309a"  # part of the letter, not an accent
 
 _LETTERS = str.maketrans(
     {
@@ -65,7 +65,7 @@ _WORD = re.compile(r"[^\W_]+")
 
 
 def words(text: str) -> tuple[str, ...]:
-    """The words of a name, folded and in Latin letters where that is known, each once."""
+    """The words of a name, folded and transliterated where the script is known, each once."""
     return tuple(dict.fromkeys(_WORD.findall(latin(fold(text)))))
 
 

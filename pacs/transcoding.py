@@ -1,7 +1,7 @@
-"""A stored instance's data set in another transfer syntax than it came in, for whoever retrieves it.
+"""A stored instance's data set in another transfer syntax than it was received in.
 
-The stored bytes are checked first, and what decoding makes is spooled: when the first piece comes,
-all of them will, so damage becomes an error and not half an object.
+The stored bytes are verified first and decoded pixels are spooled: damage is an error before the
+first piece, never half an object.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ Encode = Callable[[str, ImagePixel, bytes], bytes]
 
 
 def _nothing(transfer_syntax: str, image: ImagePixel, frame: bytes) -> bytes:
-    raise NotConvertible("nothing is compressed here")
+    raise NotConvertible("no encoder is configured")
 
 
 @dataclass(frozen=True, slots=True)
 class Codecs:
-    """Which compressed transfer syntaxes are decoded and encoded here, and by what."""
+    """The compressed transfer syntaxes that can be decoded and encoded, and the functions that do it."""
 
     decodable: frozenset[str]
     decode: Decode
@@ -40,13 +40,13 @@ class Codecs:
 
 @dataclass(frozen=True, slots=True)
 class Transcoder:
-    """`limits`: of what was taken in, and is read again."""
+    """`limits`: those that objects were received under."""
 
     codecs: Codecs
     limits: Limits = DEFAULT
 
     def data_set(self, instance: StoredInstance, reader: BlobReader, target: str) -> Iterator[bytes]:
-        """`target`: one of `UNCOMPRESSED`. `NotConvertible` before the first piece, or never."""
+        """`target`: one of `UNCOMPRESSED`. `NotConvertible` is raised before the first piece."""
         deque(reader.verified(), maxlen=0)
         header = read_header(
             ReadAhead(reader), instance.transfer_syntax, instance.dataset_offset, self.limits
@@ -56,7 +56,7 @@ class Transcoder:
 
 
 def spooled(pieces: Iterator[bytes], limits: Limits = DEFAULT) -> Iterator[bytes]:
-    """All pieces made before the first is handed out."""
+    """The same pieces, all of them made before the first is yielded."""
     with Scratch(limits) as scratch:
         for piece in pieces:
             scratch.write(piece)

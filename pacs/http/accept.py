@@ -1,8 +1,8 @@
-"""Which representation the caller wants (PS3.18 §8.7.5 to §8.7.8, RFC 9110 §12.5.1).
+"""Content negotiation (PS3.18 §8.7.5 to §8.7.8, RFC 9110 §12.5.1).
 
-Values in, values out: what `Accept` headers and the `accept` parameter say becomes a list of ranges,
-and `choose` holds what the server can offer against them. Readers of these headers differ in quoting,
-spacing and spelling, so parsing forgives; only what says nothing at all is refused.
+Pure functions: `Accept` headers and `accept` parameters become a list of ranges, from which `choose`
+selects among the server's offers. Clients differ in quoting, spacing and spelling, so parsing is
+lenient; only a header without any readable range is refused.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ OCTETS = "application/octet-stream"
 ZIP = "application/zip"
 
 AS_STORED = "*"
-"""The transfer syntax that asks for whatever the archive holds."""
+"""The `transfer-syntax` value that asks for the stored one, whichever that is."""
 
 MAX_RANGES = 100
 _ALIASES = {
@@ -37,7 +37,7 @@ _ALIASES = {
     "image/x-dicom-rle": "image/dicom-rle",
     "application/x-zip-compressed": ZIP,
 }
-"""Names of earlier editions of PS3.18 and of what is in use."""
+"""Media type names of earlier editions of PS3.18, and common variants."""
 
 _RANGE = re.compile(r'(?:[^",]|"(?:[^"\\]|\\.)*+"?)+')
 _PARAMETER = re.compile(r'(?:[^";]|"(?:[^"\\]|\\.)*+"?)+')
@@ -46,9 +46,9 @@ _TYPE = re.compile(r"(?:\*|[a-z0-9!#$&^_.+-]{1,127})/(?:\*|[a-z0-9!#$&^_.+-]{1,1
 
 @dataclass(frozen=True, slots=True)
 class MediaRange:
-    """One thing the caller takes. `media_type` is that of the parts when `multipart`.
+    """One media range that the caller accepts. `media_type` is that of the parts when `multipart`.
 
-    `multipart` is None for `*/*`, which takes both. `syntaxes`: empty when none was named.
+    `multipart` is None for `*/*`, which accepts both. `syntaxes`: empty when none was named.
     """
 
     media_type: str
@@ -67,10 +67,10 @@ ANYTHING = MediaRange("*/*", None)
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """One thing the server can make. `syntax`: of the answer, when the media type has one.
+    """One representation that the server can send. `syntax`: its transfer syntax, if it has one.
 
-    `stored`: `syntax` is that of the stored object. `default`: it is what is meant when the caller
-    names none (PS3.18 §8.7.3).
+    `stored`: `syntax` is that of the stored object. `default`: the one to send when the caller
+    names no transfer syntax (PS3.18 §8.7.3).
     """
 
     media_type: str
@@ -85,24 +85,24 @@ class Offer:
 
 
 def acceptable(request: Request) -> list[MediaRange]:
-    """What the request takes: its `accept` parameters if it has any, else its headers."""
+    """The ranges of the request's `accept` parameters if it has any, else of its headers."""
     given = [each for each in request.query_params.getlist("accept") if each.strip()]
     return of_query(given) if given else parse(request.headers.getlist("accept"))
 
 
 def of_query(given: Iterable[str]) -> list[MediaRange]:
-    """`parse` of parameters, where a plus sign that was not escaped came in as a space."""
+    """`parse` for query parameters, in which an unescaped plus sign arrives as a space."""
     return parse(re.sub(r"(?<=\w) (?=\w)", "+", each) for each in given)
 
 
 def parse(fields: Iterable[str]) -> list[MediaRange]:
-    """In the caller's order; nothing said means anything. `BadInput` when all of it is unreadable."""
+    """In the caller's order; an empty header accepts anything. `BadInput` when no range is readable."""
     return list(_parsed(tuple(fields)))
 
 
 @lru_cache(maxsize=64)
 def _parsed(fields: tuple[str, ...]) -> tuple[MediaRange, ...]:
-    """A viewer says the same a thousand times."""
+    """Cached, as a viewer repeats the same header for every frame."""
     texts = [text for field in fields for text in _RANGE.findall(field) if text.strip()]
     if not texts:
         return (ANYTHING,)
@@ -110,14 +110,14 @@ def _parsed(fields: tuple[str, ...]) -> tuple[MediaRange, ...]:
         raise BadInput(f"Accept names more than {MAX_RANGES} media types")
     ranges = tuple(found for text in texts if (found := _media_range(text)))
     if not ranges:
-        raise BadInput("Accept names no media type")
+        raise BadInput("Accept has no readable media type")
     return ranges
 
 
 def _media_range(text: str) -> MediaRange | None:
     name, _, rest = text.partition(";")
     name = name.strip().lower()
-    if name == "*":  # as some Java clients say it
+    if name == "*":  # sent by some Java clients
         name = "*/*"
     if not _TYPE.fullmatch(name):
         return None
@@ -152,7 +152,7 @@ def _quality(text: str) -> float:
 
 
 def takes(wanted: MediaRange, offer: Offer) -> bool:
-    """Whether the range covers the offer, whatever weight it gives it."""
+    """Whether the range covers the offer, regardless of weight."""
     if wanted.multipart is not None and wanted.multipart != offer.multipart:
         return False
     return _same_type(wanted.media_type, offer.media_type) and _same_syntax(wanted.syntaxes, offer)
@@ -173,8 +173,8 @@ def _same_syntax(wanted: Sequence[str], offer: Offer) -> bool:
 
 
 def choose(ranges: Sequence[MediaRange], offers: Sequence[Offer]) -> Offer:
-    """The offer that the caller likes best; between equals the one named more closely, then the
-    server's first. `NotAcceptable`, naming what there is, when the caller takes none.
+    """The offer of highest weight; among equals the most specifically named, then the server's
+    first. `NotAcceptable`, whose message lists the offers, when the caller accepts none.
     """
     best, rank = None, (0.0, -1)
     for offer in offers:
@@ -187,7 +187,8 @@ def choose(ranges: Sequence[MediaRange], offers: Sequence[Offer]) -> Offer:
 
 
 def _rank(ranges: Sequence[MediaRange], offer: Offer) -> tuple[float, int]:
-    """The weight that the closest range gives to the offer (RFC 9110 §12.5.1), and how close it is."""
+    """The weight that the most specific matching range gives the offer (RFC 9110 §12.5.1), and how
+    specific that range is."""
     closest = max((r for r in ranges if takes(r, offer)), key=lambda r: (r.specificity, r.q), default=None)
     return (closest.q, closest.specificity) if closest else (0.0, -1)
 

@@ -1,4 +1,4 @@
-"""The HTTP application: what every edge's routes are mounted in."""
+"""The HTTP application: the middleware stack, health and metrics around the routes of all edges."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def _unrecorded(record: AuditRecord) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """`record` audits refusals; `origins` are those of other sites whose pages may call (CORS), `frames`
-    those of sites that may show our pages within theirs."""
+    """Who may call. `record` audits refusals. `origins`: other sites whose pages may call this server
+    (CORS). `frames`: origins of sites that may embed its pages."""
 
     authenticate: Authenticate = everyone
     record: Callable[[AuditRecord], None] = _unrecorded
@@ -49,10 +49,11 @@ def create_app(
     base_url: str | None = None,
     trusted: Trusted = nobody,
 ) -> App:
-    """`checks` decide readiness, `samples` are read for each `/metrics`; `routes` are the edges'.
+    """`routes`: the edges'. `checks` decide readiness; `samples` are read for each `/metrics`.
 
-    `access`: whom it lets in; everybody when absent, for tests of what comes behind.
-    `base_url`: where callers see this server, whatever a proxy says; `trusted`: which proxy may say it.
+    `access`: who may call; everybody when absent, for tests of what lies behind it.
+    `base_url`: this server's public address, whatever a proxy says. `trusted`: the proxies whose
+    forwarding headers are believed.
     """
     access = access or Access()
     table = [*health.routes(health.Readiness(checks)), metrics.route(samples), *routes]

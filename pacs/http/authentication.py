@@ -1,7 +1,7 @@
-"""Who calls: checked once, here, for every route that is not public.
+"""Authentication: done once, here, for every route that is not public.
 
-Whoever has no valid credentials gets the same 401 whatever the path is, so that nothing can be
-learned about what exists. Refusals are audited, within bounds (`pacs.http.refusals`).
+A request without valid credentials gets the same 401 for every path, so that it reveals nothing
+about what exists. Refusals are audited, within bounds (`pacs.http.refusals`).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from pacs.http.refusals import Refusals
 from pacs.http.resource import Public
 from pacs.rights import Right
 
-ASK_AGAIN = 1.0  # seconds, after which the next event of a stream waits for its caller to be known still
+ASK_AGAIN = 1.0  # seconds for which a stream's caller stays authenticated without asking again
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +35,11 @@ class Caller:
     actor: Actor
     rights: frozenset[Right]
     session: Session | None = None
-    """None: nobody needs one."""
+    """None when no authentication is needed."""
 
 
 Authenticate = Callable[[HTTPConnection], Caller | Awaitable[Caller]]
-"""`Unauthenticated`, or `Forbidden`, for who may not in. What must wait for the database is awaited."""
+"""Raises `Unauthenticated` or `Forbidden` for a caller who may not enter. Awaits the database."""
 
 
 def peer_address(connection: HTTPConnection) -> str:
@@ -47,20 +47,20 @@ def peer_address(connection: HTTPConnection) -> str:
 
 
 def anonymous(connection: HTTPConnection) -> Actor:
-    """Somebody, of whom only the address is known; what is audited of them is the installation's."""
+    """A caller of whom only the address is known; audited under the installation's organisation."""
     number = connection.scope["state"]["correlation_id"]
     return Actor(DEFAULT_ORGANIZATION, "user", "", peer_address(connection), number)
 
 
 def everyone(connection: HTTPConnection) -> Caller:
-    """`--open`: whoever reaches this loopback address may do everything."""
+    """For `--open`: every caller, on the loopback address only, has all rights."""
     number = connection.scope["state"]["correlation_id"]
     who = Actor(DEFAULT_ORGANIZATION, "user", "open", peer_address(connection), number)
     return Caller(who, frozenset(Right))
 
 
 class AuthenticationMiddleware:
-    """`routes`: where the public ones among them are, at the top level only."""
+    """`routes`: the application's top-level routes, among which the public ones are found."""
 
     def __init__(
         self, app: ASGIApp, authenticate: Authenticate, routes: Iterable[BaseRoute], refusals: Refusals
@@ -117,7 +117,7 @@ class AuthenticationMiddleware:
 
 
 class _Ended(Exception):
-    """The caller's session has ended, and with it the answer that was under way."""
+    """The caller's session ended while an event stream was being sent."""
 
 
 async def _always() -> None:
@@ -125,7 +125,7 @@ async def _always() -> None:
 
 
 class _Answer:
-    """Notes the status; ends an event stream whose caller may in no longer."""
+    """Records the status; ends an event stream once its caller's session has ended."""
 
     def __init__(self, send: Send, still_allowed: Callable[[], Awaitable[None]] = _always) -> None:
         self.status = 0

@@ -1,4 +1,4 @@
-"""A part of a body by `Range` (RFC 9110 §14): how a download that broke off goes on, and video is sought."""
+"""`Range` requests (RFC 9110 §14): resuming a download, seeking in a video."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ONE = re.compile(r"bytes\s*=\s*([0-9]{0,18})\s*-\s*([0-9]{0,18})\s*")
 
 @dataclass(frozen=True, slots=True)
 class ByteRange:
-    """The bytes from `start` up to `stop` of `size`; all of them when the caller asked for no part."""
+    """The bytes from `start` up to `stop` of `size`; all of them when no range was requested."""
 
     start: int
     stop: int
@@ -39,10 +39,10 @@ class ByteRange:
 
 
 def byte_range(request: Request, size: int, etag: str) -> ByteRange:
-    """What `request` asks of a body of `size` bytes known as `etag` (with its quotes).
+    """The range that `request` asks of a body of `size` bytes whose entity tag is `etag` (quoted).
 
-    Several ranges at once, another unit, another method than GET or an outdated `If-Range` get the whole
-    body, as a server may answer. `RangeNotSatisfiable` when nothing lies there.
+    Multiple ranges, another unit, another method than GET and an outdated `If-Range` get the whole
+    body, which a server may send. `RangeNotSatisfiable` when the range lies outside of the body.
     """
     whole = ByteRange(0, size, size, False, etag)
     found = _ONE.fullmatch(request.headers.get("range", "")) if request.method == "GET" else None
@@ -51,7 +51,7 @@ def byte_range(request: Request, size: int, etag: str) -> ByteRange:
     first, last = found.groups()
     if not first and not last:
         return whole
-    if not first:  # the last so many
+    if not first:  # a suffix range: the last N bytes
         start, stop = max(size - int(last), 0), size
     else:
         start, stop = int(first), min(int(last) + 1 if last else size, size)

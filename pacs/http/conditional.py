@@ -1,4 +1,4 @@
-"""Requests that depend on what the caller has already (RFC 9110 §13)."""
+"""Conditional requests: 304 for a representation that the caller already has (RFC 9110 §13)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ _ENTITY_TAG = re.compile(r'(?:W/)?("[^"]*")')
 
 
 def is_known(request: Request, entity_tag: str) -> bool:
-    """Whether `If-None-Match` names it (§13.1.2)."""
+    """Whether `If-None-Match` names this entity tag (§13.1.2)."""
     given = ",".join(request.headers.getlist("if-none-match"))
     return given.strip() == "*" or entity_tag in _ENTITY_TAG.findall(given)

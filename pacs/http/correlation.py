@@ -1,4 +1,4 @@
-"""Each request has a correlation id: the caller's when well-formed, else a new one.
+"""Each request has a correlation ID: the caller's when well-formed, else a new one.
 
 It is returned in `X-Correlation-ID`, bound to the log, and in `request.state.correlation_id`.
 """

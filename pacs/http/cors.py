@@ -1,6 +1,6 @@
-"""Pages of other sites that may call this server (Fetch standard, CORS): those on the list, no other.
+"""CORS (Fetch standard): which other sites' pages may call this server: those configured, no other.
 
-They bring a token of their own; cookies are not sent across sites.
+They authenticate by bearer token; cookies are not accepted across sites.
 """
 
 from __future__ import annotations

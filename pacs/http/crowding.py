@@ -1,4 +1,4 @@
-"""More connections than may be: who is new is told to come again; who asks how the server is, how it is."""
+"""Above the connection limit, new connections get 503; only health checks are still answered."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pacs.http import health
 from pacs.http.problems import pacs_error
 
 CROWDED = "crowded"
-"""In a request's state: whether it came on a connection too many."""
+"""Key in a request's state: whether its connection is above the limit."""
 
 
 class CrowdedMiddleware:

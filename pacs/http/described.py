@@ -1,4 +1,4 @@
-"""What a resource says of itself for the OpenAPI document, beside its path, its right and its docstring."""
+"""What an endpoint declares for the OpenAPI document, besides its path, right and docstring."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ LISTING: Schema = {
 
 
 def one_of(words: Any) -> Schema:
-    """A member of an enumeration."""
+    """The schema of an enumeration."""
     return {"type": "string", "enum": [str(word) for word in words]}
 
 
@@ -50,7 +50,7 @@ class Described:
 
 
 def describe(described: Described) -> Callable[[F], F]:
-    """Beside an endpoint's definition."""
+    """Decorator of an endpoint."""
 
     def remember(endpoint: F) -> F:
         endpoint.described = described  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""`/docs`: the OpenAPI document for people, written here: the page needs no script and no other server."""
+"""`/docs`: the OpenAPI document as a page for people, without scripts and without other servers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pacs.http.origin import origin
 from pacs.http.resource import Public
 
 PATHS = ("/docs", "/redoc", "/swagger-ui", "/api/docs", "/api/v1/redoc", "/api/v1/swagger-ui")
-"""What others have called such a page."""
+"""Paths under which other servers have such a page."""
 
 _STYLE = """
 :root{color-scheme:light dark;--line:#8884;--soft:#8881;--accent:#0a7ea4}
@@ -84,7 +84,7 @@ def _operation(
     public = operation.get("security") == []
     yield f"<p>Needs {'nothing' if public else f'the right to {needs}' if needs else 'a signed-in user'}.</p>"
     if parameters := operation.get("parameters"):
-        yield "<table><tr><th>Parameter</th><th>In</th><th>What it is</th></tr>"
+        yield "<table><tr><th>Parameter</th><th>In</th><th>Meaning</th></tr>"
         for each in parameters:
             said = f"{each.get('description', '')} {_shown(each['schema'])}".strip()
             yield f"<tr><td><code>{_text(each['name'])}</code></td><td>{each['in']}</td>"

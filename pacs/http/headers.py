@@ -1,4 +1,4 @@
-"""Headers that every answer carries, so that a browser trusts it no further than it must."""
+"""Security headers of every answer: content policy, framing, type sniffing, referrer."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ SECURITY_HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-"""Defaults: a resource that says otherwise itself is heard."""
+"""Defaults; a resource may set its own."""
 
 HSTS = "max-age=31536000"
 
 
 def over_tls(scope: Scope) -> bool:
-    """Whether the browser came by https, as this server or the proxy before it knows."""
+    """Whether the browser connected by https, to this server or to a trusted proxy before it."""
     base: str | None = scope["app"].state.base_url
     return scope.get("scheme") == "https" or (base is not None and base.startswith("https:"))
 
 
 class SecurityHeadersMiddleware:
-    """`frames`: origins of sites that may show our pages within theirs."""
+    """`frames`: origins of sites that may embed our pages."""
 
     def __init__(self, app: ASGIApp, frames: frozenset[str] = frozenset()) -> None:
         self.app = app
@@ -52,6 +52,6 @@ class SecurityHeadersMiddleware:
 
 
 def _let_in(headers: MutableHeaders, ancestors: str) -> None:
-    """X-Frame-Options knows no list of sites; browsers that know the policy do not need it."""
+    """X-Frame-Options has no list of sites; browsers that support the policy do not need it."""
     headers[_POLICY] = headers[_POLICY].replace(f"{_ANCESTORS} 'none'", ancestors)
     del headers["X-Frame-Options"]

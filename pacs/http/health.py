@@ -1,4 +1,4 @@
-"""Alive: this process answers. Ready: it could take in and give out an object now.
+"""Health checks. Live: this process answers. Ready: it could store and return an object now.
 
 Each check runs in a thread of its own with a deadline, so that one that hangs (a database behind a
 dead network) neither delays the answer nor piles up threads: the next request waits for the same run.
@@ -23,14 +23,14 @@ log = structlog.get_logger(__name__)
 
 DEADLINE = 1.5  # seconds for all checks together; an orchestrator's own is often 2 or more
 THREADS = 4
-"""Of its own, so that it is told how things are while all others are at work."""
+"""Threads of their own, so that health is answered while all other threads are busy."""
 
 LIVE = ("/health/live", "/api/v1/health/liveness")
 READY = ("/health", "/health/ready", "/api/v1/health/readiness")
 PATHS = frozenset((*LIVE, *READY))
 
 Check = Callable[[], object]
-"""Raises when something is wrong; the error's class says what."""
+"""A check raises when something is wrong; the finding names the error's class."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ def routes(readiness: Readiness) -> list[Public]:
         return JSONResponse({"status": "healthy"})
 
     async def ready(request: Request) -> Response:
-        """The archive could take in and give out an object now."""
+        """The archive could store and return an object now."""
         findings = await to_thread.run_sync(readiness.examine, limiter=threads)
         healthy = all(finding.status == "ok" for finding in findings.values())
         if not healthy:

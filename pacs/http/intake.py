@@ -1,9 +1,9 @@
-"""From the event loop into threads: a request's body on its way into the archive.
+"""From the event loop to threads: how a request's body is received and stored.
 
 The loop waits for the peer, threads wait for the disk and the database. Data crosses in batches,
 one batch ahead of the disk, so a slow disk slows the peer down and neither holds a thread while it
-waits for the other. The parts of a request are finished side by side, so that they share
-transactions (group commit); what is under way at a time is bounded.
+waits for the other. The parts of a request are finished concurrently, so that they share
+transactions (group commit), up to a bound.
 """
 
 from __future__ import annotations
@@ -23,35 +23,36 @@ from pacs.http.multipart_reader import MultipartReader, PartBegins, PartData
 T = TypeVar("T")
 
 BATCH = 1 << 20
-"""Bytes that cross at a time."""
+"""Bytes of one batch."""
 FINISHING = 8
-"""Parts of one request that are being finished at a time."""
+"""Parts of one request that are finished concurrently."""
 LET_PASS = 1 << 30
-"""Bytes of one request that are read behind what was refused, so that its sender hears why and what
-comes behind it is taken in; then the request is answered without the rest."""
+"""Bytes of refused parts that are read and dropped, so that the parts behind them are still stored and
+the sender hears the reason; beyond that the request is answered without reading the rest."""
 STALL_TIMEOUT = 60.0  # seconds
 
 
 class Sink(Protocol):
-    """Where one part goes. Called from one thread at a time; must not raise `PacsError`."""
+    """The consumer of one part. Called from one thread at a time; must not raise `PacsError`."""
 
     @property
     def refused(self) -> bool:
-        """Whether what still comes is let pass. Asked by the event loop meanwhile."""
+        """Whether the rest of the part is dropped. The event loop asks this between writes."""
 
     def write(self, data: bytes) -> None: ...
 
     def finish(self) -> Any:
-        """The part is whole: what became of it."""
+        """The part is complete: store it and return the result."""
 
     def abandon(self) -> None:
-        """The part will never be whole: nothing of it is kept."""
+        """The part will never be complete: discard it."""
 
 
 class Threads:
-    """The threads that all requests of a process share for taking in.
+    """The threads in which all requests of a process store what they receive.
 
-    `requests`: that may be under way. Each holds some mebibytes, so there are not as many as connections.
+    `requests`: how many may be received at a time. Each holds some mebibytes, so there are fewer than
+    connections.
     """
 
     def __init__(self, count: int = 16, requests: int = 128) -> None:
@@ -60,9 +61,9 @@ class Threads:
 
     @contextmanager
     def request(self) -> Iterator[None]:
-        """`Unavailable` when too many are under way."""
+        """Admits one request for the length of the block; `Unavailable` when too many are admitted."""
         if not self._places:
-            raise Unavailable("too much is being stored at once; try again soon")
+            raise Unavailable("too many requests are being stored; try again soon")
         self._places -= 1
         try:
             yield
@@ -70,7 +71,7 @@ class Threads:
             self._places += 1
 
     def run(self, function: Callable[..., T], *arguments: object) -> asyncio.Future[T]:
-        """Begins at once when a thread is free; the log's context goes along."""
+        """Begins at once when a thread is free; the log's context variables go along."""
         loop = asyncio.get_running_loop()
         return loop.run_in_executor(self._pool, copy_context().run, function, *arguments)
 
@@ -98,7 +99,7 @@ class Intake:
         self._sink = sink
 
     async def data(self, data: bytes) -> bool:
-        """False: too much was let pass, the rest of the request is not worth reading."""
+        """False when `let_pass` bytes of refused parts were dropped: stop reading the request."""
         assert self._sink is not None
         if self._sink.refused:
             self._to_pass -= len(data)
@@ -121,7 +122,7 @@ class Intake:
             _, self._finishing = await asyncio.wait(self._finishing, return_when=asyncio.FIRST_COMPLETED)
 
     async def results(self) -> list[Any]:
-        """What became of the parts that have ended, in their order."""
+        """The results of the parts that have ended, in their order."""
         return [await future for future in self._finished]
 
     async def abandon(self) -> bool:
@@ -165,13 +166,13 @@ def _finish(sink: Sink, pieces: list[bytes]) -> Any:
 
 
 async def chunks(request: Request, patience: float = STALL_TIMEOUT) -> AsyncIterator[bytes]:
-    """The body as it comes. `Stalled` when nothing comes for `patience` seconds.
+    """The body as it arrives. `Stalled` when nothing arrives for `patience` seconds.
 
-    `UnsupportedMediaType` when it is compressed as a whole; Starlette's `ClientDisconnect` when the client
-    is gone.
+    `UnsupportedMediaType` for a body with Content-Encoding; Starlette's `ClientDisconnect` when the
+    client is gone.
     """
     if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
-        raise UnsupportedMediaType("bodies are taken as they are, without Content-Encoding")
+        raise UnsupportedMediaType("send the body without Content-Encoding")
     stream = request.stream()
     while True:
         try:
@@ -188,7 +189,7 @@ async def chunks(request: Request, patience: float = STALL_TIMEOUT) -> AsyncIter
 async def feed(
     request: Request, reader: MultipartReader, intake: Intake, sink: Callable[[PartBegins], Sink]
 ) -> None:
-    """All parts of a multipart body, each into the sink that is made for its header."""
+    """Receive all parts of a multipart body, each into a sink made for its header."""
     async for chunk in chunks(request):
         for event in reader.feed(chunk):
             if isinstance(event, PartData):

@@ -46,8 +46,8 @@ class TimingMiddleware:
 
 
 def patterns(routes: Iterable[BaseRoute], prefix: str = "") -> Iterator[tuple[int, str]]:
-    """The identity of each route's endpoint, which need not be hashable, and its path pattern, the mounted
-    ones too. Of several patterns the last counts."""
+    """`id()` of each route's endpoint (which need not be hashable) and its path pattern, those of mounts
+    included. An endpoint with several patterns is counted under the last."""
     for each in routes:
         if isinstance(each, Mount):
             yield from patterns(each.routes or (), prefix + each.path)
@@ -56,7 +56,7 @@ def patterns(routes: Iterable[BaseRoute], prefix: str = "") -> Iterator[tuple[in
 
 
 class _Metrics(Public):
-    """For this machine's own callers, such as a Prometheus beside the server; others need a token."""
+    """Open to callers on this machine, such as a Prometheus beside the server; others need a token."""
 
     def is_open_to(self, scope: Scope) -> bool:
         client = scope.get("client")

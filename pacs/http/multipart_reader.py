@@ -1,7 +1,7 @@
-"""Reading multipart/related (RFC 2387, RFC 2046 §5.1): bytes in, events out, no input or output of its own.
+"""Parser of multipart/related (RFC 2387, RFC 2046 §5.1): bytes in, events out, without I/O of its own.
 
-However the bytes are cut into chunks, the events are the same, the data of a part joined. What is
-held back is bounded: a part's header, and the few bytes that might be the start of a delimiter.
+However the bytes are cut into chunks, the events are the same once the data of a part is joined. What is
+buffered is bounded: a part's header, and the few bytes that might be the start of a delimiter.
 
 Tolerated, since senders do it: lines that end in LF alone, text before the first and behind the
 last delimiter, a part without header, an empty part without a line of its own. Bytes that only
@@ -62,7 +62,7 @@ class _State(Enum):
 
 
 class MultipartReader:
-    """Feed it chunks, take the events; `close` when no more come."""
+    """`feed` it chunks and consume the events; `close` it at the end of the body."""
 
     def __init__(self, boundary: str) -> None:
         """`MalformedMultipart` when the boundary is empty or longer than RFC 2046 has it (70)."""
@@ -72,19 +72,19 @@ class MultipartReader:
         self._state = _State.PREAMBLE
         self._buffer = bytearray(b"\n")  # so that a delimiter on the first line is behind a line's end
         self._lead = 1
-        """Bytes at the buffer's start that are no data: the end of the line before."""
+        """Bytes at the buffer's start that are not data: the end of the line before."""
         self._bare = False
-        """Lines end in LF alone, so that a CR before a delimiter is data."""
+        """Whether lines end in LF alone, so that a CR before a delimiter is data."""
         self._parts = 0
         self._preamble = 0
 
     @property
     def ended(self) -> bool:
-        """The last delimiter has come: what follows means nothing."""
+        """Whether the last delimiter was read; anything after it is ignored."""
         return self._state is _State.EPILOGUE
 
     def feed(self, chunk: bytes) -> Iterator[Event]:
-        """To be exhausted before the next chunk. `MalformedMultipart` beyond a bound."""
+        """Exhaust the events before the next chunk. `MalformedMultipart` beyond a bound."""
         if self.ended:
             return
         self._buffer += chunk
@@ -98,12 +98,12 @@ class MultipartReader:
                 return
 
     def close(self) -> None:
-        """`MalformedMultipart` when the last delimiter has not come."""
+        """`MalformedMultipart` when the last delimiter is missing."""
         if not self.ended:
             raise MalformedMultipart("the body ends before its last boundary")
 
     def _text(self) -> Iterator[Event]:
-        """Data, or the preamble, up to the next delimiter or as far as it is known to be such."""
+        """Data, or the preamble, up to the next delimiter or to the first byte that might begin one."""
         buffer, start = self._buffer, 0
         while (at := buffer.find(self._delimiter, start)) >= 0:
             behind = at + len(self._delimiter)
@@ -119,7 +119,7 @@ class MultipartReader:
         yield from self._pass(self._without_return(self._held_back()))
 
     def _held_back(self) -> int:
-        """Where the longest end of the buffer begins that may be the start of a delimiter."""
+        """Offset of the longest tail of the buffer that may be the start of a delimiter."""
         buffer, delimiter = self._buffer, self._delimiter
         begin = max(0, len(buffer) - len(delimiter) + 1)
         while (at := buffer.find(b"\n", begin)) >= 0:
@@ -129,11 +129,11 @@ class MultipartReader:
         return len(buffer)
 
     def _without_return(self, at: int) -> int:
-        """Where data ends for sure when a line end may be at `at`: its CR is held back with it."""
+        """Where data certainly ends when a line end may be at `at`: its CR is held back too."""
         return at - 1 if at > self._lead and self._buffer[at - 1] == 0x0D else at
 
     def _pass(self, end: int) -> Iterator[Event]:
-        """Hand out the buffer up to `end`."""
+        """Emit the buffer up to `end`."""
         if end > self._lead:
             if self._state is _State.BODY:
                 yield self._data(end)
@@ -185,7 +185,7 @@ class MultipartReader:
 
 
 def _fields(header: bytes) -> dict[str, str]:
-    """Field values by name; continued lines are joined, lines that are no fields left out."""
+    """Field values by name; folded lines are joined, lines that are not fields left out."""
     unfolded = re.sub(r"\r?\n[ \t]+", " ", header.decode("latin-1"))
     fields: dict[str, str] = {}
     for line in unfolded.splitlines():

@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, made from the route table itself: what is routed is described."""
+"""The OpenAPI 3.1 document, generated from the route table, so that it cannot omit a route."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from pacs.http.resource import Public, Resource
 PATH = "/api/v1/openapi.json"
 ALIASES = ("/schema", "/api/v1/schema")
 PAGES = re.compile(r"/(api/v1|dicom-web|wado|health|metrics)(/|$)")
-"""What is an API; other routes are web pages."""
+"""Path prefixes of the APIs; other routes are web pages."""
 
 _UIDS = frozenset({"study", "series", "sop", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"})
 _SCHEMAS = "#/components/schemas/"
@@ -40,7 +40,7 @@ _NOTHING = Described()
 def routes() -> list[Route]:
     @describe(Described(answers=answers_json(OBJECT)))
     def show_openapi(request: Request) -> Response:
-        """This API, described for machines (OpenAPI 3.1)."""
+        """This API as an OpenAPI 3.1 document."""
         return Response(written(request.app.routes), media_type="application/json")
 
     return [Resource(path, show_openapi, None) for path in (PATH, *ALIASES)]
@@ -80,7 +80,7 @@ def document(routes: Iterable[BaseRoute]) -> dict[str, Any]:
 
 
 def flattened(routes: Iterable[BaseRoute], prefix: str = "") -> Iterator[tuple[str, Route]]:
-    """Every route with its whole path, as OpenAPI writes it."""
+    """Every route with its whole path in OpenAPI's notation."""
     for each in routes:
         if isinstance(each, Mount):
             yield from flattened(each.routes or (), prefix + each.path)

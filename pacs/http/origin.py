@@ -1,8 +1,8 @@
-"""The address under which the caller sees this server, and the address that the caller has.
+"""The server's public address as the caller sees it, and the caller's own address.
 
-Both are what the connection says, unless a proxy that is trusted says otherwise: by `Forwarded`
-(RFC 7239), else by `X-Forwarded-*`. From anybody else these headers are ignored, since they would let
-him choose what links in answers point to, and whom the audit trail blames.
+Both come from the connection, unless a trusted proxy states others: by `Forwarded` (RFC 7239), else by
+`X-Forwarded-*`. These headers are ignored from any other peer, since they would let it choose where
+links in answers point and which address the audit trail records.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def origin(connection: HTTPConnection) -> str:
 
 @lru_cache(maxsize=64)
 def _own(scheme: str, host: str | None, server: tuple[Any, ...], root: str) -> str:
-    """Some clients, dicomweb-client among them, leave away in `Host` the port that they connect to."""
+    """Adds the port that some clients, dicomweb-client among them, leave out of `Host`."""
     headers = [] if host is None else [(b"host", host.encode("latin-1"))]
     scope = {"type": "http", "scheme": scheme, "server": server or None, "root_path": root, "path": root}
     url, (address, port) = Request({**scope, "headers": headers}).base_url, server or ("", None)
@@ -57,12 +57,12 @@ def _own(scheme: str, host: str | None, server: tuple[Any, ...], root: str) -> s
 
 
 def nobody(address: str) -> bool:
-    """No proxy is trusted."""
+    """Trusts no proxy."""
     return False
 
 
 def trusted_networks(networks: Iterable[str]) -> Trusted:
-    """Whether an address is in one of them. `ValueError` for what is neither address nor network."""
+    """A test whether an address is in one of the networks. `ValueError` for an invalid network."""
     known = [ipaddress.ip_network(network, strict=False) for network in networks]
 
     @lru_cache(maxsize=1024)
@@ -80,9 +80,9 @@ def trusted_networks(networks: Iterable[str]) -> Trusted:
 
 @dataclass(frozen=True, slots=True)
 class Forwarding:
-    """What proxies said of one request; empty where they said nothing usable.
+    """The forwarding headers of one request; fields are empty where a header is absent or unusable.
 
-    `sources`: whom each of them saw, the last one's word last.
+    `sources`: the client address seen by each proxy, the nearest proxy's last.
     """
 
     scheme: str = ""
@@ -92,7 +92,7 @@ class Forwarding:
 
 
 def forwarding(headers: Headers) -> Forwarding:
-    """Of the scheme, host and prefix the first word counts: that of the proxy next to the user."""
+    """Scheme, host and prefix are the first ones stated, those of the proxy nearest to the user."""
     hops = [_hop(text) for field in headers.getlist("forwarded") for text in field.split(",")]
     if any(hops):
         first: dict[str, str] = hops[0]
@@ -116,7 +116,7 @@ def _checked(scheme: str, host: str, port: str, prefix: str, sources: tuple[str,
 
 
 def _hop(text: str) -> dict[str, str]:
-    """One proxy's pairs, as `for=192.0.2.60;proto=https;host="pacs.example:8443"`."""
+    """One proxy's pairs, such as `for=192.0.2.60;proto=https;host="pacs.example:8443"`."""
     found = (_PAIR.fullmatch(pair) for pair in text.split(";"))
     return {pair[1].lower(): pair[2] or pair[3] or "" for pair in found if pair}
 
@@ -131,7 +131,7 @@ def _first(headers: Headers, name: str) -> str:
 
 
 def _source(text: str) -> str:
-    """An IP address without brackets and port; empty for anything else."""
+    """The IP address without brackets and port; empty for anything else."""
     bare = text.rpartition("]")[0].lstrip("[") if text.startswith("[") else text
     if bare.count(":") == 1:
         bare = bare.partition(":")[0]
@@ -146,7 +146,7 @@ def _says(scope: Scope) -> bool:
 
 
 class ForwardedMiddleware:
-    """Puts the origin into the state, and the caller's own address in the place of the proxy's."""
+    """Puts the origin into the request's state, and the caller's address in place of the proxy's."""
 
     def __init__(self, app: ASGIApp, trusted: Trusted) -> None:
         self.app = app

@@ -1,7 +1,7 @@
-"""The one translator from what went wrong to what HTTP says of it.
+"""The one place where errors become HTTP responses.
 
-Every error body is `{"status": "error", "code", "message", "correlation_id"}`. What is not a
-`PacsError` is our own bug: 500, the traceback in the log, no detail sent.
+Every error body is `{"status": "error", "code", "message", "correlation_id"}`. An exception other than
+`PacsError` is a bug: 500, the traceback in the log, no detail in the body.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def problem(
 
 def pacs_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, PacsError)
-    if isinstance(error, Unavailable):  # told of where it is noticed; here it may come by the hundred
+    if isinstance(error, Unavailable):  # its cause is logged where it was noticed; this may repeat often
         log.warning("request refused for now", code=error.code, reason=str(error))
     elif error.http_status >= 500:
         log.error("request failed", code=error.code, exc_info=error)
@@ -57,7 +57,7 @@ def _headers(error: PacsError) -> dict[str, str] | None:
 
 
 def http_error(request: Request, error: Exception) -> Response:
-    """Starlette's own: no such route, no such method."""
+    """Starlette's own errors: no such route, no such method."""
     assert isinstance(error, HTTPException)
     code = HTTPStatus(error.status_code).name
     headers = dict(error.headers) if error.headers else {}
@@ -67,7 +67,7 @@ def http_error(request: Request, error: Exception) -> Response:
 
 
 def _allowed(request: Request) -> set[str]:
-    """The methods of all routes that lie at this address; Starlette names those of the first."""
+    """The methods of all routes at this path; Starlette names only those of the first."""
     scope = {**request.scope, "root_path": request.scope.get("app_root_path", "")}
     return {method for route in _at(request.app.routes, scope) for method in route.methods or ()}
 
@@ -82,15 +82,15 @@ def _at(routes: Iterable[BaseRoute], scope: Scope) -> Iterator[Route]:
 
 
 def caller_gone(request: Request, _: Exception) -> Response:
-    """While its body was read: nobody hears this answer."""
-    log.info("the caller went away", method=request.method)
+    """The client disconnected while its body was read; the answer reaches nobody."""
+    log.info("client disconnected", method=request.method)
     return Response(status_code=400)
 
 
 class UnexpectedMiddleware:
-    """Answers 500 for what nobody expected, unless the answer had begun: then the connection breaks.
+    """Answers 500 for an unexpected exception, unless the answer had begun: then the connection is broken.
 
-    It breaks as well when the rest of an answer cannot be had: the server closes what is not whole.
+    It is also broken when the rest of a body cannot be produced, so that no truncated body looks whole.
     """
 
     def __init__(self, app: ASGIApp) -> None:

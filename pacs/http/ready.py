@@ -1,7 +1,6 @@
-"""Bodies that were made, for whoever asks for the same again: compressed, bounded, in memory.
+"""A cache of response bodies: gzipped, bounded, in the memory of one process.
 
-A body is known by all that its bytes follow from, so none is ever stale and nothing has to be told to
-forget one.
+The key holds everything that a body's bytes depend on, so no entry is ever stale and none is invalidated.
 """
 
 from __future__ import annotations
@@ -17,13 +16,13 @@ from pacs.deflate import Gzip, gunzipped
 from pacs.http.streaming import Pieces, answer, gathered
 
 MOST = 16 << 20
-"""Bytes of all of them, in each process; those of 500 slices are a quarter of a million."""
+"""Bytes of all bodies in one process; the metadata of 500 slices takes a quarter of a megabyte."""
 LARGEST = MOST // 4
 
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """`stream`: the pieces of one gzip stream, `packed` bytes together, `size` once inflated."""
+    """`stream`: pieces of one gzip stream; `packed`: their bytes; `size`: bytes once inflated."""
 
     stream: Sequence[bytes]
     packed: int
@@ -36,7 +35,7 @@ class Body:
 
 
 class Ready:
-    """The least lately used goes first."""
+    """Evicts the least recently used body first."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -62,7 +61,7 @@ class Ready:
     def keeping(
         self, key: Hashable, pieces: Iterable[bytes], whole: Callable[[], bool], gzip: bool
     ) -> Pieces:
-        """The same pieces, or their gzip stream, kept behind the last one if that was `whole` then."""
+        """The same pieces, or their gzip stream; kept after the last piece if `whole` says so then."""
         stream, packed, size, made = Gzip(), 0, 0, list[bytes]()
         for piece in gathered(pieces):
             deflated = stream.add(piece)

@@ -1,7 +1,7 @@
-"""Refused requests in the audit trail: the first of each caller a minute, the others as a number.
+"""Refused requests in the audit trail: each caller's first per minute, the others as a count.
 
-So a flood of refusals is seen, and is no flood of records: at most `MAX_CALLERS` and one a minute
-from one process.
+A flood of refusals is visible but does not flood the trail: one process writes at most
+`MAX_CALLERS` + 1 records a minute.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ class Refusals:
         self._lock = threading.Lock()
         self._ends = 0.0
         self._unsaid: dict[_Key, int] = {}
-        """Of each caller heard of in this minute: refusals that no record tells of."""
+        """Refusals not yet recorded, by caller of the current minute."""
 
     def note(self, actor: Actor, status: int) -> AuditRecord | None:
-        """What to write now, if anything; it tells how many refusals have gone before unsaid."""
+        """The record to write now, if any; it counts the refusals since the previous record."""
         with self._lock:
             now = self._clock()
             if now >= self._ends:

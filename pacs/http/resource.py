@@ -1,6 +1,6 @@
-"""The only kinds of route an edge makes: a resource that names the right it takes, or a public one.
+"""The two kinds of route that edges make: a `Resource`, which names the right it needs, or a `Public` one.
 
-`AuthenticationMiddleware` has put the caller into `request.state` before; who lacks the right gets 403.
+`AuthenticationMiddleware` has put the caller into `request.state`; one without the right gets 403.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ class Resource(Route):
     def __init__(
         self, path: str, endpoint: Callable[..., Any], right: Right | None, methods: Sequence[str] = ("GET",)
     ) -> None:
-        """`right` None: whoever is signed in."""
+        """`right` None: any authenticated caller."""
         super().__init__(path, endpoint, methods=list(methods))
         self.right = right
         self.described: Described | None = None
-        """For the OpenAPI document, when the endpoint does not say it."""
+        """For the OpenAPI document, when the endpoint does not declare it."""
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self.right is not None and self.right not in scope["state"]["rights"]:
@@ -40,24 +40,24 @@ class Resource(Route):
 
 
 class Public(Route):
-    """Answers whoever asks, unasked who they are: health, signing in, pages that hold no data.
+    """Needs no authentication: health, signing in, pages without data.
 
-    It stands at the top level of the application's routes, in no `Mount`.
+    Must be at the top level of the application's routes, not in a `Mount`.
     """
 
     def is_open_to(self, scope: Scope) -> bool:
-        """When not, this is a route like others, for callers who are signed in."""
+        """False where this route needs an authenticated caller like any other."""
         return True
 
 
 def actor(request: Request) -> Actor:
-    """Who asks, and for which organisation."""
+    """The authenticated caller and their organisation."""
     found: Actor = request.state.actor
     return found
 
 
 def name_in_path(request: Request, name: str) -> str:
-    """`NotFound` for what no database takes as text: nothing is called so."""
+    """A path parameter; `NotFound` for text that no database stores, such as NUL."""
     found = str(request.path_params[name])
     if "\0" in found:
         raise NotFound

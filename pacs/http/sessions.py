@@ -1,8 +1,8 @@
-"""Callers by their token: a bearer's, or that of a browser's session in a cookie.
+"""Authentication by token: a bearer token, or a browser session's cookie.
 
-A session is asked of the database once a second at most, so that frames come fast. Who signs out is
-out at once in all processes of this node (`Ended`); whatever else ends a session (`pacs user disable`,
-another node) works within that second.
+A session is looked up in the database at most once a second, so that frames are served fast. Signing
+out takes effect at once in all processes of this node (`Ended`); anything else that ends a session
+(`pacs user disable`, another node) takes effect within that second.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ _MARK = 8  # bytes
 
 
 class Ended:
-    """A mark that processes share when it was made before they were: another one whenever a session ends.
+    """A mark in memory that forked processes share; it changes whenever a session ends.
 
-    It tells not which, so all are asked for anew. Never the same again, so that none is missed.
+    It does not say which, so all cached sessions are looked up anew. Marks never repeat.
     """
 
     def __init__(self) -> None:
@@ -59,7 +59,7 @@ class Sessions:
         self._ended = ended or Ended()
         self._mark = self._ended.mark
         self._cache: dict[str, tuple[float, Session]] = {}
-        """By token; only what was found valid, so that strangers cannot fill it."""
+        """By token; valid sessions only, so that strangers cannot fill it."""
 
     def __call__(self, connection: HTTPConnection) -> Caller | Awaitable[Caller]:
         token, by_cookie = _token(connection)
@@ -71,7 +71,7 @@ class Sessions:
         return self._caller(connection, session, by_cookie)
 
     def end(self) -> None:
-        """One was ended: no second more."""
+        """A session was ended here: invalidate the caches of all processes at once."""
         self._ended.tell()
 
     async def _looked_up(self, connection: HTTPConnection, token: str, by_cookie: bool) -> Caller:
@@ -83,7 +83,7 @@ class Sessions:
             raise Unauthenticated
         if len(self._cache) >= _CACHED:
             self._cache = {}
-        if mark == self._ended.mark:  # else it may have ended while it was asked for
+        if mark == self._ended.mark:  # else it may have ended during the lookup
             self._cache[token] = (asked + CACHE_SECONDS, session)
         return self._caller(connection, session, by_cookie)
 

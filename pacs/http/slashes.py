@@ -1,4 +1,4 @@
-"""`/api/v1/studies/` is `/api/v1/studies`: answered, not sent on, as many clients follow no POST."""
+"""A trailing slash is ignored. No redirect is sent, as many clients do not repeat a POST after one."""
 
 from __future__ import annotations
 

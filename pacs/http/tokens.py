@@ -1,4 +1,4 @@
-"""Bearer tokens: what they say is signed, what they may do is asked of their session's row."""
+"""Bearer tokens: signed references to a session's row, which decides what they may do."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ class Tokens:
         return jwt.encode(claims, self._derived("token"), _ALGORITHM)
 
     def session_number(self, token: str) -> str:
-        """The session of a token that we signed, else `Unauthenticated`.
+        """The session that a token signed by us names, else `Unauthenticated`.
 
-        Whether it is over, its row says: the claims are times of another node's clock.
+        Its row decides whether it has expired: the token's times may be of another node's clock.
         """
         if len(token) > _MAX_TOKEN:
             raise Unauthenticated
@@ -49,7 +49,7 @@ class Tokens:
         return str(claims["sid"])
 
     def csrf(self, session_number: str) -> str:
-        """What a page of ours knows and another site's does not."""
+        """The CSRF token of a session, known to our own pages only."""
         return hmac.new(self._derived("csrf"), session_number.encode(), hashlib.sha256).hexdigest()
 
     def _derived(self, purpose: str) -> bytes:

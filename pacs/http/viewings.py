@@ -1,8 +1,8 @@
-"""Looking at a study is audited once a minute for each caller, not once for each of its thousand frames.
+"""Viewing a study is audited once a minute for each caller, not for each of its thousand frames.
 
-As PS3.15 §A.5.3.6 means it (DICOM Instances Accessed): the first frame leaves only when its record is
-durable; those that follow within the minute belong to the same access. Who names each of his requests
-by a correlation id of his own gets a record for each. `HEAD` gives out nothing, so it is no access.
+As PS3.15 §A.5.3.6 (DICOM Instances Accessed) intends: the first frame is sent only when its record is
+durable; those that follow within the minute belong to the same access. A caller that sends a correlation
+ID with each request gets a record for each. `HEAD` returns no data, so it is not an access.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pacs.http.resource import actor
 
 WINDOW = 60.0  # seconds
 MAX_REMEMBERED = 10_000
-"""Accesses of one minute that are known again; any further one is recorded each time."""
+"""Accesses remembered within one minute; any further one is recorded each time."""
 
 _Key = tuple[int, str, str, str, str]
 
@@ -58,7 +58,7 @@ class Viewings:
 def retrieved(
     request: Request, archive: Archive, study: str, who: Actor | None = None, **details: Any
 ) -> None:
-    """Audits that the caller, or `who` stands for him, is given something of this study."""
+    """Audits that data of this study is sent to the caller, or to `who` on whose behalf they call."""
     if not _gives_nothing(request):
         archive.record(who or actor(request), "retrieve", resource=study, **details)
 

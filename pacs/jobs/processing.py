@@ -1,6 +1,6 @@
-"""The job that makes anew what is derived from a study's objects: their metadata and their thumbnails.
+"""The job that regenerates what is derived from a study's objects: metadata and thumbnails.
 
-It may be cut off anywhere: what was told as done is passed over when it begins again.
+It may be interrupted anywhere: when it runs again it skips the instances reported as done.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ TELL_EVERY = 0.5  # seconds
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """Handler of `process`."""
+    """Handler of `process` jobs."""
 
     tasks: Tasks
     metadata: Metadata
@@ -51,12 +51,12 @@ class Process:
         self.tasks.finish(task, Status.COMPLETED, "")
 
     def _instances(self, task: Task) -> Iterator[StoredInstance]:
-        """Nothing when the study was deleted meanwhile."""
+        """Empty when the study was deleted meanwhile."""
         with suppress(NotFound):
             yield from self.rendering.archive.retrieve(task.actor, task.study_instance_uid or "")
 
     def _make(self, task: Task, instance: StoredInstance) -> Failure | None:
-        """None too for what simply has no picture."""
+        """None on success, and for an instance that has nothing to render."""
         try:
             self.metadata.renew(task.actor, instance.identity)
             self.rendering.forget(task.actor, instance)

@@ -1,6 +1,6 @@
-"""The job that brings back what was deleted: its objects come in again like an upload.
+"""The job that restores deleted instances: their objects are stored again as if they were uploaded.
 
-One after the other: of the versions of an instance, the one that came first is the current one.
+One after the other, as order decides which version of an instance is current.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pacs.ports import Keeping, Tasks
 
 @dataclass(frozen=True, slots=True)
 class Restore:
-    """Handler of `restore`."""
+    """Handler of `restore` jobs."""
 
     archive: Archive
     tasks: Tasks

@@ -1,4 +1,4 @@
-"""Work that somebody started and follows: an upload on its way into the archive."""
+"""Tasks: background work that a user started and follows, such as an upload or a restoration."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PROCESS = "process"
 RESTORE = "restore"
 KINDS = (UPLOAD, PROCESS, RESTORE)
 MAX_FAILURES = 200
-"""Failures that are told one by one; all are counted."""
+"""Failures that are listed one by one; all are counted."""
 
 
 class Status(StrEnum):
@@ -31,8 +31,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """One file as it came. `name` is what the sender calls it: shown, never a path. `items`: how many
-    are in it."""
+    """One file as it was sent. `name`: the sender's, for display, never a path. `items`: files in it."""
 
     blob: Blob
     name: str
@@ -48,7 +47,7 @@ class Failure:
 
 @dataclass(slots=True)
 class Advance:
-    """What has been done since the last time that this was said."""
+    """Progress since the previous report."""
 
     processed: int = 0
     failed: int = 0
@@ -82,7 +81,7 @@ class Task:
 
     @property
     def progress(self) -> int:
-        """Per cent; 100 only when it is over."""
+        """Per cent; 100 only when the task has ended."""
         if self.status.over:
             return 100
         return min(99, 100 * self.done // self.total) if self.total else 0

@@ -1,7 +1,7 @@
-"""The job that takes an upload into the archive, item by item, and tells how far it is.
+"""The job that stores the files of an upload, one by one, and reports its progress.
 
-It may be cut off anywhere: what was told as done is passed over when it begins again, and what was
-stored but not told yet is stored once more, which changes nothing as objects are known by content.
+It may be interrupted anywhere: when it runs again it skips the items reported as done, and stores
+those again that were stored but not yet reported, which is harmless: an identical object is a duplicate.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from pacs.ports import Tasks
 from pacs.subject import Said, placed
 
 AT_ONCE = 4
-"""Items being committed side by side: they share the wait for the disk."""
+"""Items that are committed concurrently: they share the waits for the disk."""
 TELL_EVERY = 0.5  # seconds
 CHUNK = 1 << 20
 MAX_PICTURE = 64 << 20  # bytes
 MAX_NAME = 255
-"""Characters of an item's name that are told."""
+"""Characters of an item's name that are reported."""
 
 
 class Done(Enum):
@@ -43,7 +43,7 @@ Result = Future[Done | Failure]
 
 @dataclass(frozen=True, slots=True)
 class TakeInUpload:
-    """Handler of `upload`. `at_once`: 1 when what comes first must be entered first."""
+    """Handler of `upload` jobs. `at_once`: items in flight; 1 keeps their order, as versions need."""
 
     archive: Archive
     tasks: Tasks
@@ -53,14 +53,14 @@ class TakeInUpload:
         task = self.tasks.get(job.organization, job.payload["task"])
         if task is None:
             return
-        if task.status is not Status.COMPLETED:  # a failed one may be tried again: nothing of it is lost
+        if task.status is not Status.COMPLETED:  # a failed one may be retried, so its files are kept
             try:
                 _Run(self, task, job.payload.get("said", {})).run()
             except Unavailable:
-                raise  # it is not the upload that is at fault
+                raise  # not a fault of the upload: the worker tries again later
             except Exception:
                 if job.attempt >= job.max_attempts:
-                    self.tasks.finish(task, Status.FAILED, "it failed again and again; see the server's log")
+                    self.tasks.finish(task, Status.FAILED, "failed repeatedly; see the server's log")
                 raise
         self.tasks.release(task)
 
@@ -83,14 +83,14 @@ class _Run:
                 if position >= self._task.done:
                     pending.append(self._begin(pool, position, name, item))
                 while len(pending) > self._at_once or (pending and pending[0].done()):
-                    self._note(pending.popleft())  # in their order: what is told as done has no gaps
+                    self._note(pending.popleft())  # in order, so that what is reported as done has no gaps
             while pending:
                 self._note(pending.popleft())
         self._tell()
         self._tasks.finish(self._task, Status.COMPLETED, "")
 
     def _items(self) -> Iterator[tuple[str, Member | PacsError]]:
-        """Every member by name, in the same order each time."""
+        """Every member with its name, in the same order on every run."""
         for upload in self._tasks.uploads(self._task):
             try:
                 with self._archive.blobs.open(upload.blob.address) as reader:
@@ -102,7 +102,7 @@ class _Run:
                 yield upload.name, error
 
     def _begin(self, pool: ThreadPoolExecutor, position: int, name: str, item: Member | PacsError) -> Result:
-        """Read here, one after the other, as archives want it; kept or refused in the pool."""
+        """Reads the item in this thread, as archives are read in order; the pool stores it."""
         if isinstance(item, PacsError):
             return _known(_failure(name, item))
         try:
@@ -117,8 +117,8 @@ class _Run:
         return _known(Done.SKIPPED) if receiving is None else pool.submit(_commit, receiving, name)
 
     def _read(self, file: IO[bytes], position: int, *, alone: bool) -> ReceivingFile | None:
-        """None for what is no instance, unless it was handed over by itself: then it was meant to be one,
-        or to become one."""
+        """None for a file that is not DICOM, except when it is the whole upload (`alone`): then it is an
+        error, or a picture to convert."""
         head = file.read(HEAD)
         if not alone and not is_instance(head, self._archive.limits):
             return None
@@ -159,7 +159,7 @@ class _Run:
 
 
 def _told(upload: str, member: Member) -> str:
-    """An archive's names may be of any length, and of bytes that are no text."""
+    """A displayable name: those in archives may have any length and need not be valid text."""
     name = f"{upload}/{member.name}" if member.name else upload
     return name[:MAX_NAME].encode("utf-8", "replace").decode()
 

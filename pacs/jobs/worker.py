@@ -1,9 +1,9 @@
 """A worker takes jobs from the queue, one at a time, and keeps its lease while it works.
 
-A job runs at least once: a worker that is killed, or cut off for longer than its lease, has its
-job taken over. So handlers make sure themselves that running twice does no harm.
+A job runs at least once: the job of a worker that is killed, or cut off for longer than its lease, is
+taken over by another one. So handlers are idempotent.
 
-A job whose turn comes while the disk is full or the object store away has not failed: it waits, however long.
+A job that finds the disk full or a store unavailable has not failed: it waits, for as long as that lasts.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ log = structlog.get_logger(__name__)
 Handler = Callable[[ClaimedJob], None]
 
 RENEWALS = 3
-"""How often a lease is renewed within its length."""
+"""Renewals within the length of a lease."""
 AWAY = timedelta(seconds=30)
-"""How long a job waits for what is away, before it looks again."""
+"""How long a job that found something unavailable waits before it is tried again."""
 
 
 @dataclass(frozen=True)
 class Worker:
-    """`handlers`: what does each kind of job. `poll`: seconds between looks at an empty queue.
+    """`handlers`: by kind of job. `poll`: seconds between looks at an empty queue.
 
-    `wait` may end sooner, when it learns of a job; it must when the event is set.
+    `wait` may return early when it learns of a job, and must when the event is set.
     """
 
     queue: JobQueue
@@ -45,17 +45,17 @@ class Worker:
     wait: Callable[[threading.Event, float], object] = threading.Event.wait
 
     def run(self, stop: threading.Event) -> None:
-        """Until `stop` is set; the job under way is finished first."""
+        """Work until `stop` is set; a running job is finished first."""
         while not stop.is_set():
             try:
                 if self.work():
                     continue
             except Unavailable as error:
-                log.warning("job queue away", error=str(error))
+                log.warning("job queue unavailable", error=str(error))
             self.wait(stop, self.poll)
 
     def work(self) -> bool:
-        """Do one job that is due; False when there is none."""
+        """Run one job that is due; False when there is none."""
         job = self.queue.claim(self.name, self.lease)
         if job is None:
             return False
@@ -68,7 +68,7 @@ class Worker:
     def _do(self, job: ClaimedJob) -> None:
         handler = self.handlers.get(job.kind)
         if handler is None:
-            self.queue.fail(job, "nothing here does this kind of job")
+            self.queue.fail(job, "no handler is registered for this kind of job")
             return
         try:
             with self._lease_kept(job):
@@ -107,5 +107,5 @@ class Worker:
                 if not self.queue.renew(job, self.lease):
                     log.warning("job taken over by another worker", job=job.id, kind=job.kind)
                     return
-            except Exception as error:  # the job goes on, and so must its lease
+            except Exception as error:  # the job goes on, so the next renewal must be attempted
                 log.warning("lease not renewed", job=job.id, kind=job.kind, reason=type(error).__name__)

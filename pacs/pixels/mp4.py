@@ -1,4 +1,4 @@
-"""What an MP4 file says of its first track of video (ISO/IEC 14496-12), wherever in the file it says so."""
+"""The first video track of an MP4 file (ISO/IEC 14496-12), wherever in the file its description lies."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ class Video:
 
 
 def read_mp4(source: Source) -> Video:
-    """`InvalidDataSet` when there is no video in it of a kind that DICOM has."""
+    """`InvalidDataSet` when it has no video of a kind that DICOM has a transfer syntax for."""
     for kind, start, end in _top_level(source):
         if kind == b"moov" and end - start <= _MAX_MOVIE:
             movie = source.read_at(start, end - start)
             for track in _find(movie, (b"trak", b"mdia")):
                 if video := _video(track):
                     return video
-    raise InvalidDataSet("the file has no video that DICOM knows")
+    raise InvalidDataSet("the file has no video that DICOM has a transfer syntax for")
 
 
 def _top_level(source: Source) -> Iterator[tuple[bytes, int, int]]:
@@ -65,7 +65,7 @@ def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _find(data: bytes, path: tuple[bytes, ...]) -> Iterator[bytes]:
-    """The contents of all boxes at the end of that path."""
+    """The contents of all boxes at this path."""
     for kind, content in _boxes(data):
         if kind == path[0]:
             if len(path) == 1:

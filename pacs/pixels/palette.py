@@ -20,7 +20,7 @@ _DISCRETE, _LINEAR, _INDIRECT = 0, 1, 2
 
 @dataclass(frozen=True, slots=True)
 class Palette:
-    """`first`: the smallest value that has a colour; smaller ones of a supplemental palette are grey."""
+    """`first`: the smallest value with a colour; in a supplemental palette, smaller ones are grey."""
 
     first: int
     tables: tuple[Callable[[Values], Octets], ...]
@@ -70,7 +70,7 @@ def _octets(table: Lut) -> Callable[[Values], Octets]:
 
 
 def _expanded(header: Header, attribute: str, described: Descriptor) -> NDArray[np.uint16]:
-    """The table that segments stand for; never longer than described (PS3.3 §C.7.9.2)."""
+    """The table that the segments expand to, never longer than described (PS3.3 §C.7.9.2)."""
     words = entries(header, attribute, Descriptor(65536, 0, described.bits)).astype(int).tolist()
     wide = described.bits > 8
     values: list[int] = []

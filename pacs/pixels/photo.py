@@ -1,7 +1,7 @@
-"""Pictures as cameras, scanners and programs write them: JPEG and PNG.
+"""Pictures from cameras, scanners and programs, JPEG and PNG, as a frame of an image.
 
-A JPEG is kept as it is where DICOM has its kind and it shows what is up without being turned; any
-other picture is decoded.
+A JPEG is kept unchanged where DICOM has a transfer syntax for it and Exif does not rotate it; any other
+picture is decoded.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _DAMAGED = OSError, ValueError, SyntaxError, Image.DecompressionBombError
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """`file` as it came; `data`: its one frame, encoded as `transfer_syntax` says, which may be the file."""
+    """`file`: as received. `data`: its one frame in `transfer_syntax`, which may be the file itself."""
 
     file: bytes
     media_type: str
@@ -40,7 +40,7 @@ class Picture:
 
 
 def is_picture(head: bytes) -> bool:
-    """Not an instance that only looks like one to whoever does not know DICOM (PS3.10 §7.1)."""
+    """False for a DICOM file whose preamble imitates a picture (PS3.10 §7.1)."""
     return head.startswith((_JPEG, SIGNATURE)) and head[128:132] != b"DICM"
 
 
@@ -67,7 +67,7 @@ def _is_turned(data: bytes) -> bool:
 
 
 def _kept(head: bytes) -> Codestream | None:
-    """None for kinds that DICOM has no (or no longer) transfer syntax for, such as progressive ones."""
+    """None for kinds of JPEG without a transfer syntax that is still in use, such as progressive ones."""
     try:
         return read_codestream(head)
     except InvalidDataSet:

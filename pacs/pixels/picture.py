@@ -1,4 +1,4 @@
-"""What rendering yields and encoding takes."""
+"""A rendered picture: the output of rendering, the input of encoding."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Octets = NDArray[np.uint8]
 class Picture:
     """`pixels`: rows × columns of grey, or rows × columns × 3 of red, green and blue.
 
-    `icc`: the colour profile that goes with them.
+    `icc`: their colour profile.
     """
 
     pixels: Octets

@@ -11,14 +11,14 @@ from pacs.dicom.image import DecodedFrame, ImagePixel
 from pacs.errors import InvalidDataSet, LimitExceeded
 
 MAX_PIXELS = 1 << 26
-"""Of one image; with its decoder's working memory that is some 500 MB."""
+"""Pixels of one image; with the decoder's working memory that is some 500 MB."""
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
 def decode_png(data: bytes) -> DecodedFrame:
-    """Grey of 8 or 16 bits, or RGB of 8; transparency is left away. `InvalidDataSet` when damaged."""
+    """Grey of 8 or 16 bits, or RGB of 8; transparency is dropped. `InvalidDataSet` when damaged."""
     if not data.startswith(SIGNATURE):
-        raise InvalidDataSet("this is no PNG")
+        raise InvalidDataSet("this is not a PNG")
     columns, rows = (int.from_bytes(data[at : at + 4]) for at in (16, 20))
     if rows * columns > MAX_PIXELS:
         raise LimitExceeded(f"the image has more than {MAX_PIXELS} pixels")
@@ -31,7 +31,7 @@ def decode_png(data: bytes) -> DecodedFrame:
 
 def _frame(image: Image.Image) -> DecodedFrame:
     if not (0 < image.width < 1 << 16 and 0 < image.height < 1 << 16):
-        raise InvalidDataSet("the image's size is none that DICOM has")
+        raise InvalidDataSet("the image is empty or has more than 65535 rows or columns")
     if image.mode.startswith("I"):
         samples = np.asarray(image).astype("<u2")
         described = ImagePixel(image.height, image.width, 16, 16)

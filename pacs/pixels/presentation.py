@@ -1,4 +1,4 @@
-"""How an image is wanted: what a caller may ask of rendering (PS3.18 §8.3.5.1)."""
+"""The parameters of rendering: what a caller may ask for (PS3.18 §8.3.5.1)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Function(StrEnum):
 
 
 class IccProfile(StrEnum):
-    """What becomes of the data set's colour profile (PS3.18 §8.3.5.1.4)."""
+    """How the data set's colour profile is used (PS3.18 §8.3.5.1.4)."""
 
     NO = "no"
     YES = "yes"
@@ -23,7 +23,7 @@ class IccProfile(StrEnum):
 
 
 class Annotation(StrEnum):
-    """What is written into the image (PS3.18 §8.3.5.1.1)."""
+    """What is burned into the image (PS3.18 §8.3.5.1.1)."""
 
     PATIENT = "patient"
     TECHNIQUE = "technique"
@@ -59,10 +59,10 @@ class Viewport:
 
 @dataclass(frozen=True, slots=True)
 class Presentation:
-    """`window` None: what the data set says, else what the frame's values need.
+    """`window` None: the data set's own, else one that covers the frame's values.
 
     `viewport` None: one pixel of the frame is one pixel of the picture.
-    `overlays`: a side or a finding may be marked by nothing else.
+    `overlays`: shown by default, as a side or a finding may be marked by nothing else.
     `quality`: 1 to 100, for lossy media types.
     """
 

@@ -24,14 +24,14 @@ Values = NDArray[Any]
 _FLOATS = {FLOAT_PIXEL_DATA: "<f4", DOUBLE_FLOAT_PIXEL_DATA: "<f8"}
 _UNSIGNED = {8: "u1", 16: "<u2", 32: "<u4", 64: "<u8"}
 _JPEG_FAMILY = "1.2.840.10008.1.2.4."
-"""Codestreams that hold the stored bits only, so that nothing is beside them."""
+"""Transfer syntaxes whose codestreams hold the stored bits only, without neighbouring overlay bits."""
 _BLOCK = 1 << 20
-"""Pixels transformed at a time: what is allocated on the way stays small, whatever the frame."""
+"""Pixels transformed at a time, which bounds temporary memory whatever the size of the frame."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Grey:
-    """`values` of the codes, and the code of each pixel; without codes, the value of each pixel."""
+    """`values` by code and the code of each pixel; without codes, the value of each pixel."""
 
     values: Values
     codes: Values | None = None
@@ -48,7 +48,7 @@ class Grey:
         return _blockwise(table.take, self.codes)
 
     def occurring(self) -> Values:
-        """The finite values that some pixel has, each once when there are codes."""
+        """The finite values that occur; each once when there are codes."""
         if self.codes is None:
             found: Values = self.values[np.isfinite(self.values)]
             return found
@@ -84,7 +84,7 @@ def grey(header: Header, frame: DecodedFrame) -> Grey:
 
 
 def _between_extremes(samples: Values) -> Grey:
-    """Coded from the lowest sample to the highest: most images use few of the values there could be."""
+    """Codes from the lowest sample to the highest, as most images use a small part of the range."""
     low, high = int(samples.min(initial=0)), int(samples.max(initial=0))
     return Grey(np.arange(low, high + 1), (samples - low).view(np.uint16))
 
@@ -117,7 +117,7 @@ def contained(image: ImagePixel, raw: bytes) -> bool:
 def _array(image: ImagePixel, data: bytes, dtype: str) -> Values:
     samples = np.frombuffer(data, dtype)
     if len(samples) != image.rows * image.columns:
-        raise NotConvertible("the pixel data has another size than the data set says")
+        raise NotConvertible("the length of the pixel data does not match rows, columns and bits")
     return samples.reshape(image.rows, image.columns)
 
 

@@ -1,4 +1,4 @@
-"""What is done with pixels apart from the process that serves: values that are sent to a worker."""
+"""Pixel tasks: values that are sent to a worker process, which runs them."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ class Task(Protocol):
 
 
 class Workers(Protocol):
-    """Who runs tasks: `pacs.pixels.pool`."""
+    """What runs tasks: see `pacs.pixels.pool`."""
 
     def run(self, task: Task, source: Source, patient: bool = False) -> bytes:
-        """`patient`: waits for its turn however many come before, rather than be turned away."""
+        """`patient`: waits for its turn however long the queue is, instead of being refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ _NOTHING = BytesSource(b"")
 
 
 def decoded(workers: Workers, transfer_syntax: str, image: ImagePixel, frame: bytes) -> DecodedFrame:
-    """As `pacs.pixels.decode.decode` does it, by a worker. Others may have gone out before."""
+    """`pacs.pixels.decode.decode` in a worker; patient, as earlier frames may have been sent already."""
     made = workers.run(Decode(transfer_syntax, image, frame), _NOTHING, patient=True)
     described, _, data = made.partition(b"\n")
     return DecodedFrame(ImagePixel(**orjson.loads(described)), data)
@@ -101,7 +101,7 @@ def decoded(workers: Workers, transfer_syntax: str, image: ImagePixel, frame: by
 
 @dataclass(frozen=True, slots=True)
 class Encode:
-    """One uncompressed frame, as `pacs.pixels.transcode` does it."""
+    """One uncompressed frame; see `pacs.pixels.transcode`."""
 
     transfer_syntax: str
     image: ImagePixel

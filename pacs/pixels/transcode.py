@@ -1,4 +1,4 @@
-"""One uncompressed frame to a codestream that a viewer asked for (PS3.5 §8.2)."""
+"""Encoding one uncompressed frame in a compressed transfer syntax (PS3.5 §8.2)."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ _JPEG_SPACES = {"RGB": "RGB", "YBR_FULL": "YCbCr", "MONOCHROME1": "L", "MONOCHRO
 
 
 def encode_frame(transfer_syntax: str, image: ImagePixel, raw: bytes) -> bytes:
-    """`raw`: little endian, as `DecodedFrame` has it. Colour is transformed by the codestream itself.
+    """`raw`: little endian, as in `DecodedFrame`. Colour is transformed by the codestream itself.
 
-    `NotConvertible` when the samples do not fit, or nobody here encodes this syntax.
+    `NotConvertible` when the samples do not fit, or there is no encoder for this transfer syntax.
     """
     encoder = _ENCODERS.get(transfer_syntax)
     if encoder is None:
         raise NotConvertible(f"pixel data is not encoded in {UID(transfer_syntax).name} here")
     if len(raw) != image.frame_size:
-        raise NotConvertible("the frame has another size than the data set says")
+        raise NotConvertible("the length of the frame does not match rows, columns and bits")
     if image.samples_per_pixel not in (1, 3):
         raise NotConvertible(f"{image.samples_per_pixel} samples a pixel are not encoded")
     if image.samples_per_pixel == 3 and image.planar_configuration:
@@ -53,9 +53,9 @@ def _jpeg_baseline(image: ImagePixel, raw: bytes) -> bytes:
 
 
 def _jpeg_2000_lossless(image: ImagePixel, raw: bytes) -> bytes:
-    """Only when every sample is of Bits Stored bits: what stands beside them would be lost."""
+    """Only when every sample fits into Bits Stored: bits outside of it would be lost."""
     if image.bits_allocated not in (8, 16) or not contained(image, raw):
-        raise NotConvertible("the samples have bits that JPEG 2000 would lose")
+        raise NotConvertible("the samples have bits beyond Bits Stored, which JPEG 2000 would lose")
     rgb = image.photometric_interpretation == "RGB"
     if image.bits_stored <= 8 < image.bits_allocated:
         raw = np.frombuffer(raw, "<u2").astype("u1").tobytes()

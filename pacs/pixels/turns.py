@@ -1,4 +1,4 @@
-"""Places that are taken in turn: who came first is served first, however often others come again."""
+"""A fair semaphore: places are given in the order of arrival, so that no waiter starves."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Turns:
         return len(self._waiting)
 
     def take(self, seconds: float) -> bool:
-        """Whether a place was to be had in that time; it is the caller's until it is given back."""
+        """Whether a place was obtained within `seconds`; hold it until `give_back`."""
         with self._lock:
             if self._free:
                 self._free -= 1
@@ -27,13 +27,13 @@ class Turns:
         if turn.wait(seconds):
             return True
         with self._lock:
-            if turn.is_set():  # it came while we gave up
+            if turn.is_set():  # it was granted at the very moment of giving up
                 return True
             self._waiting.remove(turn)
             return False
 
     def give_back(self) -> None:
-        """To who waits longest, if anybody does."""
+        """Passes the place to the longest waiter, if there is one."""
         with self._lock:
             if self._waiting:
                 self._waiting.popleft().set()

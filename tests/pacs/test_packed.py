@@ -114,7 +114,7 @@ def _zip_with_a_directory_of(size: int) -> bytes:
         _tar_with_header_of(64 << 20, tarfile.XHDTYPE),
         _zip_with_a_directory_of(64 << 20),
     ],
-    ids=["long name", "attributes", "table of contents"],
+    ids=["long name", "attributes", "central directory"],
 )
 def test_what_describes_members_is_not_read_into_memory_whatever_its_length(content: bytes) -> None:
     tracemalloc.start()
