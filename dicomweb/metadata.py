@@ -64,7 +64,7 @@ class RetrieveMetadata:
             headers["Content-Encoding"] = "gzip"
         media_type = multipart.content_type(XML, tag) if offer.media_type == XML else offer.media_type
         key = who.organization, tag
-        if held.is_prepared and (found := self.ready.get(key)):
+        if found := self.ready.get(key):
             return found.answer(media_type, headers, gzip)
         texts = self.metadata.read(who, held, partial(url_of, service, path.study))
         body = in_parts(map(orjson.loads, texts), tag) if offer.media_type == XML else _array(texts)

@@ -27,8 +27,7 @@ from pacs.prepared import prepared, text
 log = structlog.get_logger(__name__)
 
 PAGE = 1024
-PAGE_BYTES = 16 << 20
-"""Of prepared text, compressed, that one reading of the database brings; at least one instance's."""
+"""Of which one reading of the database brings what is prepared."""
 MADE_AT_ONCE = 64
 THREADS = 8
 """Waiting for a remote store side by side; what they do themselves is a fraction of a millisecond."""
@@ -119,15 +118,20 @@ class Reading:
     """So far; nothing had to be made, and nothing was gone."""
 
     def __iter__(self) -> Iterator[bytes]:
-        held = self.held
-        for page in _pages(held):
-            kept = self.metadata.versions.prepared(self.actor.organization, held.keys[page])
-            for some in _parts(page, MADE_AT_ONCE):
-                keys = held.keys[some]
-                made = self._made([key for key in keys if key not in kept])
-                for key, uids in zip(keys, held.uids[some], strict=True):
-                    if found := kept.get(key) or made.get(key):
-                        yield text(found, self.uri(*uids))
+        keys, uids = self.held.keys, self.held.uids
+        for page in _parts(0, len(keys), PAGE):
+            kept = self.metadata.versions.prepared(self.actor.organization, keys[page])
+            for some in _parts(page.start, page.stop, MADE_AT_ONCE):
+                made = self._made([key for key in keys[some] if key not in kept])
+                for key, named in zip(keys[some], uids[some], strict=True):
+                    found = kept[key] or self._long(key) if key in kept else made.get(key)
+                    if found is not None:
+                        yield text(found, self.uri(*named))
+
+    def _long(self, key: VersionKey) -> bytes | None:
+        found = self.metadata.versions.prepared(self.actor.organization, [key]).get(key)
+        self.was_prepared = self.was_prepared and found is not None
+        return found
 
     def _made(self, missing: Sequence[VersionKey]) -> Mapping[VersionKey, bytes]:
         if not missing:
@@ -136,19 +140,9 @@ class Reading:
         return self.metadata.completed(self.actor, missing, self.held)
 
 
-def _pages(held: HeldVersions) -> Iterator[slice]:
-    first = size = 0
-    for position, more in enumerate(held.sizes):
-        if position > first and (position - first == PAGE or size + more > PAGE_BYTES):
-            yield slice(first, position)
-            first, size = position, 0
-        size += more
-    yield slice(first, len(held.keys))
-
-
-def _parts(page: slice, most: int) -> Iterator[slice]:
-    for start in range(page.start, page.stop, most):
-        yield slice(start, min(start + most, page.stop))
+def _parts(start: int, stop: int, most: int) -> Iterator[slice]:
+    for first in range(start, stop, most):
+        yield slice(first, min(first + most, stop))
 
 
 def unavailable(identity: Identity) -> bytes:

@@ -101,18 +101,13 @@ class StoredInstance:
 class HeldVersions:
     """Versions of instances in the order in which they are shown.
 
-    `uids`: Series and SOP Instance UID of each. `sizes`: bytes of what is prepared of each, 0 where
-    nothing is. `state` is the same as long as these are the same objects with the same bytes.
+    `uids`: Series and SOP Instance UID of each. `state` is the same as long as these are the same
+    objects with the same bytes.
     """
 
     keys: Sequence[VersionKey]
     uids: Sequence[tuple[str, str]]
-    sizes: Sequence[int]
     state: str
-
-    @property
-    def is_prepared(self) -> bool:
-        return all(self.sizes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -153,8 +153,11 @@ class Versions(Protocol):
     def held(self, organization: int, study: str, series: str | None, sop: str | None) -> HeldVersions | None:
         """The current ones in a study, in a series of it, or the one that is named; None without any."""
 
-    def prepared(self, organization: int, keys: Sequence[VersionKey]) -> Mapping[VersionKey, bytes]:
-        """What is prepared of these, as in `Prepared`, and perhaps of others of the same instances."""
+    def prepared(self, organization: int, keys: Sequence[VersionKey]) -> Mapping[VersionKey, bytes | None]:
+        """What is prepared of these, as in `Prepared`, and perhaps of others of the same instances.
+
+        None where it is so long that it has to be asked for alone.
+        """
 
     def instances(
         self, organization: int, keys: Sequence[VersionKey]

@@ -9,7 +9,7 @@ from hashlib import blake2b
 from typing import Any
 
 import orjson
-from sqlalchemy import ARRAY, BigInteger, Connection, bindparam, func, select
+from sqlalchemy import ARRAY, BigInteger, Connection, bindparam, case, func, select
 from sqlalchemy.exc import IntegrityError
 
 from pacs.model import HeldVersions, Prepared, StoredInstance, VersionKey
@@ -20,18 +20,16 @@ from storage.statements import rows, run
 from storage.tables import blobs, instances, prepared_metadata, series, studies, versions
 from storage.upsert import INSERT
 
+LONGEST = 16 << 10
+"""Bytes that are read of each of many; what is longer is read when nothing else is."""
+
 _KEY = (versions.c.instance_pk, versions.c.n)
-_OF_VERSION = (
-    (prepared_metadata.c.instance_pk == versions.c.instance_pk)
-    & (prepared_metadata.c.n == versions.c.n)
-    & (prepared_metadata.c.format == FORMAT)
-)
-_SIZE = select(func.length(prepared_metadata.c.content)).where(_OF_VERSION).scalar_subquery()
 _UIDS = (series.c.series_instance_uid, instances.c.sop_instance_uid)
-_CURRENT = CurrentVersions((*_KEY, *_UIDS, versions.c.blob, _SIZE.label("size")), sized=False)
-_CONTENTS = select(prepared_metadata.c.instance_pk, prepared_metadata.c.n, prepared_metadata.c.content).where(
-    prepared_metadata.c.org_id == bindparam("org"), prepared_metadata.c.format == FORMAT
-)
+_CURRENT = CurrentVersions((*_KEY, *_UIDS, versions.c.blob), sized=False)
+_CONTENT = prepared_metadata.c.content
+_SHORT = case((func.length(_CONTENT) <= LONGEST, _CONTENT)).label("content")
+_PREPARED_KEY = (prepared_metadata.c.instance_pk, prepared_metadata.c.n)
+_PREPARED = (prepared_metadata.c.org_id == bindparam("org")) & (prepared_metadata.c.format == FORMAT)
 _INSTANCES = (
     select(*_KEY, *COLUMNS)
     .select_from(versions)
@@ -43,15 +41,21 @@ _INSTANCES = (
 )
 
 
+_CONTENT_OF_ONE = select(*_PREPARED_KEY, _CONTENT).where(
+    _PREPARED, prepared_metadata.c.instance_pk == bindparam("pk")
+)
+_INSTANCE = _INSTANCES.where(versions.c.instance_pk == bindparam("pk"))
+
+
 @cache
-def _of(statement: Any, dialect: str) -> tuple[Any, Any]:
-    """For one instance, and for any number of them as one parameter."""
-    instance_pk = statement.selected_columns[0]
+def _among_many(dialect: str) -> tuple[Any, Any]:
+    """The same of any number of instances, which are one parameter."""
     if dialect == "sqlite":
         pks = select(func.json_each(bindparam("pks")).table_valued("value").c.value)
     else:
         pks = select(func.unnest(bindparam("pks", type_=ARRAY(BigInteger))).column_valued())
-    return statement.where(instance_pk == bindparam("pk")), statement.where(instance_pk.in_(pks))
+    contents = select(*_PREPARED_KEY, _SHORT).where(_PREPARED, prepared_metadata.c.instance_pk.in_(pks))
+    return contents, _INSTANCES.where(versions.c.instance_pk.in_(pks))
 
 
 @cache
@@ -74,10 +78,9 @@ def _keep(dialect: str) -> Any:
 
 
 def _by_key(
-    database: Database, statement: Any, organization: int, keys: Sequence[VersionKey]
+    database: Database, one: Any, many: Any, organization: int, keys: Sequence[VersionKey]
 ) -> dict[VersionKey, Sequence[Any]]:
     """The columns behind the key, of all versions of these instances."""
-    one, many = _of(statement, database.dialect)
     if len(keys) == 1:
         with database.glance() as connection:
             found = rows(connection, one, {"org": organization, "pk": keys[0][0]})
@@ -113,18 +116,19 @@ class SqlVersions:
         return HeldVersions(
             keys=[(row[0], row[1]) for row in found],
             uids=[(row[2], row[3]) for row in found],
-            sizes=[row[5] or 0 for row in found],
             state=state.hexdigest(),
         )
 
-    def prepared(self, organization: int, keys: Sequence[VersionKey]) -> Mapping[VersionKey, bytes]:
-        found = _by_key(self.database, _CONTENTS, organization, keys)
+    def prepared(self, organization: int, keys: Sequence[VersionKey]) -> Mapping[VersionKey, bytes | None]:
+        many, _ = _among_many(self.database.dialect)
+        found = _by_key(self.database, _CONTENT_OF_ONE, many, organization, keys)
         return {key: content for key, (content,) in found.items()}
 
     def instances(
         self, organization: int, keys: Sequence[VersionKey]
     ) -> Sequence[tuple[VersionKey, StoredInstance]]:
-        found = _by_key(self.database, _INSTANCES, organization, keys)
+        _, many = _among_many(self.database.dialect)
+        found = _by_key(self.database, _INSTANCE, many, organization, keys)
         return [(key, instance(found[key])) for key in keys if key in found]
 
     def keep(self, organization: int, prepared: Mapping[VersionKey, bytes]) -> None:

@@ -6,13 +6,14 @@ import gzip
 import json
 import time
 from collections.abc import Iterator
+from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from pydicom import Dataset, dcmread
+from pydicom import Dataset, Sequence, dcmread
 from sqlalchemy import text
 
 from pacs.model import Identity
@@ -55,6 +56,13 @@ def uids(answer: httpx.Response) -> list[str]:
 def forget(world: World) -> None:
     with world.database.write() as connection:
         connection.execute(text("DELETE FROM prepared_metadata"))
+
+
+def unready(world: World) -> httpx.Response:
+    """Of the study, whoever asked before."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("pacs.http.ready.Ready.get", lambda *key: None)
+        return world.get(f"{STUDY}/metadata")
 
 
 def kept(world: World) -> int:
@@ -163,10 +171,10 @@ def test_what_cannot_be_prepared_is_stored_all_the_same(
 
 def test_what_is_not_prepared_is_made_and_kept(world: World) -> None:
     stored(world)
-    before = world.get(f"{STUDY}/metadata")
+    before = unready(world)
     with world.database.write() as connection:
         connection.execute(text("DELETE FROM prepared_metadata WHERE instance_pk % 2 = 0"))
-    after = world.get(f"{STUDY}/metadata")
+    after = unready(world)
     assert (after.content, after.headers["etag"]) == (before.content, before.headers["etag"])
     assert kept(world) == 3
 
@@ -268,6 +276,19 @@ def test_what_could_not_be_read_is_asked_for_again(world: World) -> None:
     assert "00080056" not in listed(world.get(f"{STUDY}/metadata"))[1]
 
 
+def test_what_is_long_is_read_alone(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    stored(world, 2)
+    long = Sequence([Dataset() for _ in range(3000)])
+    for number, item in enumerate(long):
+        item.PatientComments = sha256(b"%d" % number).hexdigest()
+    world.store(image(3, RequestAttributesSequence=long))
+    expected = unready(world)
+    assert kept(world) == 3 and len(listed(expected)[2]["00400275"]["Value"]) == 3000
+    assert unready(world).content == expected.content
+    monkeypatch.setattr("pacs.metadata.Metadata.completed", None)
+    assert unready(world).content == expected.content
+
+
 def test_each_access_is_audited_once(world: World) -> None:
     stored(world)
     world.get(f"{STUDY}/metadata")
@@ -282,9 +303,7 @@ def test_a_long_list_is_streamed_in_pages(world: World, monkeypatch: pytest.Monk
     monkeypatch.setattr("pacs.metadata.PAGE", 2)
     monkeypatch.setattr("pacs.metadata.MADE_AT_ONCE", 1)
     stored(world, 5)
-    expected = world.get(f"{STUDY}/metadata").content
+    expected = unready(world).content
     forget(world)
-    assert world.get(f"{STUDY}/metadata").content == expected
-    monkeypatch.setattr("pacs.metadata.PAGE_BYTES", 1)
-    assert world.get(f"{STUDY}/metadata").content == expected
+    assert unready(world).content == expected
     assert kept(world) == 5
