@@ -1,4 +1,4 @@
-"""Threads of its own for a kind of request that takes long, so that it holds up no other kind."""
+"""A bounded thread pool for one kind of slow request, so that it does not delay the other kinds."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ Endpoint = Callable[[Request], Response]
 
 
 class Lane:
-    """At most `threads` at work, at most `waiting` in line; `Unavailable` for any further one.
+    """At most `threads` requests run and at most `waiting` queue; `Unavailable` for any further one.
 
-    An executor: handing work to anyio's threads costs twice as much, and much of what is asked for is little.
+    It uses an executor: anyio's threads cost twice as much per call, and most of these requests are small.
     """
 
     def __init__(self, threads: int = 16, waiting: int = 512) -> None:
@@ -31,7 +31,7 @@ class Lane:
         @wraps(endpoint)
         async def answer(request: Request) -> Response:
             if self._under_way >= self._most:
-                raise Unavailable("too many images are asked for at once; try again soon")
+                raise Unavailable("too many images are requested at once; try again soon")
             self._under_way += 1
             try:
                 loop, context = asyncio.get_running_loop(), copy_context()

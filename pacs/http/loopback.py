@@ -1,7 +1,7 @@
-"""`--open`: no authentication, so this machine's own callers only, and no other site's pages.
+"""`--open`: without authentication, only callers on this machine are admitted, and no other site's pages.
 
-A page from elsewhere can have a browser on this machine send requests here: under a name that it
-lets point here (then `Host` is that name), or across origins (then `Origin` is its own).
+A foreign page can make a browser on this machine send requests here: by DNS rebinding (then `Host` is
+the foreign name) or across origins (then `Origin` is the foreign one). Both are refused.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def is_loopback(host: str | None) -> bool:
 
 
 class OpenOnLoopback:
-    """An `Authenticate`. `origins`: the sites that may call although they are not this one."""
+    """An `Authenticate`. `origins`: other sites whose pages may call."""
 
     def __init__(self, origins: frozenset[str] = frozenset()) -> None:
         self._origins = origins
@@ -40,7 +40,7 @@ class OpenOnLoopback:
         if not is_loopback(_hostname(f"http://{host}")):
             raise Forbidden("without authentication this server answers to localhost only")
         if connection.scope["method"] not in _SAFE and self._from_elsewhere(connection, host):
-            raise Forbidden("another site's page may not change anything here")
+            raise Forbidden("pages of another site may not change data here; add its origin to allow it")
         return everyone(connection)
 
     def _from_elsewhere(self, connection: HTTPConnection, host: str) -> bool:

@@ -1,4 +1,4 @@
-"""Words written into a picture when they are asked for (PS3.18 §8.3.5.1.1)."""
+"""Annotations burned into a rendered picture on request (PS3.18 §8.3.5.1.1)."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ def annotation_lines(header: Header, number: int, wanted: frozenset[Annotation])
 
 
 def _name(text: str) -> str:
-    """Of its component groups the one that is read best."""
+    """The component group that is most readable in Latin letters."""
     groups = [in_ascii(group.replace("^", " ")) for group in text.split("=") if group]
     return min(groups, key=lambda group: group.count(_UNKNOWN), default="")
 
 
 def in_ascii(text: str) -> str:
-    """All that Pillow's own font has: without accents, other scripts in Latin letters where that is known."""
+    """Pillow's own font has ASCII only: accents are dropped, other scripts transliterated where known."""
     return " ".join(map(_word_in_ascii, text.split()))
 
 

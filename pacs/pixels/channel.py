@@ -1,6 +1,6 @@
-"""Messages between a worker process and who gave it work: a kind, a length, the bytes.
+"""Messages between a worker process and its client: a kind, a length, the bytes.
 
-What comes from a worker is never more than bytes and text: it may be in the hands of a forged image.
+A worker only ever sends bytes and text, never pickled objects: a forged image may have taken it over.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def send(peer: socket.socket, kind: Kind, data: bytes = b"") -> None:
 
 
 def receive(peer: socket.socket) -> tuple[Kind, bytes]:
-    """`EOFError` when the peer is gone, `ValueError` when it sends no such message."""
+    """`EOFError` when the peer is gone, `ValueError` for a malformed message."""
     kind, length = _HEAD.unpack(_exactly(peer, _HEAD.size))
     if length > MOST:
         raise ValueError("a message is too long")
@@ -57,7 +57,7 @@ def _exactly(peer: socket.socket, length: int) -> bytearray:
 
 
 class RemoteSource:
-    """An object that the peer has open; `serve_read` answers there."""
+    """A `Source` that the peer has open and reads by `serve_read`."""
 
     def __init__(self, peer: socket.socket, size: int) -> None:
         self._peer = peer
@@ -72,5 +72,5 @@ class RemoteSource:
 def serve_read(peer: socket.socket, request: bytes, source: Source) -> None:
     offset, length = _RANGE.unpack(request)
     if length > MOST:
-        raise ValueError("more is asked for than a message holds")
+        raise ValueError("the range is longer than a message may be")
     send(peer, Kind.DATA, source.read_at(offset, length))

@@ -1,4 +1,4 @@
-"""How fast the frames of a data set follow each other (PS3.3 §C.7.6.5)."""
+"""The frame rate of a multi-frame data set (PS3.3 §C.7.6.5)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _LONGEST = 10_000
 
 
 def frame_milliseconds(header: Header) -> int:
-    """From one frame to the next, as the data set says; 0 when it does not."""
+    """Milliseconds from one frame to the next; 0 when the data set does not say."""
     for rate in ("RecommendedDisplayFrameRate", "CineRate"):
         if (frames := numeric(header, rate)) and frames > 0:
             return _bounded(1000 / frames)

@@ -1,6 +1,6 @@
-"""What an image file or codestream says of its pixels, so that a data set can be completed from it.
+"""Pixel attributes read from the header of an image file or codestream, to complete a data set.
 
-Only the beginning is looked at; nothing is decoded. JPEG and JPEG-LS: ITU-T T.81 Annex B, T.87;
+Only the beginning is read; nothing is decoded. JPEG and JPEG-LS: ITU-T T.81 Annex B, T.87;
 JPEG 2000: ITU-T T.800 Annex A and, for the box around it, Annex I.
 """
 
@@ -13,7 +13,7 @@ from pacs.errors import InvalidDataSet
 from pacs.pixels.jpeg import segments
 
 HEAD = 1 << 20
-"""Bytes in which what is looked for must stand; profiles and thumbnails may come before it."""
+"""Leading bytes that must contain the headers; profiles and thumbnails may precede them."""
 
 _JPEG, _CODESTREAM = b"\xff\xd8", b"\xff\x4f\xff\x51"
 _JP2 = b"\0\0\0\x0cjP  \r\n\x87\n"
@@ -32,7 +32,7 @@ _CAP, _COD = 0xFF50, 0xFF52
 
 @dataclass(frozen=True, slots=True)
 class Codestream:
-    """`offset`: where the codestream begins in the file around it, `length`: None for up to its end."""
+    """`offset`: of the codestream in its file. `length`: None up to the end of the file."""
 
     transfer_syntax: str
     image: ImagePixel
@@ -42,7 +42,7 @@ class Codestream:
 
 
 def read_codestream(head: bytes) -> Codestream:
-    """`InvalidDataSet` when it is none of those that DICOM encapsulates, or is malformed."""
+    """`InvalidDataSet` when it is malformed or of a format that DICOM does not encapsulate."""
     try:
         if head.startswith(_JPEG):
             return _jpeg(head)
@@ -51,7 +51,7 @@ def read_codestream(head: bytes) -> Codestream:
             return _jpeg_2000(head, offset, length)
     except (IndexError, ValueError) as error:
         raise InvalidDataSet("the image's header is damaged") from error
-    raise InvalidDataSet("the image is in no format that DICOM encapsulates")
+    raise InvalidDataSet("the image is not of a format that DICOM encapsulates")
 
 
 def _jpeg(head: bytes) -> Codestream:
@@ -114,7 +114,7 @@ def _jpeg_2000(head: bytes, offset: int, length: int | None) -> Codestream:
 
 
 def _coding_style(head: bytes, position: int) -> tuple[bool, bool, bool]:
-    """Reversible, with a colour transform, high throughput. `position`: of the length behind SIZ's marker."""
+    """Whether reversible, with a colour transform, high throughput. `position`: of SIZ's length field."""
     high_throughput = False
     position += int.from_bytes(head[position : position + 2])
     while (marker := int.from_bytes(head[position : position + 2])) != _COD:
@@ -126,7 +126,7 @@ def _coding_style(head: bytes, position: int) -> tuple[bool, bool, bool]:
 
 
 def _boxed(head: bytes) -> tuple[int, int | None]:
-    """Where the contiguous codestream's box has its content, and how long it is."""
+    """Offset and length of the content of the Contiguous Codestream box."""
     position = 0
     while position + 8 <= len(head):
         length, kind, begin = (
@@ -147,6 +147,6 @@ def _boxed(head: bytes) -> tuple[int, int | None]:
 def _image(size: tuple[int, int], samples: int, stored: int, colour: str, signed: int = 0) -> ImagePixel:
     rows, columns = size
     if not (0 < rows < 1 << 16 and 0 < columns < 1 << 16 and samples in (1, 3) and 0 < stored <= 32):
-        raise InvalidDataSet("the image's size or depth is none that DICOM has")
+        raise InvalidDataSet("DICOM does not have images of this size or depth")
     allocated = 8 if stored <= 8 else 16 if stored <= 16 else 32
     return ImagePixel(rows, columns, allocated, stored, samples, signed, 0, colour)

@@ -1,4 +1,4 @@
-"""Colour samples to red, green and blue of eight bits (PS3.3 §C.7.6.3.1.2)."""
+"""From stored colour samples to RGB of eight bits (PS3.3 §C.7.6.3.1.2)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _PARTIAL_BLACK = np.array([16, 128, 128])
 
 
 def colour(header: Header, frame: DecodedFrame) -> Octets:
-    """Three samples a pixel; what is wider than a byte keeps its upper bits."""
+    """Three samples a pixel; wider samples keep their upper eight bits."""
     image = frame.image
     space = image.photometric_interpretation or "RGB"
     if image.samples_per_pixel != 3:
@@ -49,14 +49,14 @@ def _shaped(frame: DecodedFrame, samples: Octets) -> Octets:
     if len(samples) == rows * columns * 2 and image.photometric_interpretation.endswith("_422"):
         return _upsampled(samples, rows, columns)
     if len(samples) != rows * columns * 3:
-        raise NotConvertible("the pixel data has another size than the data set says")
+        raise NotConvertible("the length of the pixel data does not match rows, columns and samples")
     if image.planar_configuration:
         return np.ascontiguousarray(samples.reshape(3, rows, columns).transpose(1, 2, 0))
     return samples.reshape(rows, columns, 3)
 
 
 def _upsampled(samples: Octets, rows: int, columns: int) -> Octets:
-    """Y1 Y2 Cb Cr: the chroma belongs to both pixels."""
+    """YBR_FULL_422 is stored as Y1 Y2 Cb Cr; both pixels share the chroma."""
     pairs = samples.reshape(-1, 4)
     pixels = np.empty((len(pairs), 2, 3), np.uint8)
     pixels[:, :, 0] = pairs[:, :2]
@@ -66,7 +66,7 @@ def _upsampled(samples: Octets, rows: int, columns: int) -> Octets:
 
 
 def _blocks(pixels: Octets) -> Octets:
-    """Row by row, so that floating point never holds the whole image."""
+    """In blocks of rows, so that no floating-point copy of the whole image is made."""
     result = np.empty_like(pixels)
     for row, target in zip(pixels, result, strict=True):
         exact: NDArray[Any] = (row.astype(np.float32) - _PARTIAL_BLACK) @ _PARTIAL
@@ -85,7 +85,7 @@ def profile(header: Header) -> bytes | None:
 
 
 def managed(pixels: Octets, icc: bytes | None, wanted: IccProfile) -> Picture:
-    """Without a profile of its own an image is in sRGB already, as everything takes it to be."""
+    """An image without a profile is taken to be in sRGB."""
     if wanted is IccProfile.NO:
         return Picture(pixels)
     if wanted is IccProfile.YES or icc is None:

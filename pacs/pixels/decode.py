@@ -1,7 +1,7 @@
-"""One compressed frame to its uncompressed bytes; nothing is lost and no colour is converted.
+"""Decoding one compressed frame: the exact samples of the codestream, without colour conversion.
 
-The samples come out in the colour space that the codestream holds, as wide as Bits Allocated
-says; where the data set describes them otherwise, the returned attributes are the true ones.
+The samples are in the colour space of the codestream and as wide as Bits Allocated; where the data
+set describes them wrongly, the returned attributes are the true ones.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from pacs.pixels.jpeg import colour_space, frame_header, repaired
 
 try:
     import libjpeg
-except ImportError:  # it is under the GPL and may be left away (NOTICE): then no JPEG is decoded
+except ImportError:  # it is under the GPL and may be left out (NOTICE): then no JPEG is decoded
     libjpeg = None
 
 MAX_FRAME = 512 << 20
@@ -55,19 +55,19 @@ _J2K_COLOUR = {"YBR_RCT": "RGB", "YBR_ICT": "RGB"}
 
 @dataclass(frozen=True, slots=True)
 class Codec:
-    """`lossless`: what this syntax holds is what was encoded; None when it may or may not be."""
+    """`lossless`: whether this transfer syntax is; None when it may be either."""
 
     decode: Callable[[ImagePixel, bytes], DecodedFrame]
     lossless: bool | None
 
 
 def decode(transfer_syntax: str, image: ImagePixel, frame: bytes) -> DecodedFrame:
-    """`NotConvertible` when nobody here decodes this syntax or the codestream is not as described."""
+    """`NotConvertible` when there is no decoder for this syntax or the codestream is not as described."""
     codec = CODECS.get(transfer_syntax)
     if codec is None:
         raise NotConvertible(f"pixel data in {UID(transfer_syntax).name} cannot be decoded here")
     if not 0 < image.frame_size <= MAX_FRAME:
-        raise NotConvertible("the size of a frame is zero or beyond what is decoded here")
+        raise NotConvertible("the size of a frame is zero or larger than what is decoded here")
     try:
         decoded = codec.decode(image, frame)
     except NotConvertible:
@@ -75,7 +75,7 @@ def decode(transfer_syntax: str, image: ImagePixel, frame: bytes) -> DecodedFram
     except Exception as fault:  # each codec has its own way of refusing damaged codestreams
         raise NotConvertible(f"the codestream of a frame is damaged: {fault}") from fault
     if len(decoded.data) != decoded.image.frame_size:
-        raise NotConvertible("a frame decodes to another size than the data set says")
+        raise NotConvertible("the decoded frame does not match rows, columns and bits of the data set")
     return decoded
 
 
@@ -91,7 +91,7 @@ def _jpeg(image: ImagePixel, frame: bytes) -> DecodedFrame:
 
 
 def _jpeg_ls(image: ImagePixel, frame: bytes) -> DecodedFrame:
-    """Planes come out as planes."""
+    """The decoder returns planes for codestreams by plane."""
     precision, rows, columns, components = frame_header(frame)
     _expect(image, rows, columns, components)
     raw, described = jpeg_ls.decode_buffer(frame)
@@ -103,7 +103,7 @@ def _jpeg_ls(image: ImagePixel, frame: bytes) -> DecodedFrame:
 
 
 def _interleaved(image: ImagePixel, planes: bytes) -> bytes:
-    """Colour by plane to colour by pixel."""
+    """Planar Configuration 1 to 0."""
     samples = np.frombuffer(planes, f"V{image.bits_allocated // 8}")
     return samples.reshape(image.samples_per_pixel, -1).T.tobytes()
 
@@ -152,9 +152,9 @@ def _deflated(image: ImagePixel, frame: bytes) -> DecodedFrame:
 
 
 def _expect(image: ImagePixel, rows: int, columns: int, samples: int) -> None:
-    """Asked before decoding, so that a forged codestream allocates nothing."""
+    """Checked before decoding, so that a forged codestream allocates nothing."""
     if (rows, columns, samples) != (image.rows, image.columns, image.samples_per_pixel):
-        raise NotConvertible("the codestream of a frame has other dimensions than the data set says")
+        raise NotConvertible("the codestream's dimensions are not those of the data set")
 
 
 def _widened(image: ImagePixel, raw: bytes, precision: int, codestream_signed: bool) -> bytes:
@@ -197,6 +197,6 @@ CODECS: Mapping[str, Codec] = MappingProxyType(
         DEFLATED_IMAGE_FRAME: Codec(_deflated, True),
     }
 )
-"""Transfer syntaxes whose frames are decoded here; every other one goes out as it came in."""
+"""Transfer syntaxes whose frames can be decoded; objects in any other are only sent as stored."""
 
 DECODABLE = frozenset(CODECS)

@@ -1,4 +1,4 @@
-"""Pictures as the files that browsers show."""
+"""Encoding rendered pictures as files that browsers show."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ANIMATED = frozenset({"image/gif", "image/webp"})
 """Media types that hold several pictures."""
 
 MOST_ANIMATED_BYTES = 256 << 20
-"""Of the pixels of all pictures of an animation together."""
+"""Bytes of the pixels of all pictures of an animation together."""
 _LONGEST_SIDE = {"JPEG": 65535, "WEBP": 16383, "GIF": 65535}
 _DEFAULT_MILLISECONDS = 100
 
@@ -39,13 +39,13 @@ _DEFAULT_MILLISECONDS = 100
 def encode(
     pictures: Picture | Iterable[Picture], media_type: str, quality: int = 90, milliseconds: int = 0
 ) -> bytes:
-    """One file. Several pictures need one of `ANIMATED`; `milliseconds` between two of them.
+    """One file. Several pictures need a media type of `ANIMATED` and `milliseconds` between them.
 
-    They are drawn one by one, and no more once they are too many.
+    They are taken from the iterator one by one, which stops at the limit.
     """
     name = _FORMATS.get(media_type)
     if name is None:
-        raise NotConvertible("images are not encoded in that media type here")
+        raise NotConvertible(f"images cannot be encoded as {media_type} here")
     found = [pictures] if isinstance(pictures, Picture) else _bounded(pictures)
     if not found or (len(found) > 1 and media_type not in ANIMATED):
         raise NotConvertible(f"{media_type} holds one picture")
@@ -65,7 +65,7 @@ def _bounded(pictures: Iterable[Picture]) -> list[Picture]:
     for picture in pictures:
         size += picture.pixels.size
         if found and size > MOST_ANIMATED_BYTES:
-            raise NotConvertible("so many frames of this size are not encoded as one image")
+            raise NotConvertible("the animation is too large; ask for fewer frames or a smaller viewport")
         found.append(picture)
     return found
 
@@ -103,7 +103,7 @@ def stored_png(header: Header, frame: DecodedFrame) -> bytes:
     if image.samples_per_pixel == 3 and image.bits_stored <= 8:
         return _saved(Image.fromarray(colour(header, frame)), "PNG", {"compress_level": 3})
     if image.samples_per_pixel != 1 or image.bits_allocated not in (8, 16):
-        raise NotConvertible("such samples do not fit a PNG")
+        raise NotConvertible("PNG does not hold samples of this kind")
     values = unsigned(header, frame)
     if image.pixel_representation and image.bits_stored < image.bits_allocated:
         sign = values.dtype.type(1 << image.bits_stored - 1)

@@ -13,7 +13,7 @@ from pacs.pixels.decode import MAX_FRAME, decode
 
 FLOAT_PIXEL_DATA, DOUBLE_FLOAT_PIXEL_DATA = 0x7FE00008, 0x7FE00009
 GE_PRIVATE = "1.2.840.113619.5.2"
-"""Implicit VR little endian but for its pixels, which are big endian."""
+"""GE's private syntax: Implicit VR Little Endian with big-endian pixel data."""
 
 
 def read_frame(header: Header, index: FrameIndex, number: int) -> DecodedFrame:
@@ -40,7 +40,7 @@ def _described(header: Header) -> ImagePixel:
 
 
 def _native(header: Header, image: ImagePixel, index: FrameIndex, number: int) -> bytes:
-    """Chroma stays subsampled as stored; frames of single bits begin with their own first byte."""
+    """Chroma stays subsampled as stored; bit-packed frames are shifted to begin on a byte."""
     ((offset, length),) = index.ranges(number)
     element = header.pixel_data
     unit = max(image.bits_allocated // 8, 2 if element is not None and element.vr == "OW" else 1)

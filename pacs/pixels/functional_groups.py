@@ -1,5 +1,5 @@
-"""What holds for one frame: its own functional group, else the shared one, else the data set
-(PS3.3 §C.7.6.16); at last, Philips's private one, which tells windows that the others lack.
+"""The attributes of one frame: its own functional group, else the shared one, else the data set
+(PS3.3 §C.7.6.16), finally Philips's private group, which has windows that the others lack.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def groups(header: Header, number: int) -> list[Header]:
 
 
 def holders(header: Header, number: int, macro: str) -> Iterator[Header]:
-    """Where attributes of `macro` may stand, the nearest first."""
+    """The data sets that may hold the attributes of `macro`, the nearest first."""
     near = groups(header, number)
     for group in near:
         if (item := group.item(macro, 0)) is not None:

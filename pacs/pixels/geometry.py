@@ -1,4 +1,4 @@
-"""A picture in a viewport: a region of it, mirrored or not, its proportions as in the patient
+"""Fitting a picture, or a region of it, into a viewport: cropped, mirrored, in the patient's proportions
 (PS3.18 §8.3.5.1.3)."""
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from pacs.pixels.picture import Picture
 from pacs.pixels.presentation import Region, Viewport
 
 MOST_PIXELS = 64 << 20
-"""Of a viewport."""
+"""Pixels of a viewport."""
 _ASPECT_ATTRIBUTES = ("PixelAspectRatio", "PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")
 _FLATTEST = 16.0
 
 
 def fitted(picture: Picture, viewport: Viewport, aspect: float) -> Picture:
-    """Scaled to the largest size that fits. `aspect`: height of a pixel by its width."""
+    """Scaled to the largest size that fits. `aspect`: height of a pixel divided by its width."""
     if viewport.width < 1 or viewport.height < 1 or viewport.width * viewport.height > MOST_PIXELS:
         raise BadInput("the viewport is empty or too large")
     region = viewport.source or Region(0, 0, picture.width, picture.height)
@@ -39,7 +39,7 @@ def fitted(picture: Picture, viewport: Viewport, aspect: float) -> Picture:
 
 
 def pixel_aspect(header: Header) -> float:
-    """Height of a pixel by its width; 1 when nothing sensible is said (PS3.3 §C.7.6.3.1.7)."""
+    """Height of a pixel divided by its width; 1 when absent or implausible (PS3.3 §C.7.6.3.1.7)."""
     measures = (header.item("SharedFunctionalGroupsSequence", 0) or header).item("PixelMeasuresSequence", 0)
     for holder in (header, *((measures,) if measures else ())):
         for attribute in _ASPECT_ATTRIBUTES:

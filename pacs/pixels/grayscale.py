@@ -40,7 +40,7 @@ def render_grey(header: Header, frame: DecodedFrame, number: int, wanted: Window
 
 
 def octets(brightness: Unit) -> Octets:
-    """What is no number is black."""
+    """NaN becomes black."""
     return np.nan_to_num(brightness * 255 + 0.5, copy=False).astype(np.uint8)
 
 
@@ -54,7 +54,7 @@ class Rescale:
 
 
 def modality_lut(header: Header, number: int) -> Stage:
-    """§C.11.1, to floating point; a slope of zero, which would leave nothing to see, is not believed."""
+    """§C.11.1, in floating point. A slope of zero, which would make the image uniform, is ignored."""
     if (item := header.item("ModalityLUTSequence", 0)) and (table := lut(item)):
         return lambda values: table(values).astype(np.float64)
     for holder in holders(header, number, "PixelValueTransformationSequence"):
@@ -65,7 +65,7 @@ def modality_lut(header: Header, number: int) -> Stage:
 
 
 def voi_lut(header: Header, number: int) -> Window | Voi | None:
-    """§C.11.2: the first table, else the first window that lets anything be seen."""
+    """§C.11.2: the first table, else the first usable window."""
     for holder in holders(header, number, "FrameVOILUTSequence"):
         if (item := holder.item("VOILUTSequence", 0)) and (table := lut(item)):
             return _scaled(table)
@@ -89,10 +89,10 @@ def _window(holder: Header) -> Window | None:
 
 
 def windowed(window: Window, is_float: bool = False) -> Voi:
-    """§C.11.2.1.2 and §C.11.2.1.3; without width, a threshold.
+    """§C.11.2.1.2 and §C.11.2.1.3; a window without width is a threshold.
 
-    LINEAR counts whole steps, which floating point does not have: there it is taken exactly, and so are
-    windows narrower than a step, as PET images have them.
+    LINEAR counts integer steps. For floating point and for windows narrower than one step, as PET
+    images have, LINEAR_EXACT is used.
     """
     center, width = window.center, window.width
     if window.function is Function.LINEAR and not is_float and not 0 < width < 1:
@@ -105,7 +105,7 @@ def windowed(window: Window, is_float: bool = False) -> Voi:
 
 
 def _natural_window(header: Header, stored: Grey, image: ImagePixel, modality: Stage) -> Window:
-    """All that bytes and single bits, which are made for a display, can be; else all that occurs."""
+    """The whole range of 8-bit and 1-bit images, which are made for display; else the values that occur."""
     for_display = image.bits_stored in (1, 8) and "SegmentationType" not in header
     if for_display and not image.pixel_representation and stored.codes is not None:
         seen = stored.values
@@ -129,7 +129,7 @@ def _padding(header: Header, values: Values) -> NDArray[Any]:
 
 
 def is_inverse(header: Header, image: ImagePixel) -> bool:
-    """The shape, where there is one, decides whatever the Photometric Interpretation (§C.11.6)."""
+    """Presentation LUT Shape, where present, overrides Photometric Interpretation (§C.11.6)."""
     shape = (header.text("PresentationLUTShape") or "").strip()
     if shape in ("IDENTITY", "INVERSE"):
         return shape == "INVERSE"
@@ -137,7 +137,7 @@ def is_inverse(header: Header, image: ImagePixel) -> bool:
 
 
 def numeric(header: Header, attribute: str) -> float | None:
-    """The first value as a number that can be computed with."""
+    """The first value as a finite number."""
     for value in header.values(attribute)[:1]:
         if isinstance(value, int | float) and isfinite(value):
             return float(value)

@@ -1,4 +1,4 @@
-"""What a JPEG codestream says of itself, and a repair (ITU-T T.81 Annex B)."""
+"""Reading the headers of a JPEG codestream, and repairing a common encoder bug (ITU-T T.81 Annex B)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SEQUENTIAL_SCAN = b"\x00\x3f\x00"
 
 
 def segments(codestream: bytes) -> Iterator[tuple[int, int, int]]:
-    """(marker, start, end) of each segment's content, up to and with the first scan's header."""
+    """(marker, start, end) of each segment's content, up to and including the first scan's header."""
     position = len(_SOI)
     while position + 4 <= len(codestream) and codestream[position] == 0xFF:
         marker = codestream[position + 1]
@@ -39,10 +39,10 @@ def frame_header(codestream: bytes) -> tuple[int, int, int, int]:
 
 
 def colour_space(codestream: bytes, image: ImagePixel) -> str:
-    """Photometric Interpretation of the samples as a decoder without colour transform yields them.
+    """Photometric Interpretation of the samples when decoded without colour transform.
 
-    The codestream is believed before the data set: component identifiers "RGB", the colour
-    transform flag of Adobe's APP14, and JFIF, which knows YCbCr only. Chroma is upsampled.
+    The codestream takes precedence over the data set: component identifiers "RGB", the colour
+    transform flag of Adobe's APP14, and JFIF, which has YCbCr only. Chroma is upsampled.
     """
     said = image.photometric_interpretation
     if image.samples_per_pixel != 3:

@@ -30,14 +30,14 @@ class Lut:
     data: NDArray[np.uint16]
 
     def __call__(self, values: NDArray[Any]) -> NDArray[np.uint16]:
-        """Inputs outside get the first or the last entry."""
+        """Inputs outside of the table get its first or last entry."""
         place = np.nan_to_num(np.clip(values - self.descriptor.first, 0, len(self.data) - 1))
         found: NDArray[np.uint16] = self.data[place.astype(np.intp)]
         return found
 
 
 def lut(item: Header) -> Lut | None:
-    """LUT Descriptor and LUT Data of an item; None when there is none that can be used."""
+    """LUT Descriptor and LUT Data of an item; None when absent or unusable."""
     found = descriptor(item, "LUTDescriptor")
     if found is None:
         return None
@@ -46,7 +46,7 @@ def lut(item: Header) -> Lut | None:
 
 
 def descriptor(header: Header, attribute: int | str) -> Descriptor | None:
-    """Read by hand: its values are of two kinds under one VR. No entries means 65536 of them."""
+    """Decoded here, as its three values are partly signed under one VR. Zero entries mean 65536."""
     raw = header.raw(attribute)
     if raw is None or len(raw) < 6:
         return None
@@ -59,12 +59,12 @@ def descriptor(header: Header, attribute: int | str) -> Descriptor | None:
 
 
 def entries(header: Header, attribute: int | str, described: Descriptor) -> NDArray[np.uint16]:
-    """At most as many as described: one in a word, or two when that is all the bytes there are."""
+    """At most as many as described: one a word, or two a word when the data is only half as long."""
     element = header.element(attribute)
     if element is None:
         return np.empty(0, np.uint16)
     if element.length > _MOST_BYTES:
-        raise NotConvertible("a lookup table is longer than one can be")
+        raise NotConvertible("a lookup table has more than 65536 entries")
     raw = header.raw(attribute) or b""
     words = np.frombuffer(raw[: len(raw) & ~1], ">u2" if header.big_endian else "<u2")
     if described.bits <= 8 and len(raw) < 2 * described.entries:

@@ -20,5 +20,5 @@ def answer(content: Any, status: int = 200, headers: Mapping[str, str] | None = 
 
 
 def listing(items: Sequence[Any], total: int | None, limit: int, offset: int) -> Response:
-    """`total`: None when counting them all would cost too much."""
+    """`total`: None when counting would cost too much."""
     return answer({"items": items, "total": total, "limit": limit, "offset": offset})

@@ -1,4 +1,4 @@
-"""The REST API: every resource under `/api/v1` that is about images, studies and what happens to them."""
+"""The REST API: assembles the resources under `/api/v1`."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def _never() -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """What the resources work on. `web_root`: where DICOMweb is; `stopping`: whether the server is
-    about to end; `audience`: how many may listen to events."""
+    """What the resources need. `web_root`: path of DICOMweb; `stopping`: whether the server is shutting
+    down; `audience`: how many may listen to events."""
 
     archive: Archive
     changes: ChangeFeed

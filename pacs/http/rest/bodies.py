@@ -1,4 +1,4 @@
-"""JSON bodies of requests: bounded in size and time, checked against a model, refused with what is wrong."""
+"""JSON request bodies: bounded in size and time, validated against a model, refused with the reason."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from pacs.errors import BadInput, LimitExceeded, Stalled, Unprocessable, Unsuppo
 
 MAX_BODY = 64 << 10
 PATIENCE = 30.0
-"""Seconds that all of a body gets to come."""
+"""Seconds within which a whole body must arrive."""
 JSON = "application/json"
 
 
 class Body(BaseModel):
-    """What a request may say; a misspelt field is refused rather than ignored."""
+    """Base of request models; an unknown field is refused rather than ignored."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
 
@@ -26,13 +26,13 @@ B = TypeVar("B", bound=BaseModel)
 
 
 async def read(request: Request, model: type[B], unsaid: str = JSON) -> B:
-    """`BadInput` for what is no JSON, `Unprocessable` for JSON that does not fit, `Stalled` for half of it.
+    """`BadInput` for malformed JSON, `Unprocessable` for invalid fields, `Stalled` for a body that stops.
 
-    `unsaid`: the media type of a body that names none.
+    `unsaid`: the media type assumed for a body without Content-Type.
     """
     kind = request.headers.get("content-type", unsaid).partition(";")[0].strip().lower()
     if kind != JSON:
-        raise UnsupportedMediaType(f"the body is to be {JSON}")
+        raise UnsupportedMediaType(f"send the body as {JSON}")
     try:
         async with asyncio.timeout(PATIENCE):
             body = await _whole(request)
@@ -42,7 +42,7 @@ async def read(request: Request, model: type[B], unsaid: str = JSON) -> B:
         return model.model_validate_json(body)
     except ValidationError as error:
         if error.errors()[0]["type"] == "json_invalid":
-            raise BadInput("the body is no JSON") from None
+            raise BadInput("the body is not valid JSON") from None
         raise Unprocessable(faults(error)) from None
 
 
@@ -56,11 +56,11 @@ async def _whole(request: Request) -> bytes:
 
 
 def faults(error: ValidationError) -> str:
-    """What is wrong and where, never what was sent."""
+    """What is wrong and in which field, never the value that was sent."""
     found = error.errors(include_url=False, include_context=False, include_input=False)
     return "; ".join(f"{_where(fault['loc'])}: {fault['msg']}" for fault in found[:10])
 
 
 def _where(location: tuple[int | str, ...]) -> str:
-    """Names of fields are ours, unless nobody knows them."""
+    """The field's path; an unknown field's name is the caller's text, so it is left out."""
     return ".".join(str(part)[:64] for part in location if str(part).isidentifier()) or "body"

@@ -1,8 +1,8 @@
-"""One process's listeners to the change feed, served by one look at the database for all of them.
+"""Delivers the change feed to all listeners of one process with a single database poll.
 
-While somebody listens, the organisations' newest numbers are asked for every `PAUSE`; what is new is
-read once and handed to every listener. A listener that is behind, or comes back, reads on from the
-database. One that waits costs next to nothing, but a connection: so their number is bounded.
+While there are listeners, the organisations' newest numbers are polled every `PAUSE`; new changes are
+read once and handed to every listener. A listener that is behind, or reconnects, reads from the
+database. An idle listener costs little but its connection, so their number is bounded.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from pacs.ports import ChangeFeed
 log = structlog.get_logger(__name__)
 
 PAUSE = 0.4  # seconds
-SILENCE = 15.0  # seconds after which a listener is told that nothing happened
-PAGE = 500  # changes read at once, and kept for those who come a little later
+SILENCE = 15.0  # seconds without changes after which a listener gets a sign of life
+PAGE = 500  # changes read at once, and kept for listeners that come a little later
 
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """How many may listen: of one organisation, and of all together."""
+    """Bounds on listeners: of one organisation, and of all together."""
 
     of_one: int = 500
     of_all: int = 1000
@@ -52,7 +52,7 @@ class _Channel:
             self.wake()
 
     def skip(self, seq: int) -> None:
-        """The changes up to `seq` are gone: each listener is told when it reads on."""
+        """The changes up to `seq` were removed; each listener learns so when it continues."""
         self.recent.clear()
         self.head = seq
 
@@ -61,14 +61,14 @@ class _Channel:
         self.moved = asyncio.Event()
 
     def after(self, seq: int) -> list[Change]:
-        """What follows `seq`; `[]` when that is too long ago to be known here."""
+        """The changes after `seq`; `[]` when they are no longer in memory."""
         if not self.recent or self.recent[0].seq > seq + 1:
             return []
         return [change for change in self.recent if change.seq > seq]
 
 
 class Broadcast:
-    """`stopping`: whether the server is about to end, and its listeners with it."""
+    """`stopping`: whether the server is shutting down, which ends all listeners."""
 
     def __init__(
         self,
@@ -92,23 +92,23 @@ class Broadcast:
         return channel.listeners if channel else 0
 
     def enter(self, organization: int) -> Callable[[], None]:
-        """A place to listen, until what comes back is called. `Unavailable` when there is none."""
+        """Take a listener's place; the returned function gives it back. `Unavailable` when all are taken."""
         of_one, of_all = self._places[organization], self._places.total()
         if of_one >= self._audience.of_one or of_all >= self._audience.of_all:
-            raise Unavailable("too many listen to events; try again soon")
+            raise Unavailable("too many listeners to events; try again soon")
         self._places[organization] += 1
         return partial(self._leave, organization)
 
     def _leave(self, organization: int) -> None:
         self._places[organization] -= 1
-        self._places = +self._places  # those without listeners are forgotten
+        self._places = +self._places  # drops organisations without listeners
 
     async def listen(
         self, organization: int, after: int | None
     ) -> AsyncIterator[Change | ChangesGone | None]:
-        """The changes behind `after`, or from now on; None when nothing happened for a while.
+        """The changes after `after`, or from now on; None after `SILENCE` without changes.
 
-        `ChangesGone` comes before those that are still known, when they are not the next.
+        A `ChangesGone` is yielded in place of changes that are no longer kept.
         """
         async with self._joined(organization) as channel:
             seq = channel.head if after is None else min(after, channel.head)
@@ -144,7 +144,7 @@ class Broadcast:
                 del self._channels[organization]
 
     async def _poll(self) -> None:
-        """Whatever goes wrong, as others wait; told once until it goes well again."""
+        """Never raises, as all listeners depend on it; a failure is logged once until it is over."""
         away = False
         while self._channels and not self._stopping():
             try:
@@ -153,7 +153,7 @@ class Broadcast:
             except Exception as error:
                 if not away:
                     known = isinstance(error, Unavailable)
-                    log.warning("change feed away", reason=type(error).__name__, exc_info=not known)
+                    log.warning("change feed unavailable", reason=type(error).__name__, exc_info=not known)
                 away = True
             await asyncio.sleep(self._pause)
         for channel in self._channels.values():

@@ -1,4 +1,4 @@
-"""`/api/v1/changes`: the organisation's change feed, from where the caller was."""
+"""`/api/v1/changes`: the organisation's change feed, read page by page from a number on."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ _PAGE = {
 def route(path: str, feed: ChangeFeed) -> Resource:
     @describe(Described(_QUERY, answers=answers_json(_PAGE)))
     def list_changes(request: Request) -> Response:
-        """What happened after a number, oldest first; without one, all that is still known.
+        """The changes after a number, oldest first; without one, all that are still kept.
 
-        Ask again with `after` set to `last`; `more` says that there is something already. 410: what
-        followed that number was too long ago.
+        Continue with `after` set to `last`; `more` says whether there is another page already. 410: the
+        changes after that number are no longer kept.
         """
         given = parameters(request, ("after", "limit"))
         after = number(given, "after", 0) if "after" in given else None

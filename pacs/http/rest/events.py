@@ -1,8 +1,8 @@
 """`/api/v1/events`: the change feed as it happens, as server-sent events (HTML Living Standard §9.2).
 
 The id of an event is its number in the change feed, so a browser that reconnects with
-`Last-Event-ID` misses nothing. Who comes from before what is still known hears `changes.gone` first, and
-looks at what is there now. A stream that cannot be read on ends well, so that the browser comes back.
+`Last-Event-ID` misses nothing. A browser whose next changes are no longer kept gets `changes.gone` first
+and reloads. A stream that fails ends regularly, so that the browser reconnects.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from pacs.rights import Right
 
 log = structlog.get_logger(__name__)
 
-RETRY = 2_000  # milliseconds until a browser that was cut off comes back
+RETRY = 2_000  # milliseconds until a disconnected browser reconnects
 _MEDIA_TYPE, _HEADERS = "text/event-stream", {"X-Accel-Buffering": "no"}
 _OPENING = b"retry: %d\n\n" % RETRY
 _GONE = "changes.gone"
@@ -41,7 +41,7 @@ def route(path: str, broadcast: Broadcast) -> Resource:
         if last is not None:
             given = {"after": last.strip()}
         after = number(given, "after", 0) if given else None
-        if request.method == "HEAD":  # its answer would never end, and say nothing
+        if request.method == "HEAD":  # an endless answer without a body
             return Response(headers=_HEADERS, media_type=_MEDIA_TYPE)
         organization = actor(request).organization
         leave = broadcast.enter(organization)
@@ -51,7 +51,7 @@ def route(path: str, broadcast: Broadcast) -> Resource:
 
 
 class _Stream(StreamingResponse):
-    """Leaves its place however it ends, even if nobody ever took its first byte."""
+    """Gives its place back however it ends, even if its first byte was never sent."""
 
     def __init__(self, events: AsyncIterator[bytes], leave: Callable[[], None]) -> None:
         super().__init__(events, headers=_HEADERS, media_type=_MEDIA_TYPE)

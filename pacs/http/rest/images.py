@@ -69,7 +69,7 @@ _FILTERS = {
 
 @dataclass(frozen=True, slots=True)
 class Images:
-    """`web_root`: where DICOMweb is, to which metadata refers for what is too long for it."""
+    """`web_root`: path of DICOMweb, which the metadata's BulkDataURIs refer to."""
 
     archive: Archive
     keeping: Keeping
@@ -102,7 +102,7 @@ class Images:
 
     @describe(Described(PAGED, answers=answers_json(LISTING)))
     def list_images_of_patient(self, request: Request) -> Response:
-        """All images of the patient with this very Patient ID, the newest first."""
+        """All images of the patient with exactly this Patient ID, the newest first."""
         page = paging(parameters(request, PAGING))
         number = name_in_path(request, "pid")
         return self._listed(request, (is_called("PatientID", number),), page)
@@ -116,7 +116,7 @@ class Images:
 
     @describe(Described(answers=answers_json(OBJECT)))
     def show_image(self, request: Request) -> Response:
-        """One image: what it is, how it was made, how it is to be shown."""
+        """One image: identity, acquisition, display attributes and links."""
         asked = Query(Level.IMAGE, (_named(request),), _DETAILS, limit=1)
         values = _first(self.archive.page(actor(request), asked).answers)
         shape = shapes.image_details(values, f"{origin(request)}{self.root}")
@@ -127,12 +127,12 @@ class Images:
 
     @describe(Described(answers=dict.fromkeys(sorted(MEDIA_TYPES), BINARY)))
     def fetch_original(self, request: Request) -> Response:
-        """The picture that this image was made of, as it came."""
+        """The uploaded picture that this image was made from."""
         instance = self._with_frames(request)
         with ExitStack() as opened:
             file = opened.enter_context(self._file_of(instance))
             if file is None:
-                raise NotFound("this image has always been DICOM")
+                raise NotFound("this image was not made from an uploaded picture")
             retrieved(request, self.archive, instance.identity.study_instance_uid, form="original")
             body = closing(opened.pop_all(), file.pieces(0, file.size))
             return streamed(body, file.media_type, file.size)
@@ -163,7 +163,7 @@ class Images:
 
     @describe(Described(answers={DICOM_JSON: {"type": "array", "items": OBJECT}}))
     def show_metadata(self, request: Request) -> Response:
-        """The DICOM JSON of one image, as DICOMweb's `/metadata` has it; bulk data by its address."""
+        """The DICOM JSON of one image, as from DICOMweb's `/metadata`; bulk data by URI."""
         who, found = actor(request), self._instance(request).identity
         study, series = found.study_instance_uid, found.series_instance_uid
         held = self.metadata.held(who, study, series, found.sop_instance_uid)
@@ -178,7 +178,7 @@ class Images:
 
     @describe(Described({"expires": _SECONDS}, answers=answers_json(OBJECT)))
     def sign_url(self, request: Request) -> Response:
-        """An address that gives out the image as a DICOM file to whoever has it, for `expires` seconds."""
+        """A URL that returns the DICOM file without authentication for `expires` seconds."""
         seconds = number(parameters(request, ("expires",)), "expires", 300, 1, LONGEST)
         found, who = self._instance(request).identity, actor(request)
         path = f"{self.root}/signed/images/{found.sop_instance_uid}"
@@ -190,7 +190,7 @@ class Images:
 
     @describe(Described(_SIGNATURE, answers={"application/dicom": BINARY}))
     def fetch_signed(self, request: Request) -> Response:
-        """The DICOM file behind a signed address."""
+        """The DICOM file of a signed URL."""
         uid = uid_in_path(request, "sop")
         who = self.signer.verified(request, f"{self.root}/signed/images/{uid}")
         asked = Query(Level.IMAGE, (is_called("SOPInstanceUID", uid),), limit=1)

@@ -1,4 +1,4 @@
-"""`/api/v1/jobs`: background work for administrators: what waits, runs and failed."""
+"""`/api/v1/jobs`: background jobs for administrators: waiting, running and failed ones."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class JobResources:
 
     @describe(Described({**_STATE, **PAGED}, answers=answers_json(LISTING)))
     def list_jobs(self, request: Request) -> Response:
-        """The organisation's jobs, the oldest first. A job that is done is no longer there."""
+        """The organisation's jobs, the oldest first. A finished job is no longer listed."""
         given = parameters(request, {"state", *PAGING})
         page, state = paging(given), _state(given["state"]) if "state" in given else None
         found, total = self.jobs.page(actor(request).organization, state, page.limit, page.offset)
@@ -43,15 +43,15 @@ class JobResources:
 
     @describe(Described({"state": {**_STATE["state"], "required": True}}, answers=answers_json(OBJECT)))
     def drop_jobs(self, request: Request) -> Response:
-        """Drop the jobs that failed, or the tasks that wait."""
+        """Drop failed jobs, or waiting tasks."""
         state = _state(parameters(request, ("state",)).get("state", ""))
         if state is JobState.RUNNING:
-            raise BadInput("what runs is not dropped")
+            raise BadInput("running jobs cannot be dropped")
         return answer({"dropped": self.jobs.drop(actor(request), state)})
 
     @describe(Described(status=204))
     def retry(self, request: Request) -> Response:
-        """Give a job that failed all its tries again, now."""
+        """Retry a failed job now, with all its attempts again."""
         parameters(request, ())
         job = str(request.path_params["job"])
         if not job.isdecimal() or not self.jobs.retry(actor(request), number({"job": job}, "job", 0)):

@@ -1,6 +1,6 @@
-"""The query string of a REST resource, taken apart strictly: what is not known is refused.
+"""Query strings of REST resources, parsed strictly: an unknown parameter is refused.
 
-A misspelt filter that is ignored finds everything.
+If a misspelt filter were ignored, the request would return everything.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pacs.errors import BadInput, UnknownParameter
 DEFAULT_LIMIT, MAX_LIMIT = 50, 1_000
 MAX_NUMBER = (1 << 63) - 1
 _FOR_OTHERS = frozenset({"access_token", "_"})
-"""Parameters of other layers, and what gets past a cache."""
+"""Parameters that other layers use, and cache busters."""
 
 
 def parameters(request: Request, known: Collection[str]) -> dict[str, str]:

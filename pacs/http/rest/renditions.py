@@ -1,4 +1,4 @@
-"""`/api/v1/images/{sop}/…`: one image as pages show it, from a small picture up to all its values."""
+"""`/api/v1/images/{sop}/…`: pictures of one image, from a thumbnail up to its stored values."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Renditions:
     root: str
 
     def routes(self) -> list[Route]:
-        """Those that are named by more than a UID come before those that are not."""
+        """`cache-stats` before the images, since `{sop}` would match it too."""
         one, lane = f"{self.root}/images/{{sop}}", self.pictures.lane
         return [
             Resource(f"{self.root}/images/cache-stats", self.show_cache, Right.READ),
@@ -57,13 +57,13 @@ class Renditions:
 
     @describe(_pictures("image/jpeg"))
     def show_thumbnail(self, request: Request) -> Response:
-        """A JPEG whose longest side has 200 pixels; of the middle frame unless `frame` names one."""
+        """A JPEG of 200 pixels at its longest side, of the middle frame unless `frame` names one."""
         choose(acceptable(request), [Offer("image/jpeg")])
         return self._picture(request, "image/jpeg", THUMBNAIL, Tier.THUMBNAIL)
 
     @describe(_pictures("image/jpeg", "image/webp"))
     def show_preview(self, request: Request) -> Response:
-        """A picture of at most 800 by 800 pixels, WebP for those who take it."""
+        """A picture of at most 800 by 800 pixels, as WebP where accepted."""
         offer = choose(acceptable(request), [Offer("image/jpeg"), Offer("image/webp")])
         return self._picture(request, offer.media_type, PREVIEW, Tier.PREVIEW)
 
@@ -75,7 +75,7 @@ class Renditions:
 
     @describe(_pictures(DICOM, "image/png"))
     def show_full(self, request: Request) -> Response:
-        """The DICOM file as it was sent, or a PNG of one frame's stored values, of up to 16 bits."""
+        """The DICOM file as received, or a PNG of one frame's stored values of up to 16 bits."""
         offer = choose(acceptable(request), [Offer(DICOM), Offer("image/png")])
         if offer.media_type != DICOM:
             return self._picture(request, PNG_OF_STORED_VALUES, Presentation(), Tier.FULL)
@@ -91,14 +91,14 @@ class Renditions:
 
     @describe(Described(status=204))
     def forget(self, request: Request) -> Response:
-        """Drop the pictures kept of an image: who asks next gets new ones."""
+        """Remove the cached pictures of an image; they are made anew on demand."""
         parameters(request, ())
         self.pictures.rendering.forget(actor(request), self._instance(request))
         return Response(status_code=204)
 
     @describe(Described(answers=answers_json({**OBJECT, "additionalProperties": {"type": "number"}})))
     def show_cache(self, request: Request) -> Response:
-        """How many pictures are kept for this organisation, and how often they were of use."""
+        """Number and size of this organisation's cached pictures, and how often they were hit."""
         parameters(request, ())
         figures = self.pictures.rendering.figures(actor(request))
         asked = figures.hits + figures.misses
@@ -116,7 +116,7 @@ class Renditions:
         frame = number(parameters(request, _KNOWN), "frame", 0, 1)
         instance = self._instance(request)
         if not is_image(instance):
-            raise NotConvertible("this instance has no frames that could be shown")
+            raise NotConvertible("this instance has no frames to render")
         count = len(frame_index_of(instance))
         if frame > count:
             raise NotFound(f"there is no frame {frame}")

@@ -20,7 +20,7 @@ def words(text: str | None) -> list[str]:
 
 
 def date(text: str | None) -> str | None:
-    """As sent when it is no date."""
+    """ISO 8601; unchanged when it is not a date."""
     found = _DATE.fullmatch(text.strip()) if text else None
     return "-".join(found.groups()) if found else text or None
 
@@ -31,7 +31,7 @@ def time(text: str | None) -> str | None:
 
 
 def number(text: str | int | None) -> int | float | str | None:
-    """A DS or IS; as sent when it is no number."""
+    """A DS or IS; unchanged when it is not a number."""
     if text is None or isinstance(text, int):
         return text
     for make in (int, float):
@@ -39,7 +39,7 @@ def number(text: str | int | None) -> int | float | str | None:
             value = make(text)
         except (ValueError, OverflowError):
             continue
-        return value if abs(value) < 1e300 else text  # infinity and NaN are no JSON
+        return value if abs(value) < 1e300 else text  # JSON has no infinity
     return text
 
 
@@ -50,7 +50,7 @@ def numbers(text: str | None) -> Any:
 
 
 def begun(task: Task, where: str) -> Shape:
-    """A task that was just asked for; `where` it can be followed."""
+    """A task that was just created; `where`: the URL of its progress."""
     message = task.message or f"{task.total} item(s)"
     return {"task_id": task.id, "status": task.status, "message": message, "url": where}
 

@@ -1,7 +1,7 @@
-"""`/api/v1/auth`: signing in and out, who one is, one's own password; `/api/v1/roles`.
+"""`/api/v1/auth`: signing in and out, the current user, changing one's password; `/api/v1/roles`.
 
-A browser gets its token as a cookie that scripts cannot read, and changes things with the CSRF token
-that these resources tell; a script takes `access_token` and sends it as a bearer's.
+A browser gets its token as an HttpOnly cookie and sends the CSRF token from these resources with each
+change; a script sends `access_token` as a bearer token.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ from pacs.sign_in import SignIn
 
 ROOT = "/api/v1"
 HASHING_AT_ONCE = 2
-"""Passwords take time and 19 MiB each; whoever guesses shall not take all threads with that."""
+"""Hashing a password takes time and 19 MiB; guessing passwords must not occupy all threads."""
 HASHING_LATER = 64
-"""Passwords in line; who comes then is told to come again."""
+"""Passwords that may queue; further attempts get 503."""
 
 T = TypeVar("T")
 
 Typed = Annotated[str, Field(max_length=MAX_LENGTH)]
-"""As it was typed, blanks and all."""
+"""As typed: not stripped."""
 UNSAID = ""
-"""A body that names no media type is refused: another site's form can send those."""
+"""A body without Content-Type is refused: a form of another site can send one."""
 
 
 class Credentials(BaseModel):
@@ -53,7 +53,7 @@ class NewPassword(BaseModel):
 
 
 class AuthResources:
-    """`sessions` None: nobody signs in, as nobody needs to."""
+    """`sessions` None: the server runs without authentication."""
 
     def __init__(self, sign_in: SignIn, sessions: Sessions | None) -> None:
         self._sign_in = sign_in
@@ -107,7 +107,7 @@ class AuthResources:
         return answer
 
     def me(self, request: Request) -> Response:
-        """Who is signed in, and what they may do."""
+        """The current user and their rights."""
         caller: Caller = request.state.caller
         rights = sorted(caller.rights)
         if caller.session is None or self._sessions is None:
@@ -146,14 +146,14 @@ class AuthResources:
 
     def _needed(self) -> Sessions:
         if self._sessions is None:
-            raise Forbidden("this server runs without authentication: nobody signs in")
+            raise Forbidden("this server runs without authentication: there is nothing to sign in to")
         return self._sessions
 
     async def _apart(self, work: Callable[[], T]) -> T:
         if self._limiter is None:
             self._limiter = CapacityLimiter(HASHING_AT_ONCE)
         if self._hashing >= HASHING_AT_ONCE + HASHING_LATER:
-            raise Unavailable("too many sign in at once; try again soon")
+            raise Unavailable("too many sign-ins at once; try again soon")
         self._hashing += 1
         try:
             return await to_thread.run_sync(work, limiter=self._limiter)

@@ -1,6 +1,6 @@
-"""Addresses that open one object for a while without a token: the address itself is signed.
+"""Signed URLs: they return one object without a token for a limited time.
 
-What is signed is everything that decides: which object, whose, until when and who gave it away.
+The signature covers the object, its organisation, the expiry time and the user who issued the URL.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LONGEST = 7 * 24 * 3600  # seconds
 
 
 class BadSignature(Forbidden):
-    """This address was altered, or its time is over."""
+    """The URL was altered or has expired; ask for a new one."""
 
     code = "BAD_SIGNATURE"
 
@@ -31,7 +31,7 @@ class BadSignature(Forbidden):
 class Signer:
     """`key`: the installation's secret, from which the key of this purpose is derived.
 
-    `trusts`: whether who gave an address away is still somebody here; it ends with them.
+    `trusts`: whether the user who issued the URL is still active; otherwise it is void.
     """
 
     key: str = field(repr=False)
@@ -44,7 +44,7 @@ class Signer:
         return urlencode({**given, "signature": self._signature(path, given)})
 
     def verified(self, request: Request, path: str) -> Actor:
-        """On whose behalf; `BadSignature`."""
+        """The user who issued the URL, on whose behalf it is answered; `BadSignature`."""
         names = ("expires", "organization", "by")
         given = {name: request.query_params.get(name, "") for name in names}
         signature = request.query_params.get("signature", "")

@@ -1,4 +1,4 @@
-"""`/api/v1/studies`: the studies of an organisation, what is in them, and what people do to them."""
+"""`/api/v1/studies`: list, announce, change and delete studies; list what is in them."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _of_the_calendar(text: str) -> str:
     try:
         date.fromisoformat(text)
     except ValueError:
-        raise ValueError("there is no such day") from None
+        raise ValueError("not a date of the calendar") from None
     return text
 
 
@@ -52,12 +52,12 @@ Day = Annotated[
     str, Field(pattern="^[0-9]{4}(-[0-9]{2}-|[0-9]{2})[0-9]{2}$"), AfterValidator(_of_the_calendar)
 ]
 Uid = Annotated[str, Field(max_length=64, pattern=r"^(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))+$")]
-"""PS3.5 §9.1, strictly: it is us who make it."""
+"""PS3.5 §9.1 without tolerance, as this is a UID that we assign."""
 Notes = Annotated[str, Field(max_length=10_000, pattern=r"^[^\x00]*$")]
 
 
 class StudyFields(Body):
-    """What people say of a study and its patient."""
+    """The fields of a study and its patient that a caller may set."""
 
     study_instance_uid: Uid | None = None
     patient_id: Line | None = None
@@ -72,14 +72,14 @@ class StudyFields(Body):
 
 
 class NewStudy(StudyFields):
-    """A study that is expected. Without a UID one is made."""
+    """An announced study. Without a UID one is generated."""
 
     priority: Priority = Priority.NORMAL
     clinical_notes: Notes | None = None
 
 
 class StudyChanges(Body):
-    """What is left out stays. What images say themselves can only be changed before they come."""
+    """Absent fields stay unchanged. Fields that images carry can only be changed before images arrive."""
 
     priority: Priority | None = None
     clinical_notes: Notes | None = None
@@ -132,7 +132,7 @@ _IN_ORDER = tuple((BY_KEYWORD[k], False) for k in ("SeriesNumber", "SeriesInstan
 
 
 def uid_in_path(request: Request, name: str) -> str:
-    """`NotFound` for what cannot be a UID: nothing is called so."""
+    """A UID in the path; `NotFound` for text that cannot be one."""
     uid = str(request.path_params[name])
     if not is_uid(uid):
         raise NotFound
@@ -180,7 +180,7 @@ class Studies:
 
     @describe(Described(body=NewStudy, status=201, answers=_STUDY))
     async def create_study(self, request: Request) -> Response:
-        """Announce a study ahead of its images, which then fill it."""
+        """Announce a study before its images arrive."""
         body = await read(request, NewStudy)
         uid = body.study_instance_uid or new_uid()
         expected = Expected(uid, as_dicom(body), body.priority, body.clinical_notes)
@@ -190,7 +190,7 @@ class Studies:
 
     @describe(Described(body=StudyChanges, answers=_STUDY))
     async def change_study(self, request: Request) -> Response:
-        """Change priority, notes or state; of a study that is still expected, what is known of it."""
+        """Change priority, notes or state; while the study has no image yet, its other fields too."""
         uid = uid_in_path(request, "study")
         body = await read(request, StudyChanges)
         amendment = Amendment(body.priority, body.clinical_notes, body.state, as_dicom(body))
@@ -246,7 +246,7 @@ class Studies:
 
 
 async def reason_given(request: Request) -> str:
-    """In the body, or in the address for clients whose DELETE has none."""
+    """The reason for a deletion: in the body, or in the query for clients whose DELETE has no body."""
     given = parameters(request, ("reason",))
     if "reason" in given:
         reason = given["reason"].strip()
@@ -257,12 +257,12 @@ async def reason_given(request: Request) -> str:
 
 
 def deleted(request: Request, root: str, made: Deletion) -> Response:
-    """Says where what was deleted is listed, and can be brought back."""
+    """The answer to a deletion; its Location is the deletion, from which it can be restored."""
     return Response(status_code=204, headers={"Location": f"{origin(request)}{root}/deletions/{made.id}"})
 
 
 def as_dicom(body: Body, keywords: Mapping[str, str] = KEYWORDS) -> dict[str, str]:
-    """Keyword → value of what the body says; `keywords`: by the names of its fields."""
+    """Keyword → value of the fields that were given; `keywords`: field name → keyword."""
     given = {keywords[name]: value for name, value in body if name in keywords and value}
     for keyword in ("StudyDate", "PatientBirthDate"):
         if keyword in given:

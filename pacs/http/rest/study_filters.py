@@ -27,7 +27,7 @@ _PLAIN = {
 }
 """Parameter → keyword; values as in C-FIND, wildcards included."""
 _CONTAINED = frozenset({"patient_name", "description", "referring_physician"})
-"""Found anywhere in the value, unless the caller says where with a wildcard."""
+"""Filters that match anywhere in the value, unless the caller gives wildcards."""
 _LISTED = frozenset({"modality", "body_part", "study_instance_uid", "accession", "accession_number"})
 _DATES = ("date", "date_from", "date_to")
 _WORDS = {"status": (STATE, State), "state": (STATE, State), "priority": (PRIORITY, Priority)}
@@ -115,7 +115,7 @@ def _condition(name: str, value: str) -> Condition | None:
 
 
 def _day(given: Mapping[str, str]) -> str:
-    """As DICOM writes a date or a range; hyphens between year, month and day are left out."""
+    """A DICOM date or range of the `date` filters, whose dates may have hyphens."""
     if "date" in given:
         if "date_from" in given or "date_to" in given:
             raise BadInput("either date, or date_from and date_to")

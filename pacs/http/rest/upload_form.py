@@ -1,4 +1,4 @@
-"""The form of an upload: files, kept as they come, and what their sender says of those that are no DICOM."""
+"""The form of an upload: files, spooled as they arrive, and fields that describe files other than DICOM."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ FORM = "multipart/form-data"
 MAX_FILES = 10_000
 MAX_NAME = 255
 MAX_TEXT = 16 << 10
-"""Bytes of all fields that are no files."""
+"""Bytes of all fields other than files."""
 
 
 class Described(StudyFields):
-    """What the sender says of pictures: whose they are, and what they show."""
+    """Fields about pictures: whose they are, and what they show."""
 
     series_description: Line | None = None
     body_part: Annotated[str, Field(pattern="^[A-Z0-9_ ]{1,16}$")] | None = None
@@ -41,7 +41,7 @@ _KEYWORDS = {
     "body_part": "BodyPartExamined",
 }
 _FIELDS: dict[str, Schema] = {
-    name: {"type": "string", "description": "Of pictures that are no DICOM"}
+    name: {"type": "string", "description": "For pictures that are not DICOM"}
     for name in Described.model_fields
 }
 SCHEMA: Schema = {
@@ -53,7 +53,7 @@ SCHEMA: Schema = {
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """`said`: keyword → value; `study`: the UID among that."""
+    """`said`: keyword → value from the fields; `study`: the Study Instance UID among them."""
 
     files: Sequence[Upload]
     said: Mapping[str, str]
@@ -64,8 +64,7 @@ class Form:
 
 
 async def read_form(request: Request, blobs: Blobs, threads: Threads) -> Form:
-    """`BadInput` and nothing kept when a file cannot be: an archive that is unsafe, a form that ends
-    early, a field that is no such value."""
+    """`BadInput`, and nothing is kept, for an unsafe archive, a form that ends early or an invalid field."""
     reader = MultipartReader(_boundary(request))
     fields, count = _Fields(), 0
 
@@ -90,7 +89,7 @@ async def read_form(request: Request, blobs: Blobs, threads: Threads) -> Form:
 
 
 class _File:
-    """A file on its way into the store: looked through when it is an archive, then kept as it is."""
+    """Sink of one file: spooled, checked when it is an archive, then published unchanged."""
 
     def __init__(self, blobs: Blobs, name: str) -> None:
         self._blobs = blobs
@@ -125,7 +124,7 @@ class _File:
 
 
 class _Fields:
-    """The fields that are no files. Those that mean nothing here are let pass, as browsers send some."""
+    """The fields other than files. Unknown ones are ignored, as browsers send some."""
 
     def __init__(self) -> None:
         self._found: dict[str, _Field] = {}
@@ -142,12 +141,12 @@ class _Fields:
         return self._left < 0
 
     def take(self, size: int) -> bool:
-        """Whether so many bytes more may be kept."""
+        """Whether `size` more bytes fit the bound."""
         self._left -= size
         return self._left >= 0
 
     def said(self) -> dict[str, str]:
-        """`Unprocessable` for a value that its attribute cannot have."""
+        """Keyword → value; `Unprocessable` for a value that its attribute cannot have."""
         if self.full:
             raise LimitExceeded(f"the form's fields have more than {MAX_TEXT} bytes")
         given = {name: field.text.strip() for name, field in self._found.items() if field.text.strip()}
@@ -190,8 +189,8 @@ def _boundary(request: Request) -> str:
 
 
 def _names(part: PartBegins) -> tuple[str, str | None]:
-    """Of the field, and of its file; None when it is none. A browser's folder upload has paths there:
-    shown, never used."""
+    """The names of the field and of its file (None for a plain field). A folder upload has paths as file
+    names: displayed, never used as paths."""
     header = Message()
     header["content-disposition"] = part.headers.get("content-disposition", "")
     field, name = str(header.get_param("name", "", "content-disposition")), header.get_filename()

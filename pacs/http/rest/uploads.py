@@ -1,7 +1,6 @@
-"""Uploads: files come in as `multipart/form-data`, are kept, and taken in by a job that can be followed.
+"""Uploads: files arrive as `multipart/form-data` and are spooled; a job stores them, as a task with progress.
 
-When the answer goes out, every file lies safe and the task is written down: what happens to the
-server then only delays it.
+When the answer is sent, every file and the task are durable: a crash of the server only delays it.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from pacs.ports import Blobs, Tasks
 from pacs.rights import Right
 
 _NAMES = ("uploads", "upload-dicom-files", "upload-dicom-folder")
-"""The first is ours; clients of other systems know the others."""
+"""The first is ours; the others are those of systems that clients were written for."""
 _UPLOAD = Described(body={FORM: SCHEMA}, status=202, answers=answers_json(OBJECT))
 
 
@@ -56,7 +55,7 @@ class Uploads:
 
     @describe(_UPLOAD)
     async def upload_files(self, request: Request) -> Response:
-        """Take in any number of files of any studies: instances, ZIP and tar archives, folders.
+        """Upload any number of files of any studies: instances, ZIP and tar archives, folders.
 
         JPEG and PNG files, as files of their own, become Secondary Captures of the study or the patient
         that the form's fields name.
@@ -65,7 +64,7 @@ class Uploads:
 
     @describe(_UPLOAD)
     async def upload_to_study(self, request: Request) -> Response:
-        """Take in files of one study; those of another are refused one by one.
+        """Upload files of one study; instances of another study are refused one by one.
 
         JPEG and PNG files become Secondary Captures of the study.
         """
@@ -73,7 +72,7 @@ class Uploads:
 
     @describe(_UPLOAD)
     async def upload_image(self, request: Request) -> Response:
-        """Take in a single image."""
+        """Upload a single image."""
         return await self._upload(request, None)
 
     async def _upload(self, request: Request, study: str | None) -> Response:
@@ -81,14 +80,14 @@ class Uploads:
             form = await read_form(request, self.blobs, self.threads)
         named = study or form.study
         if form.study not in (None, named):
-            raise BadInput("study_instance_uid is another study than the address names")
+            raise BadInput("study_instance_uid differs from the study in the path")
         task = await run_in_threadpool(self.tasks.upload, actor(request), named, form.files, form.said)
         where = f"{origin(request)}{self.root}/tasks/{task.id}"
         return answer(shapes.begun(task, where), 202, {"Location": where})
 
     @describe(Described(status=202, answers=answers_json(OBJECT)))
     def process_study(self, request: Request) -> Response:
-        """Make metadata and thumbnails of a study anew, as a task; the same one while it runs."""
+        """Regenerate metadata and thumbnails of a study, as a task; repeated calls return the running one."""
         parameters(request, ())
         task = self.tasks.process(actor(request), uid_in_path(request, "study"))
         where = f"{origin(request)}{self.root}/tasks/{task.id}"
@@ -96,12 +95,12 @@ class Uploads:
 
     @describe(Described(answers=answers_json(OBJECT)))
     def show_progress(self, request: Request) -> Response:
-        """How far an upload is."""
+        """The progress of an upload."""
         return self.show_task(request)
 
     @describe(Described(answers=answers_json(OBJECT)))
     def show_task(self, request: Request) -> Response:
-        """How far a task is: `progress` in per cent, and what failed."""
+        """The state of a task: `progress` in per cent, and the failures."""
         task = self.tasks.get(actor(request).organization, name_in_path(request, "task"))
         if task is None:
             raise NotFound

@@ -183,7 +183,7 @@ def test_a_bug_of_ours_ends_nobodys_stream(said: Callable[[], str]) -> None:
         return await listening
 
     assert asyncio.run(scenario()) == [1]
-    assert said().count("change feed away") == 1
+    assert said().count("change feed unavailable") == 1
 
 
 def test_only_so_many_may_listen() -> None:
