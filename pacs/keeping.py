@@ -55,7 +55,7 @@ class Amendment:
 class Deletion:
     """`sop_instance_uid` None: the whole study. `restored_by`: the task that brings it back.
 
-    Whose it was is known until its bytes are given up.
+    Whose it was is known until its bytes are given up, which may be done as soon as it is `over`.
     """
 
     id: str
@@ -66,6 +66,7 @@ class Deletion:
     actor_name: str
     deleted_at: datetime
     purge_at: datetime
+    over: bool = False
     restored_by: str | None = None
     patient_id: str | None = None
     patient_name: str | None = None
@@ -74,8 +75,9 @@ class Deletion:
     accession_number: str | None = None
     modalities_in_study: str | None = None
 
-    def can_be_restored(self, now: datetime) -> bool:
-        return bool(self.instances) and self.restored_by is None and now < self.purge_at
+    @property
+    def can_be_restored(self) -> bool:
+        return bool(self.instances) and self.restored_by is None and not self.over
 
 
 class Own(Attribute):

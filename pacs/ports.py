@@ -205,10 +205,10 @@ class Keeping(Protocol):
         """A study, or an instance of it; with the last instance its series, study and patient go."""
 
     def deletions(
-        self, organization: int, limit: int, offset: int, until: datetime | None = None
+        self, organization: int, limit: int, offset: int, *, restorable: bool = False
     ) -> tuple[list[Deletion], int]:
-        """What was deleted, the newest first, and how much of it there is; with `until` only what can be
-        brought back until then."""
+        """What was deleted, the newest first, and how much of it there is; perhaps only what can be
+        brought back."""
 
     def deletion(self, organization: int, number: str) -> Deletion | None:
         """The one that is called so."""

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from pacs.accounts import Credentials, User
@@ -14,7 +13,7 @@ from pacs.actor import Actor
 from pacs.errors import Conflict, NotFound
 from pacs.model import AuditRecord
 from storage import sessions
-from storage.feeds import transaction
+from storage.feeds import Transaction, transaction
 from storage.tables import users
 
 
@@ -43,7 +42,7 @@ class SqlAccounts(sessions.SqlSessions):
         """`Conflict` when the address is taken, in whichever organisation."""
         try:
             with transaction(self.database) as under_way:
-                number = _insert(under_way.connection, new)
+                number = _insert(under_way, new)
                 details = {"role": new.role, "organization": new.organization}
                 under_way.audit(AuditRecord(actor, "user.add", "success", new.email, details))
         except IntegrityError as error:
@@ -58,7 +57,7 @@ class SqlAccounts(sessions.SqlSessions):
             with transaction(self.database) as under_way:
                 if under_way.connection.execute(select(users.c.pk).limit(1)).first() is not None:
                     return False
-                _insert(under_way.connection, new)
+                _insert(under_way, new)
                 under_way.audit(AuditRecord(actor, "user.add", "success", new.email, {"role": new.role}))
         except IntegrityError:
             return False
@@ -99,7 +98,7 @@ class SqlAccounts(sessions.SqlSessions):
             under_way.audit(AuditRecord(actor, "password.change", "success", actor.name))
 
 
-def _insert(connection: Connection, new: NewUser) -> int:
+def _insert(under_way: Transaction, new: NewUser) -> int:
     row: dict[str, Any] = {
         "org_id": new.organization,
         "email": new.email,
@@ -109,8 +108,8 @@ def _insert(connection: Connection, new: NewUser) -> int:
         "password_hash": new.password_hash,
         "must_change_password": new.must_change_password,
         "active": True,
-        "created_at": datetime.now(UTC),
+        "created_at": under_way.now,
     }
-    made = connection.execute(insert(users), row)
+    made = under_way.connection.execute(insert(users), row)
     assert made.inserted_primary_key is not None
     return int(made.inserted_primary_key[0])

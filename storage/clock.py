@@ -8,11 +8,13 @@ machine, tells milliseconds.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import cache
 
-from sqlalchemy import BigInteger, ColumnElement, literal_column, select
+from sqlalchemy import BigInteger, ColumnElement, Connection, Select, literal_column, select
 
 from storage.columns import moment
 from storage.database import Database
+from storage.statements import scalar
 
 _NOW = {
     "postgresql": "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)",
@@ -24,9 +26,18 @@ def now(dialect: str) -> ColumnElement[int]:
     return literal_column(_NOW[dialect], BigInteger)
 
 
+@cache
+def _select_now(dialect: str) -> Select[tuple[int]]:
+    return select(now(dialect))
+
+
+def told(connection: Connection) -> datetime:
+    return moment(scalar(connection, _select_now(connection.dialect.name), {}))
+
+
 def read(database: Database) -> datetime:
     with database.read() as connection:
-        return moment(connection.execute(select(now(database.dialect))).scalar_one())
+        return told(connection)
 
 
 def later(dialect: str, by: timedelta) -> ColumnElement[int]:

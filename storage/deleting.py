@@ -192,8 +192,9 @@ class _Deleting:
         made = Deletion(self._id, asked.study, asked.sop, count, asked.reason, by, now, purge_at, **whose)
         said = {name: self._study[name] if whole else None for name in ("priority", "clinical_notes")}
         row = {**asdict(made), **said, "org_id": asked.actor.organization}
+        del row["over"]  # which time tells
         self._connection.execute(insert(deletions), row)
-        job = NewJob(PURGE, {"deletion": made.id}, made.purge_at)
+        job = NewJob(PURGE, {"deletion": made.id}, self._retention)
         enqueue(self._connection, job, asked.actor.organization, asked.actor.correlation_id)
         what = "study" if asked.sop is None else "instance"
         details = {"deletion": made.id, "instances": count, "sop_instance_uid": asked.sop}

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import bindparam, delete, insert, select
@@ -144,8 +144,8 @@ class _Batch:
             "patient_pk": patient.pk,
             "state": State.RECEIVING.value,
             "flags": "",
-            "first_received_at": first.received_at,
-            "last_received_at": first.received_at,
+            "first_received_at": self._transaction.now,
+            "last_received_at": self._transaction.now,
             "version": 0,
             **NO_SERIES,
         }
@@ -175,7 +175,7 @@ class _Batch:
 
     def _settle(self, entry: _Study, item: Received) -> None:
         uid = item.identity.study_instance_uid
-        entry.settle = settle_job(uid, self._transaction.now + self._quiet_period)
+        entry.settle = settle_job(uid, self._quiet_period)
         entry.correlation_id = item.actor.correlation_id
 
     def enter(self, item: Received) -> Stored:
@@ -266,12 +266,12 @@ class _Batch:
         history.append((item.dataset_digest, item.blob))
         version = pk, len(history)
         self._write(entry, held, version, item)
-        entry.study["last_received_at"] = max(entry.study["last_received_at"], item.received_at)
+        entry.study["last_received_at"] = max(entry.study["last_received_at"], self._transaction.now)
         self._arrive(entry, item)
         return version
 
     def _write(self, entry: _Study, held: Held, version: VersionKey, item: Received) -> None:
-        self._versions[version] = _version_row(version, item)
+        self._versions[version] = _version_row(version, item, self._transaction.now)
         self._references.add(item.blob)
         held["size_bytes"] += item.blob.size
         entry.study["size_bytes"] += item.blob.size
@@ -363,7 +363,7 @@ def _add_words(held: Held, column: str, said: str | None) -> bool:
     return True
 
 
-def _version_row(version: VersionKey, item: Received) -> Row:
+def _version_row(version: VersionKey, item: Received, at: datetime) -> Row:
     pk, n = version
     return {
         "instance_pk": pk,
@@ -374,7 +374,7 @@ def _version_row(version: VersionKey, item: Received) -> Row:
         "dataset_offset": item.dataset_offset,
         "transfer_syntax": item.transfer_syntax,
         "frames": item.frames,
-        "received_at": item.received_at,
+        "received_at": at,
         "source_kind": item.actor.kind,
         "source_name": item.actor.name,
         "correlation_id": item.actor.correlation_id,

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 import orjson
@@ -19,6 +20,7 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 from pacs.actor import Actor
 from pacs.errors import PacsError
 from pacs.model import AuditRecord
+from storage import clock
 from storage.chain import audit_row
 from storage.database import Database
 from storage.statements import first, run
@@ -60,8 +62,12 @@ class Transaction:
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
-        self.now = datetime.now(UTC)
         self._feeds: dict[int, _Feed] = {}
+
+    @cached_property
+    def now(self) -> datetime:
+        """One moment for all that it changes, by the clock of all nodes."""
+        return clock.told(self.connection)
 
     def audit(self, record: AuditRecord) -> None:
         self._feed(record.actor.organization).records.append(record)

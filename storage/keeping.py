@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Connection
@@ -55,9 +55,9 @@ class SqlKeeping:
         return delete_what_is_asked(self.database, Asked(actor, study, sop, reason), self.retention)
 
     def deletions(
-        self, organization: int, limit: int, offset: int, until: datetime | None = None
+        self, organization: int, limit: int, offset: int, *, restorable: bool = False
     ) -> tuple[list[Deletion], int]:
-        return restoring.deleted(self.database, organization, limit, offset, until)
+        return restoring.deleted(self.database, organization, (limit, offset), restorable)
 
     def deletion(self, organization: int, number: str) -> Deletion | None:
         return restoring.deletion(self.database, organization, number)

@@ -7,10 +7,10 @@ any sender's: what has come anew meanwhile stays as it is.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import and_, func, select, update
+from sqlalchemy import BigInteger, ColumnElement, and_, func, select, type_coerce, update
 
 from pacs.actor import Actor
 from pacs.attributes import Level
@@ -18,6 +18,7 @@ from pacs.errors import Conflict, NotFound
 from pacs.jobs.tasks import RESTORE, Task
 from pacs.keeping import Deletion, Priority
 from pacs.model import AuditRecord
+from storage import clock
 from storage.database import Database
 from storage.feeds import transaction
 from storage.held import hold
@@ -31,15 +32,21 @@ _SHOWN = (
 )
 
 
+@cache
+def _over(dialect: str) -> ColumnElement[bool]:
+    return type_coerce(deletions.c.purge_at, BigInteger) <= clock.now(dialect)
+
+
 def deleted(
-    database: Database, organization: int, limit: int, offset: int, until: datetime | None
+    database: Database, organization: int, page: tuple[int, int], restorable: bool
 ) -> tuple[list[Deletion], int]:
-    """The newest first, and how many there are; with `until` those that can be brought back until then."""
+    """The newest first, and how many there are. `page`: limit and offset."""
+    (limit, offset), over = page, _over(database.dialect)
     mine = deletions.c.org_id == organization
-    if until is not None:
-        kept = deletions.c.purge_at > until, deletions.c.restored_by.is_(None), deletions.c.instances > 0
-        mine = and_(mine, *kept)
-    newest = select(*_SHOWN).where(mine).order_by(deletions.c.deleted_at.desc(), deletions.c.id)
+    if restorable:
+        mine = and_(mine, ~over, deletions.c.restored_by.is_(None), deletions.c.instances > 0)
+    newest = select(*_SHOWN, over.label("over")).where(mine)
+    newest = newest.order_by(deletions.c.deleted_at.desc(), deletions.c.id)
     with database.read() as connection:
         rows = connection.execute(newest.limit(limit).offset(offset)).mappings().all()
         total = connection.execute(select(func.count()).select_from(deletions).where(mine)).scalar_one()
@@ -48,8 +55,9 @@ def deleted(
 
 def deletion(database: Database, organization: int, number: str) -> Deletion | None:
     this = deletions.c.org_id == organization, deletions.c.id == number
+    shown = select(*_SHOWN, _over(database.dialect).label("over"))
     with database.read() as connection:
-        row = connection.execute(select(*_SHOWN).where(*this)).mappings().first()
+        row = connection.execute(shown.where(*this)).mappings().first()
     return Deletion(**row) if row else None
 
 

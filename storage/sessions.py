@@ -1,6 +1,7 @@
 """Sessions, each a row that can be ended, and the sign-ins that have not succeeded yet.
 
-A session ends by the clock that all nodes share; `Session.expires_at` is told in this node's own.
+Both go by the clock that all nodes share; `Session.expires_at` and `Attempts.since` are told in this
+node's own.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import BigInteger, bindparam, case, delete, insert, select, type_coerce, update
+from sqlalchemy import BigInteger, Row, bindparam, case, delete, insert, select, type_coerce, update
 
 from pacs.accounts import FAILURE_WINDOW, MAX_FAILURES, Attempts, Session, SessionKind, User
 from pacs.actor import Actor
@@ -95,16 +96,17 @@ class SqlSessions:
                 under_way.audit(AuditRecord(actor, "logout", "success", actor.name, {"session": number[:8]}))
 
     def attempt(self, email: str, address: str) -> Attempts:
-        now = datetime.now(UTC)
-        table = sign_in_attempts
+        table, dialect = sign_in_attempts, self.database.dialect
         this = (table.c.email == email, table.c.address == address)
+        age = (clock.now(dialect) - type_coerce(table.c.since, BigInteger)).label("age")
+        over = table.c.since <= clock.later(dialect, -FAILURE_WINDOW)
+        many = select(table.c.tries, age).where(*this, table.c.tries > MAX_FAILURES, ~over)
         with self.database.read() as connection:
-            row = connection.execute(select(table.c.tries, table.c.since).where(*this)).first()
-        if row is not None and row.tries > MAX_FAILURES and row.since > now - FAILURE_WINDOW:
-            return Attempts(row.tries, row.since)  # a flood of attempts is no flood of writes
-        over = table.c.since <= now - FAILURE_WINDOW
-        one_more = INSERT[self.database.dialect](table).values(
-            email=email, address=address, tries=1, since=now
+            row = connection.execute(many).first()
+        if row is not None:
+            return _attempts(row)  # a flood of attempts is no flood of writes
+        one_more = INSERT[dialect](table).values(
+            email=email, address=address, tries=1, since=clock.now(dialect)
         )
         one_more = one_more.on_conflict_do_update(
             index_elements=["email", "address"],
@@ -112,11 +114,11 @@ class SqlSessions:
                 "tries": case((over, 1), else_=table.c.tries + 1),
                 "since": case((over, one_more.excluded.since), else_=table.c.since),
             },
-        ).returning(table.c.tries, table.c.since)
+        ).returning(table.c.tries, age)
         with self.database.write() as connection:
             connection.execute(delete(table).where(over))
             counted = connection.execute(one_more).one()
-        return Attempts(counted.tries, counted.since)
+        return _attempts(counted)
 
     def forgive(self, email: str, address: str) -> None:
         table = sign_in_attempts
@@ -128,6 +130,10 @@ def end_all(under_way: Transaction, user: int, keep: str = "") -> None:
     """Ends all sessions of one user but `keep`."""
     alive = sessions.c.user_pk == user, sessions.c.revoked_at.is_(None), sessions.c.id != keep
     under_way.connection.execute(update(sessions).where(*alive).values(revoked_at=under_way.now))
+
+
+def _attempts(row: Row[Any]) -> Attempts:
+    return Attempts(row.tries, datetime.now(UTC) - timedelta(microseconds=row.age))
 
 
 def user_of(row: Mapping[str, Any]) -> User:

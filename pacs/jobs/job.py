@@ -15,11 +15,12 @@ LONGEST_DELAY = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class NewJob:
-    """`key`: at most one waiting job of an organisation has it; None for no such limit."""
+    """`key`: at most one waiting job of an organisation has it; None for no such limit. `delay`: until it
+    is due, whatever this node takes for the time of day."""
 
     kind: str
     payload: Mapping[str, Any]
-    run_at: datetime
+    delay: timedelta = timedelta(0)
     key: str | None = None
     max_attempts: int = 12
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, delete, func, select, update
@@ -13,6 +12,7 @@ from pacs.actor import Actor
 from pacs.jobs.job import JobState, ListedJob
 from pacs.jobs.tasks import KINDS
 from pacs.model import AuditRecord
+from storage import clock
 from storage.database import Database
 from storage.feeds import transaction
 from storage.tables import jobs
@@ -41,7 +41,8 @@ class SqlJobs:
 
     def retry(self, actor: Actor, number: int) -> bool:
         this = *_of(actor.organization, JobState.FAILED), jobs.c.pk == number
-        again = update(jobs).where(*this).values(state="waiting", attempt=0, run_at=datetime.now(UTC))
+        now = clock.now(self.database.dialect)
+        again = update(jobs).where(*this).values(state="waiting", attempt=0, run_at=now)
         try:
             with transaction(self.database) as under_way:
                 done = under_way.connection.execute(again).rowcount == 1

@@ -44,29 +44,27 @@ _MAY_COLLIDE = 3
 
 def enqueue(connection: Connection, job: NewJob, organization: int, correlation_id: str) -> None:
     """In the caller's transaction. Nothing happens when a waiting job has the same key."""
-    now = datetime.now(UTC)
-    delay = job.run_at - now
     row = {
         "org_id": organization,
         "kind": job.kind,
         "key": job.key,
         "payload": orjson.dumps(dict(job.payload)).decode(),
         "state": "waiting",
-        "delay": delay // timedelta(microseconds=1),
+        "delay": job.delay // timedelta(microseconds=1),
         "attempt": 0,
         "max_attempts": job.max_attempts,
         "correlation_id": correlation_id,
-        "created_at": now,
     }
     run(connection, _enqueue(connection.dialect.name), [row])
-    if delay <= timedelta(0):
+    if job.delay <= timedelta(0):
         announce(connection)
 
 
 @cache
 def _enqueue(dialect: str) -> Any:
     waiting = text("state = 'waiting'")
-    new = INSERT[dialect](jobs).values(run_at=clock.now(dialect) + bindparam("delay", type_=BigInteger))
+    now = clock.now(dialect)
+    new = INSERT[dialect](jobs).values(created_at=now, run_at=now + bindparam("delay", type_=BigInteger))
     return new.on_conflict_do_nothing(index_elements=["org_id", "key"], index_where=waiting)
 
 

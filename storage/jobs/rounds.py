@@ -7,7 +7,7 @@ done in pieces, between which other jobs have theirs.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy import select, update
@@ -15,6 +15,7 @@ from sqlalchemy import select, update
 from pacs.actor import system_actor
 from pacs.jobs.job import ClaimedJob, NewJob
 from pacs.model import AuditRecord
+from storage import clock
 from storage.audit import verify_some
 from storage.database import Database
 from storage.feeds import transaction
@@ -39,10 +40,9 @@ class VerifyAudit:
     def __call__(self, job: ClaimedJob) -> None:
         after = job.payload.get("after", 0), job.payload.get("hash", "")
         checked = verify_some(self.database, job.organization, after, self.piece)
-        now = datetime.now(UTC)
-        next_turn = NewJob(VERIFY, {}, now + self.every, VERIFY)
+        next_turn = NewJob(VERIFY, {}, self.every, VERIFY)
         if checked.broken is None and not checked.at_end:
-            next_turn = NewJob(VERIFY, {"after": checked.seq, "hash": checked.hash}, now, VERIFY)
+            next_turn = NewJob(VERIFY, {"after": checked.seq, "hash": checked.hash}, key=VERIFY)
         with transaction(self.database) as under_way:
             if checked.broken is not None:
                 log.error("audit trail broken", organization=job.organization, record=checked.broken)
@@ -54,15 +54,14 @@ class VerifyAudit:
 
 def begin(database: Database, every: timedelta) -> None:
     """Every organisation's first turn, where it has none; a turn that was further off comes sooner."""
-    now = datetime.now(UTC)
-    mine = jobs.c.kind == VERIFY
+    mine, soon = jobs.c.kind == VERIFY, clock.later(database.dialect, every)
     with database.write() as connection:
         known = set(connection.execute(select(jobs.c.org_id).where(mine)).scalars())
         for organization in connection.execute(select(organizations.c.id)).scalars().all():
             if organization not in known:
-                enqueue(connection, NewJob(VERIFY, {}, now, VERIFY), organization, "")
-        late = update(jobs).where(mine, jobs.c.state == "waiting", jobs.c.run_at > now + every)
-        connection.execute(late.values(run_at=now + every))
+                enqueue(connection, NewJob(VERIFY, {}, key=VERIFY), organization, "")
+        late = update(jobs).where(mine, jobs.c.state == "waiting", jobs.c.run_at > soon)
+        connection.execute(late.values(run_at=soon))
 
 
 @dataclass(frozen=True, slots=True)

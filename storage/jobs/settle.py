@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from sqlalchemy import select, update
 
@@ -18,8 +18,8 @@ from storage.tables import studies
 KIND = "study.settle"
 
 
-def settle_job(study_instance_uid: str, at: datetime) -> NewJob:
-    return NewJob(KIND, {"study_instance_uid": study_instance_uid}, at, key=f"{KIND}:{study_instance_uid}")
+def settle_job(study_instance_uid: str, delay: timedelta) -> NewJob:
+    return NewJob(KIND, {"study_instance_uid": study_instance_uid}, delay, key=f"{KIND}:{study_instance_uid}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,8 @@ class SettleStudy:
                 return
             again = quiet_at(found.last_received_at, self.quiet_period, under_way.now)
             if again is not None:
-                enqueue(under_way.connection, settle_job(uid, again), job.organization, job.correlation_id)
+                later = settle_job(uid, again - under_way.now)
+                enqueue(under_way.connection, later, job.organization, job.correlation_id)
                 return
             settled = update(studies).where(studies.c.pk == found.pk)
             state = on_quiet(State(found.state))

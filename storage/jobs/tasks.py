@@ -137,7 +137,7 @@ def begin(under_way: Transaction, new: NewTask) -> Task:
     row = _row(new, under_way.now)
     under_way.connection.execute(insert(tasks), row)
     number, actor = row["id"], new.actor
-    job = NewJob(new.kind, {"task": number, **new.payload}, under_way.now, job_key(new.kind, number))
+    job = NewJob(new.kind, {"task": number, **new.payload}, key=job_key(new.kind, number))
     enqueue(under_way.connection, job, actor.organization, actor.correlation_id)
     return _task(row)
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import takewhile
 
 from sqlalchemy import delete, exists, select
 
 from pacs.actor import system_actor
 from pacs.model import AuditRecord
+from storage import clock
 from storage.database import Database
 from storage.feeds import transaction
 from storage.jobs.tasks import is_alive, job_key
@@ -28,10 +29,6 @@ FOLLOWED = timedelta(days=1)
 """Changes stay at least so long, however little of history is wanted: who follows them may be cut off."""
 _BATCH = 100  # rows of one run
 _CHANGES = 1000  # of one organisation and run
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +44,17 @@ class History:
 
     database: Database
     lasts: timedelta = LASTS
-    now: Callable[[], datetime] = _now
+    now: Callable[[Database], datetime] = clock.read
 
     def run(self) -> bool:
         """One bounded run; whether there is more."""
-        before = self.now() - self.lasts
+        now = self.now(self.database)
+        before = now - self.lasts
         old = self._old_tasks(before)
         for each in old:
             while self._forget_some(each):
                 pass
-        changed = self.now() - max(self.lasts, FOLLOWED)
+        changed = now - max(self.lasts, FOLLOWED)
         more = [self._forget_changes(each, changed) == _CHANGES for each in self._organizations()]
         return self._forget_deletions(before) == _BATCH or len(old) == _BATCH or any(more)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
 
@@ -17,6 +16,7 @@ from sqlalchemy import Row, Select, func, select
 
 from pacs.errors import Damaged
 from pacs.model import Blob
+from storage import clock
 from storage.blobs import BlobStore
 from storage.counts import miscounts
 from storage.database import Database
@@ -129,7 +129,7 @@ class Verification:
         """Blobs without a row. Young ones may belong to a store that is under way."""
         after = ""
         while page := self.blobs.walk(after, _PAGE):
-            before = datetime.now(UTC) - GRACE
+            before = clock.read(self.database) - GRACE
             for blob in unknown_blobs(self.database, [each.blob for each in page if each.modified < before]):
                 yield Finding(Kind.ORPHAN, blob.address, f"{blob.size} bytes")
             after = page[-1].blob.address

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import sys
 from datetime import datetime, timedelta, tzinfo
 
 import pytest
@@ -22,3 +24,14 @@ def set_wrong(monkeypatch: pytest.MonkeyPatch, by: timedelta, *modules: str) -> 
     for module in modules:
         monkeypatch.setattr(f"{module}.datetime", Wrong)
     return Wrong
+
+
+def set_node_wrong(monkeypatch: pytest.MonkeyPatch, by: timedelta) -> None:
+    """All of the archive that asks for the time of day."""
+    asking = [
+        name
+        for name, module in sys.modules.items()
+        if name.startswith(("pacs.", "storage.")) and getattr(module, "datetime", None) is datetime
+    ]
+    sources = {name: inspect.getsource(sys.modules[name]) for name in asking}
+    set_wrong(monkeypatch, by, *(name for name, source in sources.items() if "datetime.now" in source))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 from blake3 import blake3
@@ -28,7 +27,6 @@ def received(study: int = 1, series: int = 1, instance: int = 1, **changes: Any)
     content = str(changes.pop("content", ""))
     header = str(changes.pop("header", ""))
     actor = changes.pop("actor", MODALITY)
-    at = changes.pop("at", None) or datetime.now(UTC)
     size = changes.pop("size", 1000)
     sop_class = changes.pop("sop_class", CT_IMAGE)
     sop = changes.pop("sop", None) or uid(study, series, instance)
@@ -52,5 +50,4 @@ def received(study: int = 1, series: int = 1, instance: int = 1, **changes: Any)
         values={keyword: value for keyword, value in values.items() if value},
         frames=b"frames",
         actor=actor,
-        received_at=at,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -153,13 +153,16 @@ def test_those_that_can_be_brought_back(world: World) -> None:
     second = world.keeping.delete(USER, STUDY, f"{STUDY}.1.2", "test")
     world.keeping.restore(USER, first.id)
 
-    def until(moment: datetime) -> tuple[list[str], int]:
-        found, total = world.keeping.deletions(1, 10, 0, moment)
-        return [each.id for each in found], total
+    def restorable() -> list[str]:
+        found, total = world.keeping.deletions(1, 10, 0, restorable=True)
+        assert len(found) == total and all(each.can_be_restored for each in found)
+        return [each.id for each in found]
 
-    assert until(second.deleted_at) == ([second.id], 1)
-    assert until(second.purge_at) == ([], 0)
-    assert world.keeping.deletions(1, 10, 0)[1] == 2
+    assert restorable() == [second.id]
+    world.shelf.run("UPDATE deletions SET purge_at = deleted_at")
+    assert restorable() == []
+    found, total = world.keeping.deletions(1, 10, 0)
+    assert total == 2 and not any(each.can_be_restored for each in found)
 
 
 def test_what_is_not_ones_own_cannot_be_brought_back(world: World) -> None:

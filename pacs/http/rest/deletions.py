@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -45,8 +44,9 @@ class Deletions:
         page, kept = paging(given), given.get("can_be_restored", "false")
         if kept not in ("true", "false"):
             raise BadInput("can_be_restored is true or false")
-        until = datetime.now(UTC) if kept == "true" else None
-        found, total = self.keeping.deletions(actor(request).organization, page.limit, page.offset, until)
+        found, total = self.keeping.deletions(
+            actor(request).organization, page.limit, page.offset, restorable=kept == "true"
+        )
         return listing([_shape(each) for each in found], total, page.limit, page.offset)
 
     @describe(Described(answers=answers_json(OBJECT)))
@@ -77,7 +77,7 @@ def _shape(deletion: Deletion) -> shapes.Shape:
         "deleted_by": deletion.actor_name,
         "deleted_at": deletion.deleted_at,
         "kept_until": deletion.purge_at,
-        "can_be_restored": deletion.can_be_restored(datetime.now(UTC)),
+        "can_be_restored": deletion.can_be_restored,
         "restored_by_task": deletion.restored_by,
         "patient": {"id": deletion.patient_id, "name": deletion.patient_name},
         "study_date": shapes.date(deletion.study_date),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from pacs.actor import Actor
 from pacs.jobs.job import JobState, NewJob
@@ -20,7 +20,7 @@ STRANGER = Actor(2, "user", "somebody@example.org", "127.0.0.1", "abc")
 def fill(database: Database, *kinds: str) -> None:
     with database.write() as connection:
         for kind in kinds:
-            enqueue(connection, NewJob(kind, {}, datetime.now(UTC)), 1, "c")
+            enqueue(connection, NewJob(kind, {}), 1, "c")
 
 
 def states(database: Database) -> list[tuple[str, JobState]]:

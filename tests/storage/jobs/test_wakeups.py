@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import text
@@ -45,7 +45,7 @@ def wakeups(postgresql: Database, stop: threading.Event) -> Iterator[Wakeups]:
 
 def put(database: Database, later: timedelta = timedelta()) -> None:
     with database.write() as connection:
-        enqueue(connection, NewJob("count", {}, datetime.now(UTC) + later), 1, "")
+        enqueue(connection, NewJob("count", {}, later), 1, "")
 
 
 def listeners(database: Database, column: str = "count(*)") -> int:
@@ -74,7 +74,7 @@ def test_nobody_is_told_of_what_is_not_due_or_was_undone(
 ) -> None:
     put(postgresql, timedelta(minutes=1))
     with pytest.raises(RuntimeError), postgresql.write() as connection:
-        enqueue(connection, NewJob("count", {}, datetime.now(UTC)), 1, "")
+        enqueue(connection, NewJob("count", {}), 1, "")
         raise RuntimeError
     assert not wakeups.wait(stop, SOON)
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from pacs.actor import Actor
 from pacs.jobs.job import ClaimedJob
 from pacs.jobs.tasks import Advance, Status, Task, Upload
+from storage import clock
 from storage.blobs import BlobStore
 from storage.database import Database
 from storage.deleting import PurgeDeletion
@@ -33,7 +35,7 @@ def shelf(database: Database, blobs: BlobStore) -> Iterator[Shelf]:
 
 def history(shelf: Shelf, later: timedelta = LASTS + MINUTE) -> History:
     """One that believes it is so much later."""
-    return History(shelf.database, now=lambda: datetime.now(UTC) + later)
+    return History(shelf.database, now=lambda database: clock.read(database) + later)
 
 
 class Uploads:
@@ -172,5 +174,5 @@ def test_old_changes_go_but_for_the_newest(shelf: Shelf, monkeypatch: pytest.Mon
 def test_changes_are_to_be_had_for_a_day_however_short_history_is(shelf: Shelf) -> None:
     announce(shelf, 2)
     for later, left in ((FOLLOWED - MINUTE, [1, 2]), (FOLLOWED + MINUTE, [2])):
-        History(shelf.database, timedelta(0), lambda by=later: datetime.now(UTC) + by).run()  # type: ignore[misc]
+        replace(history(shelf, later), lasts=timedelta(0)).run()
         assert numbers(shelf) == left
