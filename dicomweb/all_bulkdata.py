@@ -1,7 +1,7 @@
-"""Retrieve Bulkdata of a whole study, series or instance (PS3.18 §10.4.1.1.5): each value a part.
+"""Retrieve Bulkdata of a whole study, series or instance (PS3.18 §10.4.1.1.5): one part for each value.
 
-Parts name by Content-Location what the metadata names; compressed pixel data comes as its frames, as
-they are stored. Objects that cannot be read are passed over, so that they hide no other.
+The Content-Location of a part is the BulkDataURI of the metadata. Compressed pixel data is sent as its
+stored frames. An object that cannot be read is skipped, so that it does not hide the others.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class RetrieveAllBulkdata:
 
 
 def bulk_paths(header: Header) -> list[Path]:
-    """What its metadata names."""
+    """The paths of the values that the metadata refers to by BulkDataURI."""
     found = list[Path]()
 
     def note(path: Path, element: Element) -> None:

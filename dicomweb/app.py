@@ -1,4 +1,4 @@
-"""The DICOMweb face of the archive: all resources of PS3.18 §10 under one root."""
+"""The DICOMweb service: all resources of PS3.18 §10 under one root."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ROOT = "/dicom-web"
 
 @dataclass(frozen=True, slots=True)
 class Web:
-    """What the resources work on."""
+    """What the resources need."""
 
     archive: Archive
     transcoder: Transcoder
@@ -34,7 +34,7 @@ class Web:
 
 def routes(web: Web) -> list[BaseRoute]:
     resources = [
-        *frames.resources(web.archive, web.transcoder),  # what is asked for most often is found first
+        *frames.resources(web.archive, web.transcoder),  # first, as the most frequent requests
         *retrieve.resources(web.archive, web.transcoder),
         *metadata.resources(web.metadata, ROOT),
         *rendered.resources(web.pictures, ROOT),

@@ -1,7 +1,7 @@
-"""Retrieve Bulkdata (PS3.18 §10.4.1.1.5): one value that the metadata names instead of holding it.
+"""Retrieve Bulkdata (PS3.18 §10.4.1.1.5): one value that the metadata refers to by BulkDataURI.
 
-Alone it can be had in parts (`Range`), so video is sought and a download goes on where it broke off.
-Compressed images are frames, and answered as such.
+A single value supports `Range`, for seeking in video and resuming downloads. Compressed pixel data is
+answered as frames.
 """
 
 from __future__ import annotations
@@ -46,13 +46,14 @@ _DOCUMENTS = frozenset(
         "model/stl", "application/sla", "model/obj", "model/mtl", "model/gltf-binary",
     }
 )  # fmt: skip
-"""What a sender may say of a document; anything else is octets to us, and so to a browser."""
+"""Media types of documents that are served as such; any other is served as octets, so that no browser
+interprets it."""
 SHOWN = {
     "X-Frame-Options": "SAMEORIGIN",
     "Content-Security-Policy": "default-src 'none'; object-src 'self'; media-src 'self'; "
     "style-src 'unsafe-inline'; frame-ancestors 'self'",
 }
-"""For what the browser's own viewer shows inside our pages."""
+"""For documents that the browser's own viewer shows inside our pages."""
 
 
 def resources(archive: Archive, transcoder: Transcoder, root: str) -> list[Resource]:
@@ -89,7 +90,7 @@ class RetrieveBulkdata:
             return Response(status_code=304, headers=headers)
         if asked.offer.multipart:
             head = PartHead(asked.offer.media_type, value.size, asked.address)
-            boundary = headers["ETag"].strip('"')  # so that the same tag means the same bytes
+            boundary = headers["ETag"].strip('"')  # fixed, so that an equal ETag means equal bytes
             body = multipart.encoded([(head, value.pieces(0, value.size))], boundary)
             kind = multipart.content_type(asked.offer.media_type, boundary)
             size = multipart.length([head], boundary)
@@ -104,7 +105,7 @@ class RetrieveBulkdata:
 
 
 def images(instance: StoredInstance, value: Path) -> FrameIndex | None:
-    """The frames, when `value` is compressed pixel data that is not one stream."""
+    """The frames, when `value` is compressed pixel data other than a single stream."""
     if len(value) > 1 or value[0] not in PIXEL_DATA or instance.transfer_syntax in VIDEO:
         return None
     if instance.frames is None:
@@ -114,7 +115,7 @@ def images(instance: StoredInstance, value: Path) -> FrameIndex | None:
 
 
 def _offers(instance: StoredInstance, value: BulkValue) -> list[Offer]:
-    """What it is, then plain octets; alone before in parts."""
+    """The value's own media type before octets, single part before multipart."""
     known = value.media_type if value.media_type in _DOCUMENTS else ""
     if value.encapsulated:
         known = COMPRESSED.get(instance.transfer_syntax, "")

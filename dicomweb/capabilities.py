@@ -1,7 +1,7 @@
-"""Retrieve Capabilities (PS3.18 §8.9): what this service has, told by its own routes.
+"""Retrieve Capabilities (PS3.18 §8.9), generated from the service's own routes.
 
-The document is WADL (W3C submission of 31 August 2009) in XML, or the same tree in JSON, so a route
-that is added is in it, and one that is not there cannot be.
+The document is WADL (W3C submission of 31 August 2009) in XML, or the same tree in JSON. It lists exactly
+the routes that exist.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ Node = dict[str, Any]
 
 
 class Capabilities:
-    """`resources`: all of this service, at `root`."""
+    """`resources`: all those of the service at `root`."""
 
     def __init__(self, resources: Sequence[Resource], root: str) -> None:
         self._resources = resources
@@ -62,7 +62,7 @@ class Capabilities:
 
     @cached_property
     def _tree(self) -> list[Node]:
-        """One node a path; a path served by several routes has the methods of all."""
+        """One node for each path, with the methods of all its routes."""
         methods: dict[str, list[str]] = {}
         for each in self._resources:
             methods.setdefault(each.path, []).extend(sorted((each.methods or set()) - {"HEAD"}))

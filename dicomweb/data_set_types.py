@@ -1,4 +1,4 @@
-"""How answers made of data sets are written: the DICOM JSON Model, or the Native DICOM Model in parts."""
+"""Writing data sets as an answer: the DICOM JSON Model, or the Native DICOM Model in multipart."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _OFFERS = (Offer(JSON), Offer(PLAIN_JSON), Offer(XML, multipart=True), Offer(XML
 
 
 def wanted(request: Request) -> Offer:
-    """Viewers send the Accept of their frames with everything; they can read JSON all the same."""
+    """The accepted one of both, else JSON: viewers send the Accept of frames with every request."""
     ranges = acceptable(request)
     try:
         return choose(ranges, _OFFERS)

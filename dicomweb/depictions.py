@@ -1,4 +1,4 @@
-"""What an instance that is no image is shown as: documents and video as they are, reports as text."""
+"""How an instance that is not an image is rendered: documents and video as they are, reports as text."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _DOCUMENTS = frozenset({"application/pdf", "text/xml", "application/xml", "text/
 
 
 def depictions(header: Header, instance: StoredInstance) -> list[BulkValue]:
-    """The best first, each with its media type. `NotAcceptable` when there is nothing to be seen."""
+    """The best first, each with its media type. `NotAcceptable` when there is nothing to render."""
     pixels = header.pixel_data
     if instance.transfer_syntax in VIDEO and pixels is not None:
         return [_of_type(bulk_value(header, (pixels.tag,)), COMPRESSED[instance.transfer_syntax])]
@@ -28,9 +28,9 @@ def depictions(header: Header, instance: StoredInstance) -> list[BulkValue]:
     try:
         document = bulk_value(header, (_ENCAPSULATED_DOCUMENT,))
     except NotFound:
-        raise NotAcceptable("this instance holds nothing that could be shown") from None
+        raise NotAcceptable("this instance has nothing to render") from None
     if document.media_type not in _DOCUMENTS:
-        raise NotAcceptable("a document of this type is not shown here; its bulk data is as it came")
+        raise NotAcceptable("documents of this type are not rendered here; retrieve the bulk data instead")
     return [document]
 
 

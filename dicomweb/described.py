@@ -1,4 +1,4 @@
-"""What the resources of PS3.18 §10 say of themselves in the OpenAPI document, by path."""
+"""The OpenAPI descriptions of the DICOMweb resources, by path."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _BY_METHOD = {
 
 
 def described(*routes: Resource) -> list[Resource]:
-    """The same ones, which now say what they are."""
+    """The same routes, with their descriptions attached."""
     for route in routes:
         route.described = _description(route)
     return list(routes)

@@ -1,4 +1,4 @@
-"""Refusals of this service say why in a `Warning` header too (PS3.18 §8.5): many clients show no body."""
+"""Errors carry their reason in a `Warning` header too (PS3.18 §8.5), as many clients show no body."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pacs.http.origin import origin
 
 
 class ErrorWarningsMiddleware:
-    """Around the service at `root`. The body of an error is one small message (`pacs.http.problems`)."""
+    """Wraps the service at `root`. The body of an error is one small message (`pacs.http.problems`)."""
 
     def __init__(self, app: ASGIApp, root: str) -> None:
         self.app = app

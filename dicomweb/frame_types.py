@@ -1,4 +1,4 @@
-"""Which media type and transfer syntax a frame can have (PS3.18 §8.7.3.3, Tables 8.7.3-4 and 8.7.3-5)."""
+"""The media types and transfer syntaxes that a frame can be sent in (PS3.18 §8.7.3.3)."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ COMPRESSED = _compressed()
 
 
 LOSSY = frozenset({f"{_JPEG}50"})
-"""What is encoded with loss, for who asks for that very syntax only."""
+"""Lossy encodings, offered only to callers who name that transfer syntax."""
 
 
 def offers(stored: str, single: bool, codecs: Codecs) -> list[Offer]:
-    """What a frame stored in this syntax can be had as, the default of PS3.18 §10.4.1.3 first.
+    """The representations of a frame stored in this syntax, the default of PS3.18 §8.7.3.3 first.
 
-    `single`: one frame was asked for, which can be an answer without parts.
+    `single`: one frame was requested, which may be answered without multipart.
     """
     return [
         offer
@@ -67,7 +67,7 @@ def _offers(stored: str, multipart: bool, codecs: Codecs) -> Iterator[Offer]:
 
 @lru_cache(maxsize=256)
 def chosen(ranges: Sequence[MediaRange], stored: str, single: bool, codecs: Codecs) -> Offer:
-    """`NotAcceptable` names what there is. All arguments are immutable: a viewer asks the same
+    """`NotAcceptable`, whose message lists the offers. Cached: a viewer repeats the same request
     thousands of times.
     """
     return choose(ranges, offers(stored, single, codecs))

@@ -1,4 +1,4 @@
-"""Retrieve Frames (PS3.18 §10.4.1.3): one lookup, one range read, and only what was asked for decoded."""
+"""Retrieve Frames (PS3.18 §10.4.1.1.6): one lookup, one range read, decoding only on request."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def frame_list(text: str) -> list[int]:
     for item in text.split(","):
         numbers = _NUMBERS.fullmatch(item.strip())
         if numbers is None:
-            raise BadInput("frames are asked for by numbers, with commas between")
+            raise BadInput("frames are named by numbers with commas between, as in 1,4,7-9")
         first = int(numbers[1])
         last = int(numbers[2] or first)
         if not 1 <= first <= last:
@@ -73,7 +73,7 @@ class RetrieveFrames:
     def frames(
         self, request: Request, instance: StoredInstance, numbers: Sequence[int], here: str
     ) -> Response:
-        """`here`: the address of its frames, before the number of each."""
+        """`here`: the URL of the frames, without the number."""
         index = frame_index_of(instance)
         if max(numbers) > len(index):
             raise NotFound(f"this instance has {len(index)} frames")
@@ -118,7 +118,7 @@ class _Asked:
         return frames.stored(frame) if self.offer.stored else frames.encoded(frame, self.offer.syntax)
 
     def size(self, number: int) -> int | None:
-        """Bytes of the frame; unknown before it is decoded or encoded."""
+        """Bytes of the frame; None when it must be decoded or encoded first."""
         return frame_size(self.index, number - 1) if self.offer.stored else None
 
     def head(self, number: int, here: str) -> PartHead:

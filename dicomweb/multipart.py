@@ -1,4 +1,4 @@
-"""Multipart/related answers (RFC 2387, PS3.18 §8.6.1.2), written as they are sent."""
+"""Multipart/related answers (RFC 2387, PS3.18 §8.6.1.2), generated while they are sent."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CLOSING = 2 + 2 + 2  # bytes around the last boundary
 
 @dataclass(frozen=True, slots=True)
 class PartHead:
-    """`size`: bytes of the part's body; None when nobody knows them before it is made."""
+    """`size`: bytes of the part's body; None when unknown in advance."""
 
     content_type: str
     size: int | None = None
@@ -33,7 +33,7 @@ Part = tuple[PartHead, Iterable[bytes]]
 
 
 def new_boundary() -> str:
-    """Unguessable, so that no stored object can hold it on purpose."""
+    """Random, so that no object can be crafted to contain it."""
     return secrets.token_hex(16)
 
 
@@ -42,7 +42,7 @@ def content_type(media_type: str, boundary: str) -> str:
 
 
 def encoded(parts: Iterable[Part], boundary: str) -> Pieces:
-    """The body. A part's pieces are asked for when its head has been taken."""
+    """The body. A part's pieces are requested only after its head was consumed."""
     for head, body in parts:
         yield head.encoded(boundary)
         yield from body
@@ -51,7 +51,7 @@ def encoded(parts: Iterable[Part], boundary: str) -> Pieces:
 
 
 def length(heads: Iterable[PartHead], boundary: str) -> int | None:
-    """Bytes of the body that `encoded` makes; None when the size of a part is unknown."""
+    """Bytes of the body that `encoded` yields; None when the size of a part is unknown."""
     total = len(boundary) + CLOSING
     for head in heads:
         if head.size is None:

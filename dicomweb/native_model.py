@@ -18,7 +18,7 @@ _SPECIAL = re.compile('[&<>"\t\n\r\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\
 
 
 def to_xml(data_set: Mapping[str, Any]) -> bytes:
-    """Recursion is as deep as the data set, whose reader has bounded it."""
+    """Recursive; the depth of the data set was bounded by its reader."""
     return "".join((_HEAD, *_elements(data_set), "</NativeDicomModel>")).encode()
 
 
@@ -73,5 +73,5 @@ def _text(value: Any) -> str:
 
 
 def _escaped(text: str) -> str:
-    """What XML cannot hold at all becomes U+FFFD."""
+    """Characters that XML cannot represent become U+FFFD."""
     return _SPECIAL.sub(lambda found: _ESCAPES.get(found[0], "\ufffd"), text)

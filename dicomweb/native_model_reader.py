@@ -1,7 +1,7 @@
-"""The Native DICOM Model (PS3.19 §A.1) read back into the DICOM JSON Model.
+"""Reading the Native DICOM Model (PS3.19 §A.1) into the DICOM JSON Model.
 
-Law: what is read is bounded in size, depth and number of elements, and has no document type, so that
-no entity can be declared, let alone expanded.
+Law: size, depth and number of elements are bounded, and a document type is refused, so that no entity
+can be declared, let alone expanded.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ DataSet = dict[str, Any]
 
 MAX_BYTES = 64 << 20
 MAX_DEPTH = 128
-"""Of sequences in sequences, as `pacs.dicom.limits` has it."""
+"""Nesting of sequences, as in `pacs.dicom.limits`."""
 MAX_ELEMENTS = 1_000_000
 
 _TAG = re.compile(r"[0-9A-Fa-f]{8}")
@@ -37,7 +37,7 @@ _CHILDREN: Mapping[str, frozenset[str]] = {
     **dict.fromkeys(GROUPS, frozenset(COMPONENTS)),
 }
 _OF_VR = {"SQ": "Item", "PN": "PersonName"}
-"""What values are written as, where it is not `Value`."""
+"""The element names of values of these VRs, where it is not `Value`."""
 
 
 def from_xml(data: bytes) -> DataSet:
@@ -59,7 +59,7 @@ def from_xml(data: bytes) -> DataSet:
 
 
 def _refuse_document_type(*_: object) -> None:
-    raise InvalidDataSet("the metadata has a document type")
+    raise InvalidDataSet("the metadata has a document type declaration; send it without")
 
 
 class _Reading:
@@ -111,7 +111,7 @@ class _Reading:
         self.attributes.pop()
 
     def begin_value(self, given: Mapping[str, str]) -> None:
-        """Its place among the values; those left out are empty."""
+        """Reads the value's number; skipped numbers are empty values."""
         attribute = self.attributes[-1]
         if _OF_VR.get(attribute["vr"], "Value") != self.names[-1]:
             raise InvalidDataSet(f"a value of VR {attribute['vr']} is written as {self.names[-1]}")

@@ -1,4 +1,4 @@
-"""What a resource's path names (PS3.18 §10.1): UIDs, checked before anything is asked of the archive."""
+"""The UIDs in a resource's path (PS3.18 §10.1), validated before the archive is queried."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Path:
 
 
 def path_of(request: Request) -> Path:
-    """`BadInput` when something stands there that cannot be a UID."""
+    """`BadInput` for a malformed UID."""
     found = [request.path_params.get(name) for name in ("study", "series", "sop")]
     for uid in found:
         if uid is not None and not is_uid(uid):
@@ -41,7 +41,7 @@ def path_of(request: Request) -> Path:
 
 
 def instance_url(service: str, of: Identity) -> str:
-    """`service`: the address of `/dicom-web` as the caller sees it."""
+    """`service`: the URL of `/dicom-web` as the caller sees it."""
     return url_of(service, of.study_instance_uid, of.series_instance_uid, of.sop_instance_uid)
 
 

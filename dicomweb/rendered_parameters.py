@@ -1,4 +1,4 @@
-"""The parameters of rendering (PS3.18 §8.3.5.1): honoured, or refused as malformed."""
+"""The query parameters of rendering (PS3.18 §8.3.5.1): honoured, or refused as malformed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NUMBER = re.compile(r"[+-]?(?:\d{1,16}(?:\.\d{0,16})?|\.\d{1,16})(?:[eE][+-]?\d
 
 
 def presentation(given: Mapping[str, str]) -> Presentation:
-    """What is not asked for is as the data set has it."""
+    """Absent parameters leave the choice to the data set."""
     return Presentation(
         window=_window(given["window"]) if given.get("window") else None,
         viewport=viewport(given["viewport"]) if given.get("viewport") else None,
@@ -60,7 +60,7 @@ def _window(text: str) -> Window:
 def viewport(text: str) -> Viewport:
     """`vw,vh`, or with the region of the image to be shown: `vw,vh,sx,sy,sw,sh` (§8.3.5.1.3).
 
-    What is left empty is the image's: its corner, its edges.
+    Empty parts default to the image's own corner and edges.
     """
     parts = [part.strip() for part in text.split(",")]
     if len(parts) not in (2, 6):

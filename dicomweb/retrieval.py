@@ -1,8 +1,8 @@
-"""Which instances go out, in which transfer syntax, and what the audit trail says of it.
+"""Planning a retrieval: which instances are sent, in which transfer syntax, and how it is audited.
 
-The caller's ranges are weighed anew for each instance, since each lies here in its own syntax:
-as stored where that is acceptable, else converted without loss (PS3.18 §8.7.3.4, §8.7.8.2). When the
-caller names no transfer syntax it is Explicit VR Little Endian, or the stored one where that cannot be.
+Negotiation is done for each instance, since each is stored in its own transfer syntax: as stored where
+acceptable, else converted without loss (PS3.18 §8.7.3.4, §8.7.8.2). When the caller names no transfer
+syntax, Explicit VR Little Endian is sent, or the stored one where conversion is impossible.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """One instance and how it goes out. `fallback`: as stored, should converting it fail."""
+    """One instance and its transfer syntax. `fallback`: send it as stored should conversion fail."""
 
     file: Part10File
     choice: AsStored | Convert
@@ -49,7 +49,7 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """Transfer syntaxes that are equally welcome. `fallback`: as stored when none can be made."""
+    """Transfer syntaxes of equal preference. `fallback`: as stored when none is possible."""
 
     syntaxes: frozenset[str]
     fallback: bool = False
@@ -59,7 +59,7 @@ DEFAULT = Wish(frozenset({EXPLICIT_LITTLE}), fallback=True)
 
 
 def wishes(ranges: Iterable[MediaRange]) -> list[Wish]:
-    """What the ranges say of transfer syntaxes, the most wanted first."""
+    """The transfer syntaxes that the ranges name, the most preferred first."""
     by_weight = defaultdict[float, set[str]](set)
     unnamed = set[float]()
     for each in ranges:
@@ -73,7 +73,7 @@ def wishes(ranges: Iterable[MediaRange]) -> list[Wish]:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`left_out`: how many instances cannot be had as asked, and why the first of them cannot."""
+    """`left_out`: number of instances that cannot be sent as requested; `reason`: the first one's."""
 
     instances: Sequence[Planned]
     left_out: int = 0
@@ -81,7 +81,7 @@ class Plan:
 
 
 def plan(found: Iterable[Part10File], wanted: Sequence[Wish], decodable: Collection[str]) -> Plan:
-    """`NotAcceptable` when not one of them can be had as asked."""
+    """`NotAcceptable` when no instance can be sent as requested."""
     instances, reasons = list[Planned](), list[str]()
     for file in found:
         planned = _planned(file, wanted, decodable)
@@ -110,7 +110,7 @@ def _planned(file: Part10File, wanted: Sequence[Wish], decodable: Collection[str
 
 @dataclass(frozen=True, slots=True)
 class Retrieval:
-    """One caller's retrieval under way. `head`: nothing is given out, so there is nothing to record."""
+    """One caller's retrieval. `head`: a HEAD request, which sends no data and so is not audited."""
 
     archive: Archive
     transcoder: Transcoder
@@ -187,7 +187,7 @@ class Retrieval:
 
 @dataclass(slots=True)
 class Progress:
-    """How far a retrieval got. `form`: the media type it is sent as."""
+    """The progress of a retrieval. `form`: the media type of the answer."""
 
     study: str
     level: str
@@ -197,13 +197,13 @@ class Progress:
     finished: bool = False
 
     def counted(self, planned: Iterable[T]) -> Iterator[T]:
-        """The same ones; each counts when the next is asked for."""
+        """The same items; each is counted when the next one is requested."""
         for each in planned:
             yield each
             self.completed += 1
 
     def one(self, pieces: Pieces) -> Pieces:
-        """The same pieces; they count as one instance when all of them went."""
+        """The same pieces, counted as one instance when all of them were sent."""
         yield from pieces
         self.completed += 1
 

@@ -51,7 +51,7 @@ class RetrieveDicom:
 
 
 def _wanted(ranges: list[MediaRange], offer: Offer) -> list[Wish]:
-    """A ZIP is for keeping: as stored, unless something else is asked for."""
+    """A ZIP holds instances as stored unless a transfer syntax was named."""
     taking = [each for each in ranges if takes(each, offer)]
     if offer is ZIPPED and not any(each.syntaxes for each in taking):
         return [Wish(frozenset({AS_STORED}))]
@@ -111,7 +111,7 @@ def _alone(asked: _Asked) -> Response:
 
 
 def _zipped(asked: _Asked) -> Response:
-    """Of stored files alone every byte's place is known: then a part of it can be asked for again."""
+    """`Range` is supported when all members are sent as stored, as then every byte's position is known."""
     instances = asked.plan.instances
     named = list(zip(_names(len(instances)), instances, strict=True))
     members = chain.from_iterable(
@@ -130,7 +130,7 @@ def _zipped(asked: _Asked) -> Response:
 
 
 def _names(count: int) -> Iterator[str]:
-    """Ours alone: what a sender calls its objects names no file."""
+    """Generated names: a sender's words never name a file."""
     return (f"dicom/{number:06d}.dcm" for number in range(1, count + 1))
 
 

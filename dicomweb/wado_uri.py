@@ -32,7 +32,7 @@ PATH = "/wado"
 _FILE = Offer(DICOM)
 
 MOST_PIXELS = 1 << 26
-"""Of a picture whose other side follows from its proportions."""
+"""The side that the viewport leaves open, which then follows from the proportions."""
 _PARAMETERS = frozenset(
     (
         *("requestType", "studyUID", "seriesUID", "objectUID", "contentType", "charset", "anonymize"),
@@ -75,7 +75,7 @@ class WadoUri:
         if _wants_file(given, ranges):
             return self._file(request, instance, given)
         if given.get("transferSyntax"):
-            raise BadInput("transferSyntax goes with contentType=application/dicom")
+            raise BadInput("transferSyntax needs contentType=application/dicom")
         named = given.get("frameNumber")
         frames = [integer(named, "frameNumber", 1, 1 << 30)] if named else []
         alone = [replace(each, multipart=False) for each in ranges]
@@ -89,12 +89,12 @@ class WadoUri:
 
     def _file(self, request: Request, instance: StoredInstance, given: Mapping[str, str]) -> Response:
         if named := sorted(name for name in _FOR_PICTURES if given.get(name)):
-            raise BadInput(f"{named[0]} is for pictures, not for contentType=application/dicom")
+            raise BadInput(f"{named[0]} applies to pictures, not to contentType=application/dicom")
         if given.get("frameNumber"):
-            raise BadInput("frameNumber is for pictures, not for contentType=application/dicom")
+            raise BadInput("frameNumber applies to pictures, not to contentType=application/dicom")
         syntax = given.get("transferSyntax", "")
         if syntax and not is_uid(syntax):
-            raise BadInput("transferSyntax is a UID")
+            raise BadInput("transferSyntax must be a UID")
         wanted = [Wish(frozenset({syntax}))] if syntax else [DEFAULT]
         archive, study = self.rendered.pictures.rendering.archive, instance.identity.study_instance_uid
         retrieval = Retrieval(archive, self.transcoder, actor(request), request.method == "HEAD")
@@ -107,7 +107,7 @@ class WadoUri:
     def _presentation(self, given: Mapping[str, str], instance: StoredInstance) -> Presentation:
         center, width = given.get("windowCenter"), given.get("windowWidth")
         if bool(center) != bool(width):
-            raise BadInput("windowCenter and windowWidth go together")
+            raise BadInput("windowCenter and windowWidth must be given together")
         return Presentation(
             window=window(center, width) if center and width else None,
             viewport=self._viewport(given, instance),
@@ -116,7 +116,7 @@ class WadoUri:
         )
 
     def _viewport(self, given: Mapping[str, str], instance: StoredInstance) -> Viewport | None:
-        """`rows` and `columns` are the most that the picture may have; one of them is enough (§9.1.2)."""
+        """`rows` and `columns` are upper bounds; one of them suffices (§9.1.2)."""
         rows, columns = (_side(given.get(name), name) for name in ("rows", "columns"))
         wanted = given.get("region")
         if not is_image(instance) or not (rows or columns or wanted):
@@ -139,17 +139,17 @@ class WadoUri:
 
 
 def _parameters(request: Request) -> dict[str, str]:
-    """What is not honoured is refused; what is not of PS3.18 §9 is for somebody else."""
+    """Unsupported parameters of PS3.18 §9 are refused; any others are ignored."""
     given = {name: value for name, value in request.query_params.items() if name in _PARAMETERS}
     if given.get("requestType") != "WADO":
         raise BadInput("requestType must be WADO")
     if given.get("anonymize"):
-        raise NotAcceptable("objects are not de-identified on retrieval here")
+        raise NotAcceptable("anonymize is not supported: objects are not de-identified on retrieval")
     if given.get("presentationUID") or given.get("presentationSeriesUID"):
-        raise NotAcceptable("presentation states are not applied here")
+        raise NotAcceptable("presentationUID is not supported: presentation states are not applied")
     charsets = {each.partition(";")[0].strip().lower() for each in given.get("charset", "").split(",")}
     if not charsets & {"", "utf-8", "utf8", "iso_ir 192", "*"}:
-        raise NotAcceptable("text is in UTF-8 here")
+        raise NotAcceptable("charset must be UTF-8")
     return given
 
 
@@ -162,21 +162,21 @@ def _path(given: Mapping[str, str]) -> Path:
 
 
 def _wants_file(given: Mapping[str, str], ranges: Sequence[MediaRange]) -> bool:
-    """A picture or a document is meant unless a file is asked for by name (§9.1.2.1)."""
+    """Whether a DICOM file was requested explicitly; the default is a rendition (§9.1.2.1)."""
     if given.get("transferSyntax") and not given.get("contentType"):
         return True
     return max(ranges, key=lambda each: each.q).media_type == DICOM
 
 
 def _side(given: str | None, name: str) -> int:
-    """0: not asked for."""
+    """0 when absent."""
     return integer(given, name, 1, LARGEST_SIDE) if given else 0
 
 
 def _region(text: str, rows: int, columns: int) -> Region:
-    """Left, top, right and bottom as parts of the image, from 0 to 1 (§9.1.2.2)."""
+    """Left, top, right and bottom as fractions of the image, from 0 to 1 (§9.1.2.2)."""
     sides = [number(part, "region") for part in text.split(",")]
     if len(sides) != 4 or not 0 <= sides[0] < sides[2] <= 1 or not 0 <= sides[1] < sides[3] <= 1:
-        raise BadInput("region is left,top,right,bottom, each from 0 to 1")
+        raise BadInput("region must be left,top,right,bottom, each from 0 to 1")
     left, top, right, bottom = sides
     return Region(left * columns, top * rows, (right - left) * columns, (bottom - top) * rows)

@@ -1,4 +1,4 @@
-"""`Warning: 299`: what a client should know of an answer that is not an error (PS3.18 §8.5)."""
+"""The `Warning: 299` header: remarks on an answer (PS3.18 §8.5)."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ _QUOTABLE = re.compile(r"[^ !#-\[\]-~]")
 
 
 def warning(service: str, text: str) -> tuple[str, str]:
-    """The header. `service`: this service's address, which PS3.18 has there."""
+    """The header's name and value. `service`: this service's URL, which PS3.18 puts into it."""
     return "Warning", f'299 {service} "{_QUOTABLE.sub("?", text)}"'

@@ -1,8 +1,8 @@
-"""A ZIP archive written while it is sent (APPNOTE 6.3, ZIP64), its members stored, not deflated.
+"""A ZIP archive generated while it is sent (APPNOTE 6.3, ZIP64), its members stored, not deflated.
 
-Image data hardly deflates, and members stored with their checksums in front are read by everybody,
-from a stream too. All sizes being known, so are the archive's size and every byte's place: the same
-instances make the same archive, and a download that broke off can be resumed.
+Image data hardly deflates, and members stored with their checksums in front can be read from a stream by
+any program. As all sizes are known in advance, so is every byte's position: the same instances yield the
+same archive, and an interrupted download can be resumed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pacs.http.streaming import Pieces
 
 _MOST = 0xFFFFFFFF
 _VERSION = 45  # ZIP64
-_DATE, _TIME = 0x21, 0  # 1980-01-01: when a member was made says nothing
+_DATE, _TIME = 0x21, 0  # 1980-01-01: fixed, so that equal members yield equal archives
 
 _LOCAL = struct.Struct("<4sHHHHHLLLHH")
 _CENTRAL = struct.Struct("<4sHHHHHHLLLHHHHHLL")
@@ -28,7 +28,7 @@ _END = struct.Struct("<4sHHHHLLH")
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """`name` is ours, in ASCII. `pieces` are of `size` bytes with the checksum `crc`."""
+    """`name`: generated, ASCII. `pieces`: `size` bytes in all, with the CRC-32 `crc`."""
 
     name: str
     size: int
@@ -37,7 +37,7 @@ class Member:
 
 
 def zipped(members: Iterable[Member]) -> Pieces:
-    """The archive. A member's pieces are asked for when its header has been taken."""
+    """The archive. A member's pieces are requested only after its header was consumed."""
     position, directory = 0, bytearray()
     count = 0
     for member in members:
@@ -51,7 +51,7 @@ def zipped(members: Iterable[Member]) -> Pieces:
 
 
 def length(members: Iterable[tuple[str, int | None]]) -> int | None:
-    """Bytes of the archive that `zipped` makes of members with such names and sizes."""
+    """Bytes of the archive that `zipped` yields for members of these names and sizes."""
     fixed = _LOCAL.size + _LOCAL_EXTRA.size + _CENTRAL.size + _CENTRAL_EXTRA.size
     total = _END_64.size + _LOCATOR.size + _END.size
     for name, size in members:
@@ -75,7 +75,7 @@ def _central(member: Member, position: int) -> bytes:
 
 
 def _end(count: int, size: int, position: int) -> bytes:
-    """The same numbers three times: for readers of ZIP64, where those begin, and for all others."""
+    """ZIP64 end record, its locator, and the classic end record for other readers."""
     here = position + size
     few = min(count, 0xFFFF)
     return (

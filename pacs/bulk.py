@@ -1,7 +1,7 @@
 """A single value of a stored data set, the one that a BulkDataURI names.
 
 Only the header is read to find the value, and of the value only the range asked for. Numbers are little
-endian whatever the transfer syntax (PS3.18 §8.7.3.2); text is UTF-8, as in the metadata.
+endian whatever the transfer syntax (PS3.18 §8.7.3.3.1); text is UTF-8, as in the metadata.
 """
 
 from __future__ import annotations

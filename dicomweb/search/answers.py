@@ -1,8 +1,7 @@
-"""Answers to a search in the DICOM JSON Model (PS3.18 Annex F), straight from the archive's values.
+"""The matches of a search in the DICOM JSON Model (PS3.18 Annex F), from the index's values.
 
-One `Encoder` serves one request: what all its answers share is worked out once. Attributes that every
-answer has to have are there without Value when they are unknown; those that only some objects have
-are left out.
+One `Encoder` serves one request, so that what all its answers share is computed once. Required
+attributes are present without Value when unknown; optional ones are left out.
 """
 
 from __future__ import annotations
@@ -33,14 +32,14 @@ _CONSTANT: Mapping[str, DataSet] = {
 }
 _RESOURCES = {Level.STUDY: "studies", Level.SERIES: "series", Level.IMAGE: "instances"}
 _Entry = tuple[str, str, str, Callable[[Any], list[Any]], DataSet | None]
-"""Tag, keyword, VR, what makes values of the text, and what stands for no value."""
+"""Tag, keyword, VR, the parser of the text, and the element for an absent value."""
 _GROUPS = ("Alphabetic", "Ideographic", "Phonetic")
 _ONE_VALUE = frozenset({"ST", "LT", "UT", "UR"})
 _INTEGERS = frozenset({"US", "UL", "SS", "SL", "UV", "SV"})
 
 
 class Encoder:
-    """`service`: the address of `/dicom-web` as the caller sees it."""
+    """`service`: the URL of `/dicom-web` as the caller sees it."""
 
     def __init__(self, service: str, level: Level, include: Iterable[Attribute]) -> None:
         entries: list[_Entry] = [
@@ -90,7 +89,7 @@ def _strings(text: str) -> list[Any]:
 
 
 def _integers(value: str | int) -> list[Any]:
-    """What an object says under a VR that is not the attribute's may be no integer."""
+    """Text that is not an integer, as objects with a wrong VR have, yields no value."""
     said = map(integer, str(value).split("\\"))
     return [number for number in said if isinstance(number, int)]
 

@@ -1,9 +1,8 @@
-"""Pages of one search belong together: what comes in between them shows on the next first page.
+"""Consistent paging: instances that arrive while a caller pages do not shift the later pages.
 
-Law: behind a first page, the same search of the same caller sees only what was there then, so that
-nothing new at the top moves answers from one page to the next. This is remembered for a while in
-memory that all processes of a node share, because they are forked after it is made; without it pages
-are counted from the newest, as PS3.18 leaves it. What is deleted meanwhile does move them.
+Law: after a first page, the same search by the same caller sees only what existed then. This is
+remembered for a while in memory that all processes of a node share, as they are forked after it is made;
+without it, pages are counted from the newest, as PS3.18 allows. Deletions do shift pages.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from collections.abc import Callable
 from hashlib import blake2b
 
 LASTS = 600.0
-"""Seconds; who pages more slowly is reading something else."""
+"""Seconds between two pages; a slower caller gets the present state again."""
 MOST = 4_096
 
 _ENTRY = struct.Struct("<QdQ")
@@ -23,7 +22,7 @@ _NAME = struct.Struct("<Q")
 
 
 def shared(entries: int = MOST) -> mmap.mmap:
-    """Memory that this process and those that it forks have in common."""
+    """Memory shared by this process and those that it forks later."""
     return mmap.mmap(-1, entries * _ENTRY.size)
 
 
@@ -31,9 +30,9 @@ _NODE = shared()
 
 
 class Horizons:
-    """Which key was the last when the first page of a search was answered.
+    """The newest key at the time when the first page of a search was answered.
 
-    A search has one place, by its digest, and takes it from whichever was there.
+    A fixed-size hash table: a search replaces whichever entry is in the place of its digest.
     """
 
     def __init__(self, table: mmap.mmap = _NODE, clock: Callable[[], float] = time.monotonic) -> None:
@@ -42,7 +41,7 @@ class Horizons:
 
     def note(self, search: object, last: int) -> None:
         name, place = self._place(search)
-        _NAME.pack_into(self._table, place, 0)  # nobody takes the halves of two entries for one
+        _NAME.pack_into(self._table, place, 0)  # so that no reader combines the halves of two entries
         _ENTRY.pack_into(self._table, place, 0, self._clock() + LASTS, last)
         _NAME.pack_into(self._table, place, name)
 

@@ -1,7 +1,7 @@
 """QIDO-RS: searching for studies, series and instances (PS3.18 §10.6).
 
-The same `Query` and SQL as C-FIND. A page is at most `max_answers` long, whatever `limit` asks for,
-and says when there is more. Studies come newest first, series and instances by number.
+The same `Query` and SQL as C-FIND. A page has at most `max_answers`, whatever `limit` says, and
+announces when there are more. Studies are sorted newest first, series and instances by number.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ PATHS = {
 
 @dataclass(frozen=True, slots=True)
 class SearchSettings:
-    """`max_answers`: in one page. `no_content`: an empty result is 204 rather than `[]`."""
+    """`max_answers`: of one page. `no_content`: answer an empty result by 204 rather than `[]`."""
 
     max_answers: int = 10_000
     no_content: bool = False

@@ -1,7 +1,7 @@
-"""What the metadata of a store request leaves to its bulk data (PS3.18 §10.5.2): how pixels are encoded.
+"""Completing the metadata of a store request from its bulk data (PS3.18 §10.5.2): how pixels are encoded.
 
-Compressed images and video are kept as they came, encapsulated; PNG, which DICOM does not have, is
-decoded. Attributes that the sender gave stay as they are, what is missing is filled in.
+Compressed images and video are encapsulated unchanged; PNG, for which DICOM has no transfer syntax, is
+decoded. Attributes that the sender gave are kept, missing ones are filled in.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ _DOCUMENT, _DOCUMENT_TYPE, _DOCUMENT_LENGTH = "00420011", "00420012", "00420015"
 _NUMBER_OF_FRAMES, _FRAME_TIME, _LOSSY = "00280008", "00181063", "00282110"
 _MAX_PNG = 256 << 20
 _IMPLIED = {"image/dicom-rle": "1.2.840.10008.1.2.5"}
-"""Media types of one transfer syntax."""
+"""Media types that determine the transfer syntax."""
 
 
 @dataclass(frozen=True, slots=True)
 class Complete:
-    """`frames`: what Pixel Data is encapsulated from; `pixels`: the value that stands for its bulk data."""
+    """`frames`: to be encapsulated as Pixel Data; `pixels`: the value in place of its bulk data."""
 
     data_set: Mapping[str, Any]
     transfer_syntax: str = EXPLICIT_LITTLE
@@ -40,7 +40,7 @@ class Complete:
 
 
 def complete(data_set: Mapping[str, Any], bulk: Mapping[str, Sequence[Bulk]]) -> Complete:
-    """`bulk`: the parts of each Content-Location, several of them being frames."""
+    """`bulk`: the parts by Content-Location; several with the same location are frames."""
     document = _parts(data_set, _DOCUMENT, bulk)
     if document:
         size = sum(part.size for part in document)
@@ -54,7 +54,7 @@ def complete(data_set: Mapping[str, Any], bulk: Mapping[str, Sequence[Bulk]]) ->
     kind = parts[0].kind
     named = kind.parameters.get("transfer-syntax", "") or _IMPLIED.get(kind.name, "")
     if named and not is_uid(named):
-        raise InvalidDataSet("a part's transfer syntax is no UID")
+        raise InvalidDataSet("a part's transfer-syntax is not a UID")
     if kind.name == "image/png":
         return _decoded(data_set, parts)
     if kind.name.startswith("image/"):
@@ -79,13 +79,13 @@ def _decoded(data_set: Mapping[str, Any], parts: Sequence[Bulk]) -> Complete:
     if len({frame.image for frame in frames}) > 1:
         raise InvalidDataSet("the frames differ in size or depth")
     derived = _image_attributes(frames[0].image, len(frames))
-    # what the decoder yields is what is written, whatever the metadata had thought of it
+    # the decoder's own description is written, as the metadata may contradict it
     data_set = {**data_set, **derived}
     return Complete(data_set, pixels=InMemory(b"".join(frame.data for frame in frames)))
 
 
 def _image(data_set: Mapping[str, Any], parts: Sequence[Bulk], named: str) -> Complete:
-    """What is not recognised is what its sender says it is: RLE has no header, and some JPEG is not read."""
+    """A codestream that is not recognised is what its sender declares: RLE has no header, for one."""
     try:
         found = [read_codestream(part.read_at(0, HEAD)) for part in parts]
     except InvalidDataSet:
@@ -103,10 +103,10 @@ def _image(data_set: Mapping[str, Any], parts: Sequence[Bulk], named: str) -> Co
 def _video(data_set: Mapping[str, Any], parts: Sequence[Bulk], named: str) -> Complete:
     """One fragment holds the whole stream (PS3.5 §8.2.7)."""
     if len(parts) > 1:
-        raise InvalidDataSet("a video comes in one part")
+        raise InvalidDataSet("a video must be one part")
     if parts[0].kind.name != "video/mp4":
         if not named:
-            raise InvalidDataSet("the video's transfer syntax is not named")
+            raise InvalidDataSet("the video's part needs a transfer-syntax parameter")
         return Complete(data_set, named, parts)
     video = read_mp4(parts[0])
     return Complete(_filled(data_set, _video_attributes(video)), named or video.transfer_syntax, parts)
@@ -140,7 +140,7 @@ def _image_attributes(image: ImagePixel, frames: int) -> DataSet:
 
 
 def _filled(data_set: Mapping[str, Any], derived: DataSet) -> DataSet:
-    """The data set, with what is derived where it has no value of its own."""
+    """The data set with derived attributes where it has no value of its own."""
     known = {
         tag
         for tag, attribute in data_set.items()

@@ -1,4 +1,4 @@
-"""A part of a store request on its way into the archive, and what became of it."""
+"""Sinks for the parts of a store request: a PS3.10 file, or a part that is refused."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ OTHER_VERSION = "Another data set of this UID is current; kept as a version"
 
 
 class FileSink:
-    """A PS3.10 file on its way in. What goes wrong is the result; what still comes then is let pass."""
+    """Stores a PS3.10 file. An error becomes the part's result, and the rest of the part is dropped."""
 
     def __init__(self, archive: Archive, sender: Actor, study: str) -> None:
         self._receiving = archive.receive_file(sender, study)
@@ -55,7 +55,7 @@ class FileSink:
 
 
 class RefusingSink:
-    """A part that is not taken, whatever is in it."""
+    """Drops a part whose kind is refused, whatever its content."""
 
     refused = True
 

@@ -1,4 +1,4 @@
-"""What a `Content-Type` says of a request or of a part (RFC 9110 §8.3.1, PS3.18 §8.7)."""
+"""Parsing the `Content-Type` of a request or a part (RFC 9110 §8.3.1, PS3.18 §8.7)."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _PARAMETER = re.compile(r';\s*([\w-]{1,64})\s*=\s*("(?:[^"\\]|\\.)*+"|[^;"]*)', 
 
 @dataclass(frozen=True, slots=True)
 class MediaType:
-    """`name` and the keys of `parameters` are in lower case; quotes are taken off the values."""
+    """`name` and the keys of `parameters` are in lower case; values are unquoted."""
 
     name: str
     parameters: Mapping[str, str] = field(default_factory=dict)
 
 
 def media_type(text: str) -> MediaType:
-    """The name is empty when there is none; of a repeated parameter the first counts."""
+    """An empty name when there is none; the first of a repeated parameter counts."""
     named = _NAME.match(text)
     if named is None:
         return MediaType("")

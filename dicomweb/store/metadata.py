@@ -1,8 +1,8 @@
-"""Store requests whose instances come as metadata and bulk data (PS3.18 §10.5.2, §8.6.1.2).
+"""Store requests whose instances are sent as metadata and bulk data (PS3.18 §10.5.2, §8.6.1.2).
 
-Nothing is stored before the whole request has come, since bulk data follows what refers to it. Bulk
-data waits on disk; the metadata, which is bounded, in memory. Each instance then is written as a
-PS3.10 file straight into the archive.
+Nothing is stored before the whole request has arrived, since bulk data follows the metadata that refers
+to it. Bulk data is spooled to disk; metadata, which is bounded, stays in memory. Each instance is then
+written into the archive as a PS3.10 file.
 """
 
 from __future__ import annotations
@@ -54,13 +54,13 @@ READERS: dict[str, Callable[[bytes], list[DataSet]]] = {
 
 @dataclass(slots=True)
 class _Allowance:
-    """Bytes that the metadata of one request may still have, whatever the number of its parts."""
+    """The remaining bytes of metadata of one request, over all its parts."""
 
     left: int
 
 
 class _MetadataSink:
-    """Gathers one part of metadata. Its result: the data sets, or the error."""
+    """Collects one part of metadata. Its result: the data sets, or the error."""
 
     def __init__(self, kind: str, allowance: _Allowance) -> None:
         self._read = READERS[kind]
@@ -90,7 +90,7 @@ class _MetadataSink:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What one request wants: `kind` of its metadata, `study` when its address names one."""
+    """One request: `kind` of its metadata; `study` when its path names one."""
 
     archive: Archive
     sender: Actor
@@ -99,7 +99,7 @@ class Task:
 
 
 async def take_in(request: Request, reader: MultipartReader, task: Task, threads: Threads) -> list[Result]:
-    """`BadInput` when the metadata of the request cannot be read: then nothing is stored."""
+    """`BadInput` when the metadata cannot be read; nothing is stored then."""
     with task.archive.blobs.spool() as spool:
         shelf, allowance = Shelf(spool), _Allowance(MAX_METADATA)
 
@@ -118,7 +118,7 @@ async def take_in(request: Request, reader: MultipartReader, task: Task, threads
 
 
 def _sink(part: PartBegins, root_type: str, shelf: Shelf, allowance: _Allowance) -> Sink:
-    """Metadata is what has its type, or names none and can be referred to by nobody."""
+    """A part is metadata by its media type, or when it has neither a type nor a Content-Location."""
     location = part.headers.get("content-location", "")
     kind = media_type(part.headers.get("content-type", ""))
     if kind.name in READERS and not location:
@@ -129,7 +129,7 @@ def _sink(part: PartBegins, root_type: str, shelf: Shelf, allowance: _Allowance)
 
 
 def _read(results: Iterable[Any]) -> Iterator[DataSet]:
-    """The data sets of all metadata parts; raises the first thing that went wrong."""
+    """The data sets of all metadata parts; raises the first error."""
     for result in results:
         if isinstance(result, PacsError):
             raise result
@@ -140,7 +140,7 @@ def _read(results: Iterable[Any]) -> Iterator[DataSet]:
 
 
 class _InstanceSink:
-    """One instance, made of metadata when it is finished."""
+    """Sink of one instance, which it writes from metadata when it is finished."""
 
     refused = False
 
@@ -148,7 +148,7 @@ class _InstanceSink:
         self._data_set, self._shelf, self._task = data_set, shelf, task
 
     def write(self, data: bytes) -> None:
-        raise AssertionError("all of it has come")
+        raise AssertionError("this sink gets no data")
 
     def finish(self) -> Result:
         sop_class, sop_instance = (_uid(self._data_set, tag) for tag in (_SOP_CLASS, _SOP_INSTANCE))
@@ -181,7 +181,7 @@ class _InstanceSink:
 
 
 def _uid(data_set: DataSet, tag: str) -> str:
-    """Empty when it is none."""
+    """Empty when absent or malformed."""
     match data_set.get(tag):
         case {"Value": [str(text), *_]} if is_uid(text):
             return text

@@ -1,6 +1,6 @@
-"""What became of the instances of a store request (PS3.18 §10.5.3 and Annex I.2).
+"""The Store Instances Response: the outcome of each instance (PS3.18 §10.5.3 and Annex I.2).
 
-The reasons are the statuses that PS3.4 Table B.2-1 gives to C-STORE, which every error carries.
+Failure Reasons are the C-STORE statuses of PS3.4 Table B.2-1, which every error carries.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pacs.errors import PacsError
 from pacs.model import Identity
 
 COERCED = 0xB000
-"""Warning: another data set is current under this SOP Instance UID, and this one kept beside it."""
+"""Warning: another data set is current under this SOP Instance UID; this one is kept as a version."""
 
 _RETRIEVE_URL, _FAILED, _REFERENCED, _OTHER = "00081190", "00081198", "00081199", "0008119A"
 _SOP_CLASS, _SOP_INSTANCE = "00081150", "00081155"
@@ -21,7 +21,7 @@ _FAILURE_REASON, _WARNING_REASON, _ERROR_COMMENT = "00081197", "00081196", "0000
 _MAX_COMMENT = 64  # LO
 
 TRY_AGAIN = frozenset({503, 507})
-"""Statuses of a request that may succeed later, as it is."""
+"""HTTP statuses after which the same request may succeed later."""
 
 DataSet = dict[str, Any]
 
@@ -34,7 +34,7 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """An empty UID is not known."""
+    """One refused instance; a UID is empty when unknown."""
 
     error: PacsError
     sop_class_uid: str = ""
@@ -45,9 +45,9 @@ Result = Kept | Refused
 
 
 def http_status(results: Sequence[Result]) -> int:
-    """200 all kept, 202 with warnings or failures, 409 nothing kept, or why when all failed so.
+    """200: all stored. 202: with warnings or failures. 409, or the common error: nothing stored.
 
-    503 as well when none could be kept for now, whatever the reasons.
+    503 also when none could be stored for temporary reasons, even if these differ.
     """
     refused = [result for result in results if isinstance(result, Refused)]
     if len(refused) < len(results):
@@ -60,7 +60,7 @@ def http_status(results: Sequence[Result]) -> int:
 
 
 def data_set(results: Iterable[Result], root: str) -> DataSet:
-    """The response in the DICOM JSON Model. `root`: the address of DICOMweb as the caller sees it."""
+    """The response in the DICOM JSON Model. `root`: the URL of DICOMweb as the caller sees it."""
     kept, failed, other, studies = [], [], [], {}
     for result in results:
         if isinstance(result, Kept):

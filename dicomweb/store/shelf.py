@@ -1,6 +1,6 @@
-"""The bulk data of one store request, laid down on disk until the instances are made of it.
+"""The bulk data of one store request, spooled until its instances are written.
 
-All parts lie in one spooled file, one behind the other, whatever their number.
+All parts lie in one spool file, one after the other, however many there are.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _CHUNK = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Bulk:
-    """One part, or a piece of one: both a payload and a source to read headers from."""
+    """One part, or a range of one: both a payload and a `Source` to read headers from."""
 
     spool: SpooledFile
     start: int
@@ -64,18 +64,18 @@ class Shelf:
         return ShelfSink(self, self._spool, location, kind)
 
     def full(self) -> None:
-        """Nothing more comes: what the spool still gathers goes to its file."""
+        """Flush the spool file; nothing is added after this."""
         self._spool.read_at(self._spool.size, 1)
 
     def find(self, uri: str) -> Joined:
         """`InvalidDataSet` when no part has that location."""
         if uri not in self.bulk:
-            raise InvalidDataSet("bulk data that the metadata refers to is missing")
+            raise InvalidDataSet("no part has the Content-Location of a BulkDataURI in the metadata")
         return Joined(self.bulk[uri])
 
 
 class ShelfSink:
-    """One part on its way to the shelf. Its result is what went wrong, None for nothing."""
+    """Sink of one part. Its result is the error, or None."""
 
     def __init__(self, shelf: Shelf, spool: SpooledFile, location: str, kind: MediaType) -> None:
         self._shelf, self._spool = shelf, spool
@@ -101,4 +101,4 @@ class ShelfSink:
         return self._error
 
     def abandon(self) -> None:
-        """The shelf as a whole is thrown away."""
+        """Nothing to do: the whole shelf is discarded."""

@@ -1,7 +1,7 @@
 """STOW-RS: the Store transaction (PS3.18 §10.5).
 
-Each instance is kept or refused for itself, and the answer says which. What was answered as stored
-is durable; of a part that does not arrive whole, nothing stays.
+Each instance is stored or refused by itself, and the answer says which. An instance reported as stored
+is durable; an incomplete part leaves nothing behind.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ DICOM = "application/dicom"
 XML = accept.Offer("application/dicom+xml")
 OFFERS = (accept.Offer("application/dicom+json"), XML, accept.Offer("application/json"))
 _DICOM_NAMES = frozenset({DICOM, "application/octet-stream", "application/x-dicom", ""})
-"""What senders call a PS3.10 file."""
+"""Media types that senders use for a PS3.10 file."""
 
 
 def resources(archive: Archive, root: str) -> list[Resource]:
@@ -56,16 +56,16 @@ class _Store:
     async def instances(self, request: Request) -> Response:
         study = request.path_params.get("study", "")
         if study and not is_uid(study):
-            raise BadInput("the Study Instance UID in the address is malformed")
+            raise BadInput("the Study Instance UID in the path is malformed")
         answer = accept.choose(accept.acceptable(request), OFFERS)
         try:
             with self.threads.request():
                 results = await self._take_in(request, study)
         except ClientDisconnect:
-            log.info("the client went away while it was storing")
-            return Response(status_code=400)  # nobody hears it
+            log.info("client disconnected during a store request")
+            return Response(status_code=400)  # reaches nobody
         if not results:
-            raise BadInput("the request has no instances")
+            raise BadInput("the request contains no instances")
         await self.threads.run(self._record_refused, actor(request), study, results)
         report = data_set(results, origin(request) + self.root)
         body = to_xml(report) if answer is XML else orjson.dumps(report)
@@ -93,10 +93,10 @@ class _Store:
         name = media_type(part.headers.get("content-type", root_type)).name
         if name in _DICOM_NAMES:
             return FileSink(self.archive, sender, study)
-        return RefusingSink(UnsupportedMediaType(f"a part of type {name} is no instance"))
+        return RefusingSink(UnsupportedMediaType(f"a part of type {name} is not an instance"))
 
     def _record_refused(self, sender: Actor, study: str, results: list[Result]) -> None:
-        """What was kept has been audited where it was stored."""
+        """Stored instances are audited by the archive itself."""
         refused = [result for result in results if isinstance(result, Refused)]
         if refused:
             uids = [result.sop_instance_uid for result in refused if is_uid(result.sop_instance_uid)]
@@ -121,7 +121,7 @@ async def _single(request: Request, intake: Intake, sink: FileSink) -> list[Resu
 
 
 async def _broken_off(intake: Intake, error: MalformedMultipart) -> list[Result]:
-    """A body that is malformed from somewhere on: what was whole before that has its result."""
+    """A body that is malformed at some point: the parts complete before that keep their results."""
     await intake.abandon()
     results: list[Result] = await intake.results()
     if not results:
@@ -130,10 +130,10 @@ async def _broken_off(intake: Intake, error: MalformedMultipart) -> list[Result]
 
 
 def _root_type(kind: MediaType) -> str:
-    """The type of parts that name none (RFC 2387 §3.1). `UnsupportedMediaType` for other bodies."""
+    """The type of parts without Content-Type (RFC 2387 §3.1). `UnsupportedMediaType` for other bodies."""
     if kind.name != accept.MULTIPART:
-        raise UnsupportedMediaType("a store request is multipart/related or application/dicom")
+        raise UnsupportedMediaType("send a store request as multipart/related or application/dicom")
     root_type = media_type(kind.parameters.get("type", DICOM)).name
     if root_type not in _DICOM_NAMES and root_type not in READERS:
-        raise UnsupportedMediaType(f"instances as {root_type} cannot be taken in")
+        raise UnsupportedMediaType(f"instances as {root_type} are not supported")
     return root_type

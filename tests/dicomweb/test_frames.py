@@ -1,4 +1,4 @@
-"""Retrieve Frames (PS3.18 §10.4.1.3): which frames, in which encoding, in which envelope."""
+"""Retrieve Frames (PS3.18 §10.4.1.1.6): which frames, in which encoding, in which envelope."""
 
 from __future__ import annotations
 
