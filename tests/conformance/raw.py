@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,7 +12,9 @@ from pydicom.dataset import Dataset
 from pydicom.filereader import _read_file_meta_info, read_preamble
 from pydicom.uid import UID, MediaStorageDirectoryStorage
 from pynetdicom import AE, build_context, build_role, evt
+from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_STORE
+from pynetdicom.presentation import PresentationContext
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     StudyRootQueryRetrieveInformationModelGet,
 )
@@ -58,53 +61,97 @@ def send_bytes(port: int, announced: tuple[str, str, str], dataset: bytes) -> in
     `announced`: SOP class, SOP instance, transfer syntax.
     """
     sop_class, sop_instance, transfer_syntax = announced
-    ae = AE(ae_title="RAWSENDER")
-    ae.dimse_timeout = 60
-    ae.add_requested_context(sop_class, transfer_syntax)
-    association = ae.associate("127.0.0.1", port, ae_title="PACS")
+    contexts = [build_context(sop_class, transfer_syntax)]
+    association = AE(ae_title="RAWSENDER").associate("127.0.0.1", port, contexts, ae_title="PACS")
     if not association.is_established:
         return None
+    status = _store(association, association.accepted_contexts[0], sop_instance, dataset)
+    association.release()
+    return status
+
+
+def send_all(port: int, files: Iterable[Sendable]) -> Iterator[tuple[Sendable, int | None]]:
+    """`send`, with as few associations as there can be."""
+    for group in _groups(files):
+        contexts = [build_context(*kind) for kind in {_kind(file): None for file in group}]
+        association = AE(ae_title="RAWSENDER").associate("127.0.0.1", port, contexts, ae_title="PACS")
+        assert association.is_established
+        accepted = {(c.abstract_syntax, c.transfer_syntax[0]): c for c in association.accepted_contexts}
+        for file in group:
+            context = accepted.get(_kind(file))
+            yield file, context and _store(association, context, file.sop_instance, file.dataset)
+        association.release()
+
+
+def _store(
+    association: Association, context: PresentationContext, sop_instance: str, dataset: bytes
+) -> int | None:
+    association.dimse_timeout = 60
     request = C_STORE()
     request.MessageID, request.Priority = 1, 2
-    request.AffectedSOPClassUID, request.AffectedSOPInstanceUID = sop_class, sop_instance
+    request.AffectedSOPClassUID, request.AffectedSOPInstanceUID = context.abstract_syntax, sop_instance
     request.DataSet = io.BytesIO(dataset)
     association._reactor_checkpoint.clear()
-    association.dimse.send_msg(request, association.accepted_contexts[0].context_id)
+    association.dimse.send_msg(request, context.context_id)
     _, answer = association.dimse.get_msg(block=True)
     association._reactor_checkpoint.set()
-    association.release()
     return None if answer is None else int(answer.Status)
 
 
-def get(port: int, file: Sendable) -> list[bytes]:
-    """Data sets that C-GET brings for the file's SOP Instance UID, as the bytes on the wire."""
+_CONTEXTS = 100
+"""Presentation contexts of one association, where PS3.8 allows 128."""
+
+
+def _kind(file: Sendable) -> tuple[str, str]:
+    return file.sop_class, file.transfer_syntax
+
+
+def _groups(files: Iterable[Sendable]) -> Iterator[list[Sendable]]:
+    """Files whose SOP classes and transfer syntaxes have room in one association."""
+    group: list[Sendable] = []
+    for file in files:
+        if len({*map(_kind, group), _kind(file)}) > _CONTEXTS:
+            yield group
+            group = []
+        group.append(file)
+    if group:
+        yield group
+
+
+def get_all(port: int, files: Iterable[Sendable]) -> Iterator[tuple[Sendable, list[bytes]]]:
+    """Each file, and the data sets that C-GET brings for its SOP Instance UID, as the bytes on the wire."""
     came: list[bytes] = []
 
     def store(event: evt.Event) -> int:
         came.append(event.request.DataSet.getvalue())
         return 0x0000
 
+    for group in _groups(files):
+        kinds = {_kind(file): None for file in group}
+        association = AE(ae_title="RAWGETTER").associate(
+            "127.0.0.1",
+            port,
+            [
+                build_context(StudyRootQueryRetrieveInformationModelGet),
+                *(build_context(*kind) for kind in kinds),
+            ],
+            ae_title="PACS",
+            ext_neg=[build_role(sop_class, scp_role=True) for sop_class in {each for each, _ in kinds}],
+            evt_handlers=[(evt.EVT_C_STORE, store)],
+        )
+        assert association.is_established
+        for file in group:
+            came.clear()
+            *_, (final, _) = association.send_c_get(_asked(file), StudyRootQueryRetrieveInformationModelGet)
+            assert final.Status == 0x0000, f"C-GET of {file} ended with {final.Status:04X}"
+            yield file, list(came)
+        association.release()
+
+
+def _asked(file: Sendable) -> Dataset:
     header = dcmread(file.path, stop_before_pixels=True, force=True, specific_tags=[0x0020000D, 0x0020000E])
     ask = Dataset()
     ask.QueryRetrieveLevel = "IMAGE"
     ask.StudyInstanceUID, ask.SeriesInstanceUID = header.StudyInstanceUID, header.SeriesInstanceUID
     ask.SOPInstanceUID = file.sop_instance
-    ae = AE(ae_title="RAWGETTER")
-    ae.requested_contexts = [
-        build_context(StudyRootQueryRetrieveInformationModelGet),
-        build_context(file.sop_class, file.transfer_syntax),
-    ]
-    association = ae.associate(
-        "127.0.0.1",
-        port,
-        ae_title="PACS",
-        ext_neg=[build_role(file.sop_class, scp_role=True)],
-        evt_handlers=[(evt.EVT_C_STORE, store)],
-    )
-    assert association.is_established
-    final = [status for status, _ in association.send_c_get(ask, StudyRootQueryRetrieveInformationModelGet)][
-        -1
-    ]
-    association.release()
-    assert final.Status == 0x0000, f"C-GET ended with {final.Status:04X}"
-    return came
+    return ask

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from pydicom.dataset import Dataset, FileMetaDataset
@@ -109,17 +110,23 @@ class Modality:
 
 
 def find(port: int, identifier: Dataset) -> list[Dataset]:
-    ae = AE(ae_title="ASKER")
-    ae.add_requested_context(StudyRootQueryRetrieveInformationModelFind)
-    association = ae.associate("127.0.0.1", port, ae_title="PACS")
+    with finding(port) as ask:
+        return ask(identifier)
+
+
+@contextmanager
+def finding(port: int) -> Iterator[Callable[[Dataset], list[Dataset]]]:
+    """`find`, for many in one association."""
+    model = StudyRootQueryRetrieveInformationModelFind
+    association = AE(ae_title="ASKER").associate("127.0.0.1", port, [build_context(model)], ae_title="PACS")
     assert association.is_established
-    answers = [
-        found
-        for status, found in association.send_c_find(identifier, StudyRootQueryRetrieveInformationModelFind)
-        if found is not None and status.Status in (0xFF00, 0xFF01)
-    ]
+
+    def ask(identifier: Dataset) -> list[Dataset]:
+        answers = association.send_c_find(identifier, model)
+        return [found for status, found in answers if found is not None and status.Status in (0xFF00, 0xFF01)]
+
+    yield ask
     association.release()
-    return answers
 
 
 def study_counts(port: int, study: str) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,8 @@ from pydicom import Dataset, dcmread
 from pydicom.datadict import dictionary_VR
 
 from pacs.attributes import TABLE, Level, Matching
-from tests.conformance.raw import Sendable, get, send, sendable
-from tests.conformance.senders import find
+from tests.conformance.raw import Sendable, get_all, send_all, sendable
+from tests.conformance.senders import finding
 from tests.conformance.server import Server
 from tests.corpus import SHARED_DATA, corpus_files, needs_corpus
 
@@ -77,7 +78,7 @@ def name(file: Sendable) -> str:
 @pytest.fixture(scope="module")
 def statuses(server: Server) -> dict[str, int | None]:
     """One server that took the whole corpus: file → status of its C-STORE."""
-    return {name(file): send(server.dimse_port, file) for file in FILES}
+    return {name(file): status for file, status in send_all(server.dimse_port, FILES)}
 
 
 @needs_corpus
@@ -88,25 +89,28 @@ def test_all_are_accepted(statuses: dict[str, int | None]) -> None:
 
 @needs_corpus
 def test_bytes_come_back_unchanged(server: Server, statuses: dict[str, int | None]) -> None:
-    for file in FILES:
-        if name(file) not in BROKEN and first_of_its_uid(file) is file:
-            assert get(server.dimse_port, file) == [file.dataset], name(file)
+    kept = [file for file in FILES if name(file) not in BROKEN and first_of_its_uid(file) is file]
+    for file, came in get_all(server.dimse_port, kept):
+        assert came == [file.dataset], name(file)
 
 
 @needs_corpus
 def test_indexed_as_pydicom_reads_it(server: Server, statuses: dict[str, int | None]) -> None:
     differences = {}
-    for file in FILES:
-        if name(file) not in {*BROKEN, *READ_FURTHER} and first_of_its_uid(file) is file:
-            found, expected = indexed(server, file)
-            if found != expected:
-                differences[name(file)] = {
-                    key: (found[key], expected[key]) for key in found if found[key] != expected[key]
-                }
+    with finding(server.dimse_port) as find:
+        for file in FILES:
+            if name(file) not in {*BROKEN, *READ_FURTHER} and first_of_its_uid(file) is file:
+                found, expected = indexed(find, file)
+                if found != expected:
+                    differences[name(file)] = {
+                        key: (found[key], expected[key]) for key in found if found[key] != expected[key]
+                    }
     assert differences == {}
 
 
-def indexed(server: Server, file: Sendable) -> tuple[dict[str, str], dict[str, str]]:
+def indexed(
+    find: Callable[[Dataset], list[Dataset]], file: Sendable
+) -> tuple[dict[str, str], dict[str, str]]:
     """The instance's attributes, by C-FIND and by pydicom."""
     ds = dcmread(file.path, stop_before_pixels=True, force=True)
     ask = Dataset()
@@ -116,7 +120,7 @@ def indexed(server: Server, file: Sendable) -> tuple[dict[str, str], dict[str, s
         setattr(ask, attribute.keyword, None)
     ask.StudyInstanceUID, ask.SeriesInstanceUID = ds.StudyInstanceUID, ds.SeriesInstanceUID
     ask.SOPInstanceUID = file.sop_instance
-    (answer,) = find(server.dimse_port, ask)
+    (answer,) = find(ask)
     return tuple({a.keyword: text(each, a.keyword) for a in COMPARED} for each in (answer, ds))  # type: ignore[return-value]
 
 
