@@ -127,6 +127,7 @@ class Association:
             raise Rejected(answer)
         peer, negotiated = answer
         self._connection.accept(negotiated.accept)
+        structlog.contextvars.bind_contextvars(tenant=peer.organization)
         identity = request.user.identity
         log.info(
             "association.accepted",

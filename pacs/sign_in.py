@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+import structlog
+
 from pacs import passwords
 from pacs.accounts import MAX_EMAIL, Session, SessionKind, email_address, new_session
 from pacs.actor import Actor
 from pacs.errors import BadInput, InvalidCredentials, TooManyAttempts, WeakPassword
 from pacs.model import AuditRecord
 from pacs.ports import Accounts, AuditTrail
+
+security = structlog.get_logger("security")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,8 @@ class SignIn:
         if found is None or not right or not found.user.active:
             known = somebody if found is None else replace(somebody, organization=found.user.organization)
             self.audit.record(AuditRecord(replace(known, name=email), "login_failed", "denied"))
+            # What is no account's address may be a password, typed into the wrong field.
+            security.warning("sign-in failed", user=email if found else "", address=somebody.address)
             raise InvalidCredentials
         user = found.user
         session = new_session(user, SessionKind.LOGIN, self.lasts)

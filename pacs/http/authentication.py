@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from inspect import isawaitable
 
+import structlog
 from starlette._utils import get_route_path
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection, Request
@@ -88,6 +89,7 @@ class AuthenticationMiddleware:
             if isinstance(error, Unauthenticated | Forbidden):
                 await self._refused(anonymous(request), 401 if isinstance(error, Unauthenticated) else 403)
             return
+        structlog.contextvars.bind_contextvars(tenant=caller.actor.organization)
         scope["state"]["caller"] = caller
         scope["state"]["actor"], scope["state"]["rights"] = caller.actor, caller.rights
         await self._through(scope, receive, _Answer(send, partial(self._again, request)), caller.actor)

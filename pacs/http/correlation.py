@@ -30,5 +30,5 @@ class CorrelationMiddleware:
                 MutableHeaders(scope=message)[HEADER] = given
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(correlation_id=given):
+        with structlog.contextvars.bound_contextvars(correlation_id=given, tenant=None):
             await self.app(scope, receive, send_with_id)

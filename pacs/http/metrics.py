@@ -1,10 +1,11 @@
-"""`/metrics`, and the middleware that times each request by its route's pattern."""
+"""`/metrics`, and the middleware that times and logs each request by its route's pattern."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
 
+import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
@@ -15,7 +16,10 @@ from pacs.http.resource import Public
 from pacs.metrics import HTTP_SECONDS, Sample, exposition
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
+log = structlog.get_logger(__name__)
+
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class TimingMiddleware:
@@ -42,7 +46,10 @@ class TimingMiddleware:
             method = scope["method"] if scope["method"] in _METHODS else "other"
             # Never the path itself, which may be anything.
             pattern = self.patterns.get(id(scope.get("endpoint")), "other")
-            HTTP_SECONDS.labels(method, pattern, str(status)).observe(time.perf_counter() - begin)
+            seconds = time.perf_counter() - begin
+            HTTP_SECONDS.labels(method, pattern, str(status)).observe(seconds)
+            tell = log.debug if method in _READING else log.info
+            tell("request", method=method, route=pattern, status=status, seconds=round(seconds, 6))
 
 
 def patterns(routes: Iterable[BaseRoute], prefix: str = "") -> Iterator[tuple[int, str]]:

@@ -1,4 +1,4 @@
-"""Refused requests in the audit trail: each caller's first per minute, the others as a count.
+"""Refused requests in audit trail and security log: each caller's first per minute, the others as a count.
 
 A flood of refusals is visible but does not flood the trail: one process writes at most
 `MAX_CALLERS` + 1 records a minute.
@@ -18,6 +18,7 @@ from pacs.errors import PacsError
 from pacs.model import AuditRecord
 
 log = structlog.get_logger(__name__)
+security = structlog.get_logger("security")
 
 WINDOW = 60.0  # seconds
 MAX_CALLERS = 50
@@ -59,6 +60,8 @@ class Refusals:
         return AuditRecord(actor, "access", "denied", "", details)
 
     def write(self, record: AuditRecord) -> None:
+        actor = record.actor
+        security.warning("request refused", user=actor.name, address=actor.address, **record.details)
         try:
             self._record(record)
         except PacsError as error:

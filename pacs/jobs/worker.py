@@ -60,7 +60,7 @@ class Worker:
         if job is None:
             return False
         with structlog.contextvars.bound_contextvars(
-            correlation_id=job.correlation_id, job=job.id, kind=job.kind
+            correlation_id=job.correlation_id, tenant=job.organization, job=job.id, kind=job.kind
         ):
             self._do(job)
         return True
@@ -82,6 +82,7 @@ class Worker:
             self._again(job, type(error).__name__)
         else:
             self.queue.complete(job)
+            log.info("job done")
 
     def _again(self, job: ClaimedJob, error: str) -> None:
         at = next_attempt(job, datetime.now(UTC))

@@ -168,9 +168,12 @@ def test_guessing_is_slowed_down(server: Server) -> None:
     assert 0 < int(sixth.headers["Retry-After"]) <= 900
     told = server.sql(f"select count(*) from audit where action = 'login_failed' and actor_name = '{email}'")
     assert told == "(5,)"
+    security = (server.data / "log" / "security.log").read_text()
+    assert security.count(f'"user": "{email}", ') == 5
     nobody = [_sign_in(server, "nobody@example.test") for _ in range(6)]
     assert [answer.status_code for answer in nobody] == [401] * 5 + [429]
     assert {**nobody[0].json(), "correlation_id": ""} == {**answers[0].json(), "correlation_id": ""}
+    assert "nobody@" not in (server.data / "log" / "security.log").read_text()
 
 
 def test_a_right_password_forgives_the_wrong_ones(server: Server) -> None:

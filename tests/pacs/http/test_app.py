@@ -16,6 +16,8 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 from starlette.testclient import TestClient
 from starlette.types import Receive, Scope, Send
+from structlog.contextvars import merge_contextvars
+from structlog.testing import capture_logs
 
 from pacs.errors import DatabaseUnavailable, NotFound
 from pacs.http.app import create_app
@@ -145,6 +147,30 @@ def test_health_is_told_while_all_other_threads_are_at_work(client: TestClient, 
 @pytest.mark.parametrize("given", ["abc", "A-1_b.9"])
 def test_a_wellformed_correlation_id_is_taken(client: TestClient, given: str) -> None:
     assert client.get("/good", headers={"X-Correlation-ID": given}).headers["X-Correlation-ID"] == given
+
+
+def test_each_request_is_a_line_in_the_log(client: TestClient) -> None:
+    """Reads at level debug, changes at info; by the route's pattern, as an address may name a patient."""
+    with capture_logs([merge_contextvars]) as lines:
+        client.get("/good?PatientName=DOE", headers={"X-Correlation-ID": "abc"})
+        client.post("/good", headers={"X-Correlation-ID": "def"})
+    lines = [line for line in lines if line["event"] == "request"]
+    assert [line.pop("seconds") >= 0 for line in lines] == [True, True]
+    assert lines == [
+        {
+            "event": "request",
+            "log_level": level,
+            "method": method,
+            "route": route,
+            "status": status,
+            "correlation_id": given,
+            "tenant": tenant,
+        }
+        for level, method, route, status, given, tenant in [
+            ("debug", "GET", "/good", 200, "abc", 1),
+            ("info", "POST", "/good", 405, "def", 1),
+        ]
+    ]
 
 
 @pytest.mark.parametrize("given", ["", "a" * 200, "a b", "a\tb", "<x>"])

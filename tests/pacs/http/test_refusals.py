@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from structlog.testing import capture_logs
+
 from pacs.actor import DEFAULT_ORGANIZATION, Actor
 from pacs.errors import DatabaseUnavailable
 from pacs.http.refusals import MAX_CALLERS, WINDOW, Refusals
@@ -55,3 +57,19 @@ def test_a_refusal_stands_though_nobody_can_write_it() -> None:
     record = refusals.note(caller("a"), 401)
     assert record is not None
     refusals.write(record)
+
+
+def test_what_is_audited_is_a_security_event_too() -> None:
+    refusals = Refusals(lambda record: None)
+    with capture_logs() as lines:
+        for _ in range(3):
+            if record := refusals.note(caller("10.0.0.9", "ann"), 403):
+                refusals.write(record)
+    (line,) = lines
+    assert line == {
+        "event": "request refused",
+        "log_level": "warning",
+        "status": 403,
+        "user": "ann",
+        "address": "10.0.0.9",
+    }

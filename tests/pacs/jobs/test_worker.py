@@ -5,6 +5,9 @@ from __future__ import annotations
 import threading
 from datetime import datetime, timedelta
 
+from structlog.contextvars import merge_contextvars
+from structlog.testing import capture_logs
+
 from pacs.errors import DatabaseUnavailable
 from pacs.jobs.job import ClaimedJob
 from pacs.jobs.worker import Worker
@@ -45,3 +48,16 @@ def test_a_lease_that_could_not_be_renewed_is_tried_again() -> None:
 
     assert Worker(queue, {"wait": wait}, "w", timedelta(milliseconds=30)).work()
     assert queue.ended == "complete"
+
+
+def test_a_job_is_logged_under_the_id_of_what_asked_for_it() -> None:
+    queue = Queue()
+    with capture_logs([merge_contextvars]) as lines:
+        assert Worker(queue, {"wait": lambda job: None}, "w").work()
+    (line,) = lines
+    assert (line["event"], line["correlation_id"], line["tenant"], line["kind"]) == (
+        "job done",
+        "abc",
+        1,
+        "wait",
+    )
