@@ -3,7 +3,7 @@
 Make a `Database` after forking: connections and locks do not survive it.
 
 SQLite has one writer at a time. Its own waiting is polling, in which the unlucky starve; so the
-writers of one file first queue at a lock file beside it, where the kernel wakes them in turn.
+writers of one file first queue at a lock file beside it (`storage.turns`).
 
 Waiting for others has an end: for a turn, a connection, an answer, what a stranger or a frozen node has
 locked.
@@ -11,9 +11,7 @@ locked.
 
 from __future__ import annotations
 
-import fcntl
 import os
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
@@ -24,6 +22,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from pacs.errors import DatabaseUnavailable
 from storage.faults import database_faults
 from storage.silence import SILENCE, bound_silence
+from storage.turns import Turns
 
 _FILE_MODE = 0o640
 
@@ -68,13 +67,13 @@ class Database:
         """
         parsed = make_url(url)
         self.dialect = parsed.get_backend_name()
-        self._queue: _WriterQueue | None = None
+        self._turns: Turns | None = None
         self._kept: Connection | None = None
         self._at_hand = SimpleQueue[Connection | None]()
         if self.dialect == "sqlite":
             path = parsed.database or ":memory:"
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, _FILE_MODE))  # before SQLite, which asks umask
-            self._queue = _WriterQueue(f"{path}.lock")
+            self._turns = Turns(f"{path}.lock")
             self._reader = _sqlite(url, "BEGIN", connections + AT_HAND)
             for _ in range(AT_HAND):
                 self._at_hand.put(None)
@@ -96,7 +95,7 @@ class Database:
     @contextmanager
     def glance(self) -> Iterator[Connection]:
         """`read`, for one row: what SQLAlchemy's pool asks is as much as SQLite asks to find it."""
-        if self._queue is None:
+        if self._turns is None:
             with self.read() as connection:
                 yield connection
             return
@@ -139,7 +138,7 @@ class Database:
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
         """SQLite's one writer keeps its connection: taking it from the pool costs more than a row."""
-        if self._queue is None:
+        if self._turns is None:
             with self._writer.connect() as connection:
                 yield connection
             return
@@ -154,11 +153,14 @@ class Database:
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
-        if self._queue is None:
+        if self._turns is None:
             yield
-        else:
-            with self._queue:
-                yield
+            return
+        self._turns.take(TURN)
+        try:
+            yield
+        finally:
+            self._turns.give_back()
 
     def close(self) -> None:
         if self._kept is not None:
@@ -169,32 +171,8 @@ class Database:
                     idle.close()
         self._reader.dispose()
         self._writer.dispose()
-        if self._queue is not None:
-            self._queue.close()
-
-
-class _WriterQueue:
-    """Writers of one SQLite file, of all threads and processes, in the order they came."""
-
-    def __init__(self, path: str) -> None:
-        self._threads = threading.Lock()
-        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _FILE_MODE)
-
-    def __enter__(self) -> None:
-        if not self._threads.acquire(timeout=TURN):
-            raise DatabaseUnavailable("others have been writing for long")
-        try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX)
-        except BaseException:
-            self._threads.release()
-            raise
-
-    def __exit__(self, *exc: object) -> None:
-        fcntl.flock(self._fd, fcntl.LOCK_UN)
-        self._threads.release()
-
-    def close(self) -> None:
-        os.close(self._fd)
+        if self._turns is not None:
+            self._turns.close()
 
 
 def _postgresql(url: URL, connections: int, silence: float | None) -> Engine:

@@ -1,0 +1,110 @@
+"""Turns at SQLite's one pen: who writes queues at a lock file, where the kernel wakes the next.
+
+Whoever holds the file may freeze (stopped, swapped out, in a debugger): then the wait ends all the
+same, and the log names who it is. The kernel's own wait cannot be ended, so a thread beside does it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from queue import Empty, SimpleQueue
+
+import structlog
+
+from pacs.errors import DatabaseUnavailable
+
+log = structlog.get_logger(__name__)
+
+_FILE_MODE = 0o640
+_HELD = Path("/proc/locks")
+
+
+class Turns:
+    """Those of one file, for all threads and processes. Make it after forking."""
+
+    def __init__(self, path: str) -> None:
+        self._threads = threading.Lock()
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _FILE_MODE)
+        self._asker: threading.Thread | None = None
+        self._asked, self._answered = SimpleQueue[bool](), SimpleQueue[bool]()
+        self._asking = False
+        """The asker waits in the kernel, for whoever of this process wants the file by then."""
+        self._state = threading.Lock()
+        self._wanted = False
+
+    def take(self, patience: float) -> None:
+        """`DatabaseUnavailable` after that many seconds."""
+        deadline = time.monotonic() + patience
+        if not self._threads.acquire(timeout=patience):
+            raise DatabaseUnavailable("others have been writing for long")
+        try:
+            taken = self._take_file(deadline)
+        except BaseException:
+            self._threads.release()
+            raise
+        if not taken:
+            self._threads.release()
+            holders = held_by(self._fd)
+            log.warning("another process holds the database's lock file and does not go on", pids=holders)
+            who = f"process {holders[0]}" if holders else "another process"
+            raise DatabaseUnavailable(f"{who} has been writing for long")
+
+    def give_back(self) -> None:
+        fcntl.flock(self._fd, fcntl.LOCK_UN)
+        self._threads.release()
+
+    def close(self) -> None:
+        self._asked.put(False)
+        os.close(self._fd)
+
+    def _take_file(self, deadline: float) -> bool:
+        with self._state:
+            if not self._asking:
+                with suppress(BlockingIOError):
+                    fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    return True
+                self._ask()
+            self._wanted = True
+        try:
+            return self._answered.get(timeout=max(0.0, deadline - time.monotonic()))
+        except Empty:
+            with self._state:
+                self._wanted = False
+                return not self._answered.empty() and self._answered.get()
+
+    def _ask(self) -> None:
+        if self._asker is None:
+            self._asker = threading.Thread(target=self._wait, name="turn", daemon=True)
+            self._asker.start()
+        self._asking = True
+        self._asked.put(True)
+
+    def _wait(self) -> None:
+        while self._asked.get():
+            fcntl.flock(self._fd, fcntl.LOCK_EX)
+            with self._state:
+                self._asking = False
+                if self._wanted:
+                    self._wanted = False
+                    self._answered.put(True)
+                else:
+                    fcntl.flock(self._fd, fcntl.LOCK_UN)
+
+
+def held_by(descriptor: int) -> list[int]:
+    """Processes that hold this file by `flock`, where the system tells."""
+    this = f":{os.fstat(descriptor).st_ino}"
+    try:
+        lines = _HELD.read_text("ascii").splitlines()
+    except OSError:
+        return []
+    locks = (line.split() for line in lines)
+    held = [
+        int(pid) for _, kind, _, _, pid, file, *_ in locks if (kind, file[-len(this) :]) == ("FLOCK", this)
+    ]
+    return [pid for pid in held if pid > 0]  # 0: in another container

@@ -1,0 +1,115 @@
+"""Whoever holds SQLite's lock file and freezes is waited for so long, and named."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from pacs.errors import DatabaseUnavailable
+from storage.turns import Turns
+
+HOLD = """
+import fcntl, os, signal, sys
+fd = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT)
+fcntl.flock(fd, fcntl.LOCK_EX)
+print("held", flush=True)
+os.kill(os.getpid(), signal.SIGSTOP)
+fcntl.flock(fd, fcntl.LOCK_UN)
+print("given back", flush=True)
+sys.stdin.read()
+"""
+LONG = 60.0
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> str:
+    return str(tmp_path / "pacs.db.lock")
+
+
+@contextmanager
+def frozen(path: str) -> Iterator[subprocess.Popen[str]]:
+    """A process that holds the file, and is stopped."""
+    pipe = subprocess.PIPE
+    process = subprocess.Popen([sys.executable, "-c", HOLD, path], text=True, stdin=pipe, stdout=pipe)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    os.waitid(os.P_PID, process.pid, os.WSTOPPED)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def goes_on(process: subprocess.Popen[str]) -> None:
+    process.send_signal(signal.SIGCONT)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "given back\n"
+
+
+def take(turns: Turns, patience: float = LONG) -> None:
+    turns.take(patience)
+    turns.give_back()
+
+
+def test_a_frozen_writer_is_not_waited_for_and_is_named(path: str, said: Callable[[], str]) -> None:
+    with frozen(path) as process, closing(Turns(path)) as turns:
+        for _ in range(2):
+            with pytest.raises(DatabaseUnavailable):
+                take(turns, 0.05)
+        if sys.platform == "linux":
+            assert str(process.pid) in said()
+        goes_on(process)
+        take(turns)
+        take(turns)
+
+
+def test_who_gave_up_holds_up_nobody(path: str) -> None:
+    """The kernel may give the file to a process in which nobody wants it any more."""
+    with frozen(path) as process, closing(Turns(path)) as tired, closing(Turns(path)) as patient:
+        with pytest.raises(DatabaseUnavailable):
+            take(tired, 0.05)
+        waiting = threading.Thread(target=take, args=(patient,))
+        waiting.start()
+        goes_on(process)
+        waiting.join(LONG)
+        assert not waiting.is_alive()
+        for turns in (tired, patient, tired):
+            take(turns)
+
+
+def test_one_that_was_killed_holds_nothing(path: str) -> None:
+    with frozen(path) as process, closing(Turns(path)) as turns:
+        process.kill()
+        take(turns)
+
+
+def test_one_writes_at_a_time(path: str) -> None:
+    inside, most, lock = 0, 0, threading.Lock()
+    with closing(Turns(path)) as one, closing(Turns(path)) as two:
+
+        def work(turns: Turns) -> None:
+            nonlocal inside, most
+            for _ in range(100):
+                turns.take(LONG)
+                with lock:
+                    inside += 1
+                    most = max(most, inside)
+                with lock:
+                    inside -= 1
+                turns.give_back()
+
+        threads = [threading.Thread(target=work, args=(turns,)) for turns in (one, two) * 3]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(LONG)
+        assert (inside, most) == (0, 1)
