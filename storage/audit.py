@@ -1,4 +1,4 @@
-"""Reading the audit trail back: whether its hash chain holds. It is written by `storage.feeds`."""
+"""Verifying the audit trail's hash chain. The trail is written by `storage.feeds`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from storage.chain import Row, first_broken
 from storage.database import Database
 from storage.tables import audit, org_heads
 
-_PIECE = 1000  # rows that are in memory at a time
+_PIECE = 1000  # rows in memory at a time
 
 
 def verify(database: Database, organization: int) -> int | None:
@@ -25,7 +25,7 @@ def verify(database: Database, organization: int) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """Up to record `seq`, whose hash is `hash`. `broken`: as `verify` says; `at_end`: nothing is left."""
+    """Verified up to record `seq`, with hash `hash`. `broken`: see `verify`; `at_end`: no more rows."""
 
     broken: int | None
     seq: int
@@ -34,7 +34,7 @@ class Checked:
 
 
 def verify_some(database: Database, organization: int, after: tuple[int, str], limit: int) -> Checked:
-    """As `verify` does, the next `limit` records behind the one whose number and hash are `after`."""
+    """Verify the next `limit` records after the one whose number and hash are `after`."""
     with database.read() as connection:
         wanted = select(org_heads).where(org_heads.c.org_id == organization)
         head = connection.execute(wanted).mappings().one()
@@ -49,7 +49,7 @@ def verify_some(database: Database, organization: int, after: tuple[int, str], l
 
 
 def _rows(connection: Connection, organization: int, last: int, after: int = 0) -> Iterator[Row]:
-    """Up to the head that was read: later ones may be committed while we look."""
+    """Up to the head that was read, as later rows may be committed meanwhile."""
     mine = audit.c.org_id == organization, audit.c.seq > after, audit.c.seq <= last
     rows = select(audit).where(*mine).order_by(audit.c.seq)
     streamed = connection.execution_options(yield_per=_PIECE).execute(rows)

@@ -1,6 +1,6 @@
 """The audit trail's hash chain: each row's hash covers the row and the hash before it.
 
-A changed, removed or inserted row breaks the chain there; the head in `org_heads` shows a cut tail.
+A changed, removed or inserted row breaks the chain there; the head in `org_heads` reveals a removed tail.
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ def link(row: Row, previous: str) -> str:
 def first_broken(
     rows: Iterable[Row], last_seq: int, last_hash: str, after: tuple[int, str] = (0, "")
 ) -> int | None:
-    """The number of the first row that is missing or not what was written; None when all is well.
+    """The number of the first missing or altered row; None when the chain holds.
 
-    `rows` from the one behind `after` on, in order; `last_seq` and `last_hash` are what the head says.
+    `rows`: those after `after`, in order. `last_seq` and `last_hash`: from the head.
     """
     seq, previous = after
     for row in rows:

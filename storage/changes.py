@@ -1,4 +1,4 @@
-"""The change feed, read: what is old is gone (`storage.upkeep.history`), and who asks for it is told."""
+"""Reading the change feed. Old changes are removed (`storage.upkeep.history`), which readers are told."""
 
 from __future__ import annotations
 

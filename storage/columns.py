@@ -1,6 +1,6 @@
-"""What the tables are made of: columns by their kinds, and the schema that holds them.
+"""The kinds of columns that tables are made of, and the schema object.
 
-The columns of what is searched derive from `pacs.attributes.TABLE`.
+Columns of searchable attributes are generated from `pacs.attributes.TABLE`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 def micros(at: datetime) -> int:
-    """Microseconds since 1970 (UTC): how every time is kept, the same in both databases."""
+    """Microseconds since 1970 (UTC), the representation of every time in both databases."""
     return (at - EPOCH) // _MICROSECOND
 
 
@@ -36,7 +36,7 @@ def moment(value: int) -> datetime:
 
 
 class Instant(TypeDecorator[datetime]):
-    """An aware datetime, kept as `micros`."""
+    """An aware datetime, stored as `micros`."""
 
     impl = BigInteger
     cache_ok = True
@@ -58,10 +58,10 @@ metadata = MetaData(
 )
 
 BLANK = literal_column("''", Text)
-"""Part of an index's expression, so never a parameter."""
+"""A literal, as an index's expression must not contain parameters."""
 
 Serial = BigInteger().with_variant(Integer, "sqlite")
-"""SQLite counts rows up by itself only when the key is called INTEGER."""
+"""SQLite autoincrements a primary key only when its type is INTEGER."""
 
 
 Key = Text().with_variant(Text(collation="C"), "postgresql")

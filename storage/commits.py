@@ -1,11 +1,11 @@
-"""Group commit: many threads wait, one of them commits for all.
+"""Group commit: of many waiting threads, one commits for all.
 
-Making a transaction durable costs a wait for the disk, whatever is in it. So the first that comes
-takes all entries that wait and commits them together, while those that come meanwhile gather behind
-it. A lone entry neither waits for company nor is handed to another thread.
-`submit` returns when the entry's transaction is durable (law 1); `defer` is for what nobody waits
-for: it goes with the next transaction, at the latest with one of its own, and comes again as long as
-the database is away or its disk full. When many wait, some of these are lost, which the log tells.
+Making a transaction durable costs a wait for the disk, however little is in it. So the first thread
+takes all waiting entries and commits them together, while later ones queue behind it. A lone entry
+neither waits for others nor changes threads.
+`submit` returns when the entry's transaction is durable (law 1). `defer` is for entries without a waiting
+caller: they join the next transaction, or soon get one of their own, and are retried while the database is
+unavailable or its disk full. When too many accumulate, some are dropped, which is logged.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ E = TypeVar("E")
 R = TypeVar("R")
 
 Enter = Callable[[Transaction, Sequence[E]], Sequence[R]]
-"""Puts entries into a transaction. `BeginAgain` undoes it, and fails those it names. Entries of a
-transaction whose commit's answer was lost come again: they must not count twice."""
+"""Writes entries in a transaction. `BeginAgain` rolls it back and fails the entries it names. Must be
+idempotent: entries are written again when the answer to a commit was lost."""
 
-GATHERING = 0.05  # seconds in which deferred entries come together
-FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0  # seconds between attempts at a database that is away
+GATHERING = 0.05  # seconds for which deferred entries are gathered
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0  # seconds between attempts at an unavailable database
 
 
 @dataclass(frozen=True, slots=True)
 class CommitLimits:
-    """`patience`: seconds that an entry waits for a database that is away."""
+    """`patience`: seconds that an entry waits for an unavailable database."""
 
     patience: float = 20.0
     batch: int = 64
@@ -47,7 +47,7 @@ class CommitLimits:
 
 
 class _Waiting(Generic[E, R]):
-    """An entry, and what became of it once it is `done`: written and read by who leads."""
+    """An entry and, once `done`, its outcome, which the leading thread writes."""
 
     __slots__ = ("_error", "_result", "deadline", "deferred", "done", "entry")
 
@@ -79,7 +79,7 @@ class Committer(Generic[E, R]):
         self._enter = enter
         self._limits = limits or CommitLimits()
         self._queue: queue.Queue[_Waiting[E, R]] = queue.Queue(self._limits.waiting)
-        self._leading = threading.Lock()  # what its holder takes from the queue, it answers
+        self._leading = threading.Lock()  # its holder completes every entry that it takes from the queue
         self._deferred = threading.Event()
         self._behind: threading.Thread | None = None
         self._away = False
@@ -87,7 +87,7 @@ class Committer(Generic[E, R]):
         self._closed = False
 
     def submit(self, entry: E) -> R:
-        """`DatabaseUnavailable` when the database stays away, `StorageFull` when its disk is full."""
+        """`DatabaseUnavailable` when the database stays unavailable, `StorageFull` when its disk is full."""
         waiting = self._put(entry)
         with self._leading:
             while not waiting.done:
@@ -97,9 +97,9 @@ class Committer(Generic[E, R]):
         return waiting.result()
 
     def defer(self, entry: E) -> None:
-        """Committed soon, with what others submit or by itself; a clean end waits for it, a crash may not.
+        """Commit soon, with other entries or alone. A clean shutdown waits for it; a crash may lose it.
 
-        `DatabaseUnavailable` when too much waits already.
+        `DatabaseUnavailable` when too many entries wait already.
         """
         self._put(entry, deferred=True)
         if self._behind is None:
@@ -114,7 +114,7 @@ class Committer(Generic[E, R]):
             self._deferred.wait()
             time.sleep(LONGEST_PAUSE if self._away else GATHERING)
             self._deferred.clear()
-            for _ in range(0, self._queue.qsize(), self._limits.batch):  # what comes meanwhile gathers anew
+            for _ in range(0, self._queue.qsize(), self._limits.batch):  # later entries are gathered anew
                 with self._leading:
                     self._lead(self._take())
 
@@ -130,7 +130,7 @@ class Committer(Generic[E, R]):
         return waiting
 
     def close(self) -> None:
-        """Commit what waits. Entries that come after are refused."""
+        """Commit the waiting entries. Later ones are refused."""
         self._closing = True
         with self._leading:
             while batch := self._take():
@@ -148,7 +148,7 @@ class Committer(Generic[E, R]):
     def _lead(self, batch: list[_Waiting[E, R]]) -> None:
         try:
             self._commit(batch)
-        finally:  # whatever ends this thread, nobody waits for it for ever
+        finally:  # whatever ends this thread, no other must wait for it for ever
             _fail([waiting for waiting in batch if not waiting.done], DatabaseUnavailable())
 
     def _commit(self, batch: list[_Waiting[E, R]]) -> None:
@@ -172,13 +172,13 @@ class Committer(Generic[E, R]):
             except Exception as error:
                 if len(batch) == 1:
                     _fail(batch, error)
-                else:  # one of them is at fault; the others must not suffer from it
+                else:  # one entry is at fault: commit the others without it
                     for waiting in batch:
                         self._commit([waiting])
                 return
 
     def _give_up(self, batch: list[_Waiting[E, R]], error: Unavailable) -> None:
-        """Who waits is told. Of what is deferred half a queue may come again; the rest is lost."""
+        """Fail the waiting entries. Deferred ones are requeued up to half the queue; the rest is lost."""
         self._away = True
         for waiting in batch:
             if waiting.deferred and not self._closing and self._queue.qsize() < self._limits.waiting // 2:
@@ -206,5 +206,5 @@ def _failed(waiting: _Waiting[E, R], again: BeginAgain) -> bool:
 def _fail(batch: list[_Waiting[E, R]], error: BaseException) -> None:
     for waiting in batch:
         waiting.fail(error)
-        if waiting.deferred:  # nobody will ask
+        if waiting.deferred:  # no caller will report it
             log.error("a deferred entry is lost", reason=type(error).__name__)

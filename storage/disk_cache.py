@@ -1,11 +1,11 @@
-"""Files that can be made again at any time: a folder with a limit, shared by all processes of a node.
+"""A cache of files that can be made again: a folder with a size limit, shared by the processes of a node.
 
-A file carries a checksum and is written under another name first, so that one which a crash or a
-bad disk left behind is no answer but a miss. Nothing is flushed. How much there is stands in
-`storage.tally`; making room for what comes, the least lately used first, counts anew.
+A file carries a checksum and is written under a temporary name first, so that a file damaged by a crash
+or a bad disk is a miss. Nothing is synced. The total is kept in `storage.tally`; evicting the least
+recently used files recounts it.
 
-A file's name begins with the address of the object that it was made of, so that `storage.upkeep.tidying`
-finds those whose object is gone.
+A file's name begins with the address of the object that it was made from, so that
+`storage.upkeep.tidying` can remove those whose object was deleted.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ from pacs.ports import CacheFigures
 from storage.tally import ALL, Tally
 
 SHARDS = 256
-"""Folders over which an organisation's files are spread, so that none of them is long."""
+"""Folders over which an organisation's files are spread, to keep each of them short."""
 _HEAD = struct.Struct("<4sI")
 _MAGIC = b"pcF1"
 _ROOM = 0.1
-"""Share of the limit that is made free when it is reached, so that looking through all is rare."""
+"""Share of the limit that is freed when it is reached, so that a full listing is rare."""
 _TOUCH_AFTER = 60.0
-"""Seconds after which a file that is used again is marked as used."""
+"""Seconds after which using a file again updates its time of use."""
 
 
 class CachedFile(NamedTuple):
-    """`made` and `used` in seconds since 1970. `address`: that of the object it was made of."""
+    """`made` and `used`: seconds since 1970. `address`: of the object that it was made from."""
 
     path: str
     address: str
@@ -48,7 +48,7 @@ class CachedFile(NamedTuple):
 
 
 class DiskCache:
-    """`limit`: bytes of all files together; it holds at every moment."""
+    """`limit`: bytes of all files together, never exceeded."""
 
     def __init__(self, folder: Path, limit: int) -> None:
         self._folder = folder
@@ -80,7 +80,7 @@ class DiskCache:
         return data[_HEAD.size :]
 
     def put(self, organization: int, address: str, key: str, data: bytes) -> None:
-        """A disk that is full, or fails, keeps nothing: that is all."""
+        """Does nothing when the disk is full or fails."""
         size = _HEAD.size + len(data)
         if size > self._limit // 2:
             return
@@ -109,13 +109,13 @@ class DiskCache:
             raise
 
     def forget(self, organization: int, address: str) -> None:
-        """All that was made of that object."""
+        """Remove all files made from this object."""
         for each in _files(self._shard(organization, address)):
             if each.address == address:
                 self.remove(organization, each.path)
 
     def remove(self, organization: int, path: str) -> None:
-        """One file, if it is still there."""
+        """Remove one file; ignored if it is gone."""
         with suppress(OSError), self._tally.held():
             size = os.stat(path).st_size
             os.unlink(path)
@@ -147,7 +147,7 @@ class DiskCache:
         return self._shard(organization, address) / f"{quote(address, safe='')},{_digest(key)}"
 
     def _claim(self, organization: int, size: int) -> bool:
-        """Whether there is room for so much, which is the caller's then."""
+        """Reserves `size` bytes, making room if needed; whether that succeeded."""
         with self._tally.held():
             room = self._limit - self._tally.of(ALL).bytes
             if room < size:
@@ -159,7 +159,7 @@ class DiskCache:
             return True
 
     def _make_room(self, most: int) -> None:
-        """Remove what was not used for the longest time until there are `most` bytes."""
+        """Remove the least recently used files until at most `most` bytes are left."""
         found = self._count_anew()
         entries = [(each.used, organization, each) for organization, files in found.items() for each in files]
         heapq.heapify(entries)
@@ -170,7 +170,7 @@ class DiskCache:
             self._tally.add(organization, -1, -each.size)
 
     def _count_anew(self) -> dict[int, list[CachedFile]]:
-        """While the tally is held."""
+        """Call while holding the tally."""
         found = defaultdict[int, list[CachedFile]](list)
         for number in range(SHARDS):
             for organization, files in self.shard(number):

@@ -1,4 +1,4 @@
-"""The registry of application entities."""
+"""The registry of application entities, cached for a moment in each process."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from storage.feeds import transaction
 from storage.tables import application_entities as entities
 
 CACHE_SECONDS = 1.0
-"""A registration takes effect within this time in every process; associations come faster."""
+"""Seconds for which an entity is cached: a registration takes effect everywhere within this time."""
 _CACHED_TITLES = 1000
 
 
@@ -35,7 +35,7 @@ class SqlApplicationEntities:
             return entity
         with self._database.read() as connection:
             row = connection.execute(select(entities).where(entities.c.title == title)).mappings().first()
-        if len(self._cache) >= _CACHED_TITLES:  # titles are the peers' words: keep no more than that
+        if len(self._cache) >= _CACHED_TITLES:  # peers choose the titles, so the number is bounded
             self._cache = {}
         found = None if row is None else _entity(dict(row))
         self._cache[title] = (now + CACHE_SECONDS, found)
@@ -67,7 +67,7 @@ class SqlApplicationEntities:
         self._cache = {}
 
     def remove(self, actor: Actor, title: str) -> bool:
-        """False: there was none. Audited where it belonged, whichever organisation `actor` names."""
+        """False when there is none. Audited in the entity's organisation, whichever `actor` has."""
         gone = delete(entities).where(entities.c.title == title).returning(entities.c.org_id)
         with transaction(self._database) as under_way:
             organization = under_way.connection.execute(gone).scalar()

@@ -1,4 +1,4 @@
-"""What a database's refusal means to a sender: gone, or full. Both tell it to try again later."""
+"""Database errors as the archive's: unavailable, or full; after both a sender should try again later."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _DISK_FULL = "53100"  # PostgreSQL Appendix A, class 53
 
 
 def unavailable(error: DBAPIError) -> Unavailable | None:
-    """None: the statement is at fault, and repeating it would not help."""
+    """None when the statement itself is at fault, so that repeating it would not help."""
     if getattr(error.orig, "sqlstate", None) == _DISK_FULL:
         return StorageFull()
     code = getattr(error.orig, "sqlite_errorcode", 0) or 0
-    if code & 0xFF == sqlite3.SQLITE_FULL or code == sqlite3.SQLITE_IOERR_SHMSIZE:  # who opens it needs room
+    if code & 0xFF == sqlite3.SQLITE_FULL or code == sqlite3.SQLITE_IOERR_SHMSIZE:  # opening needs space
         return StorageFull()
     if code & 0xFF in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
-        return DatabaseUnavailable("The database's file is damaged, or no database.")
+        return DatabaseUnavailable("The database file is damaged or not a database; restore a backup.")
     if error.connection_invalidated or isinstance(error, OperationalError | InterfaceError):
         return DatabaseUnavailable()
     return None
@@ -29,7 +29,7 @@ def unavailable(error: DBAPIError) -> Unavailable | None:
 
 @contextmanager
 def database_faults() -> Iterator[None]:
-    """SQLAlchemy's words for a database that is gone or full become this archive's."""
+    """Translates SQLAlchemy's errors for an unavailable or full database."""
     try:
         yield
     except TimeoutError as error:

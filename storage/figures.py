@@ -1,4 +1,4 @@
-"""Numbers about the archive as a whole, for those who run it."""
+"""Figures about the whole archive, for its operators."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from storage.tables import blobs, jobs
 
 
 def answers(database: Database) -> None:
-    """`DatabaseUnavailable` when it does not."""
+    """Raises `DatabaseUnavailable` unless the database answers."""
     with database.read() as connection:
         connection.execute(select(1))
 
@@ -21,6 +21,6 @@ def jobs_by_state(database: Database) -> dict[str, float]:
 
 
 def stored_bytes(database: Database) -> float:
-    """Looks at every blob's row."""
+    """Reads every blob's row, so cache it."""
     with database.read() as connection:
         return float(connection.execute(select(func.coalesce(func.sum(blobs.c.size), 0))).scalar_one())

@@ -1,4 +1,4 @@
-"""Rows that a transaction holds: locked or its own, so that what they say is true until it commits."""
+"""Rows that a transaction has locked or inserted, so that their values stay true until it commits."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ UNIQUE = {
     Level.STUDY: ("org_id", "study_instance_uid"),
     Level.SERIES: ("study_pk", "series_instance_uid"),
 }
-"""What a row is found by."""
+"""The columns that find a row."""
 
 _UPDATE = {table: update(table).where(table.c.pk == bindparam("held")) for table in TABLES.values()}
 _LOCK = {
@@ -39,7 +39,7 @@ _REMOVE_ITEMS = delete(sequence_values).where(
 
 
 class Held:
-    """One held row. What is assigned to it is written by `flush`."""
+    """One held row. `flush` writes the assigned values."""
 
     __slots__ = ("_changed", "_row", "_table", "level", "pk")
 
@@ -62,7 +62,7 @@ class Held:
         return bool(self._changed)
 
     def fill(self, connection: Connection, values: Values) -> None:
-        """Give it what it does not know yet. What is there stays: the first instance has said it."""
+        """Fill in missing attributes. Present ones stay: the first instance decides."""
         fresh = unknown(self.level, self._row, values)
         if not fresh:
             return
@@ -77,7 +77,7 @@ class Held:
             self._changed = {}
 
     def remove(self, connection: Connection) -> None:
-        """With what is kept of its sequences; nothing may lie below it any more."""
+        """Delete the row and its sequence items; it must have no children."""
         run(connection, _REMOVE_ITEMS, [_owner(self.level, self.pk)])
         run(connection, _REMOVE[self._table], [{"held": self.pk}])
 
@@ -92,7 +92,7 @@ def insert_items(connection: Connection, items: Iterator[Row]) -> None:
 
 
 def hold(connection: Connection, level: Level, unique: Row) -> Held | None:
-    """Lock the row that `unique` finds; None when there is none."""
+    """Lock the row found by `unique`; None when there is none."""
     found = first(connection, _LOCK[level], unique)
     return None if found is None else Held(level, found)
 
@@ -105,9 +105,9 @@ def _insert(level: Level, dialect: str) -> Any:
 
 
 def hold_or_insert(connection: Connection, level: Level, row: Row, values: Values) -> tuple[Held, bool]:
-    """The row, and whether it is new. `row` holds the columns that `values` does not give.
+    """The row, and whether it is new. `row`: columns besides those of `values`.
 
-    Of transactions that come with the same new row at once, one makes it and the others wait.
+    Of concurrent transactions with the same new row, one inserts it and the others wait.
     """
     unique = {name: row[name] for name in UNIQUE[level]}
     if held := hold(connection, level, unique):
@@ -117,7 +117,7 @@ def hold_or_insert(connection: Connection, level: Level, row: Row, values: Value
     if pk is None:
         held = hold(connection, level, unique)
         if held is None:
-            raise BeginAgain  # made by another, and gone again
+            raise BeginAgain  # inserted by another transaction and deleted again
         return held, False
     insert_items(connection, item_rows(row["org_id"], level, pk, values))
     return Held(level, {**whole, "pk": pk}), True

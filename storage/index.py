@@ -1,7 +1,7 @@
-"""The index: entries of many threads share transactions, questions go to the search.
+"""The index as the archive sees it: entries of many threads share transactions, queries go to the search.
 
-What is prepared of an image goes into transactions of its own behind those that senders wait for: many
-images share one, and it holds no row that an entry waits for.
+Prepared data of images is written in separate transactions after those that senders wait for: many
+images share one, and it locks no row that an entry needs.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from storage.prepared import keep
 from storage.references import Missing
 
 Entries = Committer["Received | AuditRecord", "Stored | None"]
-"""What writes for the senders and for the audit trail of one process."""
+"""The committer of entries and audit records of one process."""
 Behind = Committer[Prepared, None]
-"""What writes behind them."""
+"""The committer of prepared data."""
 
 
 def open_entries(
@@ -33,7 +33,7 @@ def open_entries(
     limits: CommitLimits | None = None,
     quiet_period: timedelta = QUIET_PERIOD,
 ) -> Entries:
-    """`missing`: that of the blobs which the entries refer to."""
+    """`missing`: of the blob store that the entries refer to."""
 
     def enter(transaction: Transaction, batch: Sequence[Received | AuditRecord]) -> list[Stored | None]:
         received = [entry for entry in batch if isinstance(entry, Received)]

@@ -1,7 +1,7 @@
-"""Blobs that are kept for another reason than being a version of an instance.
+"""Blobs that are kept for another reason than being a version of an instance (deletions, uploads).
 
-A row counts as one reference, so the sweep spares what it names. Moving a reference from a version
-to such a row, as deleting does, leaves the blob's own row alone.
+A row counts as one reference, so the sweep spares its blob. Moving a reference from a version to such
+a row, as deleting does, does not touch the blob's own row.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from storage.feeds import Transaction
 from storage.references import Missing, References, give_up
 from storage.tables import blobs, kept_blobs
 
-_BATCH = 500  # rows that one transaction gives up
+_BATCH = 500  # rows released by one transaction
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """`name` is what a peer called it: shown, never a path."""
+    """`name`: the sender's, for display, never a path."""
 
     blob: Blob
     name: str = ""
@@ -33,7 +33,7 @@ class Kept:
 def keep(
     under_way: Transaction, owner: str, organization: int, files: Sequence[Kept], missing: Missing
 ) -> None:
-    """`BlobVanishing` when the sweep is just removing one of them: publish it again."""
+    """`BlobVanishing` when the sweep is removing one of them: publish it again."""
     references = References(missing)
     for each in files:
         references.add(each.blob)
@@ -54,7 +54,7 @@ def kept(connection: Connection, organization: int, owner: str) -> list[Kept]:
 
 
 def release(connection: Connection, organization: int, owner: str) -> bool:
-    """Give up a batch of them; whether there are more."""
+    """Release a batch of the owner's blobs; whether there are more."""
     mine = kept_blobs.c.owner == owner, kept_blobs.c.org_id == organization
     batch = select(kept_blobs.c.position, kept_blobs.c.blob).where(*mine)
     found = connection.execute(batch.order_by(kept_blobs.c.position).limit(_BATCH)).all()

@@ -1,4 +1,4 @@
-"""Organisations: whose everything is. `default` is there from the first migration on."""
+"""Organisations, which own all data. The first migration creates `default`."""
 
 from __future__ import annotations
 

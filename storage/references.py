@@ -1,7 +1,7 @@
-"""How many versions refer to each blob; what none refers to waits for the sweep.
+"""Reference counts of blobs; an unreferenced blob waits for the sweep.
 
-The first reference to a blob looks whether it still lies there, after the row was claimed: between
-publication and claim the sweep may have taken the same bytes for an old orphan (`storage.upkeep.sweep`).
+The first reference to a blob checks that it still exists, after its row was claimed: between publication
+and claim the sweep may have removed the same bytes as an old orphan (`storage.upkeep.sweep`).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Missing = Callable[[Iterable[Blob]], list[Blob]]
 
 @cache
 def _refer(dialect: str) -> Any:
-    """Nothing comes back for a blob that the sweep is just removing."""
+    """Returns no row for a blob that the sweep is removing."""
     new = INSERT[dialect](blobs)
     return new.on_conflict_do_update(
         index_elements=["address"],
@@ -41,7 +41,7 @@ def _spare(dialect: str) -> Any:
 
 
 def give_up(connection: Connection, address: str, count: int) -> None:
-    """So many references go; after the last one the blob waits for the sweep."""
+    """Remove `count` references; after the last one the blob waits for the sweep."""
     left = blobs.c.refcount - count
     since = case((left == 0, clock.now(connection.dialect.name)), else_=None)
     given_up = update(blobs).where(blobs.c.address == address)
@@ -49,7 +49,7 @@ def give_up(connection: Connection, address: str, count: int) -> None:
 
 
 class References:
-    """What one transaction adds and gives up."""
+    """The references that one transaction adds and removes."""
 
     def __init__(self, missing: Missing) -> None:
         self._missing = missing
@@ -62,18 +62,18 @@ class References:
         self._added[blob.address] = (blob.size, count + 1)
 
     def spare(self, blob: Blob) -> None:
-        """Published, but nothing will refer to it."""
+        """A published blob that nothing will refer to."""
         self._spare[blob.address] = blob.size
 
     def give_up(self, blob: Blob) -> None:
         self._given_up[blob.address] += 1
 
     def gone(self, blob: Blob) -> bool:
-        """Whether a blob that is referred to does not lie there, or not whole."""
+        """Whether a referenced blob is missing or incomplete."""
         return bool(self._missing([blob]))
 
     def write(self, connection: Connection) -> set[str]:
-        """The addresses that the sweep is removing, or has removed: they cannot be referred to."""
+        """Returns the addresses that cannot be referenced as the sweep is removing or has removed them."""
         dialect = connection.dialect.name
         vanishing = set()
         first: list[Blob] = []

@@ -1,4 +1,4 @@
-"""Where instances lie, found by their UIDs: the way of every retrieval over HTTP."""
+"""Looking up stored instances by UID, for every retrieval over HTTP."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ COLUMNS = (
     blobs.c.size,
     versions.c.dataset_offset,
 )
-"""Of a `StoredInstance` without its frames."""
+"""The columns of a `StoredInstance` without its frames."""
 
 _SERIES = series.c.series_instance_uid == bindparam("series")
 _INSTANCE = instances.c.sop_instance_uid == bindparam("sop")
@@ -79,7 +79,7 @@ _WITH_FRAMES = CurrentVersions((*COLUMNS, versions.c.frames))
 def retrieve(
     database: Database, organization: int, study: str, series: str | None, sop: str | None
 ) -> Iterator[StoredInstance]:
-    """The current versions in that study, or in a series of it, or the one; none when there is none."""
+    """The current versions in a study, in one of its series, or of one instance."""
     with database.glance() if sop else database.read() as connection:
         found = _WITH_FRAMES.rows(connection, organization, study, series, sop)
     for row in found:
@@ -87,7 +87,7 @@ def retrieve(
 
 
 def instance(row: Sequence[Any]) -> StoredInstance:
-    """From `COLUMNS`, and the frames where they were asked for."""
+    """From a row of `COLUMNS`, optionally followed by the frames."""
     study, series, sop, sop_class, syntax, address, size, offset, *frames = row
     return StoredInstance(
         Identity(sop_class, sop, series, study), syntax, Blob(address, size), offset, *frames

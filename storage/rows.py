@@ -1,4 +1,4 @@
-"""From the values of a data set to rows: each attribute as sent, and its key for matching."""
+"""From the values of a data set to rows: each attribute as sent, and its match key."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pacs.model import Values
 Row = dict[str, Any]
 
 _BIGGEST = (1 << 63) - 1
-"""A number outside what a database's integer holds gets no key; its text is kept all the same."""
+"""A number outside of the database's integer range gets no key; its text is stored."""
 _ITEM_TEXT = 256  # characters of a sequence item's value; a code's are at most 64 (PS3.5 §6.2)
 
 
@@ -67,7 +67,7 @@ def matching_key(attribute: Attribute, text: str) -> str | int | None:
 
 
 def unknown(level: Level, row: Mapping[str, Any], values: Values) -> Values:
-    """What `values` know of this level that `row` does not."""
+    """The attributes of this level that are in `values` but not in `row`."""
     known = _LEVELS[level]
     return {
         attribute.keyword: values[attribute.keyword]
@@ -105,10 +105,10 @@ def _item_text(item: Mapping[str, Any], keyword: str) -> str:
 
 
 def patient_identity(values: Values, study_instance_uid: str) -> str:
-    """What makes two patients one: Patient ID and its issuer, as sent but for padding.
+    """The identity of a patient: Patient ID and its issuer, as sent except for padding.
 
-    Without a Patient ID every study has a patient of its own: nothing says that two unnamed
-    people are the same. A digest, as what was sent may be longer than an index takes.
+    Without a Patient ID every study has a patient of its own, as nothing shows that two unnamed
+    patients are the same. A digest, as the values may be longer than an index allows.
     """
     patient_id = values.get("PatientID", "")
     issuer = values.get("IssuerOfPatientID", "") if patient_id else ""

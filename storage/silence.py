@@ -1,8 +1,8 @@
-"""A PostgreSQL that says nothing more is not waited for: the kernel of one that froze still answers TCP.
+"""Timeouts for a PostgreSQL server that has frozen, whose kernel still answers TCP keepalives.
 
-No timeout of the server's own ends that. So each wait of a connection has an end here, longer than what
-the server itself bounds. A connection whose answer did not come is closed, since nobody knows what was
-done; SQLAlchemy then makes all others anew.
+The server's own timeouts cannot end that, so each wait of a connection is bounded here, by longer than
+the server's bounds. A connection whose answer did not arrive is closed, since its outcome is unknown;
+SQLAlchemy then replaces all others.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from psycopg.abc import PQGen
 from sqlalchemy import Engine, event
 
 SILENCE = 30.0
-"""Seconds that a statement may take: search gives up after 10, and who waits for a row after 15."""
+"""Seconds that a statement may take: the server ends a search after 10, a wait for a row after 15."""
 PING = 5.0
-"""Seconds in which a connection that was idle must show that it lives."""
+"""Seconds within which an idle connection must answer a ping."""
 
 R = TypeVar("R")
 
@@ -30,13 +30,13 @@ class Impatient(psycopg.Connection[Any]):
         try:
             return super().wait(gen, interval, self.patience if timeout is None else timeout)
         except psycopg.OperationalError as error:
-            if timeout is None and error.sqlstate is None:  # which is no word of the server's
+            if timeout is None and error.sqlstate is None:  # not an error of the server
                 self.close()
             raise
 
 
 def bound_silence(engine: Engine, patience: float | None) -> None:
-    """Before the engine's first connection."""
+    """Call before the engine's first connection."""
     ping = engine.dialect.do_ping
 
     def connect(_: Any, __: Any, arguments: Any, options: Any) -> Impatient:

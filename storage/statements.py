@@ -1,6 +1,6 @@
-"""Statements on the way that every image takes: compiled once, then handed to the driver as they are.
+"""Precompiled statements for the hot path of ingest and retrieval, executed directly by the driver.
 
-SQLAlchemy's own execution costs more than SQLite's work on one row, and an image takes fifteen.
+SQLAlchemy's execution costs more than SQLite's work on one row, and an image takes fifteen statements.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _Converters = tuple[tuple[Any, Callable[[Any], Any]], ...]
 class _Compiled:
     text: str
     order: tuple[str, ...] | None
-    """The parameters' names where the driver takes them by position."""
+    """The parameters' names in order, for a driver with positional parameters."""
     constants: Row
     bind: _Converters
     """By name of a parameter."""
@@ -65,7 +65,7 @@ def _compiled(statement: Any, dialect: Dialect, given: tuple[str, ...]) -> _Comp
 
 
 def rows(connection: Connection, statement: Executable, parameters: Row) -> list[Sequence[Any]]:
-    """What comes back; `DBAPIError` as SQLAlchemy raises it."""
+    """The resulting rows; raises `DBAPIError` as SQLAlchemy does."""
     compiled = _compiled(statement, connection.dialect, tuple(parameters))
     cursor = connection.connection.cursor()
     try:
@@ -78,20 +78,20 @@ def rows(connection: Connection, statement: Executable, parameters: Row) -> list
 
 
 def first(connection: Connection, statement: Executable, parameters: Row) -> dict[str, Any] | None:
-    """The first row that comes back, by the names of its columns."""
+    """The first resulting row by column name, or None."""
     names = _compiled(statement, connection.dialect, tuple(parameters)).names
     found = rows(connection, statement, parameters)
     return dict(zip(names, found[0], strict=True)) if found else None
 
 
 def scalar(connection: Connection, statement: Executable, parameters: Row) -> Any:
-    """The first column of the first row; None when none comes back."""
+    """The first column of the first resulting row, or None."""
     found = rows(connection, statement, parameters)
     return found[0][0] if found else None
 
 
 def run(connection: Connection, statement: Executable, many: Sequence[Row]) -> None:
-    """Once for each of `many`, which all have the same names in the same order."""
+    """Execute once for each of `many`, which must have the same keys in the same order."""
     compiled = _compiled(statement, connection.dialect, tuple(many[0]))
     cursor = connection.connection.cursor()
     try:

@@ -1,11 +1,11 @@
-"""The tables. The columns of what is searched derive from `pacs.attributes.TABLE`.
+"""The tables. Columns of searchable attributes are generated from `pacs.attributes.TABLE`.
 
-Every row belongs to an organisation (`org_id`). The exceptions are `blobs`: bytes are shared by
-content between organisations, and what refers to them, a row of `versions` or `kept_blobs`, carries
-`org_id`; and `sign_in_attempts`, made before anybody knows whose they are.
+Every row belongs to an organisation (`org_id`), with two exceptions: `blobs`, whose bytes organisations
+share by content (the referring rows of `versions` and `kept_blobs` have an `org_id`), and
+`sign_in_attempts`, made before the user is known.
 
-Whoever changes what lies in a study holds its row; rows are locked in the order patient, study,
-blob, job, organisation's head, and within a table in the order of their keys.
+A transaction that changes anything below a study locks the study's row. Rows are locked in the order
+patient, study, blob, job, organisation's head, and within a table in the order of their keys.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ studies = Table(
     Index(None, "org_id", "study_id"),
     Index(None, "org_id", "last_received_at"),
 )
-# A page of answers is read from one of these; a missing value sorts like the empty one.
+# Pages of answers are read along one of these; a missing value sorts like an empty one.
 Index(
     "ix_studies_newest_first",
     studies.c.org_id,
@@ -118,7 +118,7 @@ blobs = Table(
     Column("address", Text, primary_key=True),
     Column("size", BigInteger, nullable=False),
     Column("refcount", Integer, nullable=False),  # rows of versions and kept_blobs that name it
-    Column("state", Text, nullable=False),  # live, or deleting: the sweep has it
+    Column("state", Text, nullable=False),  # live, or deleting: claimed by the sweep
     instant("unreferenced_since", nullable=True),
 )
 Index(
@@ -147,7 +147,7 @@ versions = Table(
     Index(None, "blob"),
 )
 
-# Beside the row of versions rather than in it: searches and retrievals walk those.
+# Apart from the rows of versions, to keep those small for searches and retrievals.
 prepared_metadata = Table(
     "prepared_metadata",
     metadata,
@@ -160,7 +160,7 @@ prepared_metadata = Table(
     ForeignKeyConstraint(["instance_pk", "n"], ["versions.instance_pk", "versions.n"], ondelete="CASCADE"),
 )
 
-# What refers to a blob that is no version of an instance: by what and why, see `storage.keeping`.
+# References to blobs that are not versions of an instance: see `storage.kept`.
 kept_blobs = Table(
     "kept_blobs",
     metadata,
@@ -175,7 +175,7 @@ kept_blobs = Table(
 
 OF_PATIENT = ("patient_id", "patient_name")
 OF_STUDY = ("study_date", "study_description", "accession_number", "modalities_in_study")
-"""What a deletion is called by, of the patient and of the study."""
+"""The attributes by which a deletion is listed, of the patient and of the study."""
 
 deletions = Table(
     "deletions",
@@ -189,10 +189,10 @@ deletions = Table(
     words("actor_name"),
     instant("deleted_at"),
     instant("purge_at"),
-    words("priority", nullable=True),  # of the study, when all of it went
+    words("priority", nullable=True),  # of the study, when it was deleted as a whole
     words("clinical_notes", nullable=True),
     words("restored_by", nullable=True),  # id of a task
-    *(words(name, nullable=True) for name in OF_PATIENT + OF_STUDY),  # until the bytes are given up
+    *(words(name, nullable=True) for name in OF_PATIENT + OF_STUDY),  # until the bytes are purged
     Index(None, "org_id", "deleted_at"),
 )
 
@@ -253,7 +253,7 @@ sessions = Table(
     Index(None, "user_pk"),
 )
 
-# Of addresses of nobody too: they belong to no organisation.
+# Also for addresses without an account, so they belong to no organisation.
 sign_in_attempts = Table(
     "sign_in_attempts",
     metadata,
@@ -295,7 +295,7 @@ Index(
     postgresql_where=jobs.c.state == "waiting",
 )
 
-# Work that somebody follows: unlike a job, a finished task stays to be seen.
+# Work that a user follows: unlike a job, a finished task stays visible.
 tasks = Table(
     "tasks",
     metadata,
@@ -351,7 +351,7 @@ audit = Table(
     Index(None, "org_id", "at"),
 )
 
-# The last numbers given: locked last in a transaction, so that numbers follow commits.
+# The last numbers assigned; locked last in a transaction, so that numbers are in the order of commits.
 org_heads = Table(
     "org_heads",
     metadata,

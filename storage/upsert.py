@@ -1,4 +1,4 @@
-"""`INSERT … ON CONFLICT`, which SQLAlchemy spells once for each database."""
+"""`INSERT … ON CONFLICT`, which SQLAlchemy has separately for each database."""
 
 from __future__ import annotations
 
@@ -7,4 +7,4 @@ from typing import Any
 from sqlalchemy.dialects import postgresql, sqlite
 
 INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
-"""By the name of the dialect: an insert that has `on_conflict_do_nothing` and `…_do_update`."""
+"""By dialect name: an insert with `on_conflict_do_nothing` and `on_conflict_do_update`."""

@@ -24,4 +24,4 @@ def open_blobs(
         return LocalBlobs(Path(unquote(place.path)), limits)
     if place.scheme == "s3" and place.netloc:
         return S3Blobs(url, data / "spool", s3 or S3Access(), limits)
-    raise ValueError(f"not a place for blobs: {place.scheme}://{place.netloc}")
+    raise ValueError(f"blobs are kept at s3:// or file:///, not at {place.scheme}://{place.netloc}")

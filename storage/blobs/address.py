@@ -1,6 +1,6 @@
-"""A blob is called by what it is: `blake3:` and the 64 hex digits of its bytes' BLAKE3 hash.
+"""A blob's address is derived from its content: `blake3:` and the 64 hex digits of its BLAKE3 hash.
 
-The address alone makes the path, so nothing that a peer sent ever names one (law 4).
+The path follows from the address alone, so a peer's strings never name a path (law 4).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from blake3 import blake3
 
 SCHEME: Final = "blake3:"
 ROOT: Final = "blobs/blake3"
-"""Where blobs lie below the root of a store, as `ROOT/ab/rest of the digest`."""
+"""The folder of blobs below the root of a store: `ROOT/ab/rest of the digest`."""
 
 FAN_OUT: Final = 2
 """Hex digits per folder name: 256 folders, so ten million blobs are 39,000 names in each."""
@@ -25,7 +25,7 @@ def address_of(hasher: blake3) -> str:
 
 
 def digest(address: str) -> str:
-    """The hex digits of an address. `ValueError` when it is none."""
+    """The hex digits of an address. `ValueError` for anything else."""
     scheme, hexadecimal = address[: len(SCHEME)], address[len(SCHEME) :]
     if scheme != SCHEME or not _DIGEST.fullmatch(hexadecimal):
         raise ValueError(f"not a blob address: {address!r}")
@@ -33,13 +33,13 @@ def digest(address: str) -> str:
 
 
 def key(address: str) -> str:
-    """Where a blob lies below the root of its store. Keys sort as addresses do."""
+    """A blob's path below the root of its store. Keys sort in the order of their addresses."""
     hexadecimal = digest(address)
     return f"{ROOT}/{hexadecimal[:FAN_OUT]}/{hexadecimal[FAN_OUT:]}"
 
 
 def address_at(folder: str, name: str) -> str | None:
-    """The address that lies at `folder/name` below `ROOT`; None for a stray file."""
+    """The address of the file `folder/name` below `ROOT`; None for a stray file."""
     hexadecimal = folder + name
     if len(folder) == FAN_OUT and _DIGEST.fullmatch(hexadecimal):
         return SCHEME + hexadecimal

@@ -1,4 +1,4 @@
-"""What a disk promises, and what its refusal means to a sender: full, or not available now."""
+"""Durability of files, and disk errors as the archive's: full, or unavailable."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ sync_data = getattr(os, "fdatasync", os.fsync)
 
 
 def begin_writing(descriptor: int, offset: int, length: int) -> None:
-    """Let the disk begin with bytes just written, without waiting: `sync_data` then finds them done.
+    """Start writing recent bytes to disk without waiting, so that `sync_data` has less to wait for.
 
-    Linux begins to write pages when it is told that nobody will read them soon. These stay in memory
-    all the same: it gives up only those that are on the disk already.
+    `POSIX_FADV_DONTNEED` makes Linux begin writeback. The pages stay cached: it drops only those that
+    are on the disk already.
     """
     if hasattr(os, "posix_fadvise"):
         with suppress(OSError):

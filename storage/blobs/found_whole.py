@@ -1,7 +1,7 @@
-"""Files whose every byte was hashed a short while ago, by this process, and found to be what was stored.
+"""Remembers the files whose bytes this process has verified a short while ago.
 
-They are not hashed again for the next reader: their bytes still come from the memory that they were checked
-in. A file that anybody touched since is another one. Who must know (`holds`, `pacs verify`) asks nobody here.
+They are not hashed again for the next reader, as they are still in the page cache. A file whose metadata
+changed since is verified anew. `holds` and `pacs verify`, which must be certain, do not use this.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ import threading
 import time
 from collections.abc import Callable
 
-LASTING = 600.0  # seconds; reading it meanwhile makes it no longer
+LASTING = 600.0  # seconds; reading the file does not extend them
 MOST = 50_000
 SETTLED = 2.0
-"""Seconds that a file must have been left alone: changed twice within a tick of the clock, it looks the
-same."""
+"""Seconds since a file's last change before it is remembered: two changes within one tick of the clock
+have the same timestamp."""
 
 State = tuple[int, int, int, int, int]
 
@@ -31,7 +31,7 @@ class FoundWhole:
         return state == _state(file) and self._clock() < until
 
     def note(self, address: str, file: os.stat_result) -> None:
-        """`file`: as it was before the first of its bytes was read."""
+        """`file`: its status from before its first byte was read."""
         if time.time() - max(file.st_mtime, file.st_ctime) < SETTLED:
             return
         with self._lock:

@@ -1,4 +1,4 @@
-"""Blobs in a folder: a sealed spool file gets its address as a second name, then the folder is synced.
+"""Blobs in a folder: a sealed spool file is hard-linked to its address, then the folder is synced.
 
 Only whole, durable files are ever linked, so no crash leaves a torn blob under an address. The
 spool lies below the same root, hence on the same filesystem.
@@ -30,10 +30,10 @@ _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS, e
 
 
 class LocalReader(Reader):
-    read_twice = 64 << 20  # 15 ms for the most when it comes from the page cache
+    read_twice = 64 << 20  # costs at most 15 ms from the page cache
 
     def __init__(self, address: str, path: str, found: FoundWhole | None = None) -> None:
-        """`found`: who remembers that it was whole."""
+        """`found`: where verification is remembered."""
         with disk_faults():
             try:
                 self._fd = os.open(path, os.O_RDONLY)
@@ -56,7 +56,7 @@ class LocalReader(Reader):
     def read_at(self, offset: int, length: int) -> bytes:
         try:
             return os.pread(self._fd, length, offset)
-        except OSError as error:  # a sector that the disk cannot read any more
+        except OSError as error:  # an unreadable sector
             raise Damaged(f"{self._address}: {error.strerror}") from error
 
     def close(self) -> None:
@@ -92,7 +92,7 @@ class LocalBlobs:
                 self._make_folders()
             try:
                 self._link(spooled.path, blob)
-            except FileNotFoundError:  # somebody removed a folder
+            except FileNotFoundError:  # the folder was removed
                 self._make_folders()
                 self._link(spooled.path, blob)
             sync_folder(os.path.dirname(path))
@@ -150,7 +150,7 @@ class LocalBlobs:
         self._spool.close()
 
     def _path(self, address: str) -> str:
-        """A string: taking a `Path` apart costs more than the file system does."""
+        """A string, as `Path` costs more than the system call."""
         return self._prefix + key(address)
 
     def _lies_here(self, blob: Blob) -> bool:
@@ -161,9 +161,9 @@ class LocalBlobs:
                 return False
 
     def _make_folders(self) -> None:
-        """Make all of them, and their names durable: one wait for the disk instead of one for each.
+        """Make all 256 folders durable with one wait for the disk instead of one for each.
 
-        Other processes do the same at the same time; who links has waited for the disk itself.
+        Other processes may do the same concurrently; each waits for the disk itself before it links.
         """
         with self._making:
             for number in range(16**FAN_OUT):
@@ -186,7 +186,7 @@ class LocalBlobs:
 
 
 def _replace(source: Path, target: str) -> None:
-    """Put a second copy of `source` in the place of `target`, at once."""
+    """Replace `target` atomically by a second copy of `source`."""
     staged = source.with_suffix(".copy")
     try:
         with source.open("rb") as reading, staged.open("wb") as writing:
@@ -195,5 +195,5 @@ def _replace(source: Path, target: str) -> None:
             sync_data(writing.fileno())
         shutil.copymode(source, staged)
         staged.replace(target)
-    finally:  # a copy that did not fit must not stay to fill the disk further
+    finally:  # an incomplete copy must not take up space
         staged.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""One blob open for reading, wherever it lies: ranges, pieces, and pieces that were checked."""
+"""One blob open for reading, in any store: ranges, pieces, and verified pieces."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Reader(ABC):
     """Implements `pacs.ports.BlobReader` on top of one way to read a range."""
 
     read_twice: ClassVar[int] = 0
-    """Blobs up to this size are checked in a first pass, before any piece is handed out."""
+    """Blobs up to this size are verified in a first pass, before any piece is yielded."""
 
     def __init__(self, address: str, size: int) -> None:
         self._address = address
@@ -44,14 +44,14 @@ class Reader(ABC):
             start += len(piece)
 
     def verified(self, start: int = 0) -> Iterator[bytes]:
-        if PIECE < self._size <= self.read_twice:  # one piece is held back until it is checked anyway
+        if PIECE < self._size <= self.read_twice:  # a single piece is held back until verified anyway
             for _ in self._hashed(self._size):
                 pass
             return self.chunks(start)
         return self._hashed(start)
 
     def _hashed(self, start: int) -> Iterator[bytes]:
-        """`chunks(start)`; the last piece is held back until everything was hashed."""
+        """`chunks(start)`; the last piece is held back until all bytes are verified."""
         hasher = blake3()
         position = 0
         held = b""
@@ -74,7 +74,7 @@ class Reader(ABC):
 
 
 def is_whole(open_blob: Callable[[str], Reader], address: str) -> bool:
-    """Whether every byte lies there as it was stored; reads them all."""
+    """Whether every byte is as stored; reads them all."""
     try:
         with open_blob(address) as reader:
             return all(True for _ in reader.verified())

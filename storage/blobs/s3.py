@@ -1,8 +1,8 @@
 """Blobs in an S3-compatible store: one upload per object, whose checksum the store confirms.
 
-Each PUT (each part, above 8 MiB) carries its SHA-256 and the store refuses bytes that do not match
-it; `missing` then asks for the size inside the transaction that refers to the blob. Objects appear
-whole or not at all. Requests time out and are repeated with back-off before `Unavailable`.
+Each PUT (each part, above 8 MiB) carries its SHA-256, and the store refuses bytes that do not match
+it; `missing` then checks the size within the transaction that refers to the blob. Objects appear
+whole or not at all. Requests time out and are retried with back-off before `Unavailable`.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ from storage.blobs.spooled import SpoolFile
 from storage.blobs.store import Found
 
 PART = 8 << 20
-"""Bytes held in memory per upload; with the 10,000 parts that S3 allows, objects up to 80 GB."""
+"""Bytes of a part, held in memory; the 10,000 parts that S3 allows make objects of up to 80 GB."""
 
 _READ_AHEAD = 4 << 20
-_QUESTIONS = 8  # size requests under way at once
+_QUESTIONS = 8  # concurrent size requests
 _CLIENT: Any = {"timeout": "30s", "connect_timeout": "5s", "allow_http": True}
 _RETRY: Any = {"max_retries": 4, "retry_timeout": timedelta(seconds=30)}
 
 
 @dataclass(frozen=True, slots=True)
 class S3Access:
-    """What is None comes from the usual `AWS_…` environment or the machine's own role."""
+    """Fields that are None default to the usual `AWS_…` environment or the machine's role."""
 
     endpoint: str | None = None
     region: str | None = None
@@ -80,7 +80,7 @@ class S3Reader(Reader):
         return bytes(self._ahead[start : start + end - offset])
 
     def _fetch(self, offset: int, end: int) -> None:
-        """One request for what is asked and, when reading goes on from the last one, what follows."""
+        """One request for the range; it reads ahead when the range follows the previous one."""
         sequential = offset == self._ahead_at + len(self._ahead)
         stop = min(self._size, max(end, offset + (_READ_AHEAD if sequential else 0)))
         with _store_faults():
@@ -150,7 +150,7 @@ class S3Blobs:
         return self._lies_here(blob) and is_whole(self.open, blob.address)
 
     def ready(self) -> None:
-        """Lists what is nowhere: who asks for one object hears the same of no bucket as of no object."""
+        """Lists an empty prefix, as asking for one object does not tell a missing bucket from its absence."""
         with _store_faults():
             next(iter(obstore.list(self._store, f"{ROOT}/ready")), None)
 

@@ -1,7 +1,7 @@
-"""Bytes on their way in: each process spools into a folder of its own, held by a lock.
+"""The spool for incoming objects: each process has a folder of its own, held by a lock.
 
-A lock dies with its process, so whatever lies in a folder that nobody holds was never
-acknowledged and may be thrown away (`abandoned`).
+A lock ends with its process, so the files in a folder that is not locked were never acknowledged and
+may be removed (`abandoned`).
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from storage.blobs.faults import disk_faults
 from storage.blobs.spooled import SpoolFile
 
 FOLDER_MODE = 0o750
-_FREE_SPACE_AGE = 1.0  # seconds that one look at the disk serves
+_FREE_SPACE_AGE = 1.0  # seconds for which the free space is cached
 
 
 def free_space(folder: Path) -> int:
-    """Bytes that this user may still write."""
+    """Bytes available to this user."""
     state = os.statvfs(folder)
     return state.f_bavail * state.f_frsize
 
 
 @dataclass(frozen=True, slots=True)
 class SpoolLimits:
-    """Bytes. `reserve` stays free, for the database and for ending what has begun."""
+    """In bytes. `reserve` stays free for the database and for finishing objects already begun."""
 
     max_object: int = 64 << 30
     reserve: int = 256 << 20
@@ -41,13 +41,13 @@ class SpoolLimits:
 
 
 class Spool:
-    """Opens files in this process's folder, which it makes with the first one.
+    """Opens files in this process's folder, which is made with the first one.
 
-    Not to be carried through a fork once used: the child would share the parent's lock.
+    Do not fork once it is used: the child would share the parent's lock.
     """
 
     def __init__(self, root: Path, limits: SpoolLimits, *, durable: bool) -> None:
-        """`durable`: sealing waits for the disk (needless where the blob goes to another machine)."""
+        """`durable`: sealing waits for the disk (needless when the blob is sent to another machine)."""
         self.root = root
         self._limits = limits
         self._durable = durable
@@ -57,7 +57,7 @@ class Spool:
         self._free = 0
 
     def open(self) -> SpoolFile:
-        """A new file. `StorageFull` before the first byte when the reserve is touched."""
+        """A new file. `StorageFull` before the first byte when the reserve is reached."""
         with disk_faults():
             path = self._folder() / secrets.token_hex(8)
             if self._free_space() < self._limits.reserve:
@@ -79,7 +79,7 @@ class Spool:
         return self._free
 
     def close(self) -> None:
-        """Throw the folder away, and whatever is still open in it."""
+        """Remove the folder, including files still open in it."""
         with self._making:
             if self._own is not None:
                 folder, lock = self._own
@@ -89,7 +89,7 @@ class Spool:
 
 
 def abandoned(root: Path) -> Iterator[Path]:
-    """Spool folders below `root` whose process is gone, each held locked while it is handed out."""
+    """Spool folders below `root` whose process is gone, each locked while it is yielded."""
     for folder in sorted(root.iterdir()) if root.is_dir() else ():
         try:
             lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -105,7 +105,7 @@ def abandoned(root: Path) -> Iterator[Path]:
 
 
 def own_folder(root: Path) -> tuple[Path, int]:
-    """A new folder below `root`, and the lock that makes it this process's, and that of its children."""
+    """A new folder below `root`, and the lock that marks it as this process's and its children's."""
     while True:
         folder = root / f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         folder.mkdir(mode=FOLDER_MODE)
@@ -116,4 +116,4 @@ def own_folder(root: Path) -> tuple[Path, int]:
                 return folder, lock
         except BlockingIOError:
             pass
-        os.close(lock)  # a node that is just starting took it for a leftover: it is gone, take another
+        os.close(lock)  # a starting node took the folder for abandoned and removed it: make another

@@ -1,7 +1,7 @@
-"""One object on its way in: hashed while it is written, whole and on disk once sealed.
+"""One incoming object: hashed while it is written, complete and durable once sealed.
 
-Small writes are gathered to pieces of 256 KiB before they are hashed and written, so memory per
-object is constant and an ordinary image costs a handful of system calls.
+Small writes are gathered into pieces of 256 KiB before they are hashed and written: memory per object
+is constant and an ordinary image takes a handful of system calls.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class SpoolFile:
 
     @property
     def blob(self) -> Blob:
-        """What was sealed."""
+        """The sealed blob."""
         assert self._sealed is not None, "not sealed"
         return self._sealed
 
@@ -87,13 +87,13 @@ class SpoolFile:
         return self._sealed
 
     def read_at(self, offset: int, length: int) -> bytes:
-        """What was written so far; fewer bytes than asked for only at its end."""
+        """Reads from the bytes written so far; fewer than asked for only at their end."""
         if offset + length > self._written and self._sealed is None:
             self._drain()
         return os.pread(self._fd, length, offset)
 
     def discard(self) -> None:
-        """Throw the file away; a second time changes nothing."""
+        """Remove the file; idempotent."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
@@ -119,7 +119,7 @@ class SpoolFile:
 
     @contextmanager
     def _or_discard(self) -> Iterator[None]:
-        """A disk that refused one write leaves no half of an object behind to fill it further."""
+        """Removes the file when a write fails, so that half an object does not take up space."""
         try:
             with disk_faults():
                 yield

@@ -1,4 +1,4 @@
-"""What `storage` itself asks of a place for blobs, beyond what the archive does."""
+"""The protocol of a blob store inside `storage`: `pacs.ports.Blobs` plus what upkeep needs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pacs.ports import Blobs
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A blob that lies in a store, whether or not the index knows of it."""
+    """A blob found in a store, whether or not the index refers to it."""
 
     blob: Blob
     modified: datetime
@@ -23,19 +23,19 @@ class Found:
 class BlobStore(Blobs, Protocol):
     @property
     def spool_root(self) -> Path:
-        """Where every process of this node has its spool folder."""
+        """The parent of the spool folders of all processes of this node."""
 
     def ready(self) -> None:
-        """`Unavailable` unless the place is there and answers: one question, whatever it holds."""
+        """`Unavailable` unless the store answers; a single request, however much it holds."""
 
     def delete(self, addresses: Iterable[str]) -> None:
-        """Remove these; what is not there is no error. Only the sweep calls this."""
+        """Remove these blobs; missing ones are ignored. Only the sweep calls this."""
 
     def walk(self, after: str, limit: int) -> list[Found]:
-        """The next blobs in the order of their addresses, from the first one behind `after` on.
+        """The next blobs after address `after`, in the order of addresses.
 
-        An empty `after` begins at the first; fewer than `limit` means that the end was reached.
+        An empty `after` begins at the first; fewer than `limit` blobs mean that the end was reached.
         """
 
     def close(self) -> None:
-        """Give up the spool; what was not published is lost."""
+        """Close the spool; objects that were not published are lost."""

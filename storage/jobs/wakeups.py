@@ -1,7 +1,7 @@
-"""Waiting for a job: PostgreSQL tells of one that is due (NOTIFY), so that it begins at once.
+"""Waiting for a job: PostgreSQL announces new ones (NOTIFY), so that they start at once.
 
-Only a hint. A worker looks at the queue after every wait, told or not: SQLite tells nothing, and
-neither does a lost connection, which the next wait makes anew, or a pooler between us and it.
+Only a hint. A worker looks at the queue after every wait, notified or not: there are no notifications
+from SQLite, over a lost connection (which the next wait replaces) or through a pooler.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from pacs.errors import Unavailable
 from storage.database import Database
 
 _CHANNEL = "pacs_jobs"
-_SLICE = 0.25  # seconds after which a wait sees that it shall stop
+_SLICE = 0.25  # seconds between checks of the stop event
 
 
 def announce(connection: Connection) -> None:
-    """Wake who waits, when this transaction is committed."""
+    """Wake the waiting workers when this transaction commits."""
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(f"NOTIFY {_CHANNEL}")
 
 
 class Wakeups:
-    """For one thread."""
+    """For use by one thread."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._connection: Any = None
 
     def wait(self, stop: threading.Event, seconds: float) -> bool:
-        """Until a job may be due, `stop` is set or so many seconds have passed; whether told of a job."""
+        """Wait until a job may be due, `stop` is set or the time has passed; True when notified of a job."""
         if self._database.dialect != "postgresql":
             stop.wait(seconds)
             return False

@@ -1,7 +1,7 @@
-"""What a start looks at first, because the last run may have ended without warning.
+"""Recovery at start, as the last run may have ended in a crash.
 
-Spool files of processes that are gone were never acknowledged and go. Removals that were under way
-are finished. The blobs of the last moments before the end are looked for: each must lie there whole.
+Spool files of ended processes were never acknowledged and are removed. Interrupted removals of blobs are
+finished. The blobs of the last moments before the end are checked for presence and size.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from storage.upkeep.verify import Finding, Kind, affected_by
 log = structlog.get_logger(__name__)
 
 LAST_MOMENTS = timedelta(minutes=10)
-"""Before the newest instance, not before now: the power may have been away for long."""
+"""Counted back from the newest instance, not from now: the power may have been off for long."""
 
-_AT_MOST = 10_000  # blobs looked for, the newest first
+_AT_MOST = 10_000  # blobs that are checked, the newest first
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +38,12 @@ class Reconciled:
 
 
 def reconcile(database: Database, store: BlobStore) -> Reconciled:
-    """Safe to run while other processes and nodes are at work."""
+    """Safe to run while other processes and nodes are working."""
     thrown_away = remove_abandoned(store)
     removed = finish_removals(database, store)
     recent = last_moments(database)
     damage = tuple(
-        Finding(Kind.MISSING, blob.address, "not there in its full size", affected_by(database, blob.address))
+        Finding(Kind.MISSING, blob.address, "missing or incomplete", affected_by(database, blob.address))
         for blob in store.missing(recent)
     )
     for finding in damage:
@@ -54,7 +54,7 @@ def reconcile(database: Database, store: BlobStore) -> Reconciled:
 
 
 def remove_abandoned(store: BlobStore) -> int:
-    """Files thrown away."""
+    """Returns the number of removed files."""
     files = 0
     for folder in abandoned(store.spool_root):
         left = sum(1 for _ in folder.iterdir())
@@ -72,8 +72,8 @@ def finish_removals(database: Database, store: BlobStore) -> int:
 
 
 def last_moments(database: Database) -> list[Blob]:
-    """Blobs of the instances that came last."""
-    everywhere = studies.c.org_id.in_(select(organizations.c.id))  # so that the index by time serves
+    """The blobs of the instances received last."""
+    everywhere = studies.c.org_id.in_(select(organizations.c.id))  # lets the index by time be used
     with database.read() as connection:
         newest = connection.execute(select(func.max(studies.c.last_received_at)).where(everywhere)).scalar()
         if newest is None:

@@ -1,4 +1,4 @@
-"""Keys for matching derive from the values beside them: made anew when the way of making them changes."""
+"""Match keys are derived from the stored values: recomputed here when their derivation changes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _STRETCH = 1000
 
 
 def rekey(database: Database) -> int:
-    """Rows of all organisations whose keys were out of date; what comes in meanwhile is left alone."""
+    """Returns how many rows had outdated keys. Instances received meanwhile have current keys already."""
     return sum(_rekey(database, level) for level in LEVELS)
 
 
@@ -33,7 +33,7 @@ def _rekey(database: Database, level: Level) -> int:
         for row in found:
             if stale := _stale(keyed, row):
                 unchanged = (table.c[name] == row[name] for name in stale if row[name] is not None)
-                with database.write() as connection:  # one row's lock at a time: senders hold several
+                with database.write() as connection:  # one row at a time: senders lock several
                     connection.execute(update(table).where(table.c.pk == row["pk"], *unchanged).values(stale))
                 changed += 1
         if len(found) < _STRETCH:
@@ -42,6 +42,6 @@ def _rekey(database: Database, level: Level) -> int:
 
 
 def _stale(keyed: Sequence[Attribute], row: Mapping[Any, Any]) -> dict[str, Any]:
-    """The key columns that should hold something else."""
+    """The key columns whose values are outdated, with the new ones."""
     made = {a.key_column: matching_key(a, text) if (text := row[a.column]) else None for a in keyed}
     return {column: key for column, key in made.items() if row[column] != key}

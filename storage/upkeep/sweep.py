@@ -1,17 +1,17 @@
-"""Removing blobs that nothing refers to, so that no store that is under way loses its bytes.
+"""Removing unreferenced blobs without taking the bytes from a store in progress.
 
-In three steps, after each of which a crash may come; the next sweep goes on from there:
+There are three steps; after a crash between them the next sweep continues:
 
-1. claim: the row's state becomes `deleting`, committed. A store that meets it publishes again later.
+1. claim: the row's state becomes `deleting`, committed. A store that finds it so publishes again later.
 2. delete the blob, and
 3. delete the row, in one transaction that holds the row: while a sweep may still delete a blob,
    its row is there. A store that finds no row, makes one and then still sees its blob
    (`Blobs.missing`), all before it commits, can no longer lose it.
 
-A published blob that never got a row (an orphan) is given one in state `deleting`, unless a store
-was quicker, and goes the same way. But what is older than the index itself was never published for
-it: whoever lost the database, or named a wrong one, finds all objects still there (`pacs reindex`).
-`unreferenced_since` of a row that is referred to is NULL.
+A published blob that never got a row (an orphan) is given one in state `deleting`, unless a store was
+quicker, and is removed the same way. Blobs older than the index itself are spared, as they were not
+published for it: after a loss of the database, or with a wrong one configured, all objects are still
+there (`pacs reindex`). `unreferenced_since` of a referenced row is NULL.
 """
 
 from __future__ import annotations
@@ -34,21 +34,21 @@ from storage.upsert import INSERT
 log = structlog.get_logger(__name__)
 
 GRACE = timedelta(hours=1)
-"""How long a blob stays after the last reference went: for whoever is still reading it."""
+"""How long a blob stays after its last reference was removed, for readers that have begun."""
 
 ORPHANED = timedelta(days=7)
-"""How much longer one stays that has no row: it may have had one until an older copy of the database was
-put back, which takes people some time to notice."""
+"""How much longer a blob without a row stays: it may have had one before an older backup of the database
+was restored, which takes people some time to notice."""
 
-_SLACK = timedelta(seconds=2)  # object stores tell whole seconds
+_SLACK = timedelta(seconds=2)  # object stores have timestamps in whole seconds
 _BATCH = 100  # rows held by one transaction
-_ROUNDS = 50  # batches of one run
-_WALK = 10_000  # blobs that one run looks at in search of orphans, however large the archive
+_ROUNDS = 50  # batches in one run
+_WALK = 10_000  # blobs that one run examines for orphans, however large the archive is
 
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """`after`: where the next run's walk begins; `more`: there is more to remove right away."""
+    """`after`: where the next run's walk begins. `more`: whether another run is due at once."""
 
     removed: int
     orphans: int
@@ -58,7 +58,7 @@ class Swept:
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """Any number of nodes may sweep at once."""
+    """Any number of nodes may sweep concurrently."""
 
     database: Database
     blobs: BlobStore
@@ -66,7 +66,7 @@ class Sweep:
     orphaned: timedelta = ORPHANED
 
     def run(self, after: str = "") -> Swept:
-        """One bounded run: a stretch of the walk behind `after`, then all that waits for removal."""
+        """One bounded run: part of the walk after `after`, then the removal of all claimed blobs."""
         before = clock.read(self.database) - self.grace
         orphans, after = self.adopt_orphans(before - self.orphaned, after)
         removed = 0
@@ -92,7 +92,7 @@ class Sweep:
         return len(batch)
 
     def adopt_orphans(self, before: datetime, after: str) -> tuple[int, str]:
-        """Step 1, for blobs older than `before` without a row; also where the walk came to."""
+        """Step 1, for blobs older than `before` without a row; returns where the walk ended, too."""
         began = self._index_began()
         if began is None:
             return 0, ""
@@ -104,7 +104,7 @@ class Sweep:
         return adopted, found[-1].blob.address if len(found) == _WALK else ""
 
     def _index_began(self) -> datetime | None:
-        """When this database was first used, as its audit trail tells; None: nothing has happened in it."""
+        """The time of the first audit record of this database; None when there is none."""
         first = select(audit.c.at).where(audit.c.org_id == DEFAULT_ORGANIZATION, audit.c.seq == 1)
         with self.database.read() as connection:
             return connection.execute(first).scalar()
@@ -126,11 +126,11 @@ class Sweep:
         return count
 
     def delete_claimed(self) -> int:
-        """Steps 2 and 3 for one batch; also what an interrupted sweep left behind."""
+        """Steps 2 and 3 for one batch, including blobs that an interrupted sweep had claimed."""
         claimed = select(blobs.c.address).where(
             blobs.c.unreferenced_since.is_not(None), blobs.c.state == "deleting"
         )
-        with self.database.read() as connection:  # so that an idle sweep does not queue for writing
+        with self.database.read() as connection:  # so that an idle sweep does not queue as a writer
             if connection.execute(claimed.limit(1)).first() is None:
                 return 0
         with self.database.write() as connection:
@@ -142,13 +142,13 @@ class Sweep:
 
 
 def _hold(connection: Connection, wanted: Select[tuple[str]]) -> list[str]:
-    """Lock a batch of these rows, passing over those that somebody else holds."""
+    """Lock a batch of these rows, skipping those locked by others."""
     batch = wanted.order_by(blobs.c.address).limit(_BATCH).with_for_update(skip_locked=True)
     return [row.address for row in connection.execute(batch)]
 
 
 def unknown_blobs(database: Database, stored: Sequence[Blob]) -> list[Blob]:
-    """Those that have no row, in the order given."""
+    """Those without a row, in the given order."""
     addresses = [blob.address for blob in stored]
     with database.read() as connection:
         rows = connection.execute(select(blobs.c.address).where(blobs.c.address.in_(addresses)))

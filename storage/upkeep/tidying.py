@@ -1,8 +1,8 @@
-"""What was made of objects does not outlive them in the cache of any node, nor its own time.
+"""Removing cached files whose object was deleted, or that are too old, from this node's cache.
 
-Answers never show it, as the archive is asked for the object first; but who deletes a patient's
-images wants no pictures of them left on a disk. Each node looks through its own cache, a stretch
-at a time, and asks which of the objects its organisation still has.
+They are never served, as the archive looks up the object first; but after a patient's images were
+deleted, no pictures of them may remain on a disk. Each node goes through its own cache part by part and
+checks which of the objects their organisation still has.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from storage.disk_cache import SHARDS, CachedFile, DiskCache
 from storage.tables import versions
 
 STRETCH = 8
-"""Of the cache's `SHARDS`, looked through in one run."""
-_BATCH = 500  # addresses in one question
+"""How many of the cache's `SHARDS` one run examines."""
+_BATCH = 500  # addresses in one query
 
 
 @dataclass(frozen=True, slots=True)
 class Tidying:
-    """`lasts`: seconds after which whatever is kept is too old."""
+    """`lasts`: the greatest age of a file in seconds."""
 
     database: Database
     cache: DiskCache
@@ -33,7 +33,7 @@ class Tidying:
     now: Callable[[], float] = time.time
 
     def run(self, after: int = 0) -> int:
-        """One bounded run from that shard on; where the next one begins."""
+        """One bounded run from shard `after` on; returns where the next one begins."""
         for number in range(after, min(after + STRETCH, SHARDS)):
             for organization, files in self.cache.shard(number):
                 for each in self._useless(organization, files):
@@ -48,7 +48,7 @@ class Tidying:
             yield from (each for each in batch if each.address not in here or each.made < before)
 
     def _here(self, organization: int, addresses: set[str]) -> set[str]:
-        """Those of them that are a version of one of the organisation's instances."""
+        """Those that are a version of an instance of the organisation."""
         if not addresses:
             return set()
         known = select(versions.c.blob).where(versions.c.org_id == organization)

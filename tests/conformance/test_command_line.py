@@ -202,7 +202,7 @@ def test_a_file_that_is_no_database(alone: Server) -> None:
     alone.environment["PACS_DATABASE_PATIENCE"] = "0.1"
     for command in (("serve",), ("user", "list"), ("db", "current"), ("doctor",)):
         said = _fails(alone, *command)
-        assert "no database" in said and "Traceback" not in said, command
+        assert "not a database" in said and "Traceback" not in said, command
 
 
 def test_a_database_in_a_folder_that_is_none(alone: Server) -> None:

@@ -35,5 +35,5 @@ def test_a_bucket_has_its_spool_in_the_data_folder(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("url", ["", "s3://", "ftp://host/x", "file://host/x", "/var/blobs", "C:\\blobs"])
 def test_other_places_are_refused(tmp_path: Path, url: str) -> None:
-    with pytest.raises(ValueError, match="not a place for blobs"):
+    with pytest.raises(ValueError, match="blobs are kept at"):
         open_blobs(url, tmp_path)
