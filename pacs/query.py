@@ -91,8 +91,8 @@ class Query:
     `include`: the attributes to return, of this level and those above. `unsupported`: requested
     keys that this archive neither matches nor returns.
     Order is by name at patient level, newest first at study level and by number below it, unless
-    `order` says otherwise (attribute, descending). Conditions and order are of this level or above;
-    a condition may also be of the level right below: one entity there must satisfy it.
+    `order` says otherwise (attribute, descending), by attributes of this level or above.
+    Conditions of levels below are met by one path down: a series, and an instance of that series.
     `until`: `Found.last` of an earlier page; entities stored after that page are left out.
     """
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from pacs import moments
@@ -48,16 +48,20 @@ class Scope:
 def parse_query(scope: Scope, keys: Iterable[RawKey]) -> Query:
     """`InvalidQuery` when the model has no such level, a unique key is missing or a value is bad.
 
-    Group lengths and what describes the query itself are skipped. Keys of lower levels, and those
-    that the attributes table lacks, are `unsupported`: neither matched nor returned.
+    Group lengths and what describes the query itself are skipped. Keys that the attributes table
+    lacks are `unsupported`, neither matched nor returned. So are those of lower levels, unless the query
+    is relational: then what they ask for is matched (§C.4.1.3.2.1), and still not returned.
     """
     if scope.level not in scope.levels:
         raise InvalidQuery(f"the information model has no {scope.level} level")
     sent = _sent(keys)
-    known, unsupported = _known(scope.level, sent)
+    known, lower = _by_level(scope, sent)
     tests = _tests(scope, sent, known)
     if RELATIONAL not in scope.options:
         _check_hierarchy(scope, tests)
+    else:
+        tests |= _tests(scope, sent, lower)
+    unsupported = _unsupported(sent, {*tests, *(attribute.keyword for attribute in known)})
     if DATE_TIME in scope.options:
         _combine(tests)
     conditions = tuple(Condition(BY_KEYWORD[keyword], test) for keyword, test in tests.items())
@@ -71,16 +75,16 @@ def _sent(keys: Iterable[RawKey]) -> dict[int, str | Sequence[Mapping[int, str]]
     return sent
 
 
-def _known(level: Level, tags: Iterable[int]) -> tuple[list[Attribute], tuple[int, ...]]:
-    known: list[Attribute] = []
-    unsupported: list[int] = []
-    for tag in tags:
-        attribute = BY_TAG.get(tag)
-        if attribute is not None and attribute.level.depth <= level.depth:
-            known.append(attribute)
-        else:
-            unsupported.append(tag)
-    return known, tuple(unsupported)
+def _by_level(scope: Scope, tags: Iterable[int]) -> tuple[list[Attribute], list[Attribute]]:
+    """What can be returned, being of this level or above, and what lies below in the model."""
+    indexed = [BY_TAG[tag] for tag in tags if tag in BY_TAG]
+    known = [attribute for attribute in indexed if attribute.level.depth <= scope.level.depth]
+    below = scope.levels[scope.levels.index(scope.level) + 1 :]
+    return known, [attribute for attribute in indexed if attribute.level in below]
+
+
+def _unsupported(tags: Iterable[int], served: Set[str]) -> tuple[int, ...]:
+    return tuple(tag for tag in tags if tag not in BY_TAG or BY_TAG[tag].keyword not in served)
 
 
 def _tests(

@@ -44,6 +44,8 @@ TABLES = {
     Level.IMAGE: tables.instances,
 }
 
+PARENT = {Level.STUDY: "patient_pk", Level.SERIES: "study_pk", Level.IMAGE: "series_pk"}
+
 _BACKSLASH = literal_column("'\\'", Text)
 
 

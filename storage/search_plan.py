@@ -17,7 +17,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from pacs.attributes import BY_KEYWORD, LEVELS, Attribute, Level
 from pacs.query import Condition, Items, OneOf, Query, Range, Test
 from storage import tables
-from storage.search_conditions import TABLES, Conditions, key, unindexed
+from storage.search_conditions import PARENT, TABLES, Conditions, key, unindexed
 from storage.search_index import hits, is_indexed, match_expression, pair, pair_hits
 
 FEW, FEWEST = 5_000, 2_000
@@ -49,6 +49,14 @@ class _Way:
     level: Level
     hits: Select[int]
 
+    def up_to(self, level: Level) -> _Way:
+        """The same, no lower than `level`: the rows above what was hit, some of them perhaps repeatedly."""
+        if self.level.depth <= level.depth:
+            return self
+        here, hit = TABLES[self.level], self.hits.subquery()
+        above = select(here.c[PARENT[self.level]]).join(hit, hit.c[0] == here.c.pk)
+        return _Way(LEVELS[self.level.depth - 1], above).up_to(level)
+
 
 @dataclass(frozen=True, slots=True)
 class Planner:
@@ -59,8 +67,9 @@ class Planner:
         """Where to start; None: along the order."""
         uid = self._by_uid(query)
         if uid is not None:
+            uid = uid.up_to(query.level)
             return Start(uid.level, tuple(connection.execute(uid.hits).scalars()))
-        ways = list(self._ways(query)) or list(self._scanned(query))
+        ways = [way.up_to(query.level) for way in self._ways(query)] or list(self._scanned(query))
         if not ways:
             return None
         capped = (
@@ -83,7 +92,7 @@ class Planner:
         return None
 
     def _ways(self, query: Query) -> Iterator[_Way]:
-        for level in LEVELS[: query.level.depth + 1]:
+        for level in LEVELS:
             lettered: dict[str, Condition] = {}
             for condition in (c for c in query.conditions if c.attribute.level is level):
                 if way := self._looked_up(condition):

@@ -25,12 +25,12 @@ from sqlalchemy import (
 )
 
 from pacs.attributes import BY_KEYWORD, LEVELS, Attribute, Level, Matching
-from pacs.query import Condition, Query
+from pacs.query import Query
 from pacs.studies import State
-from storage.search_conditions import TABLES, Conditions, blank_or_key, key, unindexed
+from storage import tables
+from storage.search_conditions import PARENT, TABLES, Conditions, blank_or_key, key, unindexed
 from storage.search_plan import Start
 
-_PARENT = {Level.STUDY: "patient_pk", Level.SERIES: "study_pk", Level.IMAGE: "series_pk"}
 _NUMBER = {Level.SERIES: BY_KEYWORD["SeriesNumber"], Level.IMAGE: BY_KEYWORD["InstanceNumber"]}
 _LAST_NUMBER = literal_column(str((1 << 63) - 1), BigInteger)
 _INDEX = {Level.PATIENT: "ix_patients_by_name", Level.STUDY: "ix_studies_newest_first"}
@@ -70,7 +70,7 @@ class Page:
             return [*days, Term(pk, True)]
         if self.start is None:
             return [Term(pk, True)]
-        parent = self.table.c[_PARENT[level]]
+        parent = self.table.c[PARENT[level]]
         return [Term(parent, True), Term(_sortable(_NUMBER[level]), False), Term(pk, False)]
 
     def statement(self, size: int, after: Sequence[Any] | None = None, offset: int = 0) -> Select[Any]:
@@ -104,21 +104,33 @@ class Page:
         source: Any = table
         for level in reversed(LEVELS[self._top().depth : self.query.level.depth]):
             below = TABLES[LEVELS[level.depth + 1]]
-            parent = below.c[_PARENT[LEVELS[level.depth + 1]]]
+            parent = below.c[PARENT[LEVELS[level.depth + 1]]]
             source = source.join(TABLES[level], TABLES[level].c.pk == parent)
-        clauses = [self._clause(condition) for condition in self.query.conditions]
-        if self.query.level is Level.STUDY and not self.query.expected:
-            clauses.append(table.c.state != State.EXPECTED.value)
+        clauses = [*self._clauses(), *self._below()]
+        if self.query.level is Level.STUDY:
+            clauses += self._arrived()
         if self.query.until is not None:
             clauses.append(unindexed(table.c.pk) <= self.query.until)
         return selected.select_from(source).where(owned, *self._started(), *clauses)
 
-    def _clause(self, condition: Condition) -> ColumnElement[bool]:
-        """Of the level right below: that something there fits."""
-        clause, level = self.conditions.clause(condition), condition.attribute.level
-        if level.depth <= self.query.level.depth:
-            return clause
-        return exists().where(TABLES[level].c[_PARENT[level]] == self.table.c.pk, clause)
+    def _clauses(self) -> list[ColumnElement[bool]]:
+        here = (c for c in self.query.conditions if c.attribute.level.depth <= self.query.level.depth)
+        return [self.conditions.clause(condition) for condition in here]
+
+    def _below(self) -> list[ColumnElement[bool]]:
+        """That there is one thing of each level below that fits all that is asked of it."""
+        fits: list[ColumnElement[bool]] = []
+        for level in reversed(LEVELS[self.query.level.depth + 1 :]):
+            fits += [self.conditions.clause(c) for c in self.query.conditions if c.attribute.level is level]
+            if fits:
+                table, above = TABLES[level], TABLES[LEVELS[level.depth - 1]]
+                if level is Level.STUDY:
+                    fits += self._arrived()
+                fits = [exists().where(table.c[PARENT[level]] == above.c.pk, *fits)]
+        return fits
+
+    def _arrived(self) -> list[ColumnElement[bool]]:
+        return [] if self.query.expected else [tables.studies.c.state != State.EXPECTED.value]
 
     def _top(self) -> Level:
         levels = {self.query.level, *(attribute.level for attribute in self.query.include)}
@@ -139,7 +151,7 @@ class Page:
         if level is self.query.level:
             return [self.table.c.pk.in_(keys)]
         below = LEVELS[level.depth + 1]
-        return [TABLES[below].c[_PARENT[below]].in_(keys)]
+        return [TABLES[below].c[PARENT[below]].in_(keys)]
 
     def _hinted(self, selected: Select[Any]) -> Select[Any]:
         if self.start is not None or self.query.order or self.query.level not in _INDEX:

@@ -73,7 +73,8 @@ def parse_search(level: Level, within: Mapping[str, str], parameters: Iterable[t
         contradiction |= any(given) and uid not in given
         sent.keys[path] = uid
     options = frozenset({RELATIONAL, DATE_TIME, TIME_ZONE} | ({FUZZY} if sent.fuzzy else set()))
-    query = parse_query(Scope(level, LEVELS[1:], options), _raw_keys(sent))
+    resources = LEVELS[1 : level.depth + 1]  # a resource has no attributes of what lies below it
+    query = parse_query(Scope(level, resources, options), _raw_keys(sent))
     include = _include(level, within, sent, query)
     unmatched = (_name(tag) for tag in query.unsupported)
     query = replace(query, include=include, offset=sent.offset)

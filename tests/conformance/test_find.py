@@ -259,6 +259,17 @@ def test_extended_negotiation(archive: Archive) -> None:
     assert isinstance(archive.tests()["StudyDate"], Range)
 
 
+def test_keys_below_the_level_are_matched_when_queries_are_relational(archive: Archive) -> None:
+    identifier = keys(PatientID="", Modality="CT", SeriesInstanceUID="")
+    assert [status.Status for status, _ in ask(archive, identifier)] == [0xFF01, 0x0000]
+    assert archive.tests() == {}
+    (pending, found), _ = ask(archive, identifier, options=b"\1\0\0\0")
+    assert archive.tests() == {"Modality": OneOf(("CT",))}
+    assert (pending.Status, "Modality" in found) == (0xFF01, False)
+    del identifier.SeriesInstanceUID
+    assert ask(archive, identifier, options=b"\1\0\0\0")[0][0].Status == 0xFF00
+
+
 def test_wildcards_and_lists_reach_the_archive(archive: Archive) -> None:
     ask(archive, keys(PatientID="A*", StudyInstanceUID=["1.2", "1.3"]))
     assert archive.tests() == {"PatientID": Wildcard("A*"), "StudyInstanceUID": OneOf(("1.2", "1.3"))}

@@ -52,6 +52,18 @@ def test_unknown_and_lower_keys_are_unsupported() -> None:
     assert query.conditions == ()
 
 
+def test_a_relational_query_is_matched_at_every_level_of_its_model() -> None:
+    given = keys(PatientID="1", SeriesDate="20240101", SeriesTime="10-", InstanceNumber="", Rows="5")
+    tags = {a: BY_KEYWORD[a].tag for a in ("SeriesDate", "SeriesTime", "InstanceNumber", "Rows")}
+    relational = frozenset({RELATIONAL, DATE_TIME})
+    query = parse_query(Scope(Level.STUDY, STUDY_ROOT, relational), given)
+    assert keywords(query) == (["PatientID", "SeriesDate", "Rows"], ["StudyInstanceUID", "PatientID"])
+    assert query.unsupported == (tags["InstanceNumber"],)
+    without_series = parse_query(Scope(Level.STUDY, LEVELS[:2], relational), given)
+    assert keywords(without_series) == (["PatientID"], ["PatientID", "StudyInstanceUID"])
+    assert without_series.unsupported == tuple(tags.values())
+
+
 @pytest.mark.parametrize(
     ("scope", "given"),
     [

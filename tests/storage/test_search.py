@@ -82,6 +82,8 @@ RARE: dict[str, tuple[Query, int]] = {
     "Modality or another": (ask(ModalitiesInStudy="XA\\ZZ"), 4),
     "Study Instance UID": (ask(StudyInstanceUID="1.2.77"), 1),
     "list of UID": (ask(StudyInstanceUID="\\".join(f"1.2.{n}" for n in range(1, 1001))), 1000),
+    "series below": (ask(SeriesInstanceUID="1.3.77"), 1),
+    "modality below": (ask(Modality="XA"), 4),
     "day": (ask(StudyDate="20050101"), 48),
     "rare in a common range": (ask(StudyDate="2005.01.01-", PatientName="*kenbu*"), 8),
     "common and rare": (ask(PatientName="*ro*", StudyDescription="*pankrea*"), 0),

@@ -123,7 +123,10 @@ def _values(draw: st.DrawFn, level: Level) -> dict[str, Any]:
 def queries(draw: st.DrawFn) -> Query:
     level = draw(st.sampled_from(LEVELS))
     here = sorted(k for k in KINDS if BY_KEYWORD[k].level.depth <= level.depth)
+    below = sorted(KINDS.keys() - set(here))
     asked = draw(st.lists(st.sampled_from(here), min_size=1, max_size=2, unique=True))
+    if below and draw(st.integers(0, 2)) == 0:
+        asked += draw(st.lists(st.sampled_from(below), min_size=1, max_size=2, unique=True))
     keys: list[tuple[int, Any]] = [(BY_KEYWORD[k].tag, draw(KINDS[k][1])) for k in asked]
     if draw(st.integers(0, 4)) == 0:
         keys.append((BY_KEYWORD[CODES].tag, [draw(ITEM)]))
@@ -148,10 +151,25 @@ def expected(world: list[Entity], query: Query, numbered: bool) -> list[int]:
         while one is not None:
             values |= one.values
             one = rows.get((LEVELS[one.level.depth - 1], one.parent)) if one.level.depth else None
-        if all(matches(c.attribute, c.test, values) for c in query.conditions):
+        above = (c for c in query.conditions if c.attribute.level.depth <= query.level.depth)
+        if all(matches(c.attribute, c.test, values) for c in above) and _below(world, query, entity):
             found.append((entity, values))
     found.sort(key=lambda pair: _place(query.level, *pair, numbered))
     return [entity.pk for entity, _ in found]
+
+
+def _below(world: list[Entity], query: Query, entity: Entity) -> bool:
+    """Whether one path from here down fits every key of the levels that it passes."""
+    deeper = [c for c in query.conditions if c.attribute.level.depth > entity.level.depth]
+    if not deeper:
+        return True
+    level = LEVELS[entity.level.depth + 1]
+    asked = [c for c in deeper if c.attribute.level is level]
+    return any(
+        all(matches(c.attribute, c.test, child.values) for c in asked) and _below(world, query, child)
+        for child in world
+        if child.level is level and child.parent == entity.pk
+    )
 
 
 class _Down(str):
