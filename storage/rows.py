@@ -66,6 +66,11 @@ def matching_key(attribute: Attribute, text: str) -> str | int | None:
     return None if isinstance(key, int) and abs(key) > _BIGGEST else key
 
 
+def unpadded(text: str) -> str:
+    """As the header reader gives values of LO and SH."""
+    return "\\".join(value.strip(" ") for value in text.split("\\"))
+
+
 def unknown(level: Level, row: Mapping[str, Any], values: Values) -> Values:
     """The attributes of this level that are in `values` but not in `row`."""
     known = _LEVELS[level]
