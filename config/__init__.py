@@ -1,1 +1,5 @@
-"""One installation: settings, composition root, processes, command line."""
+"""One installation: settings, composition root, processes, command line.
+
+`settings` lists every setting and `sources` reads them. `node` starts the processes: `supervisor` keeps the
+`children` running, and `compose` builds what each of them works with. `cli` is the command `pacs`.
+"""

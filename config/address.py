@@ -1,4 +1,4 @@
-"""HOST:PORT as it is typed: `127.0.0.1:8080`, `[::1]:8080`, `0.0.0.0:0` (0: any free port)."""
+"""HOST:PORT: `127.0.0.1:8080`, `[::1]:8080`, `0.0.0.0:0` (0: any free port)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Address:
 
     @property
     def reachable_host(self) -> str:
-        """What a person on this machine types to get here."""
+        """The host under which a program on this machine reaches the address."""
         if self.is_loopback or self.host in ("0.0.0.0", "::"):
             return "localhost"
         return self.host

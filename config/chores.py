@@ -1,4 +1,4 @@
-"""What a process does now and then beside its work: each in a thread that ends with the process."""
+"""Regular chores of a process, such as sweeping: each in a thread that ends with the process."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from storage.upkeep.tidying import Tidying
 log = structlog.get_logger(__name__)
 
 Chore = Callable[[], bool]
-"""Does a bounded piece; whether there is more to do right away."""
+"""Does a bounded amount of work; returns whether there is more to do at once."""
 
 
 @contextmanager
 def regularly(name: str, chore: Chore, every: float, stop: threading.Event) -> Iterator[None]:
-    """Until `stop` is set, which leaving the context does.
+    """Run the chore until `stop` is set; leaving the context sets it.
 
-    `every`: seconds, and up to half as much again, so that nodes take turns. A chore that fails
-    is done again when its time comes.
+    `every`: seconds, plus up to half as much at random, so that nodes take turns. A chore that fails
+    is tried again at its next time.
     """
     thread = threading.Thread(target=_repeat, args=(name, chore, every, stop), name=name, daemon=True)
     thread.start()
@@ -42,10 +42,10 @@ def _repeat(name: str, chore: Chore, every: float, stop: threading.Event) -> Non
         try:
             more = chore()
         except Unavailable as error:
-            log.warning("a chore waits", chore=name, reason=type(error).__name__)
+            log.warning("chore postponed", chore=name, reason=type(error).__name__)
             more = False
         except Exception:
-            log.exception("a chore failed", chore=name)
+            log.exception("chore failed", chore=name)
             more = False
 
 

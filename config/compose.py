@@ -1,6 +1,6 @@
-"""The composition root: the one place where what the archive asks for meets what fulfils it.
+"""The composition root: the one place where ports get their implementations.
 
-Everything here is made after forking, since connections, locks and threads do not survive it.
+Everything here is created after forking, since connections, locks and threads do not survive a fork.
 """
 
 from __future__ import annotations
@@ -93,9 +93,9 @@ class Installation:
 
 @contextmanager
 def compose(settings: Settings, workers: Workers | None = None) -> Iterator[Installation]:
-    """What leaves the context is committed; connections and the spool are given up.
+    """Leaving the context commits what is deferred and closes connections and the spool.
 
-    `workers`: who decodes and renders; this process itself when absent.
+    `workers`: decode and render; this process itself when absent.
     """
     database = Database(settings.resolved_database_url)
     blobs = open_blobs(settings)
@@ -149,8 +149,8 @@ def _revealed(secret: SecretStr | None) -> str | None:
 
 
 def prepare(settings: Settings) -> None:
-    """Before anything is composed: the data folder, its secret key, the newest schema."""
-    from storage import migrations  # and with it Alembic, which nobody needs later
+    """Call before `compose`: makes the data folder, its secret key, the newest schema."""
+    from storage import migrations  # imports Alembic, which is not needed later
 
     with disk_faults():
         settings.data_dir.mkdir(mode=0o750, parents=True, exist_ok=True)
@@ -242,7 +242,7 @@ def cache_tidying(installation: Installation) -> Tidying:
 
 
 def http_app(installation: Installation, stopping: Callable[[], bool], ended: Ended | None = None) -> App:
-    """`stopping`: whether this process is about to end. `ended`: what it shares with others of its kind."""
+    """`stopping`: whether this process is shutting down. `ended`: shared with the other HTTP processes."""
     database, blobs, settings = installation.database, installation.blobs, installation.settings
     sessions = None if settings.open else Sessions(installation.accounts, Tokens(secret_key(settings)), ended)
     origins = frozenset(settings.cors_origins)
@@ -276,7 +276,7 @@ def http_app(installation: Installation, stopping: Callable[[], bool], ended: En
 def _still_here(accounts: SqlAccounts, is_open: bool, who: Actor) -> bool:
     known = accounts.credentials(who.name)
     if known is None:
-        return is_open  # where nobody signs in, nobody has an account
+        return is_open  # without authentication there are no accounts
     return known.user.active and known.user.organization == who.organization
 
 
@@ -310,7 +310,7 @@ def sign_in(installation: Installation) -> SignIn:
 
 
 def store_is_ready(blobs: BlobStore) -> None:
-    """Raises when it does not answer or cannot be written; `StorageFull` below the reserve too."""
+    """Raises when the store does not answer or cannot be written; `StorageFull` below the reserve."""
     blobs.ready()
     with blobs.spool() as spooled:
         spooled.write(b"ready?")

@@ -1,4 +1,4 @@
-"""What is written from the code, so that it cannot differ: `make docs`, compared by a test.
+"""Documents generated from the code by `make docs`; a test compares them.
 
 README's tables of settings and roles, `.env.example` and the conformance statement.
 """
@@ -19,11 +19,11 @@ ROOT = Path(__file__).resolve().parents[1]
 _BEGIN, _END = "<!-- {}: begin -->", "<!-- {}: end -->"
 
 _BY_MACHINE = {"pixel_processes": "4", "processes_dimse": "2"}
-"""Defaults that depend on where this runs."""
+"""Defaults that depend on the machine."""
 
 
 def shown(field: str, value: Any) -> str:
-    """A value as a person would type it."""
+    """A value as it is written in the environment."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -45,7 +45,7 @@ def default(field: str) -> str:
 
 
 def settings_table() -> str:
-    rows = ["| setting | default | what it is |", "|---|---|---|"]
+    rows = ["| setting | default | meaning |", "|---|---|---|"]
     for field, info in Settings.model_fields.items():
         about = (info.description or "").replace("|", "\\|") + (" (secret)" if is_secret(field) else "")
         said = f"`{default(field)}`" if default(field) else ""
@@ -88,7 +88,7 @@ def readme(text: str) -> str:
 
 
 def conformance_statement(settings: Settings | None = None) -> str:
-    """Of this installation, else of the defaults."""
+    """For these settings, else for the defaults."""
     from config.compose import dimse_settings
     from dimse import conformance
 
@@ -100,7 +100,7 @@ def conformance_statement(settings: Settings | None = None) -> str:
 
 
 def written() -> dict[Path, str]:
-    """Each generated file and what it must hold."""
+    """Each generated file and its content."""
     return {
         ROOT / "README.md": readme((ROOT / "README.md").read_text("utf-8")),
         ROOT / ".env.example": env_example(),

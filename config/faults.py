@@ -1,4 +1,4 @@
-"""Faults that can happen to anybody, as one message that says what to do next."""
+"""Messages for operational errors (a full disk, an unavailable database) that say what to do next."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pacs.errors import StorageFull, Unavailable
 
 
 def message(error: Exception, folder: Path | str = "the data folder") -> str:
-    """Of what the archive or the operating system refused."""
+    """The message for an error of the archive or the operating system."""
     about = str(error)
     if isinstance(error, OSError):
         about = ": ".join(str(each) for each in (error.strerror or error, error.filename) if each) + "."

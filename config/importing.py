@@ -1,7 +1,7 @@
-"""Files, folders and ZIP archives into the archive, each object kept byte for byte.
+"""`pacs import`: files, folders and ZIP archives, each object stored byte for byte.
 
-What is plainly not DICOM, and tables of contents (DICOMDIR), are skipped. A journal in the data
-folder remembers what was taken in, so that an import that was cut short goes on where it was.
+Files that are not DICOM, and DICOMDIR files, are skipped. A journal in the data folder records what was
+imported, so that an interrupted import continues where it was.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from pacs.packed import is_instance
 log = structlog.get_logger(__name__)
 
 CHUNK = 1 << 20
-WORKERS = 4  # they share commits, and wait for the disk together
+WORKERS = 4  # they share commits, and so the waits for the disk
 MAX_MEMBERS = 1_000_000  # of one ZIP archive
 _DICM = slice(128, 132)
 
 
 @dataclass(frozen=True)
 class Item:
-    """One file or member of a ZIP archive. `key` changes when its content may have."""
+    """One file or member of a ZIP archive. `key` differs when its content may have changed."""
 
     name: str
     size: int
@@ -46,7 +46,7 @@ class Item:
 
 @dataclass
 class Tally:
-    """How many items came to what, and what was wrong with those that failed."""
+    """The number of items by outcome, and the reasons of those that failed."""
 
     counts: Counter[str] = field(default_factory=Counter)
     bytes: int = 0
@@ -58,7 +58,7 @@ class Unreadable(Exception):
 
 
 def items(paths: Iterable[Path]) -> Iterator[Item]:
-    """Everything below `paths`, in the order of names; the contents of ZIP archives instead of them."""
+    """All files below `paths` in the order of names, with ZIP archives replaced by their members."""
     for path in paths:
         for file in _files(path):
             if zipfile.is_zipfile(file) and not _is_dicom(file):
@@ -107,12 +107,12 @@ def _members(file: Path) -> Iterator[Item]:
                 f"{file}:{member.filename}",
                 member.file_size,
                 f"{whole}|{member.header_offset}|{member.CRC}",
-                partial(archive.open, member),  # which holds the archive open as long as need be
+                partial(archive.open, member),  # keeps the archive open as long as needed
             )
 
 
 class Journal:
-    """Which items were taken in: a line of hexadecimal digits each, which tell nothing of a patient."""
+    """The imported items: one digest a line, which reveals nothing about a patient."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
@@ -139,10 +139,10 @@ class Importer:
     actor: Actor
     journal: Journal
     again: bool = False
-    """Take in what the journal knows, too."""
+    """Import again what the journal lists."""
 
     def run(self, found: Iterable[Item], progress: Callable[[Item, str], None]) -> Tally:
-        """`progress` is told of each item what it came to, in this thread."""
+        """`progress` is called in this thread with each item and its outcome."""
         tally = Tally()
         with ThreadPoolExecutor(WORKERS) as pool:
             for item, outcome, reason in _in_flight(pool, self._take, found):
@@ -191,7 +191,7 @@ def _chunks(head: bytes, file: IO[bytes]) -> Iterator[bytes]:
 def _in_flight(
     pool: ThreadPoolExecutor, work: Callable[[Item], tuple[Item, str, str]], found: Iterable[Item]
 ) -> Iterator[tuple[Item, str, str]]:
-    """Results as they come, a few items ahead at most, however many there are."""
+    """Results in order, with a bounded number of items in flight."""
     pending: set[Future[tuple[Item, str, str]]] = set()
     try:
         for item in found:

@@ -1,8 +1,8 @@
 """One log for everything: structlog's events and the standard library's, for people or for machines.
 
-Law 7, no PHI: an exception's message is kept only when it is ours or the system's, since those of
-libraries quote the values they choke on; loggers of libraries that print data sets are muted; and
-local variables are never shown.
+Law 7, no PHI: an exception's message is logged only when it is ours or the system's, since those of
+libraries quote invalid values; loggers of libraries that print data sets are muted; local variables are
+never shown.
 
 The log goes to standard error. Errors and security events are kept in the data folder too.
 """
@@ -27,10 +27,10 @@ import structlog
 from pacs.errors import PacsError
 
 SECURITY = "security"
-"""Name of the logger whose events are kept in `security.log`."""
+"""Name of the logger whose events are written to `security.log`."""
 
 MUTED = {
-    "pydicom": logging.CRITICAL,  # quotes values that it finds odd
+    "pydicom": logging.CRITICAL,  # quotes unusual values
     "pynetdicom": logging.CRITICAL,  # prints identifiers
     "sqlalchemy": logging.WARNING,
     "alembic": logging.WARNING,
@@ -45,7 +45,7 @@ _ExcInfo = tuple[type[BaseException] | None, BaseException | None, TracebackType
 
 
 def configure(level: str, form: str, folder: Path | None = None, stream: TextIO | None = None) -> None:
-    """Once in each process, before anything logs. `folder` is where errors and security events are kept."""
+    """Call once in each process before anything logs. `folder`: of the error and security logs."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -98,7 +98,7 @@ def _logger_last(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMap
 
 
 def _hide_messages(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """`exc_info` becomes `exception`: the frames, the type, and the message when it may be shown."""
+    """`exc_info` becomes `exception`: the frames, the type, and the message where it may be logged."""
     info = event.pop("exc_info", None)
     if info:
         error = info if isinstance(info, BaseException) else (sys.exc_info() if info is True else info)[1]
@@ -108,7 +108,7 @@ def _hide_messages(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableM
 
 
 def describe(error: BaseException) -> str:
-    """A traceback without what a library's message might quote."""
+    """A traceback without the messages of libraries."""
     lines: list[str] = []
     for each in _chain(error):
         lines += traceback.format_tb(each.__traceback__)
@@ -118,7 +118,7 @@ def describe(error: BaseException) -> str:
 
 
 def _chain(error: BaseException) -> list[BaseException]:
-    """The error and what led to it, oldest first."""
+    """The error and its causes, the oldest first."""
     found: list[BaseException] = []
     step: BaseException | None = error
     while step is not None and step not in found:
@@ -138,19 +138,19 @@ def _kept(folder: Path, shared: list[Any]) -> list[logging.Handler]:
 
 
 class KeptFile(logging.handlers.WatchedFileHandler):
-    """A log file that many processes append to and that any of them rotates when it is full."""
+    """A log file that many processes append to; whichever finds it full rotates it."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, encoding="utf-8", delay=True)
         self._path = path
 
     def emit(self, record: logging.LogRecord) -> None:
-        with suppress(OSError):  # a full disk must not stop the archive from saying so on the console
+        with suppress(OSError):  # a full disk must not prevent logging to the console
             self._rotate_if_full()
             super().emit(record)
 
     def handleError(self, record: logging.LogRecord) -> None:
-        """Nothing: the console has it."""
+        """Ignored, as the console has the event."""
 
     def _open(self) -> Any:
         return open(os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640), "a", encoding="utf-8")
@@ -161,7 +161,7 @@ class KeptFile(logging.handlers.WatchedFileHandler):
         lock = os.open(self._path.with_suffix(".lock"), os.O_WRONLY | os.O_CREAT, 0o640)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            if self._full():  # nobody was faster
+            if self._full():  # no other process has rotated it meanwhile
                 for number in range(KEPT_FILES - 1, 0, -1):
                     with suppress(FileNotFoundError):
                         os.replace(f"{self._path}.{number}", f"{self._path}.{number + 1}")

@@ -1,7 +1,7 @@
-"""Where the processes of a node count together: in memory, if the machine has a folder there.
+"""The folder of counters that the processes of a node share: in memory (/dev/shm) where possible.
 
-The counters are mapped files. On a disk that is full, whoever first touches a page of one is killed
-(SIGBUS); so they lie on a disk only where there is nothing else.
+The counters are memory-mapped files. On a full disk, a process that first touches a page of one is killed
+(SIGBUS), so a disk is used only as a last resort.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ MEMORY = Path("/dev/shm")
 
 
 def metrics_folder(run_folder: Path, memory: Path = MEMORY) -> Path:
-    """A new one for this node; those of nodes that are gone are removed. `run_folder`: on the disk."""
+    """A new folder for this node; those of ended nodes are removed. `run_folder`: on disk."""
     root = _of_this_user(memory) or run_folder / "metrics"
     root.mkdir(mode=0o750, parents=True, exist_ok=True)
     for folder in abandoned(root):
@@ -25,7 +25,7 @@ def metrics_folder(run_folder: Path, memory: Path = MEMORY) -> Path:
 
 
 def _of_this_user(memory: Path) -> Path | None:
-    """None when there is no such folder, or somebody else has taken the name."""
+    """None when there is no memory folder, or another user owns the name."""
     root = memory / f"lightbox-pacs-{os.getuid()}"
     try:
         root.mkdir(mode=0o700, exist_ok=True)

@@ -1,4 +1,4 @@
-"""One node of the archive: its listening sockets, its children, its start and its end."""
+"""One node of the archive: its listening sockets, its child processes, startup and shutdown."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ _METRICS = "PROMETHEUS_MULTIPROC_DIR"
 
 
 def run(settings: Settings, only: str | None = None) -> int:
-    """Serve until told to stop; the exit code. `only`: children of this one role."""
+    """Serve until a signal; returns the exit code. `only`: run children of this role alone."""
     _allow_open_files()
     settings.data_dir.mkdir(mode=0o750, parents=True, exist_ok=True)
     logging.configure(settings.log_level, settings.log_format, settings.data_dir / "log")
     metrics = metrics_folder(settings.data_dir / "run")
     os.environ[_METRICS] = str(metrics)  # before anything imports prometheus_client
-    from config import children, tls  # what all children share in memory
+    from config import children, tls  # imported once, shared by all children after forking
     from dimse.server import Listener
     from pacs.metrics import process_ended
 
-    accepting, _ = tls.accepting(settings), tls.calling(settings)  # faults are told before children start
+    accepting, _ = tls.accepting(settings), tls.calling(settings)  # reports faults before children start
     sockets: dict[str, socket.socket] = {}
     if only in (None, "dimse"):
         sockets["dimse"] = listen(settings.dimse, "PACS_DIMSE")
@@ -91,14 +91,14 @@ def run(settings: Settings, only: str | None = None) -> int:
 
 
 def _each(processes: int, name: str, run: Callable[[Place, threading.Event], None]) -> Iterator[Role]:
-    """Roles of processes that share a socket."""
+    """The roles of processes that share a socket."""
     sharing = Sharing(processes)
     for number in range(processes):
         yield Role(name, partial(run, sharing.place(number)))
 
 
 def _prepare(settings: Settings, with_users: bool) -> str:
-    """In a child. The one-time password of the first administrator, when it was made now; else empty."""
+    """Runs in a child. Returns the first administrator's one-time password if just created, else ""."""
     heard, told = os.pipe()
     run_apart(lambda: _prepare_here(settings, with_users, told))
     os.close(told)
@@ -119,7 +119,7 @@ def _prepare_here(settings: Settings, with_users: bool, told: int) -> None:
 
 
 def _allow_open_files() -> None:
-    """As many as this user may have: an association takes several."""
+    """Raise the limit to this user's maximum: an association takes several files."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

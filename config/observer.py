@@ -1,4 +1,4 @@
-"""What the DIMSE edge tells of itself: counted for `/metrics`, refusals in the security log."""
+"""Observes the DIMSE edge: counts for `/metrics`, writes refusals to the security log."""
 
 from __future__ import annotations
 

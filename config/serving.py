@@ -1,6 +1,7 @@
-"""Which ports the servers of a data folder hold, told while they run: else they look like a stranger's.
+"""Records the ports held by running servers of a data folder, so that `pacs doctor` does not take them for
+another program's.
 
-Each has a folder of its own, locked as long as one of its processes lives.
+Each server has a folder of its own, locked as long as one of its processes lives.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ def _root(data_dir: Path) -> Path:
 
 
 def tell_ports(data_dir: Path, ports: Iterable[int]) -> Path | None:
-    """The folder, to be removed at the end; None on a disk that is full: it serves all the same."""
+    """The folder, to be removed at the end; None on a full disk, which does not prevent serving."""
     root = _root(data_dir)
     try:
         root.mkdir(mode=0o750, parents=True, exist_ok=True)
@@ -34,7 +35,7 @@ def tell_ports(data_dir: Path, ports: Iterable[int]) -> Path | None:
 
 
 def ports_held(data_dir: Path) -> set[int]:
-    """By servers that run now."""
+    """The ports of servers that are running now."""
     root = _root(data_dir)
     held: set[int] = set()
     with suppress(OSError):

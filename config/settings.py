@@ -1,4 +1,4 @@
-"""Every setting there is: its name, default, bounds and meaning, in one table.
+"""Every setting: its name, default, bounds and meaning, in one table.
 
 `config.sources` fills it; README's table, `.env.example` and `pacs config show` are made from it.
 The environment's name of a field is `PACS_` and the field's name in capitals.
@@ -50,32 +50,32 @@ Lifetime = Annotated[int, Field(ge=0, le=31_536_000)]
 
 
 class Settings(BaseModel):
-    """One installation, as it was asked for."""
+    """The settings of one installation."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
     data_dir: Path = Field(
-        Path("data"), description="Folder of the database, the objects and what is under way"
+        Path("data"), description="Folder of the database, the stored objects and temporary files"
     )
     http: Listen = Field(Address("127.0.0.1", 8080), description="Where HTTP listens, HOST:PORT")
     dimse: Listen = Field(Address("127.0.0.1", 11112), description="Where DICOM listens, HOST:PORT")
     tls_certificate: Path | None = Field(
-        None, description="File of this server's certificate, in PEM, with those that lead to its authority"
+        None, description="PEM file of this server's certificate, with the intermediate ones"
     )
     tls_key: Path | None = Field(
-        None, description="File of the certificate's key, in PEM; absent when the certificate's file has it"
+        None, description="PEM file of the certificate's key; not needed when the certificate's file has it"
     )
     tls_client_ca: Path | None = Field(
         None,
-        description="File of authorities, in PEM: DICOM peers must show a certificate signed by one of them "
-        "when they call by TLS, and are believed when they are called",
+        description="PEM file of authorities that sign DICOM peers' certificates: a peer that calls by TLS "
+        "must present one, and they are trusted when this archive calls a peer",
     )
     dimse_tls: Listen | None = Field(
-        None, description="Where DICOM listens for TLS, HOST:PORT, usually port 2762; nowhere if absent"
+        None, description="Where DICOM listens with TLS, HOST:PORT, usually port 2762; off if absent"
     )
-    http_tls: bool = Field(False, description="Serve HTTP by TLS only, with the same certificate")
+    http_tls: bool = Field(False, description="Serve HTTPS only, with the same certificate")
     ae_title: str = Field("PACS", description="This archive's AE title")
-    any_called_title: bool = Field(False, description="Accept associations whatever AE title they call")
+    any_called_title: bool = Field(False, description="Accept associations to any called AE title")
     database_url: SecretStr | None = Field(
         None,
         description="`postgresql+psycopg://…` or `sqlite:///…`; a SQLite file in the data folder if absent",
@@ -91,122 +91,124 @@ class Settings(BaseModel):
     )
     secret_key: SecretStr | None = Field(
         None,
-        description="Signs tokens, at least 32 characters; made and kept in the data folder if absent. "
-        "Nodes of one archive share it",
+        description="Key that signs tokens, at least 32 characters; generated in the data folder if absent. "
+        "All nodes of one archive need the same",
     )
-    base_url: str | None = Field(None, description="Address that users see, when behind a proxy")
+    base_url: str | None = Field(None, description="Public URL of this server, when behind a proxy")
     trusted_proxies: Listed = Field(
         ("127.0.0.0/8", "::1/128"),
-        description="Proxies whose `Forwarded` and `X-Forwarded-*` headers are believed: IP addresses or "
-        "networks, between commas",
+        description="Proxies whose `Forwarded` and `X-Forwarded-*` headers are trusted: IP addresses or "
+        "networks, separated by commas",
     )
     ohif_dir: Path = Field(
         Path("ohif"),
-        description="Folder of OHIF's static build, which `make viewer` fetches; served when it is there",
+        description="Folder of OHIF's static build, which `make viewer` downloads; served if it exists",
     )
     open: bool = Field(
-        False, description="No authentication at all; only when everything listens on loopback"
+        False, description="No authentication at all; allowed only when everything listens on loopback"
     )
     cors_origins: Listed = Field(
         (),
-        description="Origins of other sites whose pages may call, such as `https://viewer.example`, "
-        "between commas",
+        description="Origins of other sites whose pages may call this server (CORS), such as "
+        "`https://viewer.example`, separated by commas",
     )
     frame_origins: Listed = Field(
         (),
-        description="Origins of other sites whose pages may show these pages in a frame, such as "
-        "`https://ris.example`, between commas",
+        description="Origins of other sites that may embed these pages in a frame, such as "
+        "`https://ris.example`, separated by commas",
     )
     session_lifetime: Annotated[float, Field(ge=60, le=31_536_000)] = Field(
-        43_200, description="Seconds that signing in with a password lasts"
+        43_200, description="Seconds after which a user must sign in again"
     )
     processes_dimse: Processes = Field(
-        min(2, os.cpu_count() or 1), description="DICOM processes; at most 2 by default, one a core"
+        min(2, os.cpu_count() or 1), description="DICOM processes; by default one per core, at most 2"
     )
     processes_http: Processes = Field(
-        min(2, os.cpu_count() or 1), description="HTTP processes; at most 2 by default, one a core"
+        min(2, os.cpu_count() or 1), description="HTTP processes; by default one per core, at most 2"
     )
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Lowest level logged")
     log_format: Literal["console", "json"] = Field("console", description="For people or for machines")
     drain_timeout: Annotated[float, Field(ge=0, le=300)] = Field(
-        25, description="Seconds that work under way gets to finish at shutdown"
+        25, description="Seconds that running work gets to finish at shutdown"
     )
     private_sop_classes: bool = Field(True, description="Store objects of private SOP classes too")
-    max_object_size: ByteSize = Field(ByteSize(16 * GIB), description="Largest object taken in", gt=0)
-    max_depth: int = Field(128, ge=1, le=200, description="Deepest nesting of sequences taken in")
+    max_object_size: ByteSize = Field(ByteSize(16 * GIB), description="Largest object accepted", gt=0)
+    max_depth: int = Field(128, ge=1, le=200, description="Deepest nesting of sequences accepted")
     max_inflated: ByteSize = Field(
-        ByteSize(4 * GIB), description="Bytes that a deflated data set may come to", gt=0
+        ByteSize(4 * GIB), description="Largest deflated data set accepted, in bytes once inflated", gt=0
     )
     max_inflate_ratio: int = Field(
-        100, ge=1, le=1100, description="Times its size that a large deflated data set may come to"
+        100, ge=1, le=1100, description="Highest compression ratio accepted of a large deflated data set"
     )
     max_pdu: ByteSize = Field(
-        ByteSize(256 * KIB), description="Longest PDU that peers are asked to send", ge=4 * KIB, le=MIB
+        ByteSize(256 * KIB), description="Largest PDU that peers may send", ge=4 * KIB, le=MIB
     )
     max_associations: int = Field(
-        500, ge=1, le=10_000, description="Associations at a time in one DICOM process"
+        500, ge=1, le=10_000, description="Concurrent associations of one DICOM process"
     )
     max_connections: int = Field(
         2000,
         ge=10,
         le=100_000,
-        description="HTTP connections at a time in one HTTP process, at most half as many as it may have "
-        "files open; who comes then gets 503, but health is answered",
+        description="Concurrent connections of one HTTP process, at most half its limit of open files; "
+        "further ones get 503, except for health checks",
     )
     max_event_streams: int = Field(
         500,
         ge=1,
         le=50_000,
-        description="Live event streams of one organisation in one HTTP process; those of all "
-        "organisations take at most half of its connections",
+        description="Concurrent event streams of one organisation in one HTTP process; all organisations "
+        "together may use half of its connections",
     )
-    max_find_answers: int = Field(10_000, ge=1, description="Answers to one C-FIND, after which it says so")
+    max_find_answers: int = Field(
+        10_000, ge=1, description="Most answers to one C-FIND, which then reports so"
+    )
     max_qido_answers: int = Field(
-        10_000, ge=1, le=100_000, description="Answers in one page of QIDO-RS, after which it says so"
+        10_000, ge=1, le=100_000, description="Most answers in one page of QIDO-RS, which then warns so"
     )
     qido_empty: Literal["list", "204"] = Field(
-        "list", description="What QIDO-RS answers when nothing matches: an empty list or 204 No Content"
+        "list", description="QIDO-RS answer when nothing matches: an empty list or 204 No Content"
     )
     pixel_processes: Processes = Field(
         min(4, os.cpu_count() or 1),
-        description="Images that a process has decoded or rendered at a time; at most 4 by default, "
-        "one a core",
+        description="Images that one process decodes or renders concurrently; by default one per core, "
+        "at most 4",
     )
     pixel_timeout: Annotated[float, Field(ge=1, le=600)] = Field(
-        20, description="Seconds that decoding or rendering an image may take"
+        20, description="Longest time that decoding or rendering an image may take, in seconds"
     )
     pixel_memory: ByteSize = Field(
-        ByteSize(GIB), description="Memory that decoding or rendering an image may take", ge=64 * MIB
+        ByteSize(GIB), description="Most memory that decoding or rendering an image may take", ge=64 * MIB
     )
     cache_size: ByteSize = Field(
-        ByteSize(GIB), description="Bytes of rendered images kept in the data folder", ge=0
+        ByteSize(GIB), description="Size of the cache of rendered images in the data folder", ge=0
     )
-    cache_thumbnails: Lifetime = Field(86_400, description="Seconds that thumbnails are kept")
-    cache_previews: Lifetime = Field(7_200, description="Seconds that previews are kept")
-    cache_full: Lifetime = Field(3_600, description="Seconds that other rendered images are kept")
-    artim_timeout: Seconds = Field(30, description="Seconds that a peer gets to associate or hang up")
+    cache_thumbnails: Lifetime = Field(86_400, description="Seconds that thumbnails are cached")
+    cache_previews: Lifetime = Field(7_200, description="Seconds that previews are cached")
+    cache_full: Lifetime = Field(3_600, description="Seconds that other rendered images are cached")
+    artim_timeout: Seconds = Field(30, description="Seconds that a peer gets to associate or to disconnect")
     idle_timeout: Seconds = Field(600, description="Seconds an association may be silent between messages")
     message_timeout: Seconds = Field(60, description="Seconds a peer may pause within a message")
-    database_patience: Seconds = Field(15, description="Seconds to wait for a database that went away")
+    database_patience: Seconds = Field(15, description="Seconds to wait for an unavailable database")
     free_space_reserve: ByteSize = Field(
-        ByteSize(256 * MIB), description="Free disk space below which nothing more is taken in", ge=0
+        ByteSize(256 * MIB), description="Free disk space below which nothing more is stored", ge=0
     )
     quiet_period: Seconds = Field(
-        60, description="Seconds without a new object after which a study is complete"
+        60, description="Seconds without a new object after which a study counts as complete"
     )
     job_lease: Annotated[float, Field(ge=1, le=3600)] = Field(
-        60, description="Seconds after which a job of a node that died goes to another"
+        60, description="Seconds after which a dead node's job is taken over"
     )
     retention_days: Annotated[float, Field(ge=0, le=36_500)] = Field(
-        30, description="Days for which the bytes of what was deleted are kept"
+        30, description="Days for which deleted objects can be restored"
     )
     history_days: Annotated[float, Field(ge=0, le=36_500)] = Field(
         30,
-        description="Days for which uploads that are over, those that failed with their files, purged "
-        "deletions and the change feed (at least one) are remembered; the audit trail forgets nothing",
+        description="Days for which finished uploads (failed ones with their files), purged deletions and "
+        "the change feed (at least one) are kept; the audit trail is kept for ever",
     )
     audit_verify_every: Annotated[float, Field(ge=1, le=31_536_000)] = Field(
-        86_400, description="Seconds from one verification of the audit trail to the next"
+        86_400, description="Seconds between verifications of the audit trail"
     )
     sweep_grace: Seconds = Field(3600, description="Seconds that an unreferenced blob is kept")
 
@@ -214,7 +216,7 @@ class Settings(BaseModel):
     @classmethod
     def _check_tls(cls, value: Any, info: Any) -> Any:
         if value and info.data.get("tls_certificate") is None:
-            raise ValueError("needs PACS_TLS_CERTIFICATE, and PACS_TLS_KEY")
+            raise ValueError("needs PACS_TLS_CERTIFICATE and PACS_TLS_KEY")
         return value
 
     @field_validator("ae_title")
@@ -233,9 +235,9 @@ class Settings(BaseModel):
         try:
             _ = url.port
         except ValueError:
-            raise ValueError("has a port that is no number up to 65535") from None
+            raise ValueError("has a port that is not a number up to 65535") from None
         if url.password and url.password.lower() in WEAK_PASSWORDS and not _local(url.hostname):
-            raise ValueError("its password is one that everybody tries first; choose another")
+            raise ValueError("has a password that is easy to guess; choose another")
         return value
 
     @field_validator("blobs_url")
@@ -273,9 +275,11 @@ class Settings(BaseModel):
     @classmethod
     def _check_s3_secret(cls, value: SecretStr | None, info: Any) -> SecretStr | None:
         if (value is None) != (info.data.get("s3_access_key") is None):
-            raise ValueError("and PACS_S3_ACCESS_KEY go together; without both, AWS's own settings count")
+            raise ValueError(
+                "and PACS_S3_ACCESS_KEY must be set together; without both, AWS's own settings apply"
+            )
         if value is not None and value.get_secret_value().lower() in WEAK_PASSWORDS:
-            raise ValueError("is one that everybody tries first; choose another")
+            raise ValueError("is easy to guess; choose another")
         return value
 
     @field_validator("secret_key")

@@ -1,8 +1,8 @@
-"""Who takes the next connection of a socket that several processes listen on: one that holds fewest.
+"""Balances connections between processes that listen on one socket: one with the fewest takes the next.
 
-Left to chance, the process that wakes first takes all that wait, and the others' cores stand idle. So
-each tells in memory that all see how many it holds, and who is ahead leaves the next to the others, but
-not for ever: they may be dead, or stopped.
+Left to chance, the process that wakes first takes all waiting connections while other cores are idle. So
+each publishes its count in shared memory, and a process that is ahead leaves the next connection to the
+others for a moment, but not for ever, as they may be dead or stopped.
 """
 
 from __future__ import annotations
@@ -10,21 +10,21 @@ from __future__ import annotations
 import mmap
 
 PATIENCE = 0.03
-"""Seconds that a connection is left to those who hold fewer."""
+"""Seconds for which a connection is left to processes that hold fewer."""
 MOMENT = 0.001
-"""Seconds between looking whether it still is."""
+"""Seconds between checks whether it is still waiting."""
 _SLACK = 4
-"""A quarter more than the others is not ahead: a crowd gets in quickly."""
+"""A process is ahead from a quarter more than the others, so that bursts are accepted quickly."""
 
 
 class Sharing:
-    """Made before forking, for `processes` of one kind."""
+    """Create it before forking, for `processes` of one kind."""
 
     def __init__(self, processes: int) -> None:
         self._held = memoryview(mmap.mmap(-1, 4 * processes)).cast("i")
 
     def place(self, number: int) -> Place:
-        """That of one process; whoever follows a dead one takes its place, and tells what it holds first."""
+        """The slot of one process. The successor of a dead one takes its slot and resets the count."""
         return Place(self._held, number)
 
 

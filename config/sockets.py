@@ -10,15 +10,15 @@ from config.address import Address
 
 BACKLOG = 512
 STALLED = 300
-"""Seconds after which a peer who takes nothing of what he asked for is cut off, where the system can."""
+"""Seconds after which a peer that acknowledges no data is disconnected, where the system supports it."""
 
 
 class CannotListen(Exception):
-    """An address is not to be had."""
+    """The address cannot be listened on."""
 
 
 def listen(address: Address, setting: str) -> socket.socket:
-    """`setting` is what to change when the address is taken."""
+    """`setting`: the one to change when the address is taken, for the error message."""
     try:
         family, kind, protocol, _, where = socket.getaddrinfo(
             address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -41,7 +41,7 @@ def listen(address: Address, setting: str) -> socket.socket:
 
 
 def bound(listener: socket.socket, asked: Address) -> Address:
-    """The address as asked for, with the port that port 0 became."""
+    """The requested address, with the actual port in place of 0."""
     return Address(asked.host, listener.getsockname()[1])
 
 

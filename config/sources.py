@@ -1,6 +1,6 @@
 """Where settings come from: flags over environment over `pacs.toml` over defaults.
 
-Every fault of every source is reported at once, by the name of its key and never with its value.
+All faults of all sources are reported together, by key and never with a value.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _FIELDS = tuple(Settings.model_fields)
 
 
 class BadSettings(Exception):
-    """The settings have faults; one line each."""
+    """Invalid settings; one line for each fault."""
 
     def __init__(self, faults: list[str]) -> None:
         self.faults = faults
@@ -36,7 +36,7 @@ def load(
     environ: Mapping[str, str] | None = None,
     config_file: Path = CONFIG_FILE,
 ) -> tuple[Settings, dict[str, str]]:
-    """The settings, and for each field the source it came from. `BadSettings` lists all faults."""
+    """The settings, and the source of each field. `BadSettings` lists all faults."""
     faults: list[str] = []
     values: dict[str, Any] = {}
     origin = dict.fromkeys(_FIELDS, "default")
@@ -57,7 +57,7 @@ def load(
 
 
 def secret_key(settings: Settings) -> str:
-    """The given key, else the one kept in the data folder, made there at first (0600)."""
+    """The configured key, else the one in the data folder, which is made there at first (0600)."""
     if settings.secret_key is not None:
         return settings.secret_key.get_secret_value()
     kept = settings.data_dir / "secret_key"
@@ -68,7 +68,7 @@ def secret_key(settings: Settings) -> str:
     try:
         with os.fdopen(descriptor, "w") as file:
             file.write(secrets.token_hex(32) + "\n")
-        with suppress(FileExistsError):  # another process was first: its key is the key
+        with suppress(FileExistsError):  # another process was first: its key counts
             os.link(fresh, kept)
     finally:
         fresh.unlink()
@@ -93,7 +93,7 @@ def _from_file(path: Path, faults: list[str]) -> dict[str, Any]:
 
 
 def _from_environment(environ: Mapping[str, str], faults: list[str]) -> dict[str, Any]:
-    """An empty variable counts as absent, as Compose files pass what is not set."""
+    """An empty variable counts as absent, as Compose files pass unset ones so."""
     by_name = {environment_name(field): field for field in _FIELDS}
     by_file_name = {f"{environment_name(field)}_FILE": field for field in _FIELDS if is_secret(field)}
     found: dict[str, Any] = {}

@@ -1,9 +1,9 @@
-"""One parent, forked children: keeps them running, and lets them finish when asked to stop.
+"""One parent with forked children: restarts those that die, and lets them finish at shutdown.
 
-The parent does nothing else: it opens no database and starts no thread, so that forking is safe at
-any time and what was imported before is shared by all. A child that dies is started again with
-back-off. SIGTERM or SIGINT lets the children finish their work; a second one ends them at once.
-Children that lose their parent end by themselves.
+The parent does nothing else: it opens no database and starts no thread, so that forking is always safe
+and imported modules are shared by all. A child that dies is restarted with back-off. On SIGTERM or
+SIGINT the children finish their work; a second signal ends them at once. Children whose parent dies end
+by themselves.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ import structlog
 
 log = structlog.get_logger(__name__)
 
-FIRST_PAUSE = 0.1  # seconds before a dead child is started again, doubled each time
+FIRST_PAUSE = 0.1  # seconds before a dead child is restarted, doubled each time
 LONGEST_PAUSE = 10.0
-LIVED = 30.0  # seconds after which a child's death counts as its first again
+LIVED = 30.0  # seconds of life after which the back-off begins anew
 GRACE = 3.0  # seconds on top of the drain time, until the parent ends a child by force
 _STOP = (signal.SIGTERM, signal.SIGINT)
 
 
 @dataclass(frozen=True)
 class Role:
-    """What one kind of child does: `run` returns after its event was set, its work finished."""
+    """One kind of child. `run` returns after its event was set, with its work finished."""
 
     name: str
     run: Callable[[threading.Event], None]
@@ -45,7 +45,7 @@ class _Child:
     pid: int = 0
     started: float = 0.0
     deaths: int = 0
-    due: float = field(default=0.0)  # when to start it again, 0 while it runs
+    due: float = field(default=0.0)  # when to restart it, 0 while it runs
 
 
 class Supervisor:
@@ -65,7 +65,7 @@ class Supervisor:
         self._lifeline, self._held = os.pipe()
 
     def run(self) -> int:
-        """The exit code, once every child is gone: 0 when all had finished their work."""
+        """Returns the exit code once every child has ended: 0 when all finished their work."""
         wake, waker = socket.socketpair()
         wake.setblocking(False)
         waker.setblocking(False)
@@ -73,14 +73,14 @@ class Supervisor:
             signal.signal(number, lambda *_: None)
         signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
         gc.collect()
-        gc.freeze()  # a collector that touches shared pages would copy them
+        gc.freeze()  # else collections in the children copy the shared pages
         for child in self._children:
             self._start(child)
         self._watch(wake)
         return self._drain(wake)
 
     def _watch(self, wake: socket.socket) -> None:
-        """Until somebody asks to stop."""
+        """Restart dead children until a stop is requested."""
         while not self._asked(wake, self._next_due()):
             for child, status in self._reap():
                 self._bury(child, status)
@@ -90,7 +90,7 @@ class Supervisor:
                     self._start(child)
 
     def _drain(self, wake: socket.socket) -> int:
-        log.info("stopping", hint="work under way is finished; a second signal ends it at once")
+        log.info("stopping", hint="running work is finished first; a second signal ends it at once")
         self._on_drain()
         self._signal_all(signal.SIGTERM)
         clean = True
@@ -110,7 +110,7 @@ class Supervisor:
         return 0 if clean else 1
 
     def _asked(self, wake: socket.socket, timeout: float | None) -> bool:
-        """Wait for a signal; whether it was one to stop."""
+        """Wait for a signal; whether it requests a stop."""
         readable, _, _ = select.select([wake], [], [], timeout)
         received = wake.recv(64) if readable else b""
         return any(number in received for number in _STOP)
@@ -152,13 +152,13 @@ class Supervisor:
         log.debug("process started", role=child.role.name, pid=pid)
 
     def _become(self, role: Role) -> None:
-        """The child's whole life; never returns."""
+        """Runs the child's whole life; never returns."""
         code = 1
         try:
             stop = threading.Event()
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent decides
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C signals all processes; the parent decides
             os.close(self._held)
             threading.Thread(target=_hear, args=(stop,), daemon=True, name="signals").start()
             threading.Thread(target=self._outlive_no_parent, daemon=True, name="lifeline").start()
@@ -173,22 +173,22 @@ class Supervisor:
             os._exit(code)
 
     def _outlive_no_parent(self) -> None:
-        os.read(self._lifeline, 1)  # returns when the parent, which alone could write, is gone
+        os.read(self._lifeline, 1)  # returns when the parent, the only writer, has ended
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(self._drain_timeout + GRACE)
         os._exit(1)
 
 
 def _hear(stop: threading.Event) -> None:
-    """Waits for SIGTERM, which stays blocked in all other threads. A handler would run in the midst of
-    whatever the main thread does, and wait for ever for a lock that this holds: the event's own, for one.
+    """Waits for SIGTERM, which is blocked in all other threads. A handler would interrupt the main thread
+    anywhere, and deadlock on a lock that it holds, such as the event's own.
     """
     signal.sigwait({signal.SIGTERM})
     stop.set()
 
 
 def run_apart(work: Callable[[], None]) -> None:
-    """Run `work` in a child, so that this process stays without threads. Its failure ends this one too."""
+    """Run `work` in a child, so that this process stays without threads. Its failure ends this process."""
     pid = os.fork()
     if pid == 0:
         code = 1

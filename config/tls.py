@@ -1,7 +1,7 @@
-"""TLS as the settings ask for it: of version 1.2 at least (PS3.15 Annex B.12), with whom we trust.
+"""TLS contexts from the settings: version 1.2 at least (PS3.15 Annex B.12), and the trusted authorities.
 
-Certificates are renewed every few weeks, and a restart for that would cut everybody off: so their
-files are looked at when a connection begins, and what is under way keeps what it began with.
+Certificates are renewed every few weeks, and a restart would end all connections. So their files are
+checked when a connection begins; existing connections keep the context that they began with.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from config.sources import BadSettings
 log = structlog.get_logger(__name__)
 
 LOOK_EVERY = 10.0
-"""Seconds between two looks at the files."""
+"""Seconds between two checks of the files."""
 
 Make = Callable[[], ssl.SSLContext]
 
 
 class Renewed(ssl.SSLContext):
-    """Stands for what `make` made last of its files; a context in use is never changed, but replaced.
+    """Delegates to the context that `make` last loaded from its files; a context in use is never changed.
 
-    Files that cannot be used, as when only one of two is new yet, change nothing until they change again.
+    Unusable files, such as when only one of two is new yet, are ignored until they change again.
     """
 
     def __new__(cls, make: Make, files: Iterable[Path]) -> Self:
@@ -64,7 +64,7 @@ class Renewed(ssl.SSLContext):
         self._seen = seen
         try:
             self._newest = self._make()
-            log.info("certificates were renewed")
+            log.info("renewed certificates loaded")
         except BadSettings as error:
             log.error("renewed certificates cannot be used", reason=str(error))
 
@@ -81,7 +81,7 @@ def _version(file: Path) -> object:
 
 
 def accepting(settings: Settings) -> ssl.SSLContext | None:
-    """For DICOM peers who call us; None without a certificate of our own."""
+    """For incoming associations; None without a certificate."""
     if settings.tls_certificate is None:
         return None
 
@@ -95,14 +95,14 @@ def accepting(settings: Settings) -> ssl.SSLContext | None:
 
 
 def web(settings: Settings) -> ssl.SSLContext | None:
-    """For browsers: who they are, they say by signing in. None when they come without TLS."""
+    """For HTTP, without client certificates, as users sign in. None when HTTP is served without TLS."""
     if not settings.http_tls:
         return None
     return Renewed(lambda: _equipped(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), settings), _files(settings))
 
 
 def calling(settings: Settings) -> ssl.SSLContext | None:
-    """For those whom we call: this machine's authorities are trusted too. None: they alone."""
+    """For outgoing associations; this machine's authorities are trusted too. None: only those are."""
     if settings.tls_certificate is None and settings.tls_client_ca is None:
         return None
 

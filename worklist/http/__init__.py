@@ -1,1 +1,1 @@
-"""The pages that people open in a browser, and what they are made of."""
+"""Serving the web pages and their assets; the application itself is `worklist/ui`."""

@@ -1,8 +1,8 @@
-"""A folder of files for browsers: read once, compressed once, named by what they hold.
+"""Static files for browsers: read once, compressed once, addressed by a digest of their content.
 
-All of them live below one path that contains a digest of the whole folder. A browser keeps them for
-ever, modules find each other by relative paths, and a new release is a new path: no file of one
-release ever meets one of another.
+All of them are below one path that contains a digest of the whole folder. Browsers may cache them for
+ever, modules import each other by relative paths, and a new release has a new path: files of different
+releases never mix.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _WORTH_PACKING = 1 << 10  # bytes
 class Asset:
     body: bytes
     packed: bytes | None
-    """With gzip, where that makes it smaller."""
+    """The gzipped content, where that is smaller."""
     media_type: str
     digest: str
 
@@ -58,7 +58,7 @@ def asset(name: str, body: bytes) -> Asset:
 class Assets:
     digest: str
     files: Mapping[str, Asset]
-    """By their path below the folder, with slashes."""
+    """By path below the folder, with slashes."""
 
 
 def read(folder: Path) -> Assets:
@@ -74,8 +74,8 @@ def read(folder: Path) -> Assets:
 
 
 def answer(request: Request, found: Asset, cache: str) -> Response:
-    """Compressed when the browser takes that, which is another representation with another tag (RFC 9110
-    §8.8.3.3); 304 when it has it already."""
+    """Compressed where accepted, which is another representation with another entity tag (RFC 9110
+    §8.8.3.3); 304 when the browser has it already."""
     headers = {"ETag": f'"{found.digest}"', "Cache-Control": cache, "Vary": "Accept-Encoding"}
     body = found.body
     if found.packed is not None and takes_gzip(request):

@@ -1,7 +1,7 @@
-"""OHIF, when it is installed: its static build at a path of its own, set up for this archive.
+"""OHIF, if installed: its static build, served at a path of its own and configured for this archive.
 
-Its files are served as they are, but for the paths in its document, which are ours, and `app-config.js`.
-It calls this archive from the same origin with the session's cookie: no token is in any address.
+Its files are served unchanged except for the paths in its document and `app-config.js`. It calls this
+archive from the same origin with the session's cookie, so no URL contains a token.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ PATH = "/ohif"
 DOCUMENT, CONFIGURATION = "index.html", "app-config.js"
 
 _HASHED = re.compile(r"[.0-9a-f]*[0-9a-f]{20}\.[a-z0-9]+$|\.bundle\.[0-9a-f]{20}\.")
-"""Names that change with what the file holds."""
+"""File names that contain a digest of the content."""
 _ABSOLUTE = re.compile(r"""((?:src|href|content)=["']|PUBLIC_URL = ')/(?!/)""")
 _INLINE = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 
 ISOLATED = {"Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp"}
-"""Without these a browser gives no shared memory to its decoders."""
+"""Required by browsers for shared memory, which the decoders use."""
 
 
 def policy(document: str) -> str:
-    """What OHIF needs and no more: its own scripts, and those that stand in its document, by their hash."""
+    """The least that OHIF needs: its own scripts, and the inline ones of its document by hash."""
     hashes = (
         b64encode(hashlib.sha256(each.encode()).digest()).decode() for each in _INLINE.findall(document)
     )
@@ -63,7 +63,7 @@ def installed(folder: Path) -> bool:
 
 
 class Ohif:
-    """`folder`: what its package has in `dist`."""
+    """`folder`: the `dist` folder of its package."""
 
     def __init__(self, folder: Path) -> None:
         self._files = {

@@ -1,7 +1,7 @@
-"""The pages: one document for every path, which loads the application that knows them.
+"""The pages: one document for every path, which loads the application; it routes by path.
 
-Neither the document nor what it loads says anything of any patient, so both are there for whoever asks;
-what they show comes from the resources of the archive, which do ask who calls.
+Neither the document nor the application contains patient data, so both are public; the data comes from
+the archive's resources, which require authentication.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ CONTENT_SECURITY_POLICY = "; ".join(
 )
 _ENTRY = "app.js"
 _NOT_AT_ONCE = ("strings/", "viewer/worker.js", "ohif-config.js")
-"""Modules that are fetched when they are needed, if ever."""
+"""Modules that are loaded on demand."""
 
 
 class Pages:
@@ -73,13 +73,13 @@ class Pages:
         if found is None or request.path_params["digest"] != self._assets.digest:
             raise HTTPException(404)
         response = answer(request, found, KEPT_FOR_EVER)
-        # a worker lives under the policy of its own script
+        # a worker is under the policy of its own script
         response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
         return response
 
 
 def routes(ohif: Path | None = None) -> list[BaseRoute]:
-    """`ohif`: the folder of its static build, whether it is there or not."""
+    """`ohif`: the folder of its static build, which need not exist."""
     built_in = ohif is None or not installed(ohif)
     pages = Pages(read(Path(str(resources.files("worklist") / "ui"))), "built-in" if built_in else "ohif")
     return [
