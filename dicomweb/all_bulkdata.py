@@ -68,7 +68,7 @@ class RetrieveAllBulkdata:
         for instance in instances:
             url = instance_url(service, instance.identity)
             try:
-                with self.archive.open(instance) as reader:
+                with self.archive.open_proven(instance) as reader:
                     source, syntax = ReadAhead(reader), instance.transfer_syntax
                     header = read_header(source, syntax, instance.dataset_offset, self.archive.limits)
                     for path in bulk_paths(header):

@@ -75,7 +75,7 @@ class RetrieveBulkdata:
         if index := images(instance, value):
             return self.frames.frames(request, instance, range(1, len(index) + 1), f"{url}/frames/")
         with ExitStack() as opened:
-            reader = opened.enter_context(self.archive.open(instance))
+            reader = opened.enter_context(self.archive.open_proven(instance))
             limits = self.archive.limits
             header = read_header(ReadAhead(reader), instance.transfer_syntax, instance.dataset_offset, limits)
             found = bulk_value(header, value)

@@ -82,6 +82,10 @@ class BlobReader(Protocol):
         and not touched since, may be taken for whole.
         """
 
+    def prove(self) -> None:
+        """`Damaged` when a byte is not as stored, for whoever reads ranges; the same blobs as `verified`
+        checks before its first piece, larger ones are trusted."""
+
     def __enter__(self) -> Self: ...
 
     def __exit__(self, *exc: object) -> None: ...

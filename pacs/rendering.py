@@ -155,5 +155,5 @@ class Rendering:
             instance.transfer_syntax, instance.dataset_offset, instance.frames, self.archive.limits
         )
         task = Render(pixels, wish.frames, wish.how, wish.media_type)
-        with self.archive.open(instance) as reader:
+        with self.archive.open_proven(instance) as reader:
             return self._workers.run(task, reader)

@@ -44,12 +44,17 @@ class LocalReader(Reader):
         super().__init__(address, self._file.st_size)
 
     def verified(self, start: int = 0) -> Iterator[bytes]:
-        if self._found is not None and self._found.knows(self._address, self._file):
-            return self.chunks(start)
-        return self._noted(super().verified(start))
+        return self.chunks(start) if self._is_known() else super().verified(start)
 
-    def _noted(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
-        yield from pieces
+    def prove(self) -> None:
+        if not self._is_known():
+            super().prove()
+
+    def _is_known(self) -> bool:
+        return self._found is not None and self._found.knows(self._address, self._file)
+
+    def _hashed(self, start: int) -> Iterator[bytes]:
+        yield from super()._hashed(start)
         if self._found is not None:
             self._found.note(self._address, self._file)
 

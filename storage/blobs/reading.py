@@ -17,8 +17,8 @@ PIECE = 1 << 20
 class Reader(ABC):
     """Implements `pacs.ports.BlobReader` on top of one way to read a range."""
 
-    read_twice: ClassVar[int] = 0
-    """Blobs up to this size are verified in a first pass, before any piece is yielded."""
+    read_twice: ClassVar[int] = PIECE
+    """Blobs up to this size are verified in a first pass, before any piece is handed out."""
 
     def __init__(self, address: str, size: int) -> None:
         self._address = address
@@ -45,10 +45,14 @@ class Reader(ABC):
 
     def verified(self, start: int = 0) -> Iterator[bytes]:
         if PIECE < self._size <= self.read_twice:  # a single piece is held back until verified anyway
-            for _ in self._hashed(self._size):
-                pass
+            self.prove()
             return self.chunks(start)
         return self._hashed(start)
+
+    def prove(self) -> None:
+        if self._size <= self.read_twice:
+            for _ in self._hashed(self._size):
+                pass
 
     def _hashed(self, start: int) -> Iterator[bytes]:
         """`chunks(start)`; the last piece is held back until all bytes are verified."""

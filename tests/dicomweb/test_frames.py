@@ -210,6 +210,18 @@ def test_video_is_one_frame(world: World) -> None:
     assert (answer.status_code, "1 frame" in answer.json()["message"]) == (404, True)
 
 
+@pytest.mark.parametrize("rest", ["/frames/2", "/bulkdata/7FE00010"])
+def test_other_bytes_than_were_stored_are_nobodys_frame(world: World, rest: str) -> None:
+    path = frames_of(world).removesuffix("/frames")
+    (blob,) = (file for file in world.folder.rglob("*") if file.is_file() and file.stat().st_size > 300)
+    kept = blob.read_bytes()
+    blob.write_bytes(kept.replace(FRAMES[1], bytes([7] * 24)))
+    answer = world.get(path + rest)
+    assert (answer.status_code, answer.json()["code"]) == (500, "INTEGRITY")
+    blob.write_bytes(kept)
+    assert FRAMES[1] in world.get(path + rest).content
+
+
 def test_a_damaged_frame_fails_alone(world: World) -> None:
     good = get_encoder(RLELossless).encode(
         bytes(range(24)),

@@ -139,7 +139,7 @@ class Images:
 
     @contextmanager
     def _file_of(self, instance: StoredInstance) -> Iterator[BulkValue | None]:
-        with self.archive.open(instance) as reader:
+        with self.archive.open_proven(instance) as reader:
             source, limits = ReadAhead(reader), self.archive.limits
             yield original(
                 read_header(source, instance.transfer_syntax, instance.dataset_offset, limits), instance

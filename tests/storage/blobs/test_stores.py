@@ -101,6 +101,18 @@ def test_a_flipped_byte_is_never_wholly_handed_out(blobs: BlobStore, size: int) 
     assert handed_out == 0 or size > PIECE
 
 
+@pytest.mark.parametrize("size", [10, PIECE])
+def test_what_parts_are_read_of_can_be_proven_first(blobs: BlobStore, size: int) -> None:
+    content = LARGE[:size]
+    blob = publish(blobs, content)
+    with blobs.open(blob.address) as reader:
+        reader.prove()
+        assert reader.read_at(3, 4) == content[3:7]
+    damage(blobs, blob, content[:-1] + bytes([content[-1] ^ 1]))
+    with blobs.open(blob.address) as reader, pytest.raises(Damaged):
+        reader.prove()
+
+
 def test_what_is_not_there_is_damage(blobs: BlobStore) -> None:
     absent = blob_of(b"absent")
     assert blobs.missing([absent]) == [absent]
