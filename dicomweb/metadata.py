@@ -26,7 +26,7 @@ from pacs.http.origin import origin
 from pacs.http.ready import Ready
 from pacs.http.resource import Resource, actor
 from pacs.http.streaming import Pieces, Streamed
-from pacs.http.viewings import retrieved
+from pacs.http.viewings import Viewings, retrieved
 from pacs.metadata import Metadata
 from pacs.model import HeldVersions
 from pacs.prepared import FORMAT
@@ -46,6 +46,7 @@ class RetrieveMetadata:
     metadata: Metadata
     root: str
     ready: Ready = field(default_factory=Ready)
+    viewings: Viewings = field(default_factory=Viewings)
 
     def answer(self, request: Request) -> Response:
         path, offer = path_of(request), wanted(request)
@@ -57,9 +58,14 @@ class RetrieveMetadata:
             "Cache-Control": "private, no-cache",
             "Vary": "Accept, Accept-Encoding",
         }
-        self._record(request, path, held)
+        record = partial(self._record, request, path, held)
         if is_known(request, headers["ETag"]):
+            self.viewings.note(request, path.study, record)
             return Response(status_code=304, headers=headers)
+        if path.sop is None:
+            record()
+        else:  # as with its frames: a viewer that asks image by image looks at the study once
+            self.viewings.note(request, path.study, record)
         if gzip:
             headers["Content-Encoding"] = "gzip"
         media_type = multipart.content_type(XML, tag) if offer.media_type == XML else offer.media_type

@@ -299,6 +299,17 @@ def test_each_access_is_audited_once(world: World) -> None:
     assert (details["level"], details["form"], details["completed"]) == ("STUDY", "metadata", 3)
 
 
+def test_image_by_image_a_study_is_looked_at_once(world: World) -> None:
+    identities = stored(world)
+    for identity in identities:
+        world.get(f"{path_to(identity)}/metadata")
+    tag = world.get(f"{SERIES}/metadata").headers["etag"]
+    assert world.get(f"{SERIES}/metadata", **{"if-none-match": tag}).status_code == 304
+    world.get(f"{SERIES}/metadata")
+    levels = [json.loads(record["details"])["level"] for record in world.audited()]
+    assert levels == ["IMAGE", "SERIES", "SERIES"]
+
+
 def test_a_long_list_is_streamed_in_pages(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pacs.metadata.PAGE", 2)
     monkeypatch.setattr("pacs.metadata.MADE_AT_ONCE", 1)
