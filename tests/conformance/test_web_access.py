@@ -1,4 +1,4 @@
-"""Who may in over HTTP: every route of the application, against a started server."""
+"""Access over HTTP: every route of the application, against a started server."""
 
 from __future__ import annotations
 
