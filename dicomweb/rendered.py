@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain, islice
 
 from starlette.requests import Request
@@ -21,8 +21,8 @@ from dicomweb.frames import frame_list
 from dicomweb.multipart import Part, PartHead
 from dicomweb.paths import EACH_LEVEL, INSTANCE, Path, path_of
 from dicomweb.rendered_parameters import presentation, viewport
+from dicomweb.thumbnails import representatives
 from pacs.archive import Archive
-from pacs.attributes import BY_KEYWORD, Level
 from pacs.dicom.reader import read_header
 from pacs.dicom.source import ReadAhead
 from pacs.errors import Damaged, NotAcceptable, NotConvertible, NotFound
@@ -36,7 +36,6 @@ from pacs.http.resource import Resource, actor
 from pacs.http.streaming import Streamed, answer, closing
 from pacs.model import StoredInstance
 from pacs.pixels.presentation import Presentation, Viewport
-from pacs.query import Condition, OneOf, Query
 from pacs.rendering import Tier, Wish, is_image
 from pacs.rights import Right
 
@@ -45,8 +44,6 @@ _PATHS = (*EACH_LEVEL, f"{INSTANCE}/frames/{{frames}}")
 STILL = ("image/jpeg", "image/png", "image/webp", "image/gif", "image/jp2")
 MOVING = ("image/gif", "image/webp")
 THUMBNAIL = Viewport(200, 200)
-MOST_TRIED = 50
-"""Instances looked at for one that can be a thumbnail."""
 
 
 def resources(pictures: Pictures, root: str) -> list[Resource]:
@@ -79,15 +76,21 @@ class RetrieveRendered:
         return self._image(asked, instance) if is_image(instance) else self._document(asked, instance)
 
     def thumbnail(self, request: Request) -> Response:
-        """A small picture that stands for all of it: of the middle frame of the middle instance."""
+        """A small picture that stands for all of it, of a middle frame."""
         path, given = path_of(request), request.query_params.get("viewport")
         how = Presentation(viewport=viewport(given) if given else THUMBNAIL)
-        instance = self._representative(request, path)
-        count = len(frame_index_of(instance))
-        numbers = _checked(_frames(request), count)
-        frame = numbers[0] - 1 if numbers else count // 2
         offer = choose(acceptable(request), [Offer(kind) for kind in STILL])
-        return self.pictures.picture(request, instance, Wish(offer.media_type, (frame,), how, Tier.THUMBNAIL))
+        refused: NotConvertible | NotAcceptable = NotAcceptable("there is no image that could be a thumbnail")
+        for instance in representatives(self._archive, actor(request), path):
+            count = len(frame_index_of(instance))
+            numbers = _checked(_frames(request), count)
+            frame = numbers[0] - 1 if numbers else count // 2
+            wish = Wish(offer.media_type, (frame,), how, Tier.THUMBNAIL)
+            try:
+                return self.pictures.picture(request, instance, wish)
+            except NotConvertible as reason:
+                refused = reason
+        raise refused
 
     @property
     def _archive(self) -> Archive:
@@ -145,7 +148,7 @@ class RetrieveRendered:
         if asked.frames:
             raise NotFound("this instance has no frames")
         with ExitStack() as opened:
-            reader = opened.enter_context(self._archive.open(instance))
+            reader = opened.enter_context(self._archive.open_proven(instance))
             limits = self._archive.limits
             header = read_header(ReadAhead(reader), instance.transfer_syntax, instance.dataset_offset, limits)
             shown = {each.media_type.partition(";")[0]: each for each in depictions(header, instance)}
@@ -159,29 +162,6 @@ class RetrieveRendered:
                 return Response(status_code=304, headers=headers)
             body = closing(opened.pop_all(), value.pieces(part.start, part.stop))
             return answer(body, value.media_type, part.length, part.status, headers)
-
-    def _representative(self, request: Request, path: Path) -> StoredInstance:
-        """The one in the middle, or an image near the beginning when that is none."""
-        who = actor(request)
-        if path.sop is None:
-            conditions = [Condition(BY_KEYWORD["StudyInstanceUID"], OneOf((path.study,)))]
-            if path.series:
-                conditions.append(Condition(BY_KEYWORD["SeriesInstanceUID"], OneOf((path.series,))))
-            asked = Query(Level.IMAGE, tuple(conditions), limit=1)
-            middle = replace(asked, offset=self._archive.count(who, asked) // 2)
-            for found in self._archive.locate(who, middle):
-                uids = found.identity
-                path = Path(path.study, uids.series_instance_uid, uids.sop_instance_uid)
-        instance = next(self._archive.retrieve(who, path.study, path.series, path.sop))
-        if is_image(instance):
-            return instance
-        if "sop" not in request.path_params:
-            asked_for = path_of(request)
-            others = self._archive.retrieve(who, asked_for.study, asked_for.series)
-            for other in islice(others, MOST_TRIED):
-                if is_image(other):
-                    return other
-        raise NotAcceptable("there is no image that could be a thumbnail")
 
 
 _Frames = Iterator[tuple[StoredInstance, int]] | Sequence[tuple[StoredInstance, int]]

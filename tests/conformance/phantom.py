@@ -13,6 +13,7 @@ from pydicom.uid import (
     CTImageStorage,
     EncapsulatedPDFStorage,
     ExplicitVRLittleEndian,
+    GrayscaleSoftcopyPresentationStateStorage,
     SecondaryCaptureImageStorage,
     UltrasoundMultiFrameImageStorage,
     generate_uid,
@@ -163,6 +164,24 @@ def report(of: Dataset) -> Dataset:
     finding.ConceptNameCodeSequence = [_code("121071", "DCM", "Finding")]
     finding.TextValue = "No haemorrhage. <b>This is text</b>, never markup."
     ds.ContentSequence = [finding]
+    return ds
+
+
+def presentation_state(of: Dataset, shown: Dataset) -> Dataset:
+    """How one image is to be seen: its window, and a word beside it."""
+    ds = data_set(GrayscaleSoftcopyPresentationStateStorage, of, generate_uid(), 1, Modality="PR")
+    ds.SeriesNumber, ds.SeriesDescription = 8, "Marks"
+    ds.ContentLabel, ds.ContentDescription = "MARKS", "Marks of the reader"
+    ds.PresentationCreationDate, ds.PresentationCreationTime = "20261120", "101500"
+    image, series, voi, note, word = (Dataset() for _ in range(5))
+    image.ReferencedSOPClassUID, image.ReferencedSOPInstanceUID = shown.SOPClassUID, shown.SOPInstanceUID
+    series.SeriesInstanceUID, series.ReferencedImageSequence = shown.SeriesInstanceUID, [image]
+    ds.ReferencedSeriesSequence = [series]
+    voi.WindowCenter, voi.WindowWidth = 30, 60
+    ds.SoftcopyVOILUTSequence = [voi]
+    word.UnformattedTextValue = "look <b>here</b>"
+    note.GraphicLayer, note.TextObjectSequence = "1", [word]
+    ds.GraphicAnnotationSequence = [note]
     return ds
 
 

@@ -63,6 +63,29 @@ def test_a_study_is_deleted_and_the_deletion_undone(server: Server, chromium: An
         opened.wait_for_selector("#row-0 >> text=Alpha, Anna")
 
 
+def test_the_offer_to_undo_stays_while_somebody_is_at_it(server: Server, chromium: Any) -> None:
+    """WCAG 2.2.1; the page's clock is moved by hand."""
+    with page(chromium, server.url, **as_role(server, "admin")) as opened:
+        opened.clock.install()
+        opened.reload()
+        delete_by_keyboard(opened, "Alpha")
+        undo = opened.locator("[role=status] .toast").get_by_role("button", name="Undo")
+        undo.focus()
+        opened.clock.fast_forward(120_000)
+        undo.hover()
+        opened.focus("[role=searchbox], input[type=search], .top input")
+        opened.clock.fast_forward(120_000)
+        opened.mouse.move(5, 5)
+        opened.clock.fast_forward(10_000)
+        assert undo.is_visible()
+        undo.focus()
+        opened.keyboard.press("Enter")
+        opened.get_by_text("Restored: Alpha, Anna").wait_for()
+        until(opened, "document.activeElement.matches('.top input')")
+        opened.clock.fast_forward(13_000)
+        opened.get_by_text("Restored: Alpha, Anna").wait_for(state="detached")
+
+
 def test_what_was_deleted_is_listed_and_restored(server: Server, chromium: Any) -> None:
     with page(chromium, server.url, **as_role(server, "admin")) as opened:
         delete_by_keyboard(opened, "Gamma")

@@ -49,6 +49,16 @@ def reports(study: Dataset) -> list[Dataset]:
     return [first, second]
 
 
+def mixed(study: Dataset) -> list[Dataset]:
+    """Three images and a report in one series, and how the last of the images is to be seen."""
+    images = list(phantom.ct(study, 3, 32, "Mixed", series=9))
+    report = phantom.report(study)
+    report.SeriesInstanceUID, report.SeriesDescription = images[0].SeriesInstanceUID, "Mixed"
+    report.Modality, report.SeriesNumber, report.InstanceNumber = "CT", 9, 4
+    report.ContentSequence[0].TextValue = "Beside the images."
+    return [*images, report, phantom.presentation_state(study, images[-1])]
+
+
 @pytest.fixture(scope="module")
 def held(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Held]:
     """A head with a follow-up, and somebody else, in an open archive."""
@@ -68,6 +78,7 @@ def held(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Held]:
         phantom.marked(study),
         *reports(study),
         phantom.document(study),
+        *mixed(study),
         *phantom.ct(before, 3, 64),
         *phantom.ct(other, 2, 32),
     )
@@ -133,6 +144,39 @@ def test_from_the_list_to_the_image_by_keyboard_alone(held: Held, chromium: Any)
         assert "q=phantom" in opened.url
 
 
+def test_no_letter_is_lost_while_the_address_changes(held: Held, chromium: Any) -> None:
+    """What is typed at the very moment at which the letters before it are written into the address."""
+    with page(chromium, held.server.url) as opened:
+        opened.wait_for_selector("#row-2")
+        seen = opened.evaluate(
+            """async () => {
+              const input = document.querySelector(".top input");
+              const type = (text) => {
+                input.value = text;
+                input.dispatchEvent(new Event("input", { bubbles: true }));
+              };
+              const written = history.replaceState.bind(history);
+              const seen = [];
+              const next = new Promise((resolve) => {
+                history.replaceState = (...state) => {
+                  written(...state);
+                  if (location.search.includes("q=phantom")) resolve();
+                  else type("phantom");
+                };
+              });
+              type("pha ");
+              await Promise.all([next, (async () => {
+                while (!location.search.includes("q=phantom")) {
+                  seen.push(input.value);
+                  await new Promise((resolve) => setTimeout(resolve, 5));
+                }
+              })()]);
+              return seen;
+            }"""
+        )
+        assert set(seen) <= {"pha ", "phantom"}
+
+
 def test_what_is_known_stays_when_it_cannot_be_asked_anew(held: Held, chromium: Any) -> None:
     with page(chromium, held.server.url) as opened:
         opened.wait_for_selector("#row-2")
@@ -195,6 +239,47 @@ def test_reports_and_documents_are_shown_as_what_they_are(held: Held, chromium: 
         assert position(opened) == "2 / 2"
     with open_series(held, chromium, "Letter") as opened:
         opened.wait_for_selector(".document iframe[src^='blob:']")
+
+
+def test_what_is_beside_the_images_of_a_series_is_listed(held: Held, chromium: Any) -> None:
+    with open_series(held, chromium, "Mixed") as opened:
+        picture_drawn(opened)
+        assert position(opened) == "2 / 3"
+        opened.keyboard.press("End")
+        until(opened, "document.querySelector('[data-position]').innerText.endsWith('3 / 3')")
+        opened.get_by_role("button", name="Other objects").wait_for()
+        opened.keyboard.press("ArrowRight")
+        opened.get_by_text("Beside the images.").wait_for()
+        opened.keyboard.press("ArrowLeft")
+        until(opened, "document.querySelector('[data-position]')?.innerText.endsWith('2 / 3')")
+
+
+def test_a_presentation_state_says_what_it_is_of(held: Held, chromium: Any) -> None:
+    with open_series(held, chromium, "Marks") as opened:
+        opened.get_by_role("heading", name="Marks of the reader").wait_for()
+        said = opened.inner_text(".document")
+        for words in ("20 Nov 2026 · 10:15", "W 60 · L 30", "look <b>here</b>", "not applied"):
+            assert words in said
+        opened.get_by_role("button", name="Mixed").and_(opened.locator(".document button")).click()
+        until(opened, "document.querySelectorAll('.pane').length === 2")
+        until(opened, "document.querySelectorAll('.pane')[1].innerText.includes('3 / 3')")
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Auckland", "America/Los_Angeles"])
+def test_dates_of_a_study_are_those_recorded_wherever_the_reader_is(
+    held: Held, chromium: Any, zone: str
+) -> None:
+    with page(chromium, f"{held.server.url}/?q=LB-1", timezone_id=zone) as opened:
+        opened.get_by_role("gridcell", name="20 Nov 2026 09:15").wait_for()
+        said = module(
+            opened,
+            "core/format.js",
+            "[m.moment('20001206120000.00+0100'), m.moment('2000'), m.day('20241301'), m.age('19800101', ''),"
+            " m.when('2026-06-30T23:30:00Z'), m.exactly('2026-06-30T23:30:00Z')]",
+        )
+    there = {"Pacific/Auckland": "1 Jul 2026, 11:30", "America/Los_Angeles": "30 Jun 2026, 16:30"}
+    assert said[:5] == ["6 Dec 2000 12:00 UTC+01:00", "2000", "20241301", "", there[zone]]
+    assert said[5].endswith(f"({zone})")
 
 
 def test_priors_stand_beside(held: Held, chromium: Any) -> None:
@@ -377,7 +462,8 @@ def test_values_above_a_supplemental_palettes_first_have_its_colours(held: Held,
     (() => {
       const target = new Uint32Array(4);
       const frame = { samples: Uint16Array.of(0, 50, 100, 102), min: 0, max: 102 };
-      const supplemental = { first: 100, channels: [[255, 0], [0, 255], [0, 7]] };
+      const channels = [[255, 0], [0, 255], [0, 7]].map((values) => ({ first: 100, values }));
+      const supplemental = { first: 100, channels };
       const look = { key: "x", rescale: { slope: 1, intercept: 0 }, tables: { supplemental } };
       const window = { center: 50, width: 100, shape: "LINEAR_EXACT" };
       new m.Painter().paint(target, frame, { ...look, window, invert: false });

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -162,6 +163,28 @@ def test_a_thumbnail_is_of_the_middle(client: TestClient) -> None:
     assert get(client, f"{MANY}/thumbnail").content == middle.content
     assert get(client, f"{SERIES}/thumbnail").content == middle.content
     assert middle.headers["cache-control"] == "private, max-age=86400"
+
+
+def test_a_thumbnail_is_of_another_when_the_middle_cannot_be_decoded(client: TestClient) -> None:
+    """Though those of its own kind are more than are tried; with nothing else there is none."""
+    broken, whole = (8, "1.2.840.10008.1.2.4.50", [b"\xff\xd8no jpeg"]), (9,)
+    uids = {"StudyInstanceUID": "1.2.3.9", "SeriesInstanceUID": "1.2.3.9.1"}
+    series = "/dicom-web/studies/1.2.3.9/series/1.2.3.9.1"
+
+    def store(number: int, of: tuple[Any, ...]) -> None:
+        data = image(*of, **uids, SOPInstanceUID=f"1.2.3.9.1.{number}", InstanceNumber=number)
+        stored = client.post(
+            "/dicom-web/studies", content=data, headers={"Content-Type": "application/dicom"}
+        )
+        assert stored.status_code == 200
+
+    for number in range(1, 7):
+        store(number, broken)
+    assert get(client, f"{series}/thumbnail").status_code == 406
+    store(7, whole)
+    assert opened(get(client, f"{series}/thumbnail")).format == "JPEG"
+    assert opened(get(client, "/dicom-web/studies/1.2.3.9/thumbnail")).format == "JPEG"
+    assert get(client, f"{series}/instances/1.2.3.9.1.1/thumbnail").status_code == 406
 
 
 def test_wado_uri_gives_the_file_in_the_syntax_that_is_wanted(client: TestClient) -> None:

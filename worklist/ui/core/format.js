@@ -1,18 +1,18 @@
-/** What DICOM writes, as people read it. */
-import { language, t } from "./strings.js";
+/** What DICOM writes, as people read it: dates and times are those of where it was acquired, never shifted. */
+import { formatter, t } from "./strings.js";
 
 /** `19990102` as a date, undefined when it is none. */
 export function date(text) {
   const found = /^(\d{4})[.\-]?(\d\d)[.\-]?(\d\d)$/.exec(text ?? "");
   if (!found) return undefined;
   const made = new Date(Date.UTC(+found[1], found[2] - 1, +found[3]));
-  return made.getUTCDate() === +found[3] ? made : undefined;
+  return made.getUTCMonth() === found[2] - 1 && made.getUTCDate() === +found[3] ? made : undefined;
 }
 
 export function day(text) {
   const found = date(text);
   if (!found) return text ?? "";
-  return new Intl.DateTimeFormat(language.value, { dateStyle: "medium", timeZone: "UTC" }).format(found);
+  return formatter("DateTimeFormat", { dateStyle: "medium", timeZone: "UTC" }).format(found);
 }
 
 /** `1304` or `130405.12` as 13:04. */
@@ -21,12 +21,21 @@ export function clock(text) {
   return found ? `${found[1]}:${found[2]}` : "";
 }
 
-/** `20001206120000.00+0100` as a date and a time, as far as it says. */
-export const moment = (text) => [day(text?.slice(0, 8)), clock(text?.slice(8))].filter(Boolean).join(" ");
+/** `20001206120000.00+0100` as a date and a time, as far as it says: with the offset from UTC, where there is one. */
+export function moment(text) {
+  const [, digits, offset] = /^(\d*)[^+-]*([+-]\d{4})?/.exec(text ?? "");
+  const zone = offset && `UTC${offset.slice(0, 3)}:${offset.slice(3)}`;
+  return [day(digits.slice(0, 8)), clock(digits.slice(8)), digits.length > 8 && zone].filter(Boolean).join(" ");
+}
 
-/** An instant of the REST API as a date and a time of where we are. */
-export const when = (instant) =>
-  new Intl.DateTimeFormat(language.value, { dateStyle: "medium", timeStyle: "short" }).format(new Date(instant));
+/** An instant of the server as a date and a time of where we are. */
+export const when = (instant) => formatter("DateTimeFormat", { dateStyle: "medium", timeStyle: "short" }).format(new Date(instant));
+
+/** The same to the second, and which zone that is. */
+export function exactly(instant) {
+  const exact = formatter("DateTimeFormat", { dateStyle: "full", timeStyle: "long" }).format(new Date(instant));
+  return `${exact} (${Intl.DateTimeFormat().resolvedOptions().timeZone})`;
+}
 
 const HOUR = 3_600_000;
 
@@ -34,7 +43,7 @@ const HOUR = 3_600_000;
 export function from(instant) {
   const hours = (new Date(instant) - Date.now()) / HOUR;
   const [value, unit] = Math.abs(hours) < 48 ? [hours, "hour"] : [hours / 24, "day"];
-  return new Intl.RelativeTimeFormat(language.value, { numeric: "auto" }).format(Math.round(value), unit);
+  return formatter("RelativeTimeFormat", { numeric: "auto" }).format(Math.round(value), unit);
 }
 
 /** A name's groups, each with family name first and in full: Alphabetic, Ideographic, Phonetic. */
@@ -53,11 +62,11 @@ function nameGroup(text) {
 
 export const personName = (name) => nameGroups(name).join(" · ") || t("unnamed");
 
-/** Age on a day, in whole years, or months and days for the very young. */
+/** Age on a day, in whole years, or months and days for the very young; none when the day is not known. */
 export function age(birth, at) {
   const from = date(birth);
-  const to = date(at) ?? new Date();
-  if (!from || to < from) return "";
+  const to = date(at);
+  if (!from || !to || to < from) return "";
   const months =
     (to.getUTCFullYear() - from.getUTCFullYear()) * 12 +
     to.getUTCMonth() -

@@ -33,4 +33,16 @@ export function t(key, values = {}) {
 
 const format = (value) => (typeof value === "number" ? number(value) : String(value));
 
-export const number = (value) => new Intl.NumberFormat(language.value).format(value);
+export const number = (value, options) => formatter("NumberFormat", options).format(value);
+
+/** The language as the reader's region writes dates and numbers: en-GB where the browser says so. */
+export const region = () => navigator.languages.find((each) => each.split("-")[0] === language.value) ?? language.value;
+
+const formatters = new Map(); // they take long to make: a viewer that scrolls writes numbers sixty times a second
+
+/** `kind` of Intl: "NumberFormat", "DateTimeFormat". */
+export function formatter(kind, options) {
+  const key = JSON.stringify([kind, region(), options]);
+  if (!formatters.has(key)) formatters.set(key, new Intl[kind](region(), options));
+  return formatters.get(key);
+}

@@ -91,6 +91,9 @@ export function Table({ label, columns, total, row, chosen, onChoose, onOpen, on
   </div>`;
 }
 
+/** What is too long for its column is told by a tooltip. */
+const whole = ({ currentTarget: cell }) => (cell.title = cell.scrollWidth > cell.clientWidth ? cell.textContent.trim() : "");
+
 function Row({ index, columns, template, height, value, chosen, onChoose, onOpen, rowClass }) {
   return html`<div
     id=${`row-${index}`}
@@ -103,7 +106,7 @@ function Row({ index, columns, template, height, value, chosen, onChoose, onOpen
     onDblClick=${() => onOpen(index)}
   >
     ${columns.map(
-      (column) => html`<div key=${column.id} role="gridcell" class=${column.end ? "end" : ""}>
+      (column) => html`<div key=${column.id} role="gridcell" class=${column.end ? "end" : ""} onPointerEnter=${whole}>
         ${value ? column.cell(value) : html`<span class="pending"></span>`}
       </div>`,
     )}

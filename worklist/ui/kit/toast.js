@@ -1,5 +1,5 @@
-/** Short words that come and go; errors stay until they are read. */
-import { html, signal } from "../core/html.js";
+/** Short words that come and go, but not while they are pointed at or have the focus; errors stay until they are read. */
+import { html, signal, useEffect, useRef } from "../core/html.js";
 import { useKeys } from "../core/keys.js";
 import { t } from "../core/strings.js";
 import { Button } from "./button.js";
@@ -9,35 +9,72 @@ const LASTS = 5000; // milliseconds
 const LASTS_TO_ACT = 12_000;
 
 const toasts = signal([]);
+const timers = new Map();
 let made = 0;
+let held = false;
 
 /** `action`: {label, keys, run}; `keys` only where it is an undo. It takes the place of what was said `about` the same. */
 export function toast(text, { kind = "info", detail = "", action, about } = {}) {
   const one = { id: ++made, text, kind, detail, action, about };
   const others = toasts.value.filter((each) => !about || each.about !== about);
   toasts.value = [...others.slice(-3), one];
-  if (kind !== "error") setTimeout(() => dismiss(one), action ? LASTS_TO_ACT : LASTS);
+  if (!held) count(one);
+}
+
+function count(one) {
+  if (one.kind !== "error") timers.set(one.id, setTimeout(() => dismiss(one), one.action ? LASTS_TO_ACT : LASTS));
+}
+
+/** Whoever is reading has all the time anew (WCAG 2.2.1). */
+function hold(now) {
+  if (now === held) return;
+  held = now;
+  timers.forEach(clearTimeout);
+  timers.clear();
+  if (!held) toasts.value.forEach(count);
 }
 
 const dismiss = (one) => (toasts.value = toasts.value.filter((each) => each.id !== one.id));
 
-function act(one) {
-  if (!one) return false;
-  dismiss(one);
-  return void one.action.run();
-}
-
 export function Toasts() {
   const last = toasts.value.findLast((one) => one.action?.keys);
+  const region = useRef(null);
+  const reading = useRef({ points: false, focus: false, before: null }).current;
+  const reads = (changes) => {
+    Object.assign(reading, changes);
+    hold(reading.points || reading.focus);
+  };
+  const hasFocus = () => region.current.contains(document.activeElement);
+  /** The focus goes back to where it came from. */
+  const close = (one) => {
+    if (hasFocus()) reading.before?.focus();
+    dismiss(one);
+  };
+  const act = (one) => {
+    if (!one) return false;
+    close(one);
+    return void one.action.run();
+  };
+  useEffect(() => reads({ points: reading.points && toasts.value.length > 0, focus: hasFocus() }), [toasts.value]);
   useKeys([{ key: "Ctrl+z", label: t("key.undo"), run: () => act(last) }]);
-  return html`<div class="toasts" role="status" aria-live="polite">
-    ${toasts.value.map(
-      (one) => html`<div key=${one.id} class=${`toast ${one.kind}`}>
-        <${Icon} name=${one.kind === "error" ? "exclamation-triangle" : "check-lg"} />
-        <div><p>${one.text}</p>${one.detail && html`<small>${one.detail}</small>`}</div>
-        ${one.action && html`<${Button} kind="quiet" label=${one.action.label} keys=${one === last ? one.action.keys : undefined} onClick=${() => act(one)} />`}
-        <${Button} bare icon="x-lg" label=${t("close")} onClick=${() => dismiss(one)} />
-      </div>`,
-    )}
+  const inside = ({ currentTarget, relatedTarget }) => currentTarget.contains(relatedTarget);
+  const shown = (ofErrors) => toasts.value.filter(({ kind }) => (kind === "error") === ofErrors).map((one) => html`<${Toast} key=${one.id} one=${one} isLast=${one === last} onAct=${act} onClose=${close} />`);
+  return html`<div
+    class="toasts"
+    ref=${region}
+    onPointerEnter=${(event) => event.pointerType !== "touch" && reads({ points: true })}
+    onPointerLeave=${() => reads({ points: false })}
+    onFocusIn=${(event) => reads({ focus: true, before: inside(event) ? reading.before : event.relatedTarget })}
+    onFocusOut=${(event) => inside(event) || reads({ focus: false })}
+  >
+    <div role="status">${shown(false)}</div>
+    <div role="alert">${shown(true)}</div>
   </div>`;
 }
+
+const Toast = ({ one, isLast, onAct, onClose }) => html`<div class=${`toast ${one.kind}`}>
+  <${Icon} name=${one.kind === "error" ? "exclamation-triangle" : "check-lg"} />
+  <div><p>${one.text}</p>${one.detail && html`<small>${one.detail}</small>`}</div>
+  ${one.action && html`<${Button} kind="quiet" label=${one.action.label} keys=${isLast ? one.action.keys : undefined} onClick=${() => onAct(one)} />`}
+  <${Button} bare icon="x-lg" label=${t("close")} onClick=${() => onClose(one)} />
+</div>`;

@@ -2,7 +2,7 @@
 import { html, useEffect, useState } from "../core/html.js";
 import { API, json } from "../core/api.js";
 import { onChange } from "../core/events.js";
-import { day, from, personName, when } from "../core/format.js";
+import { day, from, personName } from "../core/format.js";
 import { useKeys } from "../core/keys.js";
 import { Paged } from "../core/paged.js";
 import { adjust, go } from "../core/router.js";
@@ -13,6 +13,7 @@ import { Button } from "../kit/button.js";
 import { SplitPane } from "../kit/split.js";
 import { EmptyState, Failure, Skeleton } from "../kit/states.js";
 import { Table } from "../kit/table.js";
+import { Time } from "../kit/time.js";
 import { restore } from "./deleting.js";
 import { Frame } from "./frame.js";
 import { useRoom } from "./room.js";
@@ -47,8 +48,8 @@ function columns(room, back) {
     { id: "what", title: t("deletions.what"), width: "minmax(120px, 1fr)", cell: whatOf },
     { id: "reason", title: t("deletions.reason"), width: "minmax(64px, 2fr)", cell: ({ reason }) => reason },
     { id: "by", title: t("deletions.by"), width: "minmax(96px, 1fr)", cell: (each) => html`<span class="dim">${each.deleted_by}</span>` },
-    { id: "at", title: t("deletions.at"), width: "156px", cell: (each) => html`<span class="dim">${when(each.deleted_at)}</span>` },
-    { id: "until", title: t("deletions.until"), width: "88px", cell: (each) => html`<span class=${isSoon(each) ? "soon" : "dim"}>${from(each.kept_until)}</span>` },
+    { id: "at", title: t("deletions.at"), width: "156px", cell: (each) => html`<${Time} class="dim" at=${each.deleted_at} />` },
+    { id: "until", title: t("deletions.until"), width: "88px", cell: (each) => html`<${Time} class=${isSoon(each) ? "soon" : "dim"} at=${each.kept_until} text=${from(each.kept_until)} />` },
     { id: "restore", title: html`<span class="unseen">${t("deletions.restore")}</span>`, width: "32px", cell: (each) => html`<${Button} bare icon="arrow-counterclockwise" label=${t("deletions.restore")} keys="Enter" tabindex=${-1} onClick=${restore(each)} onDblClick=${(event) => event.stopPropagation()} />` },
   ];
   return all.filter(({ id }) => !LEFT_OUT[room].includes(id));
@@ -159,8 +160,8 @@ function Deleted({ deletion, busy, onRestore, onClose }) {
     [t("deletions.what"), whatOf(deletion)],
     [t("deletions.reason"), deletion.reason],
     [t("deletions.by"), deletion.deleted_by],
-    [t("deletions.at"), when(deletion.deleted_at)],
-    [t("deletions.until"), `${when(deletion.kept_until)} (${from(deletion.kept_until)})`],
+    [t("deletions.at"), html`<${Time} at=${deletion.deleted_at} />`],
+    [t("deletions.until"), html`<${Time} at=${deletion.kept_until} /> (${from(deletion.kept_until)})`],
   ].filter(([, value]) => value);
   return html`<section class="details" aria-label=${t("studies.details")}>
     <header>

@@ -8,7 +8,7 @@ import { first, number, text } from "../dicom/dataset.js";
 import { Button } from "../kit/button.js";
 import { copy } from "../kit/copy.js";
 import { Failure, Skeleton } from "../kit/states.js";
-import { Thumbnail } from "./thumbnail.js";
+import { Thumbnail, WITHOUT_PICTURE } from "./thumbnail.js";
 
 export const SERIES_FIELDS = "SeriesDescription,NumberOfSeriesRelatedInstances,Modality,SeriesNumber,BodyPartExamined";
 
@@ -71,7 +71,7 @@ function SeriesList({ uid }) {
       >
         <${Thumbnail} study=${uid} series=${seriesUid} modality=${text(series, "Modality")} />
         <p>${text(series, "SeriesDescription") || text(series, "Modality")}</p>
-        <small>${t("count.images", { count })}</small>
+        <small>${t(WITHOUT_PICTURE.has(text(series, "Modality")) ? "count.objects" : "count.images", { count })}</small>
       </a>`;
     })}
   </div>`;

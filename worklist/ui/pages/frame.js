@@ -94,7 +94,7 @@ function leave(event) {
   document.querySelector("[role=grid]")?.focus();
 }
 
-async function findStudies(words, signal) {
+export async function findStudies(words, signal) {
   for (const reading of readingsOf(words)) {
     const { items } = await search("studies", { ...reading, limit: 6, includefield: "StudyDescription" }, { signal });
     if (items.length) return items.map(studyAction);

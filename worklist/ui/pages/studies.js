@@ -55,15 +55,25 @@ const LEFT_OUT = {
   most: ["birth", "accession", "series"],
   all: [],
 };
-/** Typed text: shown at once, in the address when the typing rests. */
+/** Typed text: shown at once, in the address when the typing rests. What stands there afterwards is shown if it is not ours. */
 function useTyped(query, name) {
-  const [typed, setTyped] = useState(query.get(name) ?? "");
+  const inAddress = query.get(name) ?? "";
+  const [typed, setTyped] = useState(inAddress);
+  const ours = useRef(inAddress);
   const timer = useRef(0);
-  useEffect(() => setTyped(query.get(name) ?? ""), [query.get(name)]);
+  useEffect(() => {
+    if (inAddress === ours.current) return;
+    clearTimeout(timer.current);
+    ours.current = inAddress;
+    setTyped(inAddress);
+  }, [inAddress]);
   const type = (value) => {
     setTyped(value);
     clearTimeout(timer.current);
-    timer.current = setTimeout(() => adjust({ [name]: value.trim(), study: "" }), TYPING);
+    timer.current = setTimeout(() => {
+      ours.current = value.trim();
+      adjust({ [name]: ours.current, study: "" });
+    }, TYPING);
   };
   return [typed, type];
 }

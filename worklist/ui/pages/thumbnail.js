@@ -5,8 +5,8 @@ import { DICOMWEB } from "../core/api.js";
 export const WITHOUT_PICTURE = new Set(["SR", "PR", "KO", "DOC", "AU", "ECG", "HD", "RWV", "PLAN", "REG"]);
 
 /** A series in small as the server renders it; its modality where there is nothing to see. */
-export function Thumbnail({ study, series, modality }) {
-  const [failed, setFailed] = useState(WITHOUT_PICTURE.has(modality));
+export function Thumbnail({ study, series, modality, none = WITHOUT_PICTURE.has(modality) }) {
+  const [failed, setFailed] = useState(none);
   const url = `${DICOMWEB}/studies/${study}/series/${series}/thumbnail`;
   return html`<div class="thumb">
     ${failed ? modality : html`<img src=${url} alt="" loading="lazy" onError=${() => setFailed(true)} />`}

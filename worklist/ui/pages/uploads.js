@@ -2,13 +2,13 @@
 import { html, useEffect, useRef, useState } from "../core/html.js";
 import { API, json } from "../core/api.js";
 import { onChange } from "../core/events.js";
-import { when } from "../core/format.js";
 import { go as goTo, href } from "../core/router.js";
 import { t } from "../core/strings.js";
 import { chosen, dropped, go, send, sending } from "../core/uploading.js";
 import { Button } from "../kit/button.js";
 import { Icon } from "../kit/icon.js";
 import { Failure, Skeleton } from "../kit/states.js";
+import { Time } from "../kit/time.js";
 import { Frame } from "./frame.js";
 
 const SHOWN = 20;
@@ -111,7 +111,7 @@ function Task({ task }) {
     task.skipped_items > 0 && t("task.skipped", { count: task.skipped_items }),
   ].filter(Boolean);
   return html`<article class="task">
-    <p><b>${t(`task.${task.kind}`)}</b> <span class="dim">${when(task.created_at)}</span></p>
+    <p><b>${t(`task.${task.kind}`)}</b> <${Time} class="dim" at=${task.created_at} /></p>
     <p class=${`outcome ${task.status}`}>${t(`task.${task.status}`)}</p>
     ${UNDER_WAY.has(task.status) && html`<progress max="100" value=${task.progress} aria-label=${t(`task.${task.kind}`)}></progress>`}
     <p class="dim">${words.join(" · ")}${study && html` · <a href=${href("/view", { StudyInstanceUIDs: study })} data-page>${t("studies.open")}</a>`}</p>

@@ -7,20 +7,21 @@ import { bytes, first, text, values } from "../dicom/dataset.js";
 import { Button } from "../kit/button.js";
 import { Failure, Skeleton } from "../kit/states.js";
 import { instancePath, kindOf } from "./image.js";
+import { PresentationState } from "./presentation.js";
+import { Reference, referencesOf } from "./references.js";
 
 const DEEPEST = 32;
 const SAFE = /^(application\/pdf|video\/(mp4|mpeg|webm))\b/;
 
 /** One object of a series that has no images; the keys that scroll go to the next. */
-export function DocumentView({ pane }) {
-  const { datasets, modality } = pane.series.value;
+export function DocumentView({ pane, desk }) {
+  const { datasets } = pane.series.value;
   const dataset = datasets[pane.index.value] ?? datasets[0];
   const kind = kindOf(dataset);
   const key = text(dataset, "SOPInstanceUID");
-  if (kind === "other") return html`<div class="message"><p>${t("viewer.noPixels")}</p><small>${modality}</small></div>`;
   return html`<div class="document">
     ${pane.count > 1 && html`<${Turn} pane=${pane} />`}
-    ${kind === "report" ? html`<${Report} key=${key} dataset=${dataset} />` : html`<${Embedded} key=${key} dataset=${dataset} kind=${kind} />`}
+    <${SHOWN[kind] ?? Embedded} key=${key} dataset=${dataset} kind=${kind} desk=${desk} />
   </div>`;
 }
 
@@ -78,7 +79,7 @@ function Embedded({ dataset, kind }) {
 const meaning = (dataset, sequence) => text(first(dataset, sequence), "CodeMeaning");
 
 /** PS3.3 §C.17.3: what an item says, by its value type. */
-function said(item) {
+function Said({ item, known, desk }) {
   switch (text(item, "ValueType")) {
     case "TEXT":
       return text(item, "TextValue");
@@ -101,25 +102,30 @@ function said(item) {
     case "IMAGE":
     case "COMPOSITE":
     case "WAVEFORM":
-      return t("viewer.refers", { uid: text(first(item, "ReferencedSOPSequence"), "ReferencedSOPInstanceUID") });
+      return html`<${Reference} item=${item} known=${known} desk=${desk} />`;
     default:
       return "";
   }
 }
 
-function Report({ dataset }) {
+function Report({ dataset, desk }) {
+  const known = new Map(referencesOf(dataset).map((each) => [each.sop, each]));
   return html`<h1>${meaning(dataset, "ConceptNameCodeSequence") || t("viewer.report")}</h1>
-    <${Items} items=${values(dataset, "ContentSequence")} depth=${0} />`;
+    <${Items} items=${values(dataset, "ContentSequence")} depth=${0} known=${known} desk=${desk} />`;
 }
 
-function Items({ items, depth }) {
+function Items({ items, depth, ...rest }) {
   if (!items.length || depth > DEEPEST) return null;
   return html`<ul>
     ${items.filter(Boolean).map(
       (item, index) => html`<li key=${index}>
-        <span class="name">${meaning(item, "ConceptNameCodeSequence")}</span>${said(item)}
-        <${Items} items=${values(item, "ContentSequence")} depth=${depth + 1} />
+        ${meaning(item, "ConceptNameCodeSequence") && html`<span class="name">${meaning(item, "ConceptNameCodeSequence")}</span>`}<${Said} item=${item} ...${rest} />
+        <${Items} items=${values(item, "ContentSequence")} depth=${depth + 1} ...${rest} />
       </li>`,
     )}
   </ul>`;
 }
+
+const Nothing = ({ dataset }) => html`<div class="message"><p>${t("viewer.noPixels")}</p><small>${text(dataset, "Modality")}</small></div>`;
+
+const SHOWN = { report: Report, presentation: PresentationState, other: Nothing };

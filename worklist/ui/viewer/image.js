@@ -6,12 +6,13 @@ import { embeddedIn, overlaysOf } from "./overlay.js";
 
 const VIDEO_CLASSES = new Set(["1.1.1", "1.2.1", "1.4.1"].map((end) => `1.2.840.10008.5.1.4.1.1.77.${end}`));
 
-/** "image", "video", "document", "report", or "other" for what has nothing to see. */
+/** "image", "video", "document", "report", "presentation" of images, or "other" for what has nothing to see. */
 export function kindOf(dataset) {
   if (VIDEO_CLASSES.has(text(dataset, "SOPClassUID"))) return "video";
   if (has(dataset, "PixelData") || has(dataset, "FloatPixelData") || has(dataset, "DoubleFloatPixelData")) return "image";
   if (number(dataset, "Rows") && number(dataset, "Columns") && has(dataset, "PhotometricInterpretation")) return "image";
   if (has(dataset, "EncapsulatedDocument")) return "document";
+  if (has(dataset, "PresentationCreationDate")) return "presentation";
   return has(dataset, "ContentSequence") ? "report" : "other";
 }
 
@@ -34,7 +35,6 @@ export class Image {
     this.rows = number(dataset, "Rows", 0);
     this.columns = number(dataset, "Columns", 0);
     this.photometric = text(dataset, "PhotometricInterpretation") || "MONOCHROME2";
-    this.colour = number(dataset, "SamplesPerPixel", 1) > 1 || this.photometric === "PALETTE COLOR";
     this.#shared = first(dataset, "SharedFunctionalGroupsSequence");
     this.#own = values(dataset, "PerFrameFunctionalGroupsSequence")[index];
   }
@@ -45,6 +45,12 @@ export class Image {
   /** The data set that says such things of this frame: its own group, the shared one, or the instance. */
   #group(sequence) {
     return first(this.#own, sequence) ?? first(this.#shared, sequence) ?? this.dataset;
+  }
+
+  /** Where attributes of a macro may stand, the nearest first (the server's `functional_groups.py`). */
+  #holders(sequence) {
+    const near = [this.#own, this.#shared].filter(Boolean);
+    return [...near.map((group) => first(group, sequence)), this.dataset, ...near.map(philips)].filter(Boolean);
   }
 
   get #float() {
@@ -63,23 +69,41 @@ export class Image {
     return `${instancePath(this.dataset)}/frames/${this.frame}`;
   }
 
+  /** The shape, where there is one, decides whatever the Photometric Interpretation (PS3.3 §C.11.6). */
   get inverse() {
-    return this.photometric === "MONOCHROME1";
+    const shape = text(this.dataset, "PresentationLUTShape");
+    return shape === "INVERSE" || (shape !== "IDENTITY" && this.photometric === "MONOCHROME1");
   }
 
+  /** A slope of zero, which would leave nothing to see, is not believed. */
   get rescale() {
-    const group = this.#group("PixelValueTransformationSequence");
-    return { slope: number(group, "RescaleSlope", 1) || 1, intercept: number(group, "RescaleIntercept", 0) };
+    for (const holder of this.#holders("PixelValueTransformationSequence")) {
+      const [slope, intercept] = ["RescaleSlope", "RescaleIntercept"].map((each) => number(holder, each));
+      if (slope !== undefined || intercept !== undefined) return { slope: slope || 1, intercept: intercept ?? 0 };
+    }
+    return { slope: 1, intercept: 0 };
   }
 
-  /** Windows as sent: [{center, width, shape}]. */
-  get windows() {
-    const group = this.#group("FrameVOILUTSequence");
-    const centers = numbers(group, "WindowCenter") ?? [];
-    const widths = numbers(group, "WindowWidth") ?? [];
-    const said = text(group, "VOILUTFunction") || "LINEAR";
-    const shape = said === "LINEAR" && this.#float ? "LINEAR_EXACT" : said; // half a step is of whole numbers only
-    return centers.flatMap((center, index) => (widths[index] > 0 ? [{ center, width: widths[index], shape }] : []));
+  /** Values of pixels that are no image: one, or all up to a limit (PS3.3 §C.7.5.1.1.2, §C.7.6.24, §C.7.6.25). */
+  get padding() {
+    for (const kind of ["", "Float", "DoubleFloat"]) {
+      const value = number(this.dataset, `${kind}PixelPaddingValue`);
+      if (value === undefined) continue;
+      return [value, number(this.dataset, `${kind}PixelPaddingRangeLimit`, value)].sort((a, b) => a - b);
+    }
+    return [Infinity, -Infinity];
+  }
+
+  /** The first table, else the first window, that lets anything be seen (PS3.3 §C.11.2). */
+  async #voi() {
+    for (const holder of this.#holders("FrameVOILUTSequence")) {
+      const item = first(holder, "VOILUTSequence");
+      const lookup = item && (await table(item));
+      if (lookup) return { table: lookup, called: text(item, "LUTExplanation") };
+      const window = windowOf(holder);
+      if (window) return { window };
+    }
+    return {};
   }
 
   /** Millimetres between rows and between columns; `atDetector`: as projected, not in the patient. */
@@ -137,57 +161,76 @@ export class Image {
       high: number(dataset, "HighBit", number(dataset, "BitsStored", allocated) - 1),
       signed: number(dataset, "PixelRepresentation", 0) === 1,
       float: this.#float,
-      padding: padding(dataset),
+      padding: this.padding,
       embedded: embeddedIn(dataset),
       palette: this.photometric === "PALETTE COLOR" ? await palette(dataset) : undefined,
     };
   }
 
-  /** Lookup tables that take the place of rescale and window: {modality, voi}, undefined where there is none;
-   * {supplemental}, the colours of the values from its first on (PS3.3 §C.8.16.2.1.1.1); and {overlays}. */
+  /**
+   * What takes a while to read: {modality}, a table in the place of rescale; {voi}, the {table} or {window} sent;
+   * {supplemental}, the colours of the values from its first on (PS3.3 §C.8.16.2.1.1.1); and {overlays}.
+   */
   async tables() {
-    const modality = first(this.#group("PixelValueTransformationSequence"), "ModalityLUTSequence");
-    const voi = first(this.#group("FrameVOILUTSequence"), "VOILUTSequence");
-    const coloured = ["COLOR", "MIXED"].includes(text(this.dataset, "PixelPresentation")) && has(this.dataset, "RedPaletteDescriptor");
+    const { dataset } = this;
+    const modality = first(dataset, "ModalityLUTSequence");
+    const coloured = ["COLOR", "MIXED"].includes(text(dataset, "PixelPresentation")) && has(dataset, "RedPaletteDescriptor");
     return {
       modality: modality && (await table(modality)),
-      voi: voi && (await table(voi)),
-      overlays: await overlaysOf(this.dataset, this.frame),
-      supplemental: coloured ? await palette(this.dataset) : undefined,
+      voi: await this.#voi(),
+      overlays: await overlaysOf(dataset, this.frame),
+      supplemental: coloured ? await palette(dataset) : undefined,
     };
   }
+}
+
+const PHILIPS = "Philips MR Imaging DD 005";
+
+/** A private group of its own, which tells windows that the others lack. */
+function philips(group) {
+  const creator = Object.keys(group).find((tag) => /^200500[1-9A-F]/.test(tag) && group[tag].Value?.[0] === PHILIPS);
+  return creator && group[`2005${creator.slice(6)}0F`]?.Value?.[0];
+}
+
+const SHAPES = new Set(["LINEAR_EXACT", "SIGMOID"]);
+
+function windowOf(holder) {
+  const [center, width] = ["WindowCenter", "WindowWidth"].map((each) => numbers(holder, each)?.[0]);
+  const shape = text(holder, "VOILUTFunction");
+  return width > 0 && center !== undefined ? { center, width, shape: SHAPES.has(shape) ? shape : "LINEAR" } : undefined;
 }
 
 /** PS3.3 §C.11.1.1.1: {first, values, bits}. Descriptor: entries (0 is 65536), first value mapped, bits. */
 async function table(item) {
   const [entries, firstValue, bits] = numbers(item, "LUTDescriptor") ?? [];
-  const listed = numbers(item, "LUTData");
-  const data = listed ?? wide(await bytes(item, "LUTData"), (entries || 65536) * 2);
-  return data ? { first: firstValue, values: data, bits } : undefined;
+  if (bits === undefined) return undefined;
+  const listed = numbers(item, "LUTData")?.slice(0, entries || MOST);
+  const values = listed ?? wide(await bytes(item, "LUTData"), entries || MOST, bits);
+  return values?.length ? { first: firstValue, values, bits } : undefined;
 }
 
-/** Stored values that are no image: one, or all up to a limit (PS3.3 §C.7.5.1.1.2); an empty range when none are. */
-function padding(dataset) {
-  const value = number(dataset, "PixelPaddingValue");
-  if (value === undefined) return [Infinity, -Infinity];
-  return [value, number(dataset, "PixelPaddingRangeLimit", value)].sort((a, b) => a - b);
-}
-
+/** Undefined when it is not plainly listed: the server renders what segments stand for. */
 async function palette(dataset) {
-  const [entries, firstValue, bits] = numbers(dataset, "RedPaletteDescriptor") ?? [256, 0, 8];
-  const size = entries || 65536;
-  const channels = await Promise.all(["Red", "Green", "Blue"].map((each) => bytes(dataset, `${each}PaletteData`)));
-  if (channels.some((each) => !each)) return undefined;
-  const shift = bits > 8 || channels[0].length >= size * 2 ? 8 : 0;
-  return { first: firstValue, channels: channels.map((each) => eightBit(wide(each, size * 2), shift)) };
+  const channels = await Promise.all(["Red", "Green", "Blue"].map((each) => channel(dataset, each)));
+  return channels.every(Boolean) ? { first: channels[0].first, channels } : undefined;
 }
 
-/** Entries of 16 bits; of 8 when there are only bytes enough for that. */
-const wide = (data, expected) =>
-  data && (data.length >= expected ? new Uint16Array(data.slice(0, data.length & ~1).buffer) : Uint16Array.from(data));
+async function channel(dataset, colour) {
+  const [entries, firstValue, bits] = numbers(dataset, `${colour}PaletteDescriptor`) ?? [];
+  const values = bits && wide(await bytes(dataset, `${colour}PaletteData`), entries || MOST, bits);
+  return values?.length ? { first: firstValue, values: eightBit(values, bits) } : undefined;
+}
 
-/** Some writers put 8-bit values into 16-bit entries. */
-function eightBit(data, shift) {
-  const most = data.reduce((high, each) => Math.max(high, each), 0);
-  return Uint8Array.from(data, (each) => (shift && most > 255 ? each >> shift : each));
+const MOST = 65536; // entries of a table
+
+/** Entries of 16 bits; of 8 when that is all the bytes there are. */
+function wide(data, entries, bits) {
+  const narrow = bits <= 8 && data?.length < entries * 2;
+  return data && (narrow ? Uint16Array.from(data) : new Uint16Array(data.slice(0, data.length & ~1).buffer)).subarray(0, entries);
+}
+
+/** Some writers put 8-bit values into entries that are said to have 16. */
+function eightBit(values, bits) {
+  const shift = bits > 8 && values.some((each) => each > 255) ? 8 : 0;
+  return Uint8Array.from(values, (each) => each >> shift);
 }

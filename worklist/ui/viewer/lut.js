@@ -1,51 +1,85 @@
-/** From stored values to gray levels (PS3.3 §C.11.1, §C.11.2; PS3.4 §N.2), as one table a look. */
+/** From stored values to gray levels (PS3.3 §C.11; PS3.4 §N.2) as the server has it, and as one table a look. */
 
-/** A window function of PS3.3 §C.11.2.1: value → 0 to 255. */
-export function windowing({ center, width, shape = "LINEAR" }) {
+/**
+ * A window function of PS3.3 §C.11.2.1: value → 0 to 255; without width, a threshold. LINEAR counts whole steps, which
+ * floating point does not have: there it is taken exactly, and so are windows narrower than a step.
+ */
+export function windowing({ center, width, shape = "LINEAR" }, isFloat = false) {
+  if (shape === "LINEAR" && !isFloat && !(width > 0 && width < 1)) {
+    center -= 0.5;
+    width -= 1;
+  }
   if (width <= 0) return (value) => (value > center ? 255 : 0);
   if (shape === "SIGMOID") return (value) => 255 / (1 + Math.exp((-4 * (value - center)) / width));
-  const exact = shape === "LINEAR_EXACT";
-  const half = exact ? width / 2 : (width - 1) / 2;
-  const middle = exact ? center : center - 0.5;
-  const low = middle - half;
-  const span = Math.max(2 * half, 1e-9);
-  return (value) => (value <= low ? 0 : value > middle + half ? 255 : ((value - low) / span) * 255);
+  return (value) => Math.max(0, Math.min(1, (value - center) / width + 0.5)) * 255;
 }
 
-const within = ({ first, values }) => (value) => values[Math.max(0, Math.min(values.length - 1, Math.round(value) - first))];
+/** Inputs outside get the first or the last entry, what is no number the first. */
+const within = ({ first, values }) => (value) => values[Math.floor(Math.max(0, Math.min(values.length - 1, value - first))) || 0];
 
 /** Stored value → value that windows are meant for. */
 export const modality = (rescale, table) =>
   table ? within(table) : (value) => value * rescale.slope + rescale.intercept;
 
-function gray(look) {
-  const toModality = modality(look.rescale, look.tables?.modality);
-  let toGray;
-  if (look.window) {
-    toGray = windowing(look.window);
-  } else {
-    const { bits, values } = look.tables.voi;
-    const most = values.reduce((high, each) => Math.max(high, each), 2 ** Math.min(bits || 8, 16) - 1);
-    const lookup = within(look.tables.voi);
-    toGray = (value) => (lookup(value) / most) * 255;
+const isFloat = ({ samples }) => samples instanceof Float32Array || samples instanceof Float64Array;
+
+/** What the values need: all that a display's bytes and bits can be, else all that occurs but padding. */
+export function naturalWindow(image, frame, tables) {
+  const [low, high] = extent(image, frame, tables?.modality);
+  return { center: (low + high) / 2, width: high - low, shape: "LINEAR_EXACT" };
+}
+
+const extents = new WeakMap(); // of frames whose values go through a table, which may turn their order round
+
+function extent(image, frame, table) {
+  const toModality = modality(image.rescale, table);
+  const range = image.displayRange ?? [frame.low, frame.high];
+  if (!table) return range.map(toModality).sort((a, b) => a - b);
+  if (!extents.has(frame)) extents.set(frame, mapped(toModality, image, frame, range));
+  return extents.get(frame);
+}
+
+function mapped(toModality, image, { samples }, [low, high]) {
+  const seen = image.displayRange ? Array.from({ length: high + 1 }, (_, at) => at) : samples;
+  const [from, to] = image.padding;
+  const found = [Infinity, -Infinity];
+  for (let at = 0; at < seen.length; at++) {
+    const value = seen[at];
+    if (value < low || value > high || (!image.displayRange && value >= from && value <= to)) continue;
+    const made = toModality(value);
+    if (made < found[0]) found[0] = made;
+    if (made > found[1]) found[1] = made;
   }
+  return found[0] <= found[1] ? found : [toModality(low), toModality(high)].sort((a, b) => a - b);
+}
+
+function gray(look, float) {
+  const toModality = modality(look.rescale, look.tables?.modality);
+  const toGray = look.window ? windowing(look.window, float) : scaled(look.tables.voi.table);
   const turn = look.invert ? (level) => 255 - level : (level) => level;
   return (value) => turn(toGray(toModality(value)));
 }
 
+function scaled(table) {
+  const { bits, values } = table;
+  const most = bits >= 8 && bits <= 16 ? 2 ** bits - 1 : values.reduce((high, each) => Math.max(high, each), 1);
+  const lookup = within(table);
+  return (value) => Math.min(lookup(value) / most, 1) * 255;
+}
+
 const pixel = (level) => {
-  const gray = Math.max(0, Math.min(255, Math.round(level)));
+  const gray = Math.floor(level + 0.5); // what is no number is black
   return 0xff000000 | (gray << 16) | (gray << 8) | gray;
 };
 
-const colour = ({ first, channels }, value) => {
-  const [red, green, blue] = channels.map((each) => each[Math.min(each.length - 1, value - first)]);
+const colour = ({ channels }, value) => {
+  const [red, green, blue] = channels.map((each) => within(each)(value));
   return 0xff000000 | (blue << 16) | (green << 8) | red;
 };
 
 /** Stored value → what is shown: gray, or a colour where a supplemental palette has one. */
-function shade(look) {
-  const level = gray(look);
+function shade(look, float) {
+  const level = gray(look, float);
   const colours = look.tables?.supplemental;
   return colours ? (value) => (value >= colours.first ? colour(colours, value) : pixel(level(value))) : (value) => pixel(level(value));
 }
@@ -56,9 +90,12 @@ export class Painter {
   #table;
   #first = 0;
 
-  paint(target, { samples, min, max }, look) {
-    const shown = shade(look);
-    if (samples instanceof Float32Array || max - min > 0x1ffff) {
+  /** `look`: {window, rescale, tables, invert, key}; without `window` the table sent. `key` names what `tables` are. */
+  paint(target, frame, look) {
+    const { samples, min, max } = frame;
+    const float = isFloat(frame);
+    const shown = shade(look, float);
+    if (float || max - min > 0x1ffff) {
       for (let at = 0; at < samples.length; at++) target[at] = shown(samples[at]);
       return;
     }

@@ -1,142 +1,20 @@
 /** The viewer: patient on top, tools below, the series beside one to four panes. */
-import { html, signal, useEffect, useMemo, useRef, useState } from "../core/html.js";
+import { html, useEffect, useMemo, useRef, useState } from "../core/html.js";
 import { age, clock, day, personName, sex } from "../core/format.js";
 import { useKeys } from "../core/keys.js";
 import { go } from "../core/router.js";
 import { t } from "../core/strings.js";
 import { first, text } from "../dicom/dataset.js";
 import { Button } from "../kit/button.js";
+import { Palette } from "../kit/palette.js";
 import { EmptyState, Failure, Skeleton } from "../kit/states.js";
-import { toast } from "../kit/toast.js";
-import { Help } from "../pages/frame.js";
-import { Frames } from "./frames.js";
-import { Pane } from "./pane.js";
+import { Help, findStudies } from "../pages/frame.js";
+import { Desk } from "./desk.js";
 import { Strip } from "./strip.js";
-import { openStudy, priorsOf, readSeries, speedOf } from "./study.js";
+import { speedOf } from "./study.js";
 import { Tags } from "./tags.js";
+import { TOOLS, Tools, applyPreset, clearMeasures, nextLayout, toggleInvert } from "./tools.js";
 import { PaneView } from "./view.js";
-
-const LAYOUTS = ["1x1", "1x2", "2x1", "2x2"];
-const panesOf = (layout) => layout[0] * layout[2];
-
-const WINDOWS = [
-  ["default"],
-  ["abdomen", { center: 40, width: 400 }],
-  ["lung", { center: -600, width: 1500 }],
-  ["bone", { center: 500, width: 2500 }],
-  ["brain", { center: 40, width: 80 }],
-];
-const PLAIN = [["default"], ["full"]];
-
-/** Windows in Hounsfield units for CT; for others what was sent, and all there is. */
-const presetsOf = (series) => (series?.modality === "CT" ? WINDOWS : PLAIN);
-
-/** All that the viewer holds while it is open. */
-class Desk {
-  studies = signal(null);
-  priors = signal([]);
-  problem = signal(null);
-  layout = signal("1x1");
-  active = signal(0);
-  tool = signal(matchMedia("(pointer: coarse)").matches ? "scroll" : "window");
-  linked = signal(false);
-  #read = new Map(); // series UID → promise of all of it
-  #asked = new Map(); // pane → UID of the series on its way
-  #abort = new AbortController();
-
-  constructor() {
-    this.frames = new Frames((image) => this.panes.forEach((pane) => pane.arrived(image)));
-    this.panes = Array.from({ length: 4 }, () => new Pane(this.frames));
-  }
-
-  get pane() {
-    return this.panes[this.active.value];
-  }
-
-  get shown() {
-    return this.panes.slice(0, panesOf(this.layout.value));
-  }
-
-  get series() {
-    return [...(this.studies.value ?? []), ...this.priors.value].flatMap((study) => study.series);
-  }
-
-  async open(uids, wanted) {
-    const { signal } = this.#abort;
-    try {
-      const found = (await Promise.all(uids.map((uid) => openStudy(uid, signal)))).filter(Boolean);
-      this.studies.value = found;
-      if (!found.length) return;
-      const series = this.series.find((each) => each.uid === wanted) ?? this.series[0];
-      if (series) await this.show(series);
-      for (const prior of await priorsOf(found[0], signal)) {
-        if (uids.includes(text(prior, "StudyInstanceUID"))) continue;
-        const study = await openStudy(text(prior, "StudyInstanceUID"), signal);
-        if (study) this.priors.value = [...this.priors.value, study];
-      }
-    } catch (problem) {
-      if (!problem.aborted) this.problem.value = problem;
-    }
-  }
-
-  /** A series into a pane, unless another was asked for meanwhile; read once, however often it is shown. */
-  async show(series, pane = this.pane) {
-    this.#asked.set(pane, series.uid);
-    try {
-      if (!this.#read.has(series.uid)) this.#read.set(series.uid, readSeries(series, this.#abort.signal));
-      const whole = await this.#read.get(series.uid);
-      if (this.#asked.get(pane) === series.uid) pane.show(whole);
-    } catch (problem) {
-      this.#read.delete(series.uid);
-      if (!problem.aborted) toast(problem.message || t("problem.network"), { kind: "error", detail: problem.correlationId && t("problem.id", { id: problem.correlationId }) });
-    }
-  }
-
-  /** A prior goes beside what is there, not in its place. */
-  async choose(series) {
-    const current = this.studies.value.some((study) => study.uid === series.study);
-    if (!current && this.layout.value === "1x1") {
-      this.layout.value = "1x2";
-      this.active.value = 1;
-    }
-    await this.show(series);
-  }
-
-  arrange(layout) {
-    this.layout.value = layout;
-    if (this.active.value >= panesOf(layout)) this.active.value = 0;
-    const used = new Set(this.shown.map((pane) => pane.series.value?.uid));
-    for (const pane of this.shown) {
-      if (pane.series.value) continue;
-      const next = this.studies.value.flatMap((study) => study.series).find((each) => !used.has(each.uid));
-      if (!next) break;
-      used.add(next.uid);
-      this.show(next, pane);
-    }
-    for (const pane of this.panes) if (!this.shown.includes(pane)) this.frames.want(pane, []);
-  }
-
-  scroll(pane, step) {
-    if (!pane.by(step) || !this.linked.value) return;
-    for (const other of this.shown) if (other !== pane) other.follow(pane.image, step);
-  }
-
-  step(by) {
-    const { series } = this;
-    const at = series.findIndex((each) => each.uid === this.pane.series.value?.uid);
-    const next = series[at + by];
-    if (next) this.show(next);
-  }
-
-  studyOf(series) {
-    return [...(this.studies.value ?? []), ...this.priors.value].find((study) => study.uid === series?.study);
-  }
-
-  close() {
-    this.#abort.abort();
-    this.frames.close();
-  }
-}
 
 export function Viewer({ query }) {
   const asked = (query.get("StudyInstanceUIDs") ?? query.get("StudyInstanceUID") ?? "").split(/[,\\]/).filter(Boolean);
@@ -180,7 +58,7 @@ function useCine(desk) {
 }
 
 function Desktop({ desk, onBack }) {
-  const [open, setOpen] = useState(null); // "tags" or "help"
+  const [open, setOpen] = useState(null); // "tags", "help" or "palette"
   const { pane } = desk;
   const series = pane.series.value;
   const study = desk.studyOf(series) ?? desk.studies.value[0];
@@ -202,6 +80,7 @@ function Desktop({ desk, onBack }) {
           active=${index === desk.active.value}
           tool=${desk.tool}
           title=${titles.get(each.series.value?.study) ?? ""}
+          desk=${desk}
           onActivate=${() => (desk.active.value = index)}
           onScroll=${(step) => desk.scroll(each, step)}
         />`,
@@ -209,8 +88,17 @@ function Desktop({ desk, onBack }) {
     </main>
     ${open === "tags" && series && html`<${Tags} dataset=${pane.image?.dataset ?? series.datasets[0]} onClose=${close} />`}
     ${open === "help" && html`<${Help} onClose=${close} />`}
+    ${open === "palette" && html`<${Palette} actions=${actionsOf(desk, setOpen, onBack)} find=${findStudies} onClose=${close} />`}
   </div>`;
 }
+
+const actionsOf = (desk, onOpen, onBack) => [
+  { label: t("viewer.back"), icon: "arrow-left", keys: "Escape", run: onBack },
+  ...TOOLS.map(([id, icon, keys]) => ({ label: t(`tool.${id}`), icon, keys, run: () => (desk.tool.value = id) })),
+  { label: t("viewer.tags"), icon: "tags", keys: "t", run: () => onOpen("tags") },
+  { label: t("nav.help"), icon: "question-circle", keys: "?", run: () => onOpen("help") },
+  ...desk.series.map((series) => ({ label: series.description || series.modality, icon: "images", run: () => desk.choose(series) })),
+];
 
 /** Whose images these are: of the pane that is active, never out of sight. */
 function Banner({ dataset, onBack }) {
@@ -228,61 +116,6 @@ function Banner({ dataset, onBack }) {
     ${facts.map(([label, value]) => html`<span key=${label}>${label} <b>${value}</b></span>`)}
     <span class="study">${text(dataset, "StudyDescription")} <b>${when}</b></span>
   </header>`;
-}
-
-const TOOLS = [
-  ["window", "circle-half", "w"],
-  ["scroll", "list-task", "s"],
-  ["pan", "arrows-move", "h"],
-  ["zoom", "zoom-in", "z"],
-  ["length", "arrows", "l"],
-  ["angle", "triangle", "a"],
-];
-
-const nextLayout = (desk) => desk.arrange(LAYOUTS[(LAYOUTS.indexOf(desk.layout.value) + 1) % LAYOUTS.length]);
-
-function clearMeasures(pane) {
-  if (pane.image) pane.measures.delete(pane.image.key);
-  pane.redraw();
-}
-
-function toggleInvert(pane) {
-  pane.invert.value = !pane.invert.value;
-  pane.redraw();
-}
-
-function Tools({ desk, onOpen }) {
-  const { pane } = desk;
-  const presets = presetsOf(pane.series.value);
-  const chosen = presets.findIndex(([, window]) => window && window.center === pane.window.value?.center && window.width === pane.window.value?.width);
-  const choose = (event) => applyPreset(pane, Number(event.currentTarget.value));
-  return html`<section class="tools" aria-label=${t("viewer.tools")}>
-    ${TOOLS.map(
-      ([id, icon, key]) => html`<${Button} key=${id} bare icon=${icon} label=${t(`tool.${id}`)} keys=${key} pressed=${desk.tool.value === id} onClick=${() => (desk.tool.value = id)} />`,
-    )}
-    <span class="rule"></span>
-    <select aria-label=${t("viewer.presets")} title=${`${t("viewer.presets")} (1–5)`} onChange=${choose}>
-      ${presets.map(([id], index) => html`<option key=${id} value=${index} selected=${index === Math.max(chosen, 0)}>${index + 1} ${t(`viewer.preset.${id}`)}</option>`)}
-    </select>
-    <${Button} bare icon="brightness-high" label=${t("viewer.invert")} keys="i" pressed=${pane.invert.value} onClick=${() => toggleInvert(pane)} />
-    <${Button} bare icon="arrow-counterclockwise" label=${t("viewer.reset")} keys="r" onClick=${() => pane.reset()} />
-    <${Button} bare icon="eraser" label=${t("viewer.clear")} keys="Delete" onClick=${() => clearMeasures(pane)} />
-    <span class="rule"></span>
-    <${Button} bare icon=${pane.playing.value ? "pause-fill" : "play-fill"} label=${t("viewer.cine")} keys="c" pressed=${pane.playing.value} onClick=${() => (pane.playing.value = !pane.playing.value)} />
-    <${Button} bare icon="link-45deg" label=${t("viewer.link")} keys="y" pressed=${desk.linked.value} onClick=${() => (desk.linked.value = !desk.linked.value)} />
-    <span class="rule"></span>
-    ${LAYOUTS.map(
-      (id) => html`<${Button} key=${id} label=${id.replace("x", "×")} pressed=${desk.layout.value === id} title=${`${t("viewer.layout")} (g)`} onClick=${() => desk.arrange(id)} />`,
-    )}
-    <span class="gap"></span>
-    <${Button} icon="tags" label=${t("viewer.tags")} keys="t" onClick=${() => onOpen("tags")} />
-    <${Button} bare icon="question-circle" label=${t("nav.help")} keys="?" onClick=${() => onOpen("help")} />
-  </section>`;
-}
-
-function applyPreset(pane, index) {
-  const [id, window] = presetsOf(pane.series.value)[index] ?? [];
-  if (id) pane.preset(window ?? id);
 }
 
 function useViewerKeys(desk, onOpen, onBack) {
@@ -310,6 +143,7 @@ function useViewerKeys(desk, onOpen, onBack) {
     { key: "g", label: t("key.layout"), run: () => nextLayout(desk) },
     { key: "Delete", label: t("viewer.clear"), run: () => clearMeasures(pane) },
     { key: "t", label: t("viewer.tags"), run: () => onOpen("tags") },
+    { key: "Ctrl+k", label: t("key.palette"), run: () => onOpen("palette"), whileTyping: true },
     { key: "?", label: t("key.help"), run: () => onOpen("help") },
     { key: "Escape", label: t("viewer.back"), run: onBack },
   ]);

@@ -1,10 +1,10 @@
 /** One picture on the screen: which image of which stack, how it is looked at, and the drawing of it. */
 import { signal } from "../core/html.js";
+import { text } from "../dicom/dataset.js";
+import { Developer, windowOf } from "./develop.js";
 import { draw as drawMeasures } from "./measure.js";
 import { Frames } from "./frames.js";
 import { parallel } from "./geometry.js";
-import { Painter, modality } from "./lut.js";
-import { drawOverlays } from "./overlay.js";
 
 const AHEAD = 12; // frames fetched in the direction of scrolling before all others
 
@@ -14,7 +14,7 @@ export class Pane {
   id = ++made;
   series = signal(null); // what is shown: {uid, images, dataset, kind, …}
   index = signal(0);
-  window = signal(null); // {center, width, shape}; null: the image's lookup table
+  window = signal(null); // {center, width, shape}; null: as sent
   invert = signal(false);
   zoom = signal(1); // 1: the whole image is in sight
   playing = signal(false);
@@ -23,7 +23,7 @@ export class Pane {
   measures = new Map(); // image key → measurements
   #canvas = null;
   #sheet = document.createElement("canvas");
-  #painter = new Painter();
+  #developer = new Developer();
   #direction = 1;
   #drawn = 0;
   #tables = new Map();
@@ -80,6 +80,12 @@ export class Pane {
     return true;
   }
 
+  /** To the first image of an instance. */
+  toInstance(sop) {
+    const found = this.images.findIndex((image) => text(image.dataset, "SOPInstanceUID") === sop);
+    if (found >= 0) this.to(found);
+  }
+
   by = (step) => this.to(this.index.value + step);
 
   /** The one in sight, those ahead, and then all others from near to far. */
@@ -125,26 +131,29 @@ export class Pane {
   }
 
   adjustWindow(dx, dy) {
-    const frame = this.image && this.frames.get(this.image);
-    if (!frame?.samples) return;
     const now = this.shownWindow;
-    const step = Math.max(now.width / 300, (frame.max - frame.min) * Math.abs(this.image.rescale.slope) / 4000);
-    const least = frame.samples instanceof Float32Array ? 1e-6 : 1;
-    this.window.value = { shape: "LINEAR", ...now, width: Math.max(least, now.width + dx * step), center: now.center + dy * step };
+    if (!now) return;
+    const frame = this.frames.get(this.image);
+    const slope = Math.abs(this.image.rescale.slope);
+    const step = Math.max(now.width / 300, ((frame.max - frame.min) * slope) / 4000);
+    const least = frame.samples instanceof Float32Array || frame.samples instanceof Float64Array ? 1e-6 : Math.min(1, slope);
+    this.window.value = { ...now, width: Math.max(least, now.width + dx * step), center: now.center + dy * step };
     this.redraw();
   }
 
-  /** The window in force; the full range where there is none. */
+  /** The window in force, what the values need in the place of a table; undefined while it is not known. */
   get shownWindow() {
-    if (this.window.value) return this.window.value;
     const { image } = this;
     const frame = image && this.frames.get(image);
-    if (this.#preset === "default" && image?.windows[0]) return image.windows[0];
-    if (!frame?.samples) return { center: 0, width: 0 };
-    const toModality = modality(image.rescale, this.#tables.get(image.key)?.modality);
-    const [least, most] = image.displayRange ?? [frame.low, frame.high];
-    const [low, high] = [toModality(least), toModality(most)].sort((a, b) => a - b);
-    return { center: (low + high) / 2, width: high - low, shape: "LINEAR_EXACT" };
+    const tables = image && this.#tables.get(image.key);
+    if (!frame?.samples || !tables) return undefined;
+    return windowOf(image, frame, tables, this.window.value, this.#preset === "full");
+  }
+
+  /** What the table sent is called, where it is in force. */
+  get shownTable() {
+    const { table, called } = (this.image && this.#tables.get(this.image.key))?.voi ?? {};
+    return table && !this.window.value && this.#preset === "default" ? called || "VOI LUT" : undefined;
   }
 
   redraw() {
@@ -243,20 +252,11 @@ export class Pane {
     const pixels = new Uint32Array(data.data.buffer);
     const tables = this.#tablesOf(image);
     if (tables === null) return false;
-    if (frame.rgba) {
-      data.data.set(frame.rgba);
-      if (this.invert.value) for (let at = 0; at < data.data.length; at++) if ((at & 3) !== 3) data.data[at] = 255 - data.data[at];
-    } else {
-      const ownTable = this.#preset === "default" && !this.window.value && !image.windows[0] && tables.voi;
-      this.#painter.paint(pixels, frame, {
-        key: tables.modality || tables.supplemental || ownTable ? image.key : "",
-        rescale: image.rescale,
-        tables,
-        window: ownTable ? null : this.shownWindow,
-        invert: image.inverse !== this.invert.value,
-      });
-    }
-    drawOverlays(pixels, width, height, [...(tables.overlays ?? []), ...(frame.overlays ?? [])]);
+    this.#developer.develop(pixels, image, frame, tables, {
+      window: this.window.value,
+      full: this.#preset === "full",
+      invert: this.invert.value,
+    });
     context.putImageData(data, 0, 0);
     return true;
   }
@@ -267,7 +267,7 @@ export class Pane {
     this.#tables.set(image.key, null);
     const got = (tables) => {
       this.#tables.set(image.key, tables);
-      if (image === this.image) this.redraw();
+      this.arrived(image);
     };
     image.tables().then(got, () => got({}));
     return null;
@@ -282,8 +282,10 @@ export class Pane {
     const tall = length / size;
     const x = this.#canvas.clientWidth - 20;
     const top = (this.#canvas.clientHeight - tall) / 2;
-    context.strokeStyle = context.fillStyle = "#a7b0bd";
-    context.lineWidth = 1;
+    context.strokeStyle = context.fillStyle = "#d5dae1";
+    context.shadowColor = "#000"; // seen over white as well
+    context.shadowBlur = 3;
+    context.lineWidth = 1.5;
     context.beginPath();
     context.moveTo(x, top);
     context.lineTo(x, top + tall);
@@ -297,5 +299,6 @@ export class Pane {
     context.textAlign = "right";
     context.fillText(length >= 10 ? `${length / 10} cm` : `${length} mm`, x - 10, top + tall + 4);
     context.textAlign = "left";
+    context.shadowBlur = 0;
   }
 }

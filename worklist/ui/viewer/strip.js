@@ -6,7 +6,7 @@ import { text } from "../dicom/dataset.js";
 import { Thumbnail } from "../pages/thumbnail.js";
 
 export function Strip({ desk }) {
-  const shown = new Set(desk.shown.map((pane) => pane.series.value?.uid));
+  const shown = new Set(desk.shown.map((pane) => pane.series.value?.id));
   const several = desk.studies.value.length > 1;
   return html`<nav class="strip" aria-label=${t("viewer.series")}>
     ${desk.studies.value.map((study) => html`<${Group} key=${study.uid} ...${{ study, shown, desk }} title=${several && heading(study)} />`)}
@@ -14,19 +14,22 @@ export function Strip({ desk }) {
   </nav>`;
 }
 
+/** Only the images of a series have a thumbnail, which the server makes. */
+const pictureOf = ({ id, uid, modality }) => (id === uid ? { modality } : { modality: "+", none: true });
+
 const heading = ({ dataset }) => day(text(dataset, "StudyDate")) || text(dataset, "StudyDescription");
 
 const Group = ({ study, title, shown, desk }) => html`
   ${title && html`<h2>${title}</h2>`}
   ${study.series.map(
     (series) => html`<button
-      key=${series.uid}
+      key=${series.id}
       type="button"
-      aria-current=${String(shown.has(series.uid))}
+      aria-current=${String(shown.has(series.id))}
       title=${series.description || series.modality}
       onClick=${() => desk.choose(series)}
     >
-      <${Thumbnail} study=${series.study} series=${series.uid} modality=${series.modality} />
+      <${Thumbnail} study=${series.study} series=${series.uid} ...${pictureOf(series)} />
       <span class="caption"><span>${series.description || series.modality}</span><span class="n">${series.count}</span></span>
     </button>`,
   )}

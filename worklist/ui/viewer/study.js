@@ -1,5 +1,6 @@
 /** The series of the studies that are open, and the priors beside them; each series is read when it is shown. */
 import { metadata, search } from "../core/api.js";
+import { t } from "../core/strings.js";
 import { first, number, text } from "../dicom/dataset.js";
 import { SERIES_FIELDS } from "../pages/details.js";
 import { WITHOUT_PICTURE } from "../pages/thumbnail.js";
@@ -22,8 +23,10 @@ export async function openStudy(uid, signal) {
   return { uid, dataset: studies[0], series };
 }
 
+/** `id` tells the images of a series from what else is in it. */
 const describe = (study, dataset) => ({
   study,
+  id: text(dataset, "SeriesInstanceUID"),
   uid: text(dataset, "SeriesInstanceUID"),
   modality: text(dataset, "Modality"),
   description: text(dataset, "SeriesDescription"),
@@ -31,14 +34,20 @@ const describe = (study, dataset) => ({
   count: number(dataset, "NumberOfSeriesRelatedInstances", 0),
 });
 
-/** Everything of a series: its images in the order of a stack, or what else it is. */
+/** Everything of a series: its images in the order of a stack, then what else there is of it, each where there is any. */
 export async function readSeries(series, signal) {
   const datasets = await metadata(series.study, series.uid, { signal });
-  const numberOf = (image) => number(image.dataset, "InstanceNumber", 0);
-  const images = sorted(datasets.flatMap(imagesOf), numberOf);
-  const cine = datasets.length === 1 && images.length > 1 && Boolean(number(datasets[0], "FrameTime") || number(datasets[0], "CineRate"));
-  const rest = [...datasets].sort((a, b) => number(a, "InstanceNumber", 0) - number(b, "InstanceNumber", 0));
-  return { ...series, datasets: rest, images, cine, kind: images.length ? "image" : kindOf(rest[0]) };
+  const numberOf = (dataset) => number(dataset, "InstanceNumber", 0);
+  datasets.sort((a, b) => numberOf(a) - numberOf(b));
+  const isImage = (dataset) => kindOf(dataset) === "image";
+  const [pictures, others] = [datasets.filter(isImage), datasets.filter((each) => !isImage(each))];
+  const images = sorted(pictures.flatMap(imagesOf), (image) => numberOf(image.dataset));
+  const cine = pictures.length === 1 && images.length > 1 && Boolean(number(pictures[0], "FrameTime") || number(pictures[0], "CineRate"));
+  const beside = pictures.length ? { id: `${series.uid}/others`, description: t("viewer.others") } : {};
+  return [
+    { ...series, datasets: pictures, count: pictures.length, images, cine, kind: "image" },
+    { ...series, ...beside, datasets: others, count: others.length, images: [], kind: "object" },
+  ].filter(({ count }) => count);
 }
 
 /** First what was acquired, then what was made of it, and what has no picture last. */

@@ -10,7 +10,7 @@ import { POINTS, grab } from "./measure.js";
 
 const WHEEL_STEP = 40; // of a wheel's or touchpad's travel for one image
 
-export function PaneView({ pane, active, tool, onActivate, onScroll, title }) {
+export function PaneView({ pane, desk, active, tool, onActivate, onScroll, title }) {
   const canvas = useRef(null);
   const scroll = useRef(onScroll); // the pointer's handlers outlive what is drawn, so that a drag is never cut off
   const series = pane.series.value;
@@ -30,7 +30,7 @@ export function PaneView({ pane, active, tool, onActivate, onScroll, title }) {
   >
     <canvas ref=${canvas} role="img" aria-label=${label}></canvas>
     ${!series && html`<div class="message"><p>${t("viewer.empty")}</p></div>`}
-    ${series && series.kind !== "image" && html`<${DocumentView} pane=${pane} />`}
+    ${series && series.kind !== "image" && html`<${DocumentView} pane=${pane} desk=${desk} />`}
     ${series?.kind === "image" && html`<${Marks} pane=${pane} title=${title} />`}
   </section>`;
 }
@@ -42,18 +42,17 @@ function Marks({ pane, title }) {
   pane.invert.value;
   pane.window.value;
   const { image } = pane;
-  const frame = pane.frames.get(image);
   const problem = pane.frames.problem(image);
   const count = series.images.length;
-  const { width, center } = pane.shownWindow;
-  const window = frame?.samples ? t("viewer.window", { width: rounded(width), center: rounded(center) }) : "";
+  const { width, center } = pane.shownWindow ?? {};
+  const window = pane.shownTable ?? (width === undefined ? "" : t("viewer.window", { width: rounded(width), center: rounded(center) }));
   const depth = image.depth === undefined ? "" : `${rounded(image.depth)} mm`;
   const frames = new Set(series.images.map((each) => each.dataset)).size === 1 ? "" : text(image.dataset, "InstanceNumber");
   return html`
-    <div class="corner tl">${[series.description || series.modality, `${series.modality} ${series.number || ""}`].join("\n")}</div>
-    <div class="corner tr">${[title, [day(text(image.dataset, "StudyDate")), clock(text(image.dataset, "StudyTime"))].join(" ")].filter(Boolean).join("\n")}</div>
-    <div class="corner bl">${[window, t("viewer.zoom", { percent: Math.round(pane.zoom.value * 100) }), image.spacing ? "" : t("viewer.unscaled")].filter(Boolean).join("\n")}</div>
-    <div class="corner br" data-position>${[frames && `# ${frames}`, depth, `${index + 1} / ${count}`].filter(Boolean).join("\n")}</div>
+    <${Corner} at="tl" lines=${[series.description || series.modality, `${series.modality} ${series.number || ""}`]} />
+    <${Corner} at="tr" lines=${[title, [day(text(image.dataset, "StudyDate")), clock(text(image.dataset, "StudyTime"))].join(" ")]} />
+    <${Corner} at="bl" lines=${[window, t("viewer.zoom", { percent: Math.round(pane.zoom.value * 100) }), image.spacing ? "" : t("viewer.unscaled")]} />
+    <${Corner} at="br" lines=${[frames && `# ${frames}`, depth, `${index + 1} / ${count}`]} data-position />
     <${Orientation} image=${image} />
     ${count > 1 && html`<${Progress} pane=${pane} count=${count} index=${index} />`}
     ${problem &&
@@ -65,7 +64,9 @@ function Marks({ pane, title }) {
   `;
 }
 
-const rounded = (value) => shown(Math.abs(value) < 10 ? Math.round(value * 100) / 100 : Math.round(value));
+const Corner = ({ at, lines, ...rest }) => html`<div class=${`corner ${at}`} ...${rest}>${lines.filter(Boolean).map((line, index) => html`<div key=${index}>${line}</div>`)}</div>`;
+
+const rounded = (value) => (Math.abs(value) < 10 ? shown(value, { maximumSignificantDigits: 3 }) : shown(Math.round(value)));
 
 function Orientation({ image }) {
   const { axes } = image;

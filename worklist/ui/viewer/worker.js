@@ -4,7 +4,8 @@
  * the `overlays` that lay in unused bits, or {id, problem}.
  */
 const UNCOMPRESSED = 'multipart/related; type="application/octet-stream"; transfer-syntax=1.2.840.10008.1.2.1';
-const COLOUR_JPEG = 'multipart/related; type="image/jpeg"; transfer-syntax=1.2.840.10008.1.2.4.50';
+const JPEG_BASELINE = "1.2.840.10008.1.2.4.50";
+const STORED_JPEG = 'multipart/related; type="image/jpeg"; transfer-syntax=*';
 const under = new Map();
 
 onmessage = async ({ data: { id, layout, cancel } }) => {
@@ -22,17 +23,25 @@ onmessage = async ({ data: { id, layout, cancel } }) => {
 };
 
 /** A browser takes a JPEG for luminance and colour difference: one that holds red, green and blue is not for it. */
-function wanted({ samples, allocated, photometric }) {
-  const browserDecodes = samples > 1 && allocated === 8 && photometric !== "RGB";
-  return browserDecodes ? `${COLOUR_JPEG}, ${UNCOMPRESSED}; q=0.9` : UNCOMPRESSED;
+const browserDecodes = ({ samples, allocated, photometric }) => samples > 1 && allocated === 8 && photometric !== "RGB";
+
+const isReadable = ({ photometric, palette, allocated, float, samples }) =>
+  (palette || photometric !== "PALETTE COLOR") && (allocated <= 32 || float) && (samples === 1 || samples === 3);
+
+/** A colour frame stored as a JPEG comes as that, never one encoded with loss for us; any other uncompressed. */
+async function stored(layout, signal) {
+  if (!browserDecodes(layout)) return part(await ask(layout.url, UNCOMPRESSED, signal));
+  const found = await part(await ask(layout.url, `${STORED_JPEG}, ${UNCOMPRESSED}; q=0.9`, signal));
+  const beyond = found.type === "image/jpeg" && found.syntax !== JPEG_BASELINE;
+  return beyond ? part(await ask(layout.url, UNCOMPRESSED, signal)) : found;
 }
 
-/** What the server cannot give out uncompressed, or we cannot colour, it may still be able to render. */
+/** What the server cannot give out uncompressed, or we cannot read, it may still be able to render. */
 async function sent(layout, signal) {
-  const rendered = () => ask(`${layout.url}/rendered`, "image/png, image/jpeg", signal);
-  if (layout.photometric === "PALETTE COLOR" && !layout.palette) return rendered();
+  const rendered = async () => part(await ask(`${layout.url}/rendered`, "image/png, image/jpeg; q=0.5", signal));
+  if (!isReadable(layout)) return rendered();
   try {
-    return await ask(layout.url, wanted(layout), signal);
+    return await stored(layout, signal);
   } catch (error) {
     if (![406, 415, 500, 501].includes(error.status)) throw error;
     return rendered().catch(() => Promise.reject(error));
@@ -40,8 +49,8 @@ async function sent(layout, signal) {
 }
 
 async function frame(layout, signal) {
-  const { type, body } = await part(await sent(layout, signal));
-  if (type.startsWith("image/")) return picture(body, type);
+  const { type, syntax, body } = await sent(layout, signal);
+  if (type.startsWith("image/")) return { ...(await picture(body, type)), byBrowser: syntax === JPEG_BASELINE };
   if (layout.samples > 1) return { rgba: colour(layout, body) };
   const raw = typed(layout, body, layout.rows * layout.columns);
   const overlays = layout.embedded.map((plane) => bitmap(layout, plane, raw));
@@ -72,6 +81,7 @@ async function part(response) {
   const end = seek(whole, tail, Math.max(start, whole.length - 4096));
   return {
     type: /content-type:\s*([^\r\n;]+)/i.exec(head)?.[1] ?? "",
+    syntax: /transfer-syntax="?([\d.]+)/i.exec(head)?.[1],
     body: whole.slice(start + 4, end < 0 ? whole.length : end),
   };
 }
@@ -99,21 +109,19 @@ function bitmap({ rows, columns }, { position, top, left }, raw) {
   return { top, left, rows, columns, bits, from: 0 };
 }
 
-function gray(layout, samples) {
-  let min = Infinity;
-  let max = -Infinity;
-  let low = Infinity;
-  let high = -Infinity;
-  const [from, to] = layout.padding;
+function gray({ padding: [from, to], float }, samples) {
+  let [min, max, low, high] = [Infinity, -Infinity, Infinity, -Infinity];
   for (let at = 0; at < samples.length; at++) {
     const value = samples[at];
+    if (float && !Number.isFinite(value)) continue;
     if (value < min) min = value;
     if (value > max) max = value;
     if (value >= from && value <= to) continue;
     if (value < low) low = value;
     if (value > high) high = value;
   }
-  return { samples, min, max, low: Math.min(low, max), high: Math.max(high, min) };
+  if (min > max) min = max = 0; // not a number among them
+  return { samples, min, max, ...(low > high ? { low: min, high: max } : { low, high }) };
 }
 
 function typed(layout, body, count) {
@@ -123,7 +131,7 @@ function typed(layout, body, count) {
   if (allocated === 1) return Uint8Array.from({ length: count }, (_, at) => (body[at >> 3] >> (at & 7)) & 1);
   const buffer = body.byteOffset % 8 ? body.slice().buffer : body.buffer;
   const offset = body.byteOffset % 8 ? 0 : body.byteOffset;
-  if (float) return allocated === 64 ? Float32Array.from(new Float64Array(buffer, offset, count)) : new Float32Array(buffer, offset, count);
+  if (float) return new (allocated === 64 ? Float64Array : Float32Array)(buffer, offset, count);
   const Kind = { 8: [Uint8Array, Int8Array], 16: [Uint16Array, Int16Array], 32: [Uint32Array, Int32Array] }[allocated]?.[signed ? 1 : 0];
   if (!Kind) throw new Error(`samples of ${allocated} bits are not shown here`);
   return new Kind(buffer, offset, count);
@@ -131,7 +139,7 @@ function typed(layout, body, count) {
 
 /** Bits outside of the stored ones may hold anything: they are cut off, the sign extended. */
 function narrowed({ allocated, stored, high, signed, float }, samples) {
-  if (float || stored >= allocated || allocated === 32) return samples;
+  if (float || stored >= allocated) return samples;
   const left = 32 - (high + 1);
   const right = 32 - stored;
   for (let at = 0; at < samples.length; at++) {
@@ -143,46 +151,53 @@ function narrowed({ allocated, stored, high, signed, float }, samples) {
 function colour(layout, body) {
   const count = layout.rows * layout.columns;
   const rgba = new Uint8ClampedArray(count * 4).fill(255);
-  if (layout.photometric === "YBR_FULL_422" && body.length < count * 3) return subsampled(body, rgba);
-  const bytes = layout.allocated === 16 ? highBytes(layout, body, count) : body;
+  const put = { YBR_FULL: full, YBR_PARTIAL: partial }[/^YBR_(FULL|PARTIAL)/.exec(layout.photometric)?.[0]] ?? rgb;
+  if (layout.photometric.endsWith("_422") && body.length < count * 3) return subsampled(body, rgba, put);
+  const bytes = layout.allocated === 8 && layout.stored === 8 ? body : octets(layout, body, count * 3);
   if (bytes.length < count * 3) throw new Error("the frame is shorter than its rows and columns");
   const [next, pixel] = layout.planar ? [count, 1] : [1, 3];
-  const luminance = /^YBR_(FULL|PARTIAL)/.test(layout.photometric);
   for (let at = 0, from = 0, to = 0; at < count; at++, from += pixel, to += 4) {
-    put(rgba, to, bytes[from], bytes[from + next], bytes[from + 2 * next], luminance);
+    put(rgba, to, bytes[from], bytes[from + next], bytes[from + 2 * next]);
   }
   return rgba;
 }
 
-function highBytes(layout, body, count) {
-  const wide = new Uint16Array(body.slice(0, count * 6).buffer);
-  return Uint8Array.from(wide, (each) => each >> (layout.stored - 8));
+/** What is wider than a byte keeps its upper bits. */
+function octets({ allocated, stored, high }, body, count) {
+  const Kind = { 8: Uint8Array, 16: Uint16Array, 32: Uint32Array }[allocated];
+  const samples = new Kind(body.slice(0, count * Kind.BYTES_PER_ELEMENT).buffer);
+  if (stored > 8) return Uint8Array.from(samples, (each) => each >>> (high - 7));
+  const [unused, most] = [high + 1 - stored, 2 ** stored - 1];
+  return Uint8Array.from(samples, (each) => Math.floor((((each >>> unused) & most) * 255) / most));
 }
 
 /** PS3.3 §C.7.6.3.1.2 */
-function put(rgba, to, a, b, c, luminance) {
-  rgba[to] = luminance ? a + 1.402 * (c - 128) : a;
-  rgba[to + 1] = luminance ? a - 0.344136 * (b - 128) - 0.714136 * (c - 128) : b;
-  rgba[to + 2] = luminance ? a + 1.772 * (b - 128) : c;
+function rgb(rgba, to, red, green, blue) {
+  rgba[to] = red;
+  rgba[to + 1] = green;
+  rgba[to + 2] = blue;
 }
 
-function subsampled(body, rgba) {
+const full = (rgba, to, y, cb, cr) =>
+  rgb(rgba, to, y + 1.402 * (cr - 128), y - 0.344136 * (cb - 128) - 0.714136 * (cr - 128), y + 1.772 * (cb - 128));
+
+/** Luma from 16 to 235, chroma from 16 to 240. */
+const partial = (rgba, to, y, cb, cr) =>
+  full(rgba, to, (y - 16) * (255 / 219), (cb - 128) * (255 / 224) + 128, (cr - 128) * (255 / 224) + 128);
+
+function subsampled(body, rgba, put) {
   for (let from = 0, to = 0; to < rgba.length; from += 4, to += 8) {
-    put(rgba, to, body[from], body[from + 2], body[from + 3], true);
-    put(rgba, to + 4, body[from + 1], body[from + 2], body[from + 3], true);
+    put(rgba, to, body[from], body[from + 2], body[from + 3]);
+    put(rgba, to + 4, body[from + 1], body[from + 2], body[from + 3]);
   }
   return rgba;
 }
 
 function paletted({ palette }, samples) {
   const rgba = new Uint8ClampedArray(samples.length * 4).fill(255);
-  const [red, green, blue] = palette.channels;
-  const last = red.length - 1;
-  for (let at = 0, to = 0; at < samples.length; at++, to += 4) {
-    const entry = Math.max(0, Math.min(last, samples[at] - palette.first));
-    rgba[to] = red[entry];
-    rgba[to + 1] = green[entry];
-    rgba[to + 2] = blue[entry];
-  }
+  palette.channels.forEach(({ first, values }, channel) => {
+    const last = values.length - 1;
+    for (let at = 0, to = channel; at < samples.length; at++, to += 4) rgba[to] = values[Math.max(0, Math.min(last, samples[at] - first))];
+  });
   return rgba;
 }

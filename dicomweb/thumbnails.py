@@ -1,0 +1,51 @@
+"""Which instance stands for all of a study or a series in small (PS3.18 §10.4.1.1.4).
+
+The one in the middle; where that is no image, or one that cannot be decoded, one of the others: a few are
+tried, those in another compression first, as what fails of one mostly fails of all that are encoded alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
+
+from dicomweb.paths import Path
+from pacs.actor import Actor
+from pacs.archive import Archive
+from pacs.attributes import BY_KEYWORD, Level
+from pacs.model import StoredInstance
+from pacs.query import Condition, OneOf, Query
+from pacs.rendering import is_image
+
+MOST_SEEN = 50
+"""Instances looked at for those that can be a thumbnail."""
+MOST_TRIED = 4
+"""Images of which a picture is attempted."""
+
+
+def representatives(archive: Archive, who: Actor, path: Path) -> Iterator[StoredInstance]:
+    """Images to try one after the other; of an instance itself, when the path names one."""
+    return islice(filter(is_image, _likeliest_first(archive, who, path)), MOST_TRIED)
+
+
+def _likeliest_first(archive: Archive, who: Actor, path: Path) -> Iterator[StoredInstance]:
+    if path.sop is not None:
+        yield from archive.retrieve(who, path.study, path.series, path.sop)
+        return
+    middle = _middle(archive, who, path)
+    chosen = next(archive.retrieve(who, middle.study, middle.series, middle.sop))
+    yield chosen
+    seen = islice(archive.retrieve(who, path.study, path.series), MOST_SEEN)
+    others = [each for each in seen if each.identity != chosen.identity]
+    yield from sorted(others, key=lambda each: each.transfer_syntax == chosen.transfer_syntax)
+
+
+def _middle(archive: Archive, who: Actor, path: Path) -> Path:
+    conditions = [Condition(BY_KEYWORD["StudyInstanceUID"], OneOf((path.study,)))]
+    if path.series:
+        conditions.append(Condition(BY_KEYWORD["SeriesInstanceUID"], OneOf((path.series,))))
+    asked = Query(Level.IMAGE, tuple(conditions), limit=1)
+    for found in archive.locate(who, replace(asked, offset=archive.count(who, asked) // 2)):
+        return Path(path.study, found.identity.series_instance_uid, found.identity.sop_instance_uid)
+    return path

@@ -1,0 +1,137 @@
+/** What the viewer holds while it is open: studies, the panes and what they show. */
+import { signal } from "../core/html.js";
+import { t } from "../core/strings.js";
+import { text } from "../dicom/dataset.js";
+import { toast } from "../kit/toast.js";
+import { Frames } from "./frames.js";
+import { Pane } from "./pane.js";
+import { openStudy, priorsOf, readSeries } from "./study.js";
+
+export const LAYOUTS = ["1x1", "1x2", "2x1", "2x2"];
+const panesOf = (layout) => layout[0] * layout[2];
+
+export class Desk {
+  studies = signal(null);
+  priors = signal([]);
+  problem = signal(null);
+  layout = signal("1x1");
+  active = signal(0);
+  tool = signal(matchMedia("(pointer: coarse)").matches ? "scroll" : "window");
+  linked = signal(false);
+  #read = new Map(); // series UID → promise of its parts
+  #asked = new Map(); // pane → id of the series on its way
+  #abort = new AbortController();
+
+  constructor() {
+    this.frames = new Frames((image) => this.panes.forEach((pane) => pane.arrived(image)));
+    this.panes = Array.from({ length: 4 }, () => new Pane(this.frames));
+  }
+
+  get pane() {
+    return this.panes[this.active.value];
+  }
+
+  get shown() {
+    return this.panes.slice(0, panesOf(this.layout.value));
+  }
+
+  get series() {
+    return [...(this.studies.value ?? []), ...this.priors.value].flatMap((study) => study.series);
+  }
+
+  async open(uids, wanted) {
+    const { signal } = this.#abort;
+    try {
+      const found = (await Promise.all(uids.map((uid) => openStudy(uid, signal)))).filter(Boolean);
+      this.studies.value = found;
+      if (!found.length) return;
+      const series = this.series.find((each) => each.uid === wanted) ?? this.series[0];
+      if (series) await this.show(series);
+      for (const prior of await priorsOf(found[0], signal)) {
+        if (uids.includes(text(prior, "StudyInstanceUID"))) continue;
+        const study = await openStudy(text(prior, "StudyInstanceUID"), signal);
+        if (study) this.priors.value = [...this.priors.value, study];
+      }
+    } catch (problem) {
+      if (!problem.aborted) this.problem.value = problem;
+    }
+  }
+
+  /** A series into a pane, unless another was asked for meanwhile; read once, however often it is shown. */
+  async show(series, pane = this.pane) {
+    this.#asked.set(pane, series.id);
+    try {
+      if (!this.#read.has(series.uid)) this.#read.set(series.uid, readSeries(series, this.#abort.signal));
+      const parts = await this.#read.get(series.uid);
+      if (parts.length > 1) this.#list(series, parts);
+      if (this.#asked.get(pane) === series.id) pane.show(parts.find(({ id }) => id === series.id) ?? parts[0]);
+    } catch (problem) {
+      this.#read.delete(series.uid);
+      if (!problem.aborted) toast(problem.message || t("problem.network"), { kind: "error", detail: problem.correlationId && t("problem.id", { id: problem.correlationId }) });
+    }
+  }
+
+  /** What is known of a series only when it was read: that there is more than images. */
+  #list({ study, uid }, parts) {
+    const listed = (each) => (each.uid !== uid ? [each] : each.id === uid ? parts : []);
+    for (const list of [this.studies, this.priors]) {
+      list.value = list.value.map((each) => (each.uid === study ? { ...each, series: each.series.flatMap(listed) } : each));
+    }
+  }
+
+  /** What an object refers to goes beside it. */
+  async refer({ series, sop }) {
+    const found = this.series.find(({ id }) => id === series);
+    if (!found) return;
+    if (this.layout.value === "1x1") this.layout.value = "1x2";
+    this.active.value = (this.active.value + 1) % this.shown.length;
+    const { pane } = this;
+    await this.show(found, pane);
+    pane.toInstance(sop);
+  }
+
+  /** A prior goes beside what is there, not in its place. */
+  async choose(series) {
+    const current = this.studies.value.some((study) => study.uid === series.study);
+    if (!current && this.layout.value === "1x1") {
+      this.layout.value = "1x2";
+      this.active.value = 1;
+    }
+    await this.show(series);
+  }
+
+  arrange(layout) {
+    this.layout.value = layout;
+    if (this.active.value >= panesOf(layout)) this.active.value = 0;
+    const used = new Set(this.shown.map((pane) => pane.series.value?.id));
+    for (const pane of this.shown) {
+      if (pane.series.value) continue;
+      const next = this.studies.value.flatMap((study) => study.series).find((each) => !used.has(each.id));
+      if (!next) break;
+      used.add(next.id);
+      this.show(next, pane);
+    }
+    for (const pane of this.panes) if (!this.shown.includes(pane)) this.frames.want(pane, []);
+  }
+
+  scroll(pane, step) {
+    if (!pane.by(step) || !this.linked.value) return;
+    for (const other of this.shown) if (other !== pane) other.follow(pane.image, step);
+  }
+
+  step(by) {
+    const { series } = this;
+    const at = series.findIndex((each) => each.id === this.pane.series.value?.id);
+    const next = series[at + by];
+    if (next) this.show(next);
+  }
+
+  studyOf(series) {
+    return [...(this.studies.value ?? []), ...this.priors.value].find((study) => study.uid === series?.study);
+  }
+
+  close() {
+    this.#abort.abort();
+    this.frames.close();
+  }
+}

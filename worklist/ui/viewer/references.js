@@ -1,0 +1,45 @@
+/** What an object refers to, and the way there: presentation states, reports and key objects name other objects. */
+import { html } from "../core/html.js";
+import { t } from "../core/strings.js";
+import { first, text, values } from "../dicom/dataset.js";
+import { Button } from "../kit/button.js";
+
+const EVIDENCE = ["CurrentRequestedProcedureEvidenceSequence", "PertinentOtherEvidenceSequence"];
+
+/** [{series, sop}], of a presentation state and of a report (PS3.3 §C.11.11, §C.17.2). */
+export function referencesOf(dataset) {
+  const studies = [dataset, ...EVIDENCE.flatMap((each) => values(dataset, each))];
+  return studies.flatMap((study) =>
+    values(study, "ReferencedSeriesSequence").flatMap((item) =>
+      [...values(item, "ReferencedImageSequence"), ...values(item, "ReferencedSOPSequence")].map((each) => ({
+        series: text(item, "SeriesInstanceUID"),
+        sop: text(each, "ReferencedSOPInstanceUID"),
+      })),
+    ),
+  );
+}
+
+/** By series, with a way to each that is open here. */
+export function References({ found, desk }) {
+  const series = Map.groupBy(found, (each) => each.series);
+  return html`<ul class="references">
+    ${[...series].map(([uid, all]) => {
+      const known = desk.series.find(({ id }) => id === uid);
+      return html`<li key=${uid}>
+        ${known ? html`<${Refer} to=${all[0]} desk=${desk} label=${known.description || known.modality} />` : html`<span class="uid">${t("viewer.elsewhere", { uid })}</span>`}
+        <span class="dim">${t("count.images", { count: all.length })}</span>
+      </li>`;
+    })}
+  </ul>`;
+}
+
+const Refer = ({ to, desk, label }) => html`<${Button} kind="quiet" icon="images" label=${label} onClick=${() => desk.refer(to)} />`;
+
+/** One item of a report: the image it names, or its UID when it is not here. */
+export function Reference({ item, known, desk }) {
+  const sop = text(first(item, "ReferencedSOPSequence"), "ReferencedSOPInstanceUID");
+  const to = known.get(sop);
+  const series = to && desk.series.find(({ id }) => id === to.series);
+  if (!series) return html`<span class="uid">${t("viewer.refers", { uid: sop })}</span>`;
+  return html`<${Refer} to=${to} desk=${desk} label=${series.description || series.modality} />`;
+}
