@@ -20,6 +20,7 @@ from pydicom.uid import (
 )
 
 from dicomweb.frames import frame_list
+from pacs import archive
 from pacs.dicom.image import ImagePixel
 from pacs.errors import BadInput, LimitExceeded
 from pacs.framing import ENCAPSULATED_UNCOMPRESSED
@@ -220,6 +221,17 @@ def test_other_bytes_than_were_stored_are_nobodys_frame(world: World, rest: str)
     assert (answer.status_code, answer.json()["code"]) == (500, "INTEGRITY")
     blob.write_bytes(kept)
     assert FRAMES[1] in world.get(path + rest).content
+
+
+@pytest.mark.parametrize(("frames", "status"), [(FRAMES, 200), (FRAMES[1:2], 500)])
+def test_a_large_object_is_not_read_whole_for_one_of_many_frames(
+    world: World, monkeypatch: pytest.MonkeyPatch, frames: list[bytes], status: int
+) -> None:
+    monkeypatch.setattr(archive, "PROVEN", 0)
+    path = frames_of(world, frames=frames)
+    (blob,) = (file for file in world.folder.rglob("*") if file.is_file() and file.stat().st_size > 300)
+    blob.write_bytes(blob.read_bytes().replace(FRAMES[1], bytes([7] * 24)))
+    assert world.get(f"{path}/1").status_code == status
 
 
 def test_a_damaged_frame_fails_alone(world: World) -> None:
