@@ -1,49 +1,36 @@
 """Entering received objects into the index: all of a batch in one transaction, or none.
 
-- Who enters an instance holds its patient and its study. Rows are locked in the order patient,
-  study, blob, job, organisation's head, each kind in the order of its keys, so that no two
-  transactions wait for each other.
-- Counts, modalities, SOP classes and sizes of the rows above are moved by what is entered, never
-  counted again. A size is the bytes of all versions kept.
-- The first instance describes its patient, study and series; later ones fill in what is blank.
-- The same data set under another file header changes nothing, unless the bytes kept are gone or
-  damaged: then what came takes their place in the version, and nobody sees another one.
-- A study belongs to the patient of its first instance, or to the one it was expected for. An
-  instance that names another is kept in the study, which is flagged; it describes neither.
+- Rows are locked in the order patient, study (`storage.held_studies`), blob, job, organisation's head, and
+  within a table in the order of their keys, so that no two transactions deadlock.
+- Counts, modalities, SOP classes and sizes of parent rows are updated incrementally, never recounted. A size
+  is the bytes of all stored versions.
+- The first instance describes its patient, study and series; later ones fill in missing attributes.
+- The same data set under another file header changes nothing, unless the stored bytes are missing or
+  damaged: then the received blob replaces them in the version.
+- An instance that names another patient than its study's is stored in the study, which is flagged; it
+  describes neither.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import bindparam, delete, insert, select
 
 from pacs.actor import Actor
 from pacs.attributes import Level
 from pacs.errors import BlobVanishing
-from pacs.jobs.job import NewJob
 from pacs.model import AuditRecord, Blob, Outcome, Received, Stored, VersionKey
 from pacs.studies import NEW_IMAGES, PATIENT_CONFLICT, State, is_late, on_arrival
 from storage.feeds import BeginAgain, Transaction
-from storage.held import Held, hold, hold_or_insert, insert_items
-from storage.jobs.queue import enqueue
-from storage.jobs.settle import settle_job
+from storage.held import Held, hold_or_insert, insert_items
+from storage.held_studies import HeldStudies, HeldStudy
 from storage.references import Missing, References
 from storage.rows import Row, attribute_row, item_rows, patient_identity
-from storage.statements import first, rows, run, scalar
-from storage.tables import blobs, instances, patients, studies, versions
+from storage.statements import rows, run, scalar
+from storage.tables import blobs, instances, versions
 
-StudyKey = tuple[int, str]
-"""Organisation and Study Instance UID."""
-
-_OWNER_OF_STUDY = (
-    select(patients.c.identity, studies.c.state)
-    .join(studies, studies.c.patient_pk == patients.c.pk)
-    .where(studies.c.org_id == bindparam("org"), studies.c.study_instance_uid == bindparam("uid"))
-)
 _SAME_UID = select(instances.c.pk, instances.c.series_pk).where(
     instances.c.org_id == bindparam("org"), instances.c.sop_instance_uid == bindparam("uid")
 )
@@ -63,123 +50,28 @@ _PURGE_VERSION = delete(versions).where(
 def store_batch(
     transaction: Transaction, received: Sequence[Received], quiet_period: timedelta, missing: Missing
 ) -> list[Stored]:
-    """`BeginAgain`: undo, and come again without those whose blob is being swept."""
-    batch = _Batch(transaction, quiet_period, missing)
-    batch.hold(received)
+    """`BeginAgain`: roll back, and try again without the objects whose blob is being swept."""
+    held = HeldStudies(transaction, quiet_period)
+    held.hold(received)
+    batch = _Batch(transaction, held, missing)
     stored = [batch.enter(item) for item in received]
     batch.finish(received)
     return stored
 
 
-@dataclass(slots=True)
-class _Study:
-    study: Held
-    patient: Held
-    new: bool
-    series: dict[str, Held] = field(default_factory=dict)
-    settle: NewJob | None = None
-    correlation_id: str = ""
-    nobody: Held | None = None
-    """The patient without a name whose study this was as long as it was expected."""
-
-
-def _key(item: Received) -> StudyKey:
-    return item.actor.organization, item.identity.study_instance_uid
-
-
 class _Batch:
-    def __init__(self, transaction: Transaction, quiet_period: timedelta, missing: Missing) -> None:
+    def __init__(self, transaction: Transaction, studies: HeldStudies, missing: Missing) -> None:
         self._transaction = transaction
         self._connection = transaction.connection
-        self._quiet_period = quiet_period
-        self._studies: dict[StudyKey, _Study] = {}
-        self._unnamed: set[StudyKey] = set()
+        self._studies = studies
         self._lost: list[Row] = []
         self._versions: dict[VersionKey, Row] = {}
         self._histories: dict[int, list[tuple[str, Blob]]] = {}
         self._references = References(missing)
         self._audit: dict[tuple[Actor, str, str], list[str]] = {}
 
-    def hold(self, received: Sequence[Received]) -> None:
-        """Lock, or make, the patients and studies of all items."""
-        firsts: dict[StudyKey, Received] = {}
-        for item in received:
-            firsts.setdefault(_key(item), item)
-        owners = {key: self._identity(key, item) for key, item in firsts.items()}
-        named = {(key[0], owners[key]): item for key, item in reversed(firsts.items())}
-        nameless = {(key[0], patient_identity({}, key[1])) for key in self._unnamed}
-        held: dict[tuple[int, str], Held | None] = {}
-        for organization, identity in sorted(named.keys() | nameless):
-            unique = {"org_id": organization, "identity": identity}
-            if of := named.get((organization, identity)):
-                patient, _ = hold_or_insert(
-                    self._connection, Level.PATIENT, {**unique, **NO_STUDIES}, of.values
-                )
-                held[organization, identity] = patient
-            else:
-                held[organization, identity] = hold(self._connection, Level.PATIENT, unique)
-        for key in sorted(firsts):
-            owner = held[key[0], owners[key]]
-            assert owner is not None
-            nobody = held.get((key[0], patient_identity({}, key[1]))) if key in self._unnamed else None
-            self._studies[key] = self._study(owner, firsts[key], nobody)
-
-    def _identity(self, key: StudyKey, item: Received) -> str:
-        organization, uid = key
-        named = patient_identity(item.values, uid)
-        owner = first(self._connection, _OWNER_OF_STUDY, {"org": organization, "uid": uid})
-        if owner is None:
-            return named
-        known: str = owner["identity"]
-        if owner["state"] == State.EXPECTED and known == patient_identity({}, uid) != named:
-            self._unnamed.add(key)
-            return named
-        return known
-
-    def _study(self, patient: Held, first: Received, nobody: Held | None) -> _Study:
-        organization, uid = _key(first)
-        row = {
-            "org_id": organization,
-            "study_instance_uid": uid,
-            "patient_pk": patient.pk,
-            "state": State.RECEIVING.value,
-            "flags": "",
-            "first_received_at": self._transaction.now,
-            "last_received_at": self._transaction.now,
-            "version": 0,
-            **NO_SERIES,
-        }
-        study, new = hold_or_insert(self._connection, Level.STUDY, row, first.values)
-        entry = _Study(study, patient, new)
-        if new:
-            if patient["identity"] != patient_identity(first.values, uid):
-                raise BeginAgain  # somebody deleted the study meanwhile, and with it what we knew of it
-            patient["number_of_patient_related_studies"] += 1
-            self._begin(entry, first)
-        elif study["patient_pk"] != patient.pk:
-            self._take_over(entry, nobody)
-        return entry
-
-    def _take_over(self, entry: _Study, nobody: Held | None) -> None:
-        """The patient of an expected study, who had no name, turns out to be this one."""
-        study = entry.study
-        if nobody is None or study["patient_pk"] != nobody.pk or study["state"] != State.EXPECTED:
-            raise BeginAgain  # somebody made the study meanwhile, for another patient
-        study["patient_pk"] = entry.patient.pk
-        entry.patient["number_of_patient_related_studies"] += 1
-        entry.nobody = nobody
-
-    def _begin(self, entry: _Study, item: Received) -> None:
-        self._transaction.announce(item.actor, "study.received", item.identity.study_instance_uid)
-        self._settle(entry, item)
-
-    def _settle(self, entry: _Study, item: Received) -> None:
-        uid = item.identity.study_instance_uid
-        entry.settle = settle_job(uid, self._quiet_period)
-        entry.correlation_id = item.actor.correlation_id
-
     def enter(self, item: Received) -> Stored:
-        entry = self._studies[_key(item)]
+        entry = self._studies.of(item)
         held = self._series(entry, item)
         name = {"org": item.actor.organization, "uid": item.identity.sop_instance_uid}
         known = rows(self._connection, _SAME_UID, name)
@@ -190,7 +82,7 @@ class _Batch:
             self._report(item, "instance.duplicate_uid", "store.duplicate_uid")
         return Stored(Outcome.CREATED, item.identity, item.blob, self._create(entry, held, item))
 
-    def _series(self, entry: _Study, item: Received) -> Held:
+    def _series(self, entry: HeldStudy, item: Received) -> Held:
         uid = item.identity.series_instance_uid
         if (held := entry.series.get(uid)) is None:
             row = {
@@ -206,7 +98,7 @@ class _Batch:
                 entry.patient["number_of_patient_related_series"] += 1
         return held
 
-    def _create(self, entry: _Study, held: Held, item: Received) -> VersionKey:
+    def _create(self, entry: HeldStudy, held: Held, item: Received) -> VersionKey:
         row = attribute_row(Level.IMAGE, item.values)
         row["org_id"] = item.actor.organization
         row["series_pk"] = held.pk
@@ -225,7 +117,7 @@ class _Batch:
         self._note(item, "store")
         return version
 
-    def _enter_again(self, entry: _Study, held: Held, pk: int, item: Received) -> Stored:
+    def _enter_again(self, entry: HeldStudy, held: Held, pk: int, item: Received) -> Stored:
         for n, (digest, blob) in enumerate(self._history(pk), 1):
             if digest == item.dataset_digest:
                 if blob.address == item.blob.address:
@@ -241,8 +133,8 @@ class _Batch:
         self._report(item, "instance.version", "store.version")
         return Stored(Outcome.VERSION, item.identity, item.blob, version)
 
-    def _heal(self, entry: _Study, held: Held, version: VersionKey, item: Received) -> None:
-        """What came is the only copy of this version."""
+    def _heal(self, entry: HeldStudy, held: Held, version: VersionKey, item: Received) -> None:
+        """Replace the missing or damaged blob of a version by the received one."""
         pk, n = version
         history = self._history(pk)
         digest, lost = history[n - 1]
@@ -261,7 +153,7 @@ class _Batch:
             history = self._histories[pk] = [(digest, Blob(address, size)) for digest, address, size in found]
         return history
 
-    def _keep(self, entry: _Study, held: Held, pk: int, item: Received) -> VersionKey:
+    def _keep(self, entry: HeldStudy, held: Held, pk: int, item: Received) -> VersionKey:
         history = self._history(pk)
         history.append((item.dataset_digest, item.blob))
         version = pk, len(history)
@@ -270,26 +162,26 @@ class _Batch:
         self._arrive(entry, item)
         return version
 
-    def _write(self, entry: _Study, held: Held, version: VersionKey, item: Received) -> None:
+    def _write(self, entry: HeldStudy, held: Held, version: VersionKey, item: Received) -> None:
         self._versions[version] = _version_row(version, item, self._transaction.now)
         self._references.add(item.blob)
         held["size_bytes"] += item.blob.size
         entry.study["size_bytes"] += item.blob.size
 
-    def _arrive(self, entry: _Study, item: Received) -> None:
+    def _arrive(self, entry: HeldStudy, item: Received) -> None:
         state = State(entry.study["state"])
         entry.study["state"] = on_arrival(state).value
         if state is State.EXPECTED:
-            entry.study["modalities_in_study"] = None  # it was a guess
-            self._begin(entry, item)
+            entry.study["modalities_in_study"] = None  # announced, not received
+            self._studies.begin(entry, item)
         elif is_late(state):
             first = _add_words(entry.study, "flags", NEW_IMAGES)
             if first or entry.study["state"] != state.value:
                 uid = item.identity.study_instance_uid
                 self._transaction.announce(item.actor, "study.late_images", uid, state=state.value)
-            self._settle(entry, item)
+            self._studies.settle(entry, item)
 
-    def _describe(self, entry: _Study, held: Held, item: Received) -> None:
+    def _describe(self, entry: HeldStudy, held: Held, item: Received) -> None:
         uid = item.identity.study_instance_uid
         if patient_identity(item.values, uid) == entry.patient["identity"]:
             entry.patient.fill(self._connection, item.values)
@@ -317,44 +209,24 @@ class _Batch:
         self._audit.setdefault(key, []).append(item.identity.sop_instance_uid)
 
     def finish(self, received: Sequence[Received]) -> None:
-        """Write what was gathered."""
+        """Write what `enter` has collected."""
         if vanishing := self._references.write(self._connection):
             raise BeginAgain({id(i): BlobVanishing() for i in received if i.blob.address in vanishing})
         if self._lost:
             run(self._connection, _PURGE_VERSION, self._lost)
         if self._versions:
             run(self._connection, _INSERT_VERSIONS, [*self._versions.values()])
-        for (organization, _), entry in sorted(self._studies.items(), key=lambda pair: pair[0]):
-            if entry.study.changed:
-                entry.study["version"] += 1
-            for held in (*entry.series.values(), entry.study, entry.patient):
-                held.flush(self._connection)
-            if entry.nobody:
-                entry.nobody.remove(self._connection)
-            if entry.settle:
-                enqueue(self._connection, entry.settle, organization, entry.correlation_id)
+        self._studies.flush()
         for (actor, action, study), uids in self._audit.items():
             self._transaction.audit(AuditRecord(actor, action, "success", study, {"instances": uids}))
 
 
-NO_STUDIES = {
-    "number_of_patient_related_studies": 0,
-    "number_of_patient_related_series": 0,
-    "number_of_patient_related_instances": 0,
-}
-NO_SERIES: dict[str, Any] = {
-    "number_of_study_related_series": 0,
-    "number_of_study_related_instances": 0,
-    "modalities_in_study": None,
-    "sop_classes_in_study": None,
-    "size_bytes": 0,
-}
 _NO_INSTANCES = {"number_of_series_related_instances": 0, "size_bytes": 0}
 
 
 def _add_words(held: Held, column: str, said: str | None) -> bool:
-    """Whether something of what is said is new among the column's words, which a backslash joins in
-    alphabetical order."""
+    """Add words to a column that holds them in alphabetical order, joined by backslashes; whether any
+    was new."""
     words = held[column].split("\\") if held[column] else []
     new = {word for word in said.split("\\") if word}.difference(words) if said else None
     if not new:
