@@ -33,6 +33,7 @@ from config.compose import (
     http_app,
     open_blobs,
     prepare,
+    store_is_ready,
     sweep,
     worker,
 )
@@ -43,7 +44,7 @@ from dimse.server import DimseServer, Listener
 from pacs import passwords
 from pacs.accounts import FIRST_ADMINISTRATOR
 from pacs.actor import DEFAULT_ORGANIZATION, system_actor
-from pacs.errors import DatabaseUnavailable
+from pacs.errors import DatabaseUnavailable, Unavailable
 from pacs.http.app import App
 from pacs.http.sessions import Ended
 from pacs.pixels.nursery import Allowance, Nursery
@@ -66,7 +67,8 @@ KEEP_ALIVE = 65  # seconds; longer than the 60 of common proxies, which then clo
 def prepare_node(settings: Settings) -> None:
     """Before the children start: the newest schema, and what the last end may have left over.
 
-    A database that starts at the same time gets some patience.
+    A database that starts at the same time gets some patience. An object store that does not answer is
+    warned of: it is asked again for every object.
     """
     deadline = time.monotonic() + settings.database_patience
     while True:
@@ -81,6 +83,16 @@ def prepare_node(settings: Settings) -> None:
     database, blobs = Database(settings.resolved_database_url), open_blobs(settings)
     try:
         reconcile(database, blobs)
+        store_is_ready(blobs)
+    except DatabaseUnavailable:
+        raise
+    except Unavailable as error:  # what needs no objects can be served
+        log.warning(
+            "objects can be neither stored nor fetched now",
+            where=settings.blobs_url or str(settings.data_dir),
+            error=str(error),
+            hint="senders are told to try again later; `pacs doctor` says what is wrong and what to do",
+        )
     finally:
         blobs.close()
         database.close()
