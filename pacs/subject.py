@@ -57,7 +57,11 @@ def placed(index: Index, task: Task, said: Said, position: int) -> Placed:
         **{keyword: said[keyword] for keyword in OF_SERIES if said.get(keyword)},
     }
     whose = subject(index, task.actor.organization, said, new)
-    return Placed(whose, series, _uid(task, f"instance {position}"), position + 1, at)
+    return Placed(whose, series, instance_uid(task, position), position + 1, at)
+
+
+def instance_uid(task: Task, position: int) -> str:
+    return _uid(task, f"instance {position}")
 
 
 def _uid(task: Task, name: str) -> str:

@@ -16,13 +16,17 @@ from typing import IO
 
 from pacs.archive import Archive, ReceivingFile
 from pacs.capture import as_capture
-from pacs.errors import BadInput, LimitExceeded, PacsError, Unavailable
+from pacs.dicom.part10 import read_part10
+from pacs.dicom.reader import read_header
+from pacs.dicom.source import ReadAhead
+from pacs.errors import BadInput, Damaged, LimitExceeded, PacsError, Unavailable
+from pacs.ingest import identity
 from pacs.jobs.job import ClaimedJob
-from pacs.jobs.tasks import MAX_FAILURES, Advance, Failure, Status, Task
+from pacs.jobs.tasks import MAX_FAILURES, Advance, Failure, Status, Task, Upload
 from pacs.packed import HEAD, READ_ERRORS, Member, Packed, is_instance
 from pacs.pixels.photo import is_picture, read_picture
 from pacs.ports import Tasks
-from pacs.subject import Said, placed
+from pacs.subject import Said, instance_uid, placed
 
 AT_ONCE = 4
 """Items that are committed concurrently: they share the waits for the disk."""
@@ -31,6 +35,21 @@ CHUNK = 1 << 20
 MAX_PICTURE = 64 << 20  # bytes
 MAX_NAME = 255
 """Characters of an item's name that are reported."""
+
+
+def instance_of(archive: Archive, task: Task, file: Upload) -> str | None:
+    """The SOP Instance UID of an upload's only file, before the job runs; None when it is no instance."""
+    try:
+        with archive.blobs.open(file.blob.address) as reader:
+            if is_picture(reader.read_at(0, HEAD)):
+                return instance_uid(task, 0)
+            part10 = read_part10(reader, archive.limits)
+            header = read_header(
+                ReadAhead(reader), part10.transfer_syntax, part10.dataset_offset, archive.limits
+            )
+            return identity(header).sop_instance_uid
+    except (BadInput, Damaged):  # swept already, or the job says what is wrong with it
+        return None
 
 
 class Done(Enum):

@@ -44,7 +44,10 @@ def upload(
     answer = client.post(f"/api/v1/{path}", data=fields, files=parts)
     assert answer.status_code == 202, answer.text
     task = finished(client, answer.json()["task_id"])
-    return task, [each for each in images(client) if each["sop_instance_uid"] not in before]
+    made = [each for each in images(client) if each["sop_instance_uid"] not in before]
+    if path == "images/upload" and made:
+        assert answer.json()["sop_instance_uid"] == made[0]["sop_instance_uid"]
+    return task, made
 
 
 def images(client: httpx.Client) -> list[dict[str, Any]]:

@@ -92,7 +92,13 @@ def test_a_single_image(client: httpx.Client) -> None:
     study = generate_uid()
     task = upload(client, "images/upload", images(study, 1), "file")
     assert finished(client, task["task_id"])["processed_items"] == 1
-    assert count(client, study) == 1
+    (image,) = client.get("/api/v1/images", params={"study_instance_uid": study}).json()["items"]
+    assert image["sop_instance_uid"] == task["sop_instance_uid"]
+
+
+@pytest.mark.parametrize("file", [b"not at all", bytes(128) + b"DICM\x02\0"])
+def test_what_is_no_image_has_no_uid(client: httpx.Client, file: bytes) -> None:
+    assert upload(client, "images/upload", {"x.dcm": file}, "file")["sop_instance_uid"] is None
 
 
 @pytest.mark.parametrize("kind", ["zip", "tar.gz"])

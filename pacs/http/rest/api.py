@@ -54,7 +54,7 @@ def routes(rest: Rest) -> list[BaseRoute]:
         *Renditions(rest.pictures, ROOT).routes(),
         *images.routes(),
         *Deletions(rest.keeping, ROOT).routes(),
-        *Uploads(rest.archive.blobs, rest.tasks, ROOT).routes(),
+        *Uploads(rest.archive, rest.tasks, ROOT).routes(),
         *JobResources(rest.jobs, ROOT).routes(),
         *openapi.routes(),
         *docs.routes(),

@@ -12,6 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
+from pacs.archive import Archive
 from pacs.errors import BadInput, NotFound
 from pacs.http.described import LISTING, OBJECT, Described, answers_json, describe
 from pacs.http.described import PAGING as PAGED
@@ -22,9 +23,10 @@ from pacs.http.rest import shapes
 from pacs.http.rest.answers import answer, listing
 from pacs.http.rest.parameters import PAGING, paging, parameters
 from pacs.http.rest.studies import uid_in_path
-from pacs.http.rest.upload_form import FORM, SCHEMA, read_form
+from pacs.http.rest.upload_form import FORM, SCHEMA, Form, read_form
 from pacs.jobs.tasks import Task
-from pacs.ports import Blobs, Tasks
+from pacs.jobs.uploading import instance_of
+from pacs.ports import Tasks
 from pacs.rights import Right
 
 _NAMES = ("uploads", "upload-dicom-files", "upload-dicom-folder")
@@ -34,7 +36,7 @@ _UPLOAD = Described(body={FORM: SCHEMA}, status=202, answers=answers_json(OBJECT
 
 @dataclass(frozen=True, slots=True)
 class Uploads:
-    blobs: Blobs
+    archive: Archive
     tasks: Tasks
     root: str
     threads: Threads = field(default_factory=Threads)
@@ -72,18 +74,24 @@ class Uploads:
 
     @describe(_UPLOAD)
     async def upload_image(self, request: Request) -> Response:
-        """Upload a single image."""
-        return await self._upload(request, None)
+        """Upload a single image; `sop_instance_uid` is its UID, null when the file is no image."""
+        task, form, where = await self._begin(request, None)
+        uid = await run_in_threadpool(instance_of, self.archive, task, form.files[0])
+        return answer({**shapes.begun(task, where), "sop_instance_uid": uid}, 202, {"Location": where})
 
     async def _upload(self, request: Request, study: str | None) -> Response:
+        task, _, where = await self._begin(request, study)
+        return answer(shapes.begun(task, where), 202, {"Location": where})
+
+    async def _begin(self, request: Request, study: str | None) -> tuple[Task, Form, str]:
+        """The task that was made, what was sent, and where the task is."""
         with self.threads.request():
-            form = await read_form(request, self.blobs, self.threads)
+            form = await read_form(request, self.archive.blobs, self.threads)
         named = study or form.study
         if form.study not in (None, named):
             raise BadInput("study_instance_uid differs from the study in the path")
         task = await run_in_threadpool(self.tasks.upload, actor(request), named, form.files, form.said)
-        where = f"{origin(request)}{self.root}/tasks/{task.id}"
-        return answer(shapes.begun(task, where), 202, {"Location": where})
+        return task, form, f"{origin(request)}{self.root}/tasks/{task.id}"
 
     @describe(Described(status=202, answers=answers_json(OBJECT)))
     def process_study(self, request: Request) -> Response:
