@@ -4,19 +4,46 @@ from __future__ import annotations
 
 import re
 
-from pacs.attributes import TABLE
+from pacs.attributes import TABLE, Level
 from pacs.http.described import BINARY, OBJECT, TEXT, WHOLE, Described, Schema
 from pacs.http.resource import Resource
 
 _SWITCH = {"type": "string", "enum": ["true", "false"]}
 _ARRAY: Schema = {"type": "array", "items": OBJECT}
-_SEARCHED = {a.keyword: TEXT for a in TABLE if a.default and not a.computed and not a.items}
-_SEARCH = Described(
-    {**_SEARCHED, "includefield": TEXT, "fuzzymatching": _SWITCH, "limit": WHOLE, "offset": WHOLE},
-    answers={"application/dicom+json": _ARRAY, 'multipart/related; type="application/dicom+xml"': BINARY},
-    status="2XX",
-    summary="Search (PS3.18 §10.6)",
-)
+
+
+def _text(description: str) -> Schema:
+    return {**TEXT, "description": description}
+
+
+_ACCEPT = {"accept": _text("Media types, instead of those of the header Accept (PS3.18 §8.3.3.1)")}
+_SIZE = {**_ACCEPT, "viewport": _text("width,height or width,height,x,y,width,height of the source")}
+_PICTURE = {
+    **_SIZE,
+    "window": _text("center,width or center,width,function: linear, linear-exact or sigmoid"),
+    "annotation": _text("patient, technique or both, with a comma between"),
+    "quality": {"type": "integer", "minimum": 1, "maximum": 100, "description": "Of lossy compression"},
+    "iccprofile": {"type": "string", "enum": ["no", "yes", "srgb"]},
+}
+_RANGE = {"Range": _text("Of a ZIP file or a single value")}
+_KNOWN = {"If-None-Match": _text("Entity tags that the caller holds; 304 when one of them is current")}
+
+
+def _search(level: Level) -> Described:
+    """With the keys that are answered by default; the others of the conformance statement are taken too."""
+    keys = {a.keyword: TEXT for a in TABLE if a.default and a.level.depth <= level.depth and not a.items}
+    fields = {
+        **keys,
+        "includefield": _text("Attributes by keyword or tag, with commas between, or all"),
+        "fuzzymatching": _SWITCH,
+        "limit": WHOLE,
+        "offset": WHOLE,
+        **_ACCEPT,
+    }
+    answers = {"application/dicom+json": _ARRAY, 'multipart/related; type="application/dicom+xml"': BINARY}
+    return Described(fields, answers=answers, status="2XX", summary="Search (PS3.18 §10.6)")
+
+
 _RETRIEVE = {
     'multipart/related; type="application/dicom"': BINARY,
     "application/dicom": BINARY,
@@ -24,20 +51,27 @@ _RETRIEVE = {
 }
 
 
-def _retrieve(summary: str, answers: dict[str, Schema]) -> Described:
-    return Described(status="2XX", answers=answers, summary=summary)
+def _retrieve(
+    summary: str,
+    answers: dict[str, Schema],
+    query: dict[str, Schema] = _ACCEPT,
+    headers: dict[str, Schema] | None = None,
+) -> Described:
+    return Described(query, headers or {}, status="2XX", answers=answers, summary=summary)
 
 
+_METADATA = {"application/dicom+json": _ARRAY, "multipart/related": BINARY}
 _BY_END = (
     (r"/frames/{\w+}", _retrieve("Retrieve frames", {"multipart/related": BINARY, "*/*": BINARY})),
-    (r"/bulkdata(/{\w+})?", _retrieve("Retrieve bulk data", {"*/*": BINARY})),
-    (
-        "/metadata",
-        _retrieve("Retrieve metadata", {"application/dicom+json": _ARRAY, "multipart/related": BINARY}),
-    ),
-    ("/rendered|/thumbnail", _retrieve("Retrieve rendered", {"*/*": BINARY})),
-    ("/(studies|series|instances)", _SEARCH),
-    ("", _retrieve("Retrieve (PS3.18 §10.4)", _RETRIEVE)),
+    (r"/bulkdata/{\w+}", _retrieve("Retrieve bulk data", {"*/*": BINARY}, headers={**_RANGE, **_KNOWN})),
+    ("/bulkdata", _retrieve("Retrieve all bulk data", {"multipart/related": BINARY})),
+    ("/metadata", _retrieve("Retrieve metadata", _METADATA, headers=_KNOWN)),
+    ("/rendered", _retrieve("Retrieve rendered", {"*/*": BINARY}, _PICTURE, _KNOWN)),
+    ("/thumbnail", _retrieve("Retrieve a thumbnail", {"*/*": BINARY}, _SIZE, _KNOWN)),
+    ("/studies", _search(Level.STUDY)),
+    ("/series", _search(Level.SERIES)),
+    ("/instances", _search(Level.IMAGE)),
+    ("", _retrieve("Retrieve (PS3.18 §10.4)", _RETRIEVE, headers=_RANGE)),
 )
 _BY_METHOD = {
     "POST": Described(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
-_QUOTABLE = re.compile(r"[^ !#-\[\]-~]")
+_UNFIT = re.compile(r"[^ !#-\[\]-~]")
 
 
 def warning(service: str, text: str) -> tuple[str, str]:
     """The header's name and value. `service`: this service's URL, which PS3.18 puts into it."""
-    return "Warning", f'299 {service} "{_QUOTABLE.sub("?", text)}"'
+    quotable = _UNFIT.sub("?", text.replace('"', "'"))
+    return "Warning", f'299 {service} "{quotable}"'

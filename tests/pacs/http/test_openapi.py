@@ -52,6 +52,38 @@ def test_everything_in_it_is_said_in_words(client: TestClient) -> None:
         assert named == set(re.findall(r"{(\w+)}", path))
 
 
+@pytest.mark.parametrize(
+    ("path", "names"),
+    [
+        (
+            "/rendered",
+            {"accept", "viewport", "window", "annotation", "quality", "iccprofile", "If-None-Match"},
+        ),
+        ("/thumbnail", {"accept", "viewport", "If-None-Match"}),
+        ("/metadata", {"accept", "If-None-Match"}),
+        ("/frames/{frames}", {"accept"}),
+        ("/bulkdata/{value}", {"accept", "Range", "If-None-Match"}),
+        ("", {"accept", "Range"}),
+    ],
+)
+def test_what_a_retrieval_heeds_is_in_it(client: TestClient, path: str, names: set[str]) -> None:
+    paths = document(client.app.routes)["paths"]  # type: ignore[attr-defined]
+    found = paths[f"/dicom-web/studies/{{study}}/series/{{series}}/instances/{{sop}}{path}"]["get"]
+    assert {each["name"] for each in found["parameters"] if each["in"] != "path"} == names
+
+
+def test_a_search_is_said_to_match_what_its_level_has(client: TestClient) -> None:
+    paths = document(client.app.routes)["paths"]  # type: ignore[attr-defined]
+    keys = {
+        path: {each["name"] for each in paths[f"/dicom-web/{path}"]["get"]["parameters"]}
+        for path in ("studies", "series", "instances")
+    }
+    assert (
+        {"PatientName", "ModalitiesInStudy", "accept"} < keys["studies"] < keys["series"] < keys["instances"]
+    )
+    assert "SeriesNumber" in keys["series"] - keys["studies"] and "Rows" in keys["instances"] - keys["series"]
+
+
 @pytest.mark.parametrize("path", ["/schema", "/schema/", "/api/v1/schema/"])
 def test_it_has_other_names(client: TestClient, path: str) -> None:
     assert client.get(path, follow_redirects=False).json() == client.get("/api/v1/openapi.json").json()
