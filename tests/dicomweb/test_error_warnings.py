@@ -43,7 +43,7 @@ def client() -> TestClient:
     ("path", "status", "warning"),
     [
         ("good", 200, None),
-        ("refused", 406, '299 http://testserver/dicom-web "available: 'image/jpeg'"'),
+        ("refused", 406, "299 http://testserver/dicom-web \"available: 'image/jpeg'\""),
         ("without_reason", 409, None),
         ("said_already", 409, "299 here said"),
     ],
