@@ -1,4 +1,4 @@
-"""The archive: objects in, questions answered, objects out again.
+"""The archive: storing, finding and opening objects on behalf of an actor.
 
 Law 1: `Receiving.commit` returns only when the blob is durable and its row is committed; until
 then nothing is visible, and leaving the context without it leaves nothing behind.
@@ -31,10 +31,10 @@ from pacs.query import Found, Query
 log = structlog.get_logger(__name__)
 
 HEAD = 1 << 20
-"""Bytes in which a file's preamble and meta information must end; real ones take a few hundred."""
+"""Bytes within which a file's preamble and meta information must end; real ones take a few hundred."""
 
 PROVEN = 4 << 20
-"""Bytes of an object that is verified before a part of it is handed out, however many frames it has."""
+"""Bytes up to which an object is verified before a part of it is returned, however many frames it has."""
 
 VANISHING_TRIES = 50
 VANISHING_PAUSE = 0.1  # seconds; the sweep removes one blob in milliseconds
@@ -50,7 +50,7 @@ class Archive:
     def receive(
         self, actor: Actor, transfer_syntax: str, sop_class_uid: str, sop_instance_uid: str
     ) -> Receiving:
-        """Take in a data set without a file header, as C-STORE sends it; the header is made here."""
+        """Receive a data set without a file header, as sent by C-STORE; the header is made here."""
         for uid, name in (
             (transfer_syntax, "Transfer Syntax"),
             (sop_class_uid, "SOP Class"),
@@ -63,8 +63,8 @@ class Archive:
         return Receiving(self, actor, announced, prefix)
 
     def receive_file(self, actor: Actor, study_instance_uid: str = "") -> ReceivingFile:
-        """Take in a PS3.10 file, kept byte for byte. With `study_instance_uid`, files of another study are
-        refused (`DataSetMismatch`)."""
+        """Receive a PS3.10 file, stored byte for byte. With `study_instance_uid`, files of another study
+        are refused (`DataSetMismatch`)."""
         return ReceivingFile(self, actor, study_instance_uid)
 
     def store_file(self, actor: Actor, chunks: Iterable[bytes]) -> Stored:
@@ -115,9 +115,9 @@ class Archive:
 
     @contextmanager
     def open_proven(self, instance: StoredInstance) -> Iterator[BlobReader]:
-        """For whoever hands out parts of an object: pixels that changed on the disk are not shown.
+        """Open an object to return parts of it, verified first: damaged pixels are never shown.
 
-        A frame of a long loop is trusted: verifying it would take reading all the others.
+        Frames of a very large object are trusted, as verifying one means reading all the others.
         """
         with self.open(instance) as reader:
             if reader.size <= PROVEN or _frames(instance) <= 1:
@@ -127,13 +127,13 @@ class Archive:
     def record(
         self, actor: Actor, action: str, outcome: str = "success", resource: str = "", **details: Any
     ) -> None:
-        """Audit what left the archive or was refused. The index audits stores, in their transaction."""
+        """Audit a retrieval or a refusal. Stores are audited by the index, in their transaction."""
         self.audit.note(AuditRecord(actor, action, outcome, resource, details))
 
 
 @dataclass(frozen=True, slots=True)
 class _Announced:
-    """What is known of an object before its data set arrives; empty where it is not."""
+    """What is known of an object before its data set arrives; empty where unknown."""
 
     transfer_syntax: str
     sop_class_uid: str = ""
@@ -142,9 +142,9 @@ class _Announced:
 
 
 class Receiving:
-    """One object on its way in. `commit` keeps it; leaving the context without `commit` drops it.
+    """One incoming object. `commit` stores it; leaving the context without `commit` drops it.
 
-    Work that the sender need not wait for, such as preparing metadata, is done on leaving the context.
+    Work that the sender need not wait for, such as preparing metadata, is done when the context is left.
     """
 
     def __init__(self, archive: Archive, actor: Actor, announced: _Announced, prefix: bytes) -> None:
@@ -163,9 +163,9 @@ class Receiving:
         self._spool.write(data)
 
     def commit(self) -> Stored:
-        """When this returns, the object is durable and visible. On any `PacsError` nothing was kept.
+        """When this returns, the object is durable and visible. On any `PacsError` nothing was stored.
 
-        If the same data set is stored already, under whatever file header, that file stays in place. Its
+        If the same data set is stored already, under any file header, that file stays in place. Its
         bytes are read first: if they are damaged or missing, this object replaces them.
         """
         received = self._examine()
@@ -227,7 +227,7 @@ class Receiving:
             self._archive.index.prepare(made)
         except Exception as error:
             unexpected = not isinstance(error, PacsError)
-            log.warning("metadata not made ready", reason=type(error).__name__, exc_info=unexpected)
+            log.warning("metadata not prepared", reason=type(error).__name__, exc_info=unexpected)
 
     def __exit__(self, *exc: object) -> None:
         try:
@@ -237,7 +237,7 @@ class Receiving:
 
 
 class ReceivingFile:
-    """A PS3.10 file on its way in, in pieces. Missing preamble or meta information is tolerated.
+    """One incoming PS3.10 file. Missing preamble or meta information is tolerated.
 
     As with `Receiving`, leaving the context without `commit` drops it.
     """

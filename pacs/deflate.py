@@ -1,6 +1,6 @@
-"""What is compressed while somebody waits: the metadata of images, as they come in and as they are shown.
+"""Fast compression of metadata at ingest and in answers.
 
-ISA-L does it in a third to a tenth of zlib's time, and each of them reads what the other wrote.
+ISA-L takes a third to a tenth of zlib's time; the formats are the same.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Generator, Iterable
 
 from isal import isal_zlib
 
-_FAST = 1  # its text repeats itself so much that a higher level only takes longer
+_FAST = 1  # metadata is so repetitive that a higher level only takes longer
 _GZIP = 16 + isal_zlib.MAX_WBITS
 
 
@@ -19,7 +19,7 @@ def packed(data: bytes) -> bytes:
 
 
 def unpacked(data: bytes) -> bytes:
-    """What `packed` was given."""
+    """The inverse of `packed`."""
     return isal_zlib.decompress(data)
 
 
@@ -37,7 +37,7 @@ class Gzip:
 
 
 def gzipped(pieces: Iterable[bytes]) -> Generator[bytes, None, None]:
-    """All of them as one gzip stream."""
+    """The pieces as one gzip stream."""
     stream = Gzip()
     for piece in pieces:
         if deflated := stream.add(piece):
@@ -46,7 +46,7 @@ def gzipped(pieces: Iterable[bytes]) -> Generator[bytes, None, None]:
 
 
 def gunzipped(pieces: Iterable[bytes]) -> Generator[bytes, None, None]:
-    """What one gzip stream was made of."""
+    """The content of one gzip stream."""
     inflater = isal_zlib.decompressobj(wbits=_GZIP)
     for piece in pieces:
         if inflated := inflater.decompress(piece):

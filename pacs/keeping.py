@@ -1,6 +1,6 @@
-"""What people do to studies that are here, or are about to come: expect, amend, delete.
+"""What users do to studies: announce, amend, delete, restore.
 
-What is deleted vanishes at once and everywhere; its bytes stay for the retention period.
+A deleted object disappears at once and everywhere; its bytes stay for the retention period.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pacs.model import Values
 from pacs.studies import State
 
 RETENTION = timedelta(days=30)
-"""How long the bytes of what was deleted are kept."""
+"""How long the bytes of deleted objects are kept."""
 
 
 class Priority(StrEnum):
@@ -27,13 +27,13 @@ class Priority(StrEnum):
 
 
 def new_uid() -> str:
-    """A UID that nobody else has (PS3.5 §B.2)."""
+    """A unique UID derived from a UUID (PS3.5 §B.2)."""
     return f"2.25.{uuid.uuid4().int}"
 
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """A study that is announced before its images. `values`: what is known of it and its patient."""
+    """A study announced before its images. `values`: known attributes of the study and its patient."""
 
     study_instance_uid: str
     values: Values
@@ -43,7 +43,7 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class Amendment:
-    """What changes of a study; None leaves it. `values` only until its images say what they are."""
+    """Changes to a study; None leaves a field unchanged. `values`: only before it has images."""
 
     priority: Priority | None = None
     clinical_notes: str | None = None
@@ -55,7 +55,7 @@ class Amendment:
 class Deletion:
     """`sop_instance_uid` None: the whole study. `restored_by`: the task that brings it back.
 
-    Whose it was is known until its bytes are given up, which may be done as soon as it is `over`.
+    The patient's attributes are kept until its bytes are purged, which may happen as soon as it is `over`.
     """
 
     id: str
@@ -81,7 +81,7 @@ class Deletion:
 
 
 class Own(Attribute):
-    """What the archive itself knows of a study: an attribute like any other, but in no data set."""
+    """A searchable attribute of a study that is the archive's own and in no data set."""
 
     tag = 0
     vr = ""

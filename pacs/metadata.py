@@ -1,8 +1,7 @@
-"""The metadata of stored instances: what was prepared, and what was not, made now and kept.
+"""The metadata of stored instances: prepared in advance where possible, else made on request and stored.
 
-A reading is never stale: it names versions, which never change, and what is prepared of them carries
-the format it was made in. It never misses one either: an instance that cannot be read any more is
-shown by its UIDs alone, as unavailable.
+A reading is never stale: it names versions, which never change, and prepared metadata records its format.
+Nor does it omit instances: one that cannot be read is represented by its UIDs alone, as unavailable.
 """
 
 from __future__ import annotations
@@ -27,13 +26,13 @@ from pacs.prepared import prepared, text
 log = structlog.get_logger(__name__)
 
 PAGE = 1024
-"""Of which one reading of the database brings what is prepared."""
+"""Instances whose prepared metadata is read by one statement."""
 MADE_AT_ONCE = 64
 THREADS = 8
-"""Waiting for a remote store side by side; what they do themselves is a fraction of a millisecond."""
+"""Threads that wait for a remote store concurrently; their own work takes a fraction of a millisecond."""
 
 Uri = Callable[[str, str], str]
-"""Where the caller finds an instance, by its Series and SOP Instance UID."""
+"""From Series and SOP Instance UID to the instance's URI for the caller."""
 
 
 @dataclass(frozen=True)
@@ -49,11 +48,11 @@ class Metadata:
         return found
 
     def read(self, actor: Actor, held: HeldVersions, uri: Uri) -> Reading:
-        """`Damaged` and the like when there is only one and it cannot be read."""
+        """`Damaged` or similar when it is a single instance that cannot be read."""
         return Reading(self, actor, held, uri)
 
     def renew(self, actor: Actor, identity: Identity) -> None:
-        """Made anew of the object itself; nothing happens when it was deleted meanwhile."""
+        """Make the metadata anew from the object; does nothing when it was deleted meanwhile."""
         study, series, sop = (
             identity.study_instance_uid,
             identity.series_instance_uid,
@@ -66,7 +65,7 @@ class Metadata:
     def completed(
         self, actor: Actor, keys: Sequence[VersionKey], held: HeldVersions
     ) -> Mapping[VersionKey, bytes]:
-        """What is shown of those that had nothing; none of those that are gone."""
+        """The metadata of instances without prepared one; deleted instances are left out."""
         missing = self.versions.instances(actor.organization, keys)
         found = self._made([instance for _, instance in missing], alone=len(held.keys) == 1)
         made = {key: each for (key, _), each in zip(missing, found, strict=True) if each is not None}
@@ -93,7 +92,7 @@ class Metadata:
             return None
 
     def _make(self, instance: StoredInstance) -> bytes:
-        """Reads the elements in front of the pixels and those behind, never the pixels."""
+        """Reads the elements before and after the pixel data, never the pixel data itself."""
         with self.archive.open(instance) as reader:
             source, syntax = ReadAhead(reader), instance.transfer_syntax
             return prepared(read_header(source, syntax, instance.dataset_offset, self.archive.limits))
@@ -102,20 +101,20 @@ class Metadata:
         try:
             if made:
                 self.versions.keep(actor.organization, made)
-        except PacsError as error:  # what was made can be shown all the same
+        except PacsError as error:  # it can be returned all the same
             log.warning("metadata not kept", reason=type(error).__name__)
 
 
 @dataclass
 class Reading:
-    """The DICOM JSON of each, in constant memory. Instances deleted meanwhile are left out."""
+    """The DICOM JSON of each instance, in constant memory. Instances deleted meanwhile are left out."""
 
     metadata: Metadata
     actor: Actor
     held: HeldVersions
     uri: Uri
     was_prepared: bool = True
-    """So far; nothing had to be made, and nothing was gone."""
+    """Whether, so far, everything was prepared and nothing was deleted."""
 
     def __iter__(self) -> Iterator[bytes]:
         keys, uids = self.held.keys, self.held.uids
@@ -146,7 +145,7 @@ def _parts(start: int, stop: int, most: int) -> Iterator[slice]:
 
 
 def unavailable(identity: Identity) -> bytes:
-    """As `prepared`: what the index alone knows, with Instance Availability (PS3.3 §C.4.23.1.1)."""
+    """In the form of `prepared`: the UIDs from the index, with Instance Availability (PS3.3 §C.4.23.1.1)."""
     return packed(
         orjson.dumps(
             {

@@ -1,4 +1,4 @@
-"""The values that pass between the edges, the archive and its storage."""
+"""The values exchanged between the edges, the archive and its storage."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ the DICOM JSON Model. Absent and empty attributes are left out."""
 
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """`address` is `blake3:` and 64 hex digits: what the bytes are, wherever they lie."""
+    """`address`: `blake3:` and 64 hex digits of the bytes' hash, independent of where they are stored."""
 
     address: str
     size: int
@@ -25,7 +25,7 @@ class Blob:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What an instance is called. All four are valid UIDs (PS3.5 §9)."""
+    """The UIDs of an instance, all of them valid (PS3.5 §9)."""
 
     sop_class_uid: str
     sop_instance_uid: str
@@ -35,10 +35,10 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """One object, whole and durable as a blob, about to be entered into the index.
+    """One object, complete and durable as a blob, to be entered into the index.
 
-    The blob is a PS3.10 file; its data set begins at `dataset_offset`. `dataset_digest` names the
-    data set alone, so that the same object is recognised whatever file header it came with.
+    The blob is a PS3.10 file; its data set begins at `dataset_offset`. `dataset_digest` is of the data
+    set alone, so that the same object is recognised under any file header.
     """
 
     blob: Blob
@@ -48,27 +48,27 @@ class Received:
     identity: Identity
     values: Values
     frames: bytes | None
-    """`pacs.dicom.frames.FrameIndex.to_bytes()`, None when there are no pixels."""
+    """`pacs.dicom.frames.FrameIndex.to_bytes()`; None without pixel data."""
     actor: Actor
     damaged: frozenset[str] = frozenset()
-    """Addresses of known versions whose bytes are no longer what was stored: this blob takes their place."""
+    """Addresses of existing versions whose bytes are damaged: this blob replaces them."""
 
 
 class Outcome(Enum):
-    """What storing came to."""
+    """The result of storing an object."""
 
     CREATED = "created"
-    DUPLICATE = "duplicate"  # the same data set was already there
-    VERSION = "version"  # other bytes under a known SOP Instance UID: kept, not current
+    DUPLICATE = "duplicate"  # the same data set was stored before
+    VERSION = "version"  # another data set under a known SOP Instance UID: stored, not current
 
 
 VersionKey = tuple[int, int]
-"""Names one version of one instance, whatever becomes of the instance."""
+"""Identifies one version of one instance; never reused."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """`version`: what was written; None when all of it was there before."""
+    """`version`: the one that was written; None when nothing was."""
 
     outcome: Outcome
     identity: Identity
@@ -78,7 +78,7 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What is shown of a version, made ready (`pacs.prepared.prepared`)."""
+    """The prepared metadata of a version (`pacs.prepared.prepared`)."""
 
     organization: int
     version: VersionKey
@@ -87,22 +87,22 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class StoredInstance:
-    """Where the current version of one instance lies and how it is encoded."""
+    """The current version of one instance: its blob and its encoding."""
 
     identity: Identity
     transfer_syntax: str
     blob: Blob
     dataset_offset: int
     frames: bytes | None = None
-    """As in `Received`; `locate` leaves it out."""
+    """As in `Received`; not set by `locate`."""
 
 
 @dataclass(frozen=True, slots=True)
 class HeldVersions:
-    """Versions of instances in the order in which they are shown.
+    """Versions of instances in display order.
 
-    `uids`: Series and SOP Instance UID of each. `state` is the same as long as these are the same
-    objects with the same bytes.
+    `uids`: Series and SOP Instance UID of each. `state`: changes whenever the set of objects or their
+    bytes change.
     """
 
     keys: Sequence[VersionKey]

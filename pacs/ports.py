@@ -1,4 +1,4 @@
-"""What the archive asks of its storage. `storage/` implements these; `config/` joins the two."""
+"""What the archive needs of its storage, as protocols; `storage/` implements them, `config/` joins both."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ from pacs.query import Found, Query
 
 
 class SpooledFile(Protocol):
-    """Bytes on their way in, on this node's disk. Leaving the context throws the file away."""
+    """An incoming object on this node's disk. Leaving the context removes the file."""
 
     def write(self, data: bytes | memoryview) -> None:
-        """Append and hash. `StorageFull` when the disk is; `LimitExceeded` past the size limit.
+        """Append and hash. `StorageFull` when the disk is full; `LimitExceeded` beyond the size limit.
 
-        A refused write throws the file away.
+        A refused write removes the file.
         """
 
     def mark_dataset(self) -> None:
-        """The data set begins here: what is written from now on counts for `dataset_digest`."""
+        """The data set begins here: bytes written from now on count for `dataset_digest`."""
 
     def seal(self) -> Blob:
-        """Flush to stable storage and name what was written. No write may follow."""
+        """Flush to stable storage and return the blob. No write may follow."""
 
     @property
     def dataset_offset(self) -> int: ...
@@ -55,7 +55,7 @@ class SpooledFile(Protocol):
     def size(self) -> int: ...
 
     def read_at(self, offset: int, length: int) -> bytes:
-        """What was written so far, sealed or not; fewer bytes than asked for only at its end."""
+        """Reads from the bytes written so far, sealed or not; fewer than asked for only at their end."""
 
     def __enter__(self) -> Self: ...
 
@@ -72,19 +72,19 @@ class BlobReader(Protocol):
         """Fewer bytes than asked for only at the end of the blob."""
 
     def chunks(self, start: int = 0, end: int | None = None) -> Iterator[bytes]:
-        """The bytes from `start` to `end` in pieces of at most 1 MiB; `Damaged` when it ends before."""
+        """The bytes from `start` to `end` in pieces of at most 1 MiB; `Damaged` when the blob is shorter."""
 
     def verified(self, start: int = 0) -> Iterator[bytes]:
-        """`chunks(start)` of a blob whose every byte is hashed: wrong bytes are never all handed out.
+        """`chunks(start)` with every byte hashed: a damaged blob is never yielded to its end.
 
-        `Damaged` comes before the first piece for blobs up to 1 MiB (64 MiB when they lie on a local
-        disk, read twice), before the last piece for larger ones. What was found whole some minutes ago,
-        and not touched since, may be taken for whole.
+        `Damaged` is raised before the first piece for blobs up to 1 MiB (64 MiB on a local disk, which are
+        read twice), before the last piece for larger ones. A blob that was verified some minutes ago and has
+        not changed since may be trusted.
         """
 
     def prove(self) -> None:
-        """`Damaged` when a byte is not as stored, for whoever reads ranges; the same blobs as `verified`
-        checks before its first piece, larger ones are trusted."""
+        """Verify before reading ranges: `Damaged` when a byte is not as stored. Blobs larger than those that
+        `verified` checks before its first piece are trusted."""
 
     def __enter__(self) -> Self: ...
 
@@ -97,45 +97,45 @@ class Blobs(Protocol):
     def publish(self, spooled: SpooledFile) -> Blob:
         """Make a sealed file readable under its address, durably, before returning.
 
-        Idempotent: the same bytes again change nothing, but heal what was damaged. The spooled file
-        stays until its context ends, so that a publication can be repeated.
+        Idempotent: publishing the same bytes again changes nothing, but repairs a damaged blob. The spooled
+        file stays until its context ends, so that a publication can be repeated.
         """
 
     def open(self, address: str) -> BlobReader:
-        """`Damaged` when nothing lies there."""
+        """`Damaged` when there is no such blob."""
 
     def missing(self, blobs: Iterable[Blob]) -> list[Blob]:
-        """Those of them that do not lie here in their full size; cheap, reads no content.
+        """Those that are absent or have another size; cheap, reads no content.
 
-        Asked by the transaction that first refers to a blob, after it has claimed the row and
+        Called by the transaction that first refers to a blob, after it has claimed the row and
         before it commits: the sweep may have removed an old orphan between publication and claim.
         """
 
     def holds(self, blob: Blob) -> bool:
-        """Whether every byte of it lies here as it was stored; reads them all."""
+        """Whether every byte is as stored; reads them all."""
 
 
 class Index(Protocol):
     def store(self, received: Received) -> Stored:
-        """Enter one published object; returns when that is durable (law 1).
+        """Enter one published object; returns when its transaction is durable (law 1).
 
         Calls of many threads share transactions. One transaction holds patient, study, series,
         instance, version, blob reference, audit record, event and follow-up jobs (law 5).
-        `BlobVanishing` when the sweep is just removing this blob: publish it again and repeat.
-        `DatabaseUnavailable` when the database stays away.
+        `BlobVanishing` when the sweep is removing this blob: publish it again and repeat.
+        `DatabaseUnavailable` when the database stays unavailable.
         """
 
     def prepare(self, prepared: Prepared) -> None:
-        """Keep it soon, without waiting; lost in a crash, it is made again when somebody asks for it.
+        """Store it soon, without waiting; if a crash loses it, it is made again on request.
 
-        Nothing happens to a version that is gone. `DatabaseUnavailable` when too much waits already.
+        Ignored for a deleted version. `DatabaseUnavailable` when too many entries wait already.
         """
 
     def find(self, organization: int, query: Query) -> Iterator[Values]:
-        """Matches in the query's order, read in pages. `QueryTooCostly` when that takes too long."""
+        """The matches in the query's order, read in pages. `QueryTooCostly` when that takes too long."""
 
     def page(self, organization: int, query: Query) -> Found:
-        """The query's `limit` answers behind its `offset`, at one moment; else like `find`."""
+        """The query's `limit` answers after its `offset`, in one snapshot; otherwise like `find`."""
 
     def count(self, organization: int, query: Query) -> int: ...
 
@@ -145,31 +145,31 @@ class Index(Protocol):
     def retrieve(
         self, organization: int, study: str, series: str | None, sop: str | None
     ) -> Iterator[StoredInstance]:
-        """The current versions, with their frames, in a study, in a series of it, or the one that is named.
+        """The current versions, with frame index, of a study, one of its series, or one instance.
 
-        In the order of their numbers; nothing when there is no such thing.
+        In the order of their numbers; empty when there is no such study, series or instance.
         """
 
 
 class Versions(Protocol):
-    """The versions of instances with what is prepared of them."""
+    """The versions of instances and their prepared metadata."""
 
     def held(self, organization: int, study: str, series: str | None, sop: str | None) -> HeldVersions | None:
-        """The current ones in a study, in a series of it, or the one that is named; None without any."""
+        """The current versions of a study, one of its series, or one instance; None when there are none."""
 
     def prepared(self, organization: int, keys: Sequence[VersionKey]) -> Mapping[VersionKey, bytes | None]:
-        """What is prepared of these, as in `Prepared`, and perhaps of others of the same instances.
+        """The prepared metadata of these, as in `Prepared`, possibly with other versions of the instances.
 
-        None where it is so long that it has to be asked for alone.
+        None for one so long that it must be requested alone.
         """
 
     def instances(
         self, organization: int, keys: Sequence[VersionKey]
     ) -> Sequence[tuple[VersionKey, StoredInstance]]:
-        """In that order; those that are gone are left out."""
+        """In the given order; deleted ones are left out."""
 
     def keep(self, organization: int, prepared: Mapping[VersionKey, bytes]) -> None:
-        """Nothing happens to versions that are gone. May fail: whoever asks next prepares them again."""
+        """Ignored for deleted versions. May fail: the next request then prepares them again."""
 
 
 class AuditTrail(Protocol):
@@ -177,55 +177,55 @@ class AuditTrail(Protocol):
         """Append to the organisation's hash chain; durable when this returns."""
 
     def note(self, record: AuditRecord) -> None:
-        """The same soon, without waiting: who reads an image waits for no disk.
+        """Append soon, without waiting, so that reading an image does not wait for the disk.
 
-        A clean end loses nothing; a crash may lose the last moment.
+        A clean shutdown loses nothing; a crash may lose the last moments.
         """
 
 
 class ChangeFeed(Protocol):
-    """What happened in an organisation, in the order of commits."""
+    """The changes of an organisation, in the order of commits."""
 
     def read(self, organization: int, after: int | None, limit: int) -> list[Change]:
-        """The changes with a greater number than `after`, oldest first; None: all that are known.
+        """The changes with a number greater than `after`, oldest first; None: all that are kept.
 
-        `ChangesGone` when the one behind `after` is not known any more.
+        `ChangesGone` when the one after `after` is no longer kept.
         """
 
     def heads(self, organizations: Iterable[int]) -> dict[int, int]:
-        """The number of the newest change of each of them that there is."""
+        """The number of the newest change of each existing organisation."""
 
 
 class Keeping(Protocol):
-    """What people do to studies; each in one transaction with its audit record and its event."""
+    """What users do to studies, each in one transaction with its audit record and event."""
 
     def expect(self, actor: Actor, expected: Expected) -> None:
-        """`Conflict` when the study is there already."""
+        """`Conflict` when the study exists already."""
 
     def amend(self, actor: Actor, study: str, amendment: Amendment) -> None:
-        """`NotFound`; `Conflict` when its images say otherwise, `IllegalTransition`."""
+        """`NotFound`; `Conflict` for attributes that its images carry; `IllegalTransition`."""
 
     def delete(self, actor: Actor, study: str, sop: str | None, reason: str) -> Deletion:
-        """A study, or an instance of it; with the last instance its series, study and patient go."""
+        """A study, or one instance of it; the last instance takes its series, study and patient with it."""
 
     def deletions(
         self, organization: int, limit: int, offset: int, *, restorable: bool = False
     ) -> tuple[list[Deletion], int]:
-        """What was deleted, the newest first, and how much of it there is; perhaps only what can be
-        brought back."""
+        """A page of deletions, the newest first, and their number; optionally only those that can be
+        restored."""
 
     def deletion(self, organization: int, number: str) -> Deletion | None:
-        """The one that is called so."""
+        """The deletion with this number, or None."""
 
     def restore(self, actor: Actor, deletion: str) -> Task:
-        """Begin to bring it back, or what has been begun. `NotFound`; `Conflict` when its bytes are gone."""
+        """Begin to restore it, or return the running task. `NotFound`; `Conflict` once its bytes are gone."""
 
     def remember(self, organization: int, deletion: str) -> None:
-        """What people had said of a study that was brought back is said of it again."""
+        """Give a restored study its priority and clinical notes back."""
 
 
 class Tasks(Protocol):
-    """Work that somebody follows; each step in one transaction with its event."""
+    """Work that a user follows, each step in one transaction with its event."""
 
     def upload(
         self,
@@ -234,35 +234,35 @@ class Tasks(Protocol):
         uploads: Sequence[Upload],
         said: Mapping[str, str] = MappingProxyType({}),
     ) -> Task:
-        """Remember the published blobs, and the job that will take them in.
+        """Record the published blobs and enqueue the job that stores them.
 
-        `said`: keyword → value of what does not say itself whose it is.
-        `BlobVanishing` when one of them was swept before: it lay there for too long.
+        `said`: keyword → value for files that do not name their patient.
+        `BlobVanishing` when one of them was swept, as it was unreferenced for too long.
         """
 
     def process(self, actor: Actor, study: str) -> Task:
-        """Make anew what is derived of it, or the task that is about it already. `NotFound`."""
+        """Begin to regenerate what is derived from a study, or return the running task. `NotFound`."""
 
     def get(self, organization: int, number: str) -> Task | None: ...
 
     def page(self, organization: int, limit: int, offset: int) -> tuple[list[Task], int]:
-        """The newest first, and how many there are."""
+        """A page of tasks, the newest first, and their number."""
 
     def uploads(self, task: Task) -> list[Upload]:
-        """What is still kept of it, in its order."""
+        """The files that are still kept, in their order."""
 
     def advance(self, task: Task, advance: Advance) -> None:
-        """It runs, and came so much further."""
+        """Report progress of a running task."""
 
     def finish(self, task: Task, status: Status, message: str) -> None: ...
 
     def release(self, task: Task) -> None:
-        """Keep its files no longer."""
+        """Release its files."""
 
 
 @dataclass(frozen=True, slots=True)
 class CacheFigures:
-    """What it holds, and how often it held what was asked for, or did not."""
+    """Entries and bytes of a cache, its hits and misses."""
 
     entries: int = 0
     bytes: int = 0
@@ -271,17 +271,17 @@ class CacheFigures:
 
 
 class Cache(Protocol):
-    """What can be made again of an object's bytes: kept for a while, within a limit."""
+    """Files that can be made again from an object's bytes, kept for a while within a limit."""
 
     def get(self, organization: int, address: str, key: str, seconds: float) -> bytes | None:
-        """What was put there at most so many seconds ago, unless it had to make room or is damaged."""
+        """The data put at most `seconds` ago, unless it was evicted or is damaged."""
 
     def put(self, organization: int, address: str, key: str, data: bytes) -> None: ...
 
     def forget(self, organization: int, address: str) -> None: ...
 
     def count(self, organization: int, hit: bool) -> None:
-        """Somebody's wish was met, or not."""
+        """Count a hit or a miss."""
 
     def figures(self, organization: int) -> CacheFigures:
         """Of all processes of this node."""
@@ -295,22 +295,22 @@ class ApplicationEntities(Protocol):
 
 
 class Jobs(Protocol):
-    """The jobs of an organisation, for who administers it."""
+    """The jobs of an organisation, for its administrators."""
 
     def page(
         self, organization: int, state: JobState | None, limit: int, offset: int
     ) -> tuple[list[ListedJob], int]:
-        """The oldest first, and how many there are."""
+        """A page of jobs, the oldest first, and their number."""
 
     def retry(self, actor: Actor, number: int) -> bool:
-        """Give one that failed all its tries again, now; False when there is no such job."""
+        """Retry a failed job now with all its attempts; False when there is no such job."""
 
     def drop(self, actor: Actor, state: JobState) -> int:
-        """How many are given up."""
+        """Returns how many were dropped."""
 
 
 class JobQueue(Protocol):
-    """Work that must survive: claimed by one node at a time, under a lease."""
+    """Durable jobs, each claimed by one worker at a time, under a lease."""
 
     def claim(self, worker: str, lease: timedelta) -> ClaimedJob | None: ...
 
@@ -324,12 +324,12 @@ class JobQueue(Protocol):
 
 
 class Accounts(Protocol):
-    """Users, their sessions, and the sign-ins that failed."""
+    """Users, their sessions, and failed sign-ins."""
 
     def credentials(self, email: str) -> Credentials | None: ...
 
     def session(self, number: str) -> Session | None:
-        """A session that was not ended, of a user who is active; it may have expired."""
+        """A session that was not ended, of an active user; it may have expired."""
 
     def open_session(self, actor: Actor, session: Session) -> None:
         """Audited as `login` or `token.create`."""
@@ -337,9 +337,9 @@ class Accounts(Protocol):
     def end_session(self, actor: Actor, number: str) -> None: ...
 
     def set_password(self, actor: Actor, user: int, password_hash: str, keep: str) -> None:
-        """Ends all sessions of the user but `keep`."""
+        """Also ends all sessions of the user except `keep`."""
 
     def attempt(self, email: str, address: str) -> Attempts:
-        """Count one more sign-in, before it is known whether it fails. Atomic over all nodes."""
+        """Count a sign-in before its outcome is known. Atomic over all nodes."""
 
     def forgive(self, email: str, address: str) -> None: ...

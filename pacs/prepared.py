@@ -1,7 +1,7 @@
-"""The DICOM JSON of an instance, made once, so that showing it takes no look at the object.
+"""The DICOM JSON of an instance, prepared once, so that answering does not read the object.
 
-What is kept says nothing of the address under which the archive is seen: a place in the text stands
-for the instance's URI. That place is a byte which JSON text never holds.
+The stored text is independent of the archive's public URL: a placeholder stands for the instance's URI.
+The placeholder is a byte that JSON text never contains.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pacs.dicom.reader import Header
 from pacs.errors import NotFound
 
 FORMAT = 2
-"""Raised whenever other text is made of the same object: what older code kept is then made anew."""
+"""Increment it when the same object yields another text: stored texts of older formats are made anew."""
 
 MOST_ELEMENTS, MOST_BYTES = 5000, 256 * 1024
 """Of a header that is prepared before its sender's next image is taken: some milliseconds."""
@@ -32,13 +32,13 @@ def prepared(header: Header) -> bytes:
 
 
 def in_time(header: Header) -> bool:
-    """Whether it is prepared at once; a very long header is only when somebody asks for it."""
+    """Whether to prepare it at ingest; a very long header is prepared only on request."""
     elements, size = header.extent
     return elements <= MOST_ELEMENTS and size <= MOST_BYTES
 
 
 def text(kept: bytes, uri: str) -> bytes:
-    """The DICOM JSON of the instance that the caller knows by `uri`."""
+    """The DICOM JSON with `uri` in place of the placeholder."""
     return unpacked(kept).replace(_URI, orjson.dumps(uri)[1:-1])
 
 
@@ -47,12 +47,12 @@ def _placed(path: Path, element: Element) -> bytes:
 
 
 def bulk_path(path: Path) -> str:
-    """Tags in hexadecimal and numbers of items, between slashes."""
+    """Tags in hexadecimal and item numbers, separated by slashes."""
     return "/".join(f"{step:08X}" if n % 2 == 0 else str(step) for n, step in enumerate(path))
 
 
 def parse_bulk_path(given: str) -> Path:
-    """`NotFound` for what `bulk_path` never gives; letters may be small."""
+    """The inverse of `bulk_path`, in either case of letters; `NotFound` for any other text."""
     steps = given.split("/")
     if len(steps) % 2 == 0 or len(steps) > _LONGEST_PATH:
         raise NotFound

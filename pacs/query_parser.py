@@ -21,10 +21,10 @@ from pacs.query import Condition, DateTimeRange, OneOf, Query, Range, Test
 from pacs.query_values import parse_items, parse_value
 
 RELATIONAL, DATE_TIME, FUZZY, TIME_ZONE = "relational", "datetime", "fuzzy", "timezone"
-"""What extended negotiation may agree on (PS3.4 §C.5.1.1)."""
+"""The options of extended negotiation (PS3.4 §C.5.1.1)."""
 
 RawKey = tuple[int, str | Sequence[Mapping[int, str]]]
-"""A tag and its text as sent, decoded; of a sequence, the keys of its items."""
+"""A tag and its decoded text; for a sequence, the keys of its items."""
 
 MAX_KEYS = 512
 
@@ -37,8 +37,8 @@ _ABOUT_THE_QUERY = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """How the keys are meant. `levels`: of the information model; Study Root has patients' keys
-    at study level (§C.6.2)."""
+    """The context of the keys. `levels`: of the information model; Study Root has the patient's keys at
+    study level (§C.6.2)."""
 
     level: Level
     levels: tuple[Level, ...] = LEVELS
@@ -48,9 +48,9 @@ class Scope:
 def parse_query(scope: Scope, keys: Iterable[RawKey]) -> Query:
     """`InvalidQuery` when the model has no such level, a unique key is missing or a value is bad.
 
-    Group lengths and what describes the query itself are skipped. Keys that the attributes table
-    lacks are `unsupported`, neither matched nor returned. So are those of lower levels, unless the query
-    is relational: then what they ask for is matched (§C.4.1.3.2.1), and still not returned.
+    Group lengths and elements that describe the query itself are skipped. Keys that the attributes table
+    lacks are `unsupported`: neither matched nor returned. So are keys of lower levels, unless the query is
+    relational: then they are matched (§C.4.1.3.2.1), but still not returned.
     """
     if scope.level not in scope.levels:
         raise InvalidQuery(f"the information model has no {scope.level} level")
@@ -76,7 +76,7 @@ def _sent(keys: Iterable[RawKey]) -> dict[int, str | Sequence[Mapping[int, str]]
 
 
 def _by_level(scope: Scope, tags: Iterable[int]) -> tuple[list[Attribute], list[Attribute]]:
-    """What can be returned, being of this level or above, and what lies below in the model."""
+    """The attributes of this level or above, which can be returned, and those of lower levels."""
     indexed = [BY_TAG[tag] for tag in tags if tag in BY_TAG]
     known = [attribute for attribute in indexed if attribute.level.depth <= scope.level.depth]
     below = scope.levels[scope.levels.index(scope.level) + 1 :]
@@ -99,20 +99,20 @@ def _tests(
         value = sent[attribute.tag]
         test: Test | None
         if attribute.tag == _TIMEZONE_OFFSET:
-            continue  # says how the other keys are meant (§C.4.1.1.3.1)
+            continue  # qualifies the other keys (§C.4.1.1.3.1)
         if attribute.matching is Matching.SEQUENCE:
             test = None if isinstance(value, str) else parse_items(attribute, list(value))
         elif isinstance(value, str):
             test = parse_value(attribute, value, fuzzy=FUZZY in scope.options, zone=zone)
         else:
-            raise InvalidQuery(f"{attribute.keyword} is no sequence", attribute.tag)
+            raise InvalidQuery(f"{attribute.keyword} is not a sequence", attribute.tag)
         if test is not None:
             tests[attribute.keyword] = test
     return tests
 
 
 def _check_hierarchy(scope: Scope, tests: Mapping[str, Test]) -> None:
-    """Each level above has its unique key with a single value (§C.4.1.2.1)."""
+    """Each level above must have its unique key with a single value (§C.4.1.2.1)."""
     for level in scope.levels[: scope.levels.index(scope.level)]:
         test = tests.get(UNIQUE_KEY[level])
         if not isinstance(test, OneOf) or len(test.values) != 1:
@@ -136,6 +136,6 @@ def _combine(tests: dict[str, Test]) -> None:
 
 
 def _include(scope: Scope, known: Iterable[Attribute]) -> tuple[Attribute, ...]:
-    """The keys asked for, and the unique keys down to this level (§C.4.1.1.3.2)."""
+    """The requested keys, and the unique keys down to this level (§C.4.1.1.3.2)."""
     unique = (BY_KEYWORD[UNIQUE_KEY[level]] for level in scope.levels[: scope.levels.index(scope.level) + 1])
     return tuple(dict.fromkeys((*unique, *known)))

@@ -1,7 +1,7 @@
-"""Pictures of stored instances, each made once: whoever wants it meanwhile waits for the same work.
+"""Pictures of stored instances, each rendered once: concurrent requests wait for the same work.
 
-What was made is kept under the address of the object's bytes, so it is never stale; each organisation
-has its own. That the caller may see the instance was asked of the archive before.
+They are cached by the address of the object's bytes, so they are never stale; each organisation has its
+own. The caller's access to the instance was checked by the archive before.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from pacs.pixels.tasks import Render, StoredPixels, Workers
 from pacs.ports import Cache, CacheFigures
 
 VERSION = 2
-"""Raised whenever other pictures are made of the same object."""
+"""Increment it when the same object yields other pictures."""
 
 THUMBNAIL = Presentation(viewport=Viewport(200, 200))
 
 MOST_REMEMBERED = 1000
-"""Pictures known to be impossible, so that they are not tried again and again."""
+"""Pictures known to be impossible, which are not attempted again for a while."""
 REMEMBERED = 300.0
-"""Seconds; what takes too long now may not when less is going on."""
+"""Seconds for which that holds: an image that takes too long under load may succeed later."""
 
 
 class Tier(Enum):
@@ -42,7 +42,7 @@ class Tier(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Lifetimes:
-    """Seconds that pictures are kept, here and by browsers."""
+    """Seconds that pictures are cached, here and by browsers."""
 
     thumbnail: int = 86_400
     preview: int = 7_200
@@ -76,7 +76,7 @@ class Rendition:
 
 
 def is_image(instance: StoredInstance) -> bool:
-    """Whether it has frames that can be pictures; those of a video cannot."""
+    """Whether it has frames that can be rendered; those of a video cannot."""
     return instance.frames is not None and instance.transfer_syntax not in VIDEO
 
 
@@ -93,12 +93,12 @@ class Rendering:
         self._impossible: OrderedDict[tuple[int, str, str], tuple[float, str]] = OrderedDict()
 
     def entity_tag(self, instance: StoredInstance, wish: Wish) -> str:
-        """Known before anything is made: with its quotes."""
+        """The quoted entity tag, known before the picture is made."""
         what = f"{instance.blob.address} {wish.key()}"
         return f'"{blake2b(what.encode(), digest_size=16).hexdigest()}"'
 
     def rendered(self, actor: Actor, instance: StoredInstance, wish: Wish) -> Rendition:
-        """`NotConvertible` when there is no such picture of it, `Unavailable` when too much is under way."""
+        """`NotConvertible` when it cannot be rendered, `Unavailable` when too many are being rendered."""
         organization, address, key = actor.organization, instance.blob.address, wish.key()
         kept = self._cache.get(organization, address, key, self.lifetimes.of(wish.tier))
         self._cache.count(organization, kept is not None)
@@ -133,7 +133,7 @@ class Rendering:
         self, place: tuple[int, str, str], instance: StoredInstance, wish: Wish, work: Future[bytes]
     ) -> None:
         try:
-            data = self._cache.get(*place, self.lifetimes.of(wish.tier))  # somebody just made it
+            data = self._cache.get(*place, self.lifetimes.of(wish.tier))  # perhaps made meanwhile
             if data is None:
                 data = self._render(instance, wish)
                 self._cache.put(*place, data)

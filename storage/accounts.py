@@ -1,4 +1,4 @@
-"""Users: who they are, and how they prove it."""
+"""Users and their credentials, in SQL."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class SqlAccounts(sessions.SqlSessions):
         return None if row is None else Credentials(sessions.user_of(dict(row)), row["password_hash"])
 
     def add(self, actor: Actor, new: NewUser) -> User:
-        """`Conflict` when the address is taken, in whichever organisation."""
+        """`Conflict` when the address is taken in any organisation."""
         try:
             with transaction(self.database) as under_way:
                 number = _insert(under_way, new)
@@ -52,7 +52,7 @@ class SqlAccounts(sessions.SqlSessions):
         )
 
     def add_first(self, actor: Actor, new: NewUser) -> bool:
-        """Only when there is no user at all; False: there is one, made by another node just now perhaps."""
+        """Add the first user; False when there is one already, perhaps just added by another node."""
         try:
             with transaction(self.database) as under_way:
                 if under_way.connection.execute(select(users.c.pk).limit(1)).first() is not None:
@@ -69,15 +69,15 @@ class SqlAccounts(sessions.SqlSessions):
         return [sessions.user_of(dict(row)) for row in rows]
 
     def disable(self, actor: Actor, email: str) -> None:
-        """Ends all sessions of the user. `NotFound` when there is none of that address."""
+        """Also ends all sessions of the user. `NotFound` when there is no such user."""
         self._change(actor, email, "user.disable", {"active": False})
 
     def enable(self, actor: Actor, email: str) -> None:
-        """Lets in again who was disabled; the sessions of then stay ended."""
+        """Undo `disable`; ended sessions stay ended."""
         self._change(actor, email, "user.enable", {"active": True})
 
     def reset_password(self, actor: Actor, email: str, password_hash: str) -> None:
-        """One that is changed at the first sign-in. All sessions end: whoever knew the old one has some."""
+        """Set a one-time password. Ends all sessions, as whoever knew the old password may have one."""
         changed = {"password_hash": password_hash, "must_change_password": True}
         self._change(actor, email, "password.reset", changed)
 

@@ -1,8 +1,8 @@
-"""The clock that all nodes share is the database's: one whose own is wrong takes no job that is another's,
-ends no session early, and removes nothing that another still reads.
+"""The database's clock, which all nodes share: a node whose own clock is wrong does not take over another's
+job, end a session early, or remove what another still reads.
 
-In microseconds since 1970, as `storage.columns` keeps every time. SQLite, whose nodes are all on this
-machine, tells milliseconds.
+In microseconds since 1970, as in `storage.columns`. SQLite, whose nodes are all on one machine, has
+milliseconds.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Deleting: rows go at once, in one transaction; bytes when the retention period is over.
+"""Deleting: rows are deleted at once, in one transaction; bytes after the retention period.
 
-Who deletes holds patient and study, as who enters does (`storage.entering`), so neither waits for
-the other in a circle. Every reference to a blob moves from its version to the deletion: no blob's
-row is touched, and whoever is just reading reads on. What a row says is in its blob, so what was
-deleted can be stored again from there.
+Patient and study are locked first, as in `storage.held_studies`, so that the two never deadlock. Every
+reference to a blob moves from its version to the deletion: no blob's row is touched, and readers that
+have begun are not disturbed. As all values of the rows are in the blobs, a restoration stores the objects
+again from there.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from storage.tables import (
 )
 
 PURGE = "deletion.purge"
-_TRIES = 10  # a study that keeps changing its patient under our eyes
+_TRIES = 10  # each fails only when the study's patient changes between reading and locking it
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +55,14 @@ class Asked:
 
 
 def delete_what_is_asked(database: Database, asked: Asked, retention: timedelta = RETENTION) -> Deletion:
-    """`NotFound` when it is not there (any more)."""
+    """`NotFound` when there is no such study or instance."""
     for _ in range(_TRIES):
         try:
             with transaction(database) as under_way:
                 return _Deleting(under_way, asked, retention).run()
         except BeginAgain:
             continue
-    raise Conflict("the study is just being changed by somebody else")
+    raise Conflict("the study is being changed by others; try again")
 
 
 class _Deleting:
@@ -112,7 +112,7 @@ class _Deleting:
         patient = hold(self._connection, Level.PATIENT, {"org_id": organization, "identity": identity})
         study = hold(self._connection, Level.STUDY, {"org_id": organization, "study_instance_uid": uid})
         if study is None:
-            raise NotFound  # somebody else deleted it while we waited
+            raise NotFound  # deleted by another transaction while this one waited for the lock
         if patient is None or study["patient_pk"] != patient.pk:
             raise BeginAgain
         return patient, study
@@ -125,7 +125,7 @@ class _Deleting:
         )
 
     def _hold_versions(self, chosen: Select[Any]) -> None:
-        """In the order in which who prepares metadata holds them (`storage.prepared`)."""
+        """Lock them in the same order as `storage.prepared`."""
         held = select(versions.c.n).where(versions.c.instance_pk.in_(chosen))
         self._connection.execute(held.order_by(versions.c.instance_pk, versions.c.n).with_for_update())
 
@@ -144,7 +144,7 @@ class _Deleting:
         self._connection.execute(delete(table).where(table.c.pk.in_(chosen)))
 
     def _series_touched(self, chosen: Select[Any]) -> list[Any]:
-        """Primary key, instances and bytes that go, by series: a faulty maker may use a UID in several."""
+        """Key, instances and bytes to delete, by series: a faulty device may use one UID in several."""
         touched = (
             select(instances.c.series_pk, func.count(instances.c.pk.distinct()), func.sum(blobs.c.size))
             .join(versions, versions.c.instance_pk == instances.c.pk)
@@ -204,7 +204,7 @@ class _Deleting:
 
 
 def _measure(chosen: Select[Any]) -> Select[Any]:
-    """Instances and the bytes of all their versions."""
+    """The number of instances and the bytes of all their versions."""
     return (
         select(func.count(versions.c.instance_pk.distinct()), func.coalesce(func.sum(blobs.c.size), 0))
         .select_from(versions)
@@ -215,9 +215,9 @@ def _measure(chosen: Select[Any]) -> Select[Any]:
 
 @dataclass(frozen=True, slots=True)
 class PurgeDeletion:
-    """Handler of `deletion.purge`: the sweep then removes what nothing else refers to.
+    """Handler of `deletion.purge`: releases the blobs, which the sweep then removes.
 
-    What was brought back meanwhile is its task's. Whose it was is forgotten with the bytes.
+    A deletion that is being restored is left to its task. The patient's data is erased with the bytes.
     """
 
     database: Database

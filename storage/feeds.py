@@ -1,8 +1,8 @@
 """One transaction holds a change, its audit records, its events and its jobs (law 5).
 
-Both feeds are numbered per organisation without gaps. The numbers are taken last, under the lock
-of the organisation's head that lasts until the commit, so that they follow the order of commits: a
-reader who has seen number n will never see a smaller one appear.
+Both feeds are numbered by organisation without gaps. The numbers are assigned last, under a lock of the
+organisation's head that lasts until the commit, so that they are in the order of commits: a reader that
+has seen number n never sees a smaller one appear.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ _INSERT_CHANGES = insert(changes)
 
 
 class BeginAgain(Exception):
-    """Another transaction came between: undo this one and repeat it.
+    """Another transaction interfered: roll this one back and repeat it.
 
-    `failed`: the errors of entries that must not come again, by the `id` of the entry.
+    `failed`: errors of the entries to leave out of the repetition, by `id()` of the entry.
     """
 
     def __init__(self, failed: Mapping[int, PacsError] | None = None) -> None:
@@ -58,7 +58,7 @@ class _Feed:
 
 
 class Transaction:
-    """A connection, and what its changes will say to the audit trail and to the change feed."""
+    """A connection, with the audit records and events that are written when it commits."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
@@ -66,14 +66,14 @@ class Transaction:
 
     @cached_property
     def now(self) -> datetime:
-        """One moment for all that it changes, by the clock of all nodes."""
+        """One time for all changes of the transaction, by the database's clock."""
         return clock.told(self.connection)
 
     def audit(self, record: AuditRecord) -> None:
         self._feed(record.actor.organization).records.append(record)
 
     def announce(self, actor: Actor, kind: str, resource: str, **payload: Any) -> None:
-        """An event: `kind` as `study.received`; `payload` holds identifiers only."""
+        """Add an event. `kind`: such as `study.received`. `payload`: identifiers only."""
         event = _Event(kind, resource, payload, actor.correlation_id)
         self._feed(actor.organization).events.append(event)
 

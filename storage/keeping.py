@@ -1,4 +1,4 @@
-"""Studies as people keep them: expected before their images, amended, deleted."""
+"""Changes to studies by users: announced before their images, amended, deleted, restored."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def _expect(under_way: Transaction, actor: Actor, expected: Expected) -> None:
     }
     _, new = hold_or_insert(connection, Level.STUDY, row, values)
     if not new:
-        raise Conflict("there is a study with this UID already")
+        raise Conflict("a study with this UID exists already")
     patient["number_of_patient_related_studies"] += 1
     patient.flush(connection)
 
@@ -106,7 +106,7 @@ def _amend(connection: Connection, held: Held, amendment: Amendment) -> list[str
         wanted["state"] = move(state, amendment.state).value
     if amendment.values:
         if state is not State.EXPECTED:
-            raise Conflict("what its images say of a study is corrected, not overwritten")
+            raise Conflict("attributes that the study's images carry cannot be overwritten")
         said = attribute_row(Level.STUDY, amendment.values)
         wanted |= {column: value for column, value in said.items() if value is not None}
     before = {column: held[column] for column in wanted}

@@ -1,4 +1,4 @@
-"""What is prepared of each version, kept beside it: soon after it came, or when somebody asked for it."""
+"""Prepared metadata of each version, written soon after it was received or when it was first requested."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from storage.tables import blobs, instances, prepared_metadata, series, studies,
 from storage.upsert import INSERT
 
 LONGEST = 16 << 10
-"""Bytes that are read of each of many; what is longer is read when nothing else is."""
+"""Bytes up to which prepared texts are read together; a longer one is read alone."""
 
 _KEY = (versions.c.instance_pk, versions.c.n)
 _UIDS = (series.c.series_instance_uid, instances.c.sop_instance_uid)
@@ -49,7 +49,7 @@ _INSTANCE = _INSTANCES.where(versions.c.instance_pk == bindparam("pk"))
 
 @cache
 def _among_many(dialect: str) -> tuple[Any, Any]:
-    """The same of any number of instances, which are one parameter."""
+    """The same for any number of instances, given as one parameter."""
     if dialect == "sqlite":
         pks = select(func.json_each(bindparam("pks")).table_valued("value").c.value)
     else:
@@ -60,7 +60,7 @@ def _among_many(dialect: str) -> tuple[Any, Any]:
 
 @cache
 def _keep(dialect: str) -> Any:
-    """Where the version still is. It is held first, so that nobody who deletes it is met half-way."""
+    """Insert only where the version still exists. Its row is locked first, against concurrent deletion."""
     content = bindparam("content", type_=prepared_metadata.c.content.type)
     of_version = select(*_KEY, versions.c.org_id, bindparam("format", FORMAT), content).where(
         versions.c.instance_pk == bindparam("pk"),
@@ -80,7 +80,7 @@ def _keep(dialect: str) -> Any:
 def _by_key(
     database: Database, one: Any, many: Any, organization: int, keys: Sequence[VersionKey]
 ) -> dict[VersionKey, Sequence[Any]]:
-    """The columns behind the key, of all versions of these instances."""
+    """The columns after the key, for all versions of these instances."""
     if len(keys) == 1:
         with database.glance() as connection:
             found = rows(connection, one, {"org": organization, "pk": keys[0][0]})
@@ -93,7 +93,7 @@ def _by_key(
 
 
 def keep(connection: Connection, prepared: Iterable[Prepared]) -> None:
-    """In the order of their keys, as everywhere; nothing happens to versions that are gone."""
+    """Write them in the order of their keys; versions deleted meanwhile are skipped."""
     many = []
     for each in sorted(prepared, key=lambda each: each.version):
         pk, n = each.version
@@ -136,4 +136,4 @@ class SqlVersions:
             with self.database.write() as connection:
                 keep(connection, (Prepared(organization, key, made) for key, made in prepared.items()))
         except IntegrityError:
-            return  # a version went while this was written
+            return  # a version was deleted meanwhile

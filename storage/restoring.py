@@ -1,7 +1,7 @@
-"""What was deleted, as long as its bytes are kept: shown, and brought back.
+"""Deletions as long as they are listed, and their restoration while the bytes are kept.
 
-Bringing back moves the references to a task, which takes the objects in again through the same door as
-any sender's: what has come anew meanwhile stays as it is.
+Restoring moves the references to a task, which stores the objects again the same way as any sender's;
+instances received again meanwhile stay as they are.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def _over(dialect: str) -> ColumnElement[bool]:
 def deleted(
     database: Database, organization: int, page: tuple[int, int], restorable: bool
 ) -> tuple[list[Deletion], int]:
-    """The newest first, and how many there are. `page`: limit and offset."""
+    """A page of deletions, the newest first, and their number. `page`: limit and offset."""
     (limit, offset), over = page, _over(database.dialect)
     mine = deletions.c.org_id == organization
     if restorable:
@@ -62,7 +62,7 @@ def deletion(database: Database, organization: int, number: str) -> Deletion | N
 
 
 def restore(database: Database, actor: Actor, number: str) -> Task:
-    """The task that does it, which may have been begun before. `Conflict` when the bytes are given up."""
+    """The task that restores it, possibly one begun before. `Conflict` when the bytes are purged."""
     this = deletions.c.org_id == actor.organization, deletions.c.id == number
     with transaction(database) as under_way:
         connection = under_way.connection
@@ -72,12 +72,12 @@ def restore(database: Database, actor: Actor, number: str) -> Task:
         if row["restored_by"] is not None:
             task = task_of(connection, actor.organization, row["restored_by"])
             if task is None:
-                raise Conflict("this was brought back long ago")
+                raise Conflict("this deletion was restored before")
             return task
         if not row["instances"]:
-            raise Conflict("it had no images; announce it anew")
+            raise Conflict("the deleted study had no images; announce it again")
         if row["purge_at"] <= under_way.now:
-            raise Conflict("what was deleted is not kept any longer")
+            raise Conflict("the retention period is over; the bytes are no longer kept")
         owned = kept_blobs.c.org_id == actor.organization, kept_blobs.c.owner == number
         count = connection.execute(select(func.count()).where(*owned)).scalar_one()
         task = begin(
@@ -91,7 +91,7 @@ def restore(database: Database, actor: Actor, number: str) -> Task:
 
 
 def remember(database: Database, organization: int, number: str) -> None:
-    """Give the study back what people had said of it, unless they have said something since."""
+    """Restore the study's priority and clinical notes, unless users have set others since."""
     this = deletions.c.org_id == organization, deletions.c.id == number
     with transaction(database) as under_way:
         row = under_way.connection.execute(select(deletions).where(*this)).mappings().first()

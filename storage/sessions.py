@@ -1,7 +1,6 @@
-"""Sessions, each a row that can be ended, and the sign-ins that have not succeeded yet.
+"""Sessions, one row each, and counts of failed sign-ins.
 
-Both go by the clock that all nodes share; `Session.expires_at` and `Attempts.since` are told in this
-node's own.
+Both use the database's clock; `Session.expires_at` and `Attempts.since` are converted to this node's.
 """
 
 from __future__ import annotations
@@ -48,7 +47,7 @@ def _alive(dialect: str) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class SqlSessions:
-    """The half of `pacs.ports.Accounts` that every request and every sign-in asks."""
+    """The part of `pacs.ports.Accounts` that requests and sign-ins use."""
 
     database: Database
 
@@ -104,7 +103,7 @@ class SqlSessions:
         with self.database.read() as connection:
             row = connection.execute(many).first()
         if row is not None:
-            return _attempts(row)  # a flood of attempts is no flood of writes
+            return _attempts(row)  # so that a flood of attempts causes no flood of writes
         one_more = INSERT[dialect](table).values(
             email=email, address=address, tries=1, since=clock.now(dialect)
         )
@@ -127,7 +126,7 @@ class SqlSessions:
 
 
 def end_all(under_way: Transaction, user: int, keep: str = "") -> None:
-    """Ends all sessions of one user but `keep`."""
+    """Ends all sessions of one user except `keep`."""
     alive = sessions.c.user_pk == user, sessions.c.revoked_at.is_(None), sessions.c.id != keep
     under_way.connection.execute(update(sessions).where(*alive).values(revoked_at=under_way.now))
 

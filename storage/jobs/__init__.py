@@ -1,4 +1,4 @@
-"""Background work: a queue of jobs in the database, and the tasks that people follow.
+"""Background work: a queue of jobs in the database, and the tasks that users follow.
 
 `queue` claims and finishes jobs for `pacs.jobs.worker`, `wakeups` waits for the next one, `listing` shows
 them to administrators. `tasks` are jobs with visible progress. `settle` and `rounds` are the archive's own

@@ -1,4 +1,4 @@
-"""Jobs as an administrator sees them: those of an organisation, by state, with what went wrong."""
+"""The jobs of an organisation for its administrators: by state, with their last error."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ class SqlJobs:
                 done = under_way.connection.execute(again).rowcount == 1
                 if done:
                     under_way.audit(AuditRecord(actor, "job.retry", "success", str(number)))
-        except IntegrityError:  # one with its key waits already and stands for it
+        except IntegrityError:  # a job with the same key is waiting already and replaces it
             return self._drop(actor, this) == 1
         return done
 
     def drop(self, actor: Actor, state: JobState) -> int:
-        """Of those that wait only tasks are dropped: the archive's own upkeep has to be done."""
+        """Of waiting jobs only tasks are dropped: the archive's own upkeep must be done."""
         mine = _of(actor.organization, state)
         return self._drop(actor, mine if state is JobState.FAILED else (*mine, jobs.c.kind.in_(KINDS)))
 

@@ -1,8 +1,8 @@
-"""The job queue: a table. A finished job has no row; a failed one stays to be seen.
+"""The job queue: a table. A finished job has no row; the row of a failed one stays for inspection.
 
-A worker holds a job under a lease. One whose lease ran out is given to another worker, with a new
-token: what the first still says about it is then ignored. Leases and the times at which jobs are due are
-by the clock that all nodes share (`storage.clock`).
+A worker holds a job under a lease. When a lease expires, the job is given to another worker with a new
+token, and reports with the old token are ignored. Leases and due times use the database's clock
+(`storage.clock`).
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ from storage.statements import run
 from storage.tables import jobs
 from storage.upsert import INSERT
 
-_ERROR_LENGTH = 2000  # characters of a job's last error that are kept
+_ERROR_LENGTH = 2000  # characters stored of a job's last error
 _MAY_COLLIDE = 3
 
 
 def enqueue(connection: Connection, job: NewJob, organization: int, correlation_id: str) -> None:
-    """In the caller's transaction. Nothing happens when a waiting job has the same key."""
+    """Add a job in the caller's transaction, unless a waiting job has the same key."""
     row = {
         "org_id": organization,
         "kind": job.kind,
@@ -76,7 +76,7 @@ class SqlJobQueue:
 
     def claim(self, worker: str, lease: timedelta) -> ClaimedJob | None:
         while (job := self._claim(worker, lease)) and job.attempt > job.max_attempts:
-            self.fail(job, "its workers died of it")
+            self.fail(job, "every worker that ran it died")
         return job
 
     def _claim(self, worker: str, lease: timedelta) -> ClaimedJob | None:
@@ -86,7 +86,7 @@ class SqlJobQueue:
             and_(jobs.c.state == "running", jobs.c.lease_until < now),
         )
         first = select(jobs.c.pk).where(due).order_by(jobs.c.run_at, jobs.c.pk).limit(1)
-        with self.database.read() as connection:  # so that idle workers do not queue for writing
+        with self.database.read() as connection:  # so that idle workers do not queue as writers
             if connection.execute(first).first() is None:
                 return None
         taken = (
@@ -106,7 +106,7 @@ class SqlJobQueue:
         return None if row is None else _claimed(dict(row))
 
     def renew(self, job: ClaimedJob, lease: timedelta) -> bool:
-        """False: the job is no longer this worker's."""
+        """False when the job is no longer this worker's."""
         with self.database.write() as connection:
             renewed = _held(job).values(lease_until=self._in(lease))
             return connection.execute(renewed).rowcount == 1
@@ -116,8 +116,8 @@ class SqlJobQueue:
             connection.execute(delete(jobs).where(*_mine(job)))
 
     def retry(self, job: ClaimedJob, at: datetime, error: str) -> None:
-        """Again at that time, with the tries behind it that `job` says; unless a job with its key waits
-        already, which then stands for it."""
+        """Run it again at that time, with the attempts so far; unless a job with the same key is waiting,
+        which replaces it."""
         same = jobs.alias()
         waiting = exists().where(
             same.c.org_id == jobs.c.org_id, same.c.key == jobs.c.key, same.c.state == "waiting"
@@ -132,7 +132,7 @@ class SqlJobQueue:
                     if connection.execute(back).rowcount == 0:
                         connection.execute(delete(jobs).where(*_mine(job)))
                 return
-            except IntegrityError:  # a job with the same key was enqueued between look and leap
+            except IntegrityError:  # a job with the same key was enqueued between check and update
                 if not left:
                     raise
 
@@ -141,19 +141,19 @@ class SqlJobQueue:
             connection.execute(_held(job).values(state="failed", last_error=error[:_ERROR_LENGTH]))
 
     def failed(self, organization: int) -> list[dict[str, Any]]:
-        """What needs somebody's eye, oldest first."""
+        """The failed jobs, the oldest first."""
         mine = select(jobs).where(jobs.c.org_id == organization, jobs.c.state == "failed")
         with self.database.read() as connection:
             return [dict(row) for row in connection.execute(mine.order_by(jobs.c.pk)).mappings()]
 
     def revive(self, number: int) -> bool:
-        """Give a failed job all its tries again, now; False when there is no such job."""
+        """Retry a failed job now with all its attempts; False when there is no such job."""
         failed = jobs.c.pk == number, jobs.c.state == "failed"
         again = update(jobs).where(*failed).values(state="waiting", attempt=0, run_at=self._in(timedelta(0)))
         try:
             with self.database.write() as connection:
                 return connection.execute(again).rowcount == 1
-        except IntegrityError:  # one with its key waits already and stands for it
+        except IntegrityError:  # a job with the same key is waiting already and replaces it
             with self.database.write() as connection:
                 return connection.execute(delete(jobs).where(*failed)).rowcount == 1
 

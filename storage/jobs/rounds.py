@@ -1,7 +1,7 @@
-"""Work that comes round: a job whose end puts its next turn into the queue.
+"""Scheduled jobs: each enqueues its next run when it ends.
 
-However many nodes there are, a turn is one job, done by whoever claims it; a turn that takes long is
-done in pieces, between which other jobs have theirs.
+However many nodes there are, a run is one job, which one worker claims; a long run is done in pieces,
+between which other jobs get their turn.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ log = structlog.get_logger(__name__)
 
 VERIFY = "audit.verify"
 PIECE = 20_000
-"""Audit records followed at a time: a second or two."""
+"""Audit records verified in one piece, which takes a second or two."""
 
 
 @dataclass(frozen=True, slots=True)
 class VerifyAudit:
-    """Handler of `audit.verify`: follows an organisation's hash chain, and tells when it is broken."""
+    """Handler of `audit.verify`: verifies an organisation's hash chain, and logs an error if it is broken."""
 
     database: Database
     every: timedelta
@@ -53,7 +53,7 @@ class VerifyAudit:
 
 
 def begin(database: Database, every: timedelta) -> None:
-    """Every organisation's first turn, where it has none; a turn that was further off comes sooner."""
+    """Schedule every organisation's first run; runs planned later than `every` from now are moved forward."""
     mine, soon = jobs.c.kind == VERIFY, clock.later(database.dialect, every)
     with database.write() as connection:
         known = set(connection.execute(select(jobs.c.org_id).where(mine)).scalars())
@@ -73,7 +73,7 @@ class Turn:
 
 
 def turns(database: Database) -> list[Turn]:
-    """The next of each kind and organisation."""
+    """The next run of each kind and organisation."""
     found = select(organizations.c.code, jobs.c.kind, jobs.c.state, jobs.c.run_at)
     found = found.join(organizations, organizations.c.id == jobs.c.org_id).where(jobs.c.kind == VERIFY)
     with database.read() as connection:

@@ -1,4 +1,4 @@
-"""The job that tells when a study is complete: nothing came for the quiet period."""
+"""The job at the end of a study's quiet period, which marks the study as complete."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def settle_job(study_instance_uid: str, delay: timedelta) -> NewJob:
 
 @dataclass(frozen=True, slots=True)
 class SettleStudy:
-    """Handler of `study.settle`: holds the study, so that no instance comes in between."""
+    """Handler of `study.settle`. Locks the study, so that no instance is entered concurrently."""
 
     database: Database
     quiet_period: timedelta = QUIET_PERIOD

@@ -1,4 +1,4 @@
-"""Tasks: rows that tell how far an upload is, the blobs it keeps, and the job that does it."""
+"""Tasks: a row with the progress, the blobs that it keeps, and the job that does the work."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from storage.tables import jobs, tasks
 
 @dataclass(frozen=True, slots=True)
 class SqlTasks:
-    """Implements `pacs.ports.Tasks`. `missing`: that of the blobs."""
+    """Implements `pacs.ports.Tasks`. `missing`: of the blob store."""
 
     database: Database
     missing: Missing
@@ -99,7 +99,7 @@ class SqlTasks:
             self._update(under_way, task, status=status.value, message=message)
 
     def _update(self, under_way: Transaction, task: Task, **values: Any) -> None:
-        """And tell those who follow it."""
+        """Update the row and announce the change."""
         changed = update(tasks).where(tasks.c.id == task.id).values(**values, updated_at=under_way.now)
         row = under_way.connection.execute(changed.returning(tasks)).mappings().one()
         now = _task({**row, "alive": True})
@@ -123,7 +123,7 @@ class SqlTasks:
 
 @dataclass(frozen=True, slots=True)
 class NewTask:
-    """`payload`: what its job is told beside the task's id."""
+    """`payload`: of its job, besides the task's ID."""
 
     kind: str
     actor: Actor
@@ -133,7 +133,7 @@ class NewTask:
 
 
 def begin(under_way: Transaction, new: NewTask) -> Task:
-    """Write it down, with the job that does it."""
+    """Insert the task and its job."""
     row = _row(new, under_way.now)
     under_way.connection.execute(insert(tasks), row)
     number, actor = row["id"], new.actor
@@ -161,7 +161,7 @@ def job_key(kind: str, number: str) -> str:
 
 
 def is_alive() -> ColumnElement[bool]:
-    """Whether its job is still to be done: a worker may have died of it too often."""
+    """Whether its job is still in the queue: it may have been given up after killing its workers."""
     mine = jobs.c.org_id == tasks.c.org_id, jobs.c.key == tasks.c.kind + ":" + tasks.c.id
     return exists().where(*mine, jobs.c.state != "failed")
 
@@ -194,7 +194,7 @@ def _row(new: NewTask, now: datetime) -> dict[str, Any]:
 def _task(row: dict[str, Any]) -> Task:
     status, message = Status(row["status"]), row["message"]
     if not status.over and not row.get("alive", True):
-        status, message = Status.FAILED, "the server gave it up; see its log"
+        status, message = Status.FAILED, "the server gave up; see its log"
     actor = Actor(row["org_id"], "user", row["actor_name"], row["actor_address"], row["correlation_id"])
     return Task(
         id=row["id"],

@@ -1,8 +1,8 @@
-"""What was done stays to be seen for a while: tasks that are over, purged deletions, changes. Then it goes.
+"""Removing old history: finished tasks, purged deletions, changes.
 
-A task that failed may be tried again until then, so until then its files are kept. Of an organisation's
-changes the newest stays, so that whoever comes back later finds out that others went. The audit trail
-forgets nothing.
+A failed task can be retried until then, so its files are kept until then. The newest change of an
+organisation always stays, so that a reader who returns later learns that others were removed. The audit
+trail is never shortened.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from storage.tables import changes, deletions, jobs, kept_blobs, org_heads, orga
 LASTS = timedelta(days=30)
 PURGE = "task.purge"
 FOLLOWED = timedelta(days=1)
-"""Changes stay at least so long, however little of history is wanted: who follows them may be cut off."""
-_BATCH = 100  # rows of one run
-_CHANGES = 1000  # of one organisation and run
+"""The least time that changes are kept, whatever the setting: a reader may be disconnected for a while."""
+_BATCH = 100  # rows in one run
+_CHANGES = 1000  # changes of one organisation in one run
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +40,14 @@ class _Old:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Any number of nodes may look after it at once."""
+    """Any number of nodes may run it concurrently."""
 
     database: Database
     lasts: timedelta = LASTS
     now: Callable[[Database], datetime] = clock.read
 
     def run(self) -> bool:
-        """One bounded run; whether there is more."""
+        """One bounded run; whether there is more to do."""
         now = self.now(self.database)
         before = now - self.lasts
         old = self._old_tasks(before)
@@ -63,26 +63,26 @@ class History:
             return list(connection.execute(select(organizations.c.id)).scalars())
 
     def _old_tasks(self, before: datetime) -> list[_Old]:
-        mine = tasks.c.org_id.in_(select(organizations.c.id))  # so that the index serves
+        mine = tasks.c.org_id.in_(select(organizations.c.id))  # lets the index be used
         old = mine, tasks.c.created_at < before, tasks.c.updated_at < before, ~is_alive()
         found = select(tasks.c.org_id, tasks.c.id, tasks.c.kind).where(*old).limit(_BATCH)
         with self.database.read() as connection:
             return [_Old(row.org_id, row.id, row.kind) for row in connection.execute(found)]
 
     def _forget_some(self, old: _Old) -> bool:
-        """A batch of its files, and after the last of them the task; whether there is more.
+        """Release a batch of a task's files, and after the last of them the task; whether there is more.
 
-        Its failed job goes first: from then on nobody tries it again.
+        Its failed job is deleted first, so that it cannot be retried any more.
         """
         this = tasks.c.id == old.task, tasks.c.org_id == old.organization
         job = jobs.c.org_id == old.organization, jobs.c.key == job_key(old.kind, old.task)
         with transaction(self.database) as under_way:
             connection = under_way.connection
             if connection.execute(select(tasks.c.id).where(*this).with_for_update()).first() is None:
-                return False  # another node was quicker
+                return False  # another node has removed it
             connection.execute(delete(jobs).where(*job, jobs.c.state == "failed"))
             if connection.execute(select(jobs.c.pk).where(*job)).first() is not None:
-                return False  # somebody was, who tries it again
+                return False  # its job was retried meanwhile
             if release(connection, old.organization, old.task):
                 return True
             connection.execute(delete(tasks).where(*this))
@@ -91,7 +91,7 @@ class History:
         return False
 
     def _forget_deletions(self, before: datetime) -> int:
-        """Those whose every byte was given up; how many."""
+        """Remove deletions whose bytes are all purged; returns how many."""
         mine = deletions.c.org_id.in_(select(organizations.c.id))
         old = mine, deletions.c.deleted_at < before, deletions.c.purge_at < before
         purged = ~exists().where(kept_blobs.c.owner == deletions.c.id)
@@ -104,7 +104,7 @@ class History:
         return len(found)
 
     def _forget_changes(self, organization: int, before: datetime) -> int:
-        """Those at the feed's beginning that are that old; how many."""
+        """Remove old changes from the beginning of the feed; returns how many."""
         mine = changes.c.org_id == organization
         newest = select(org_heads.c.change_seq).where(org_heads.c.org_id == organization).scalar_subquery()
         oldest = select(changes.c.seq, changes.c.at).where(mine, changes.c.seq < newest)

@@ -1,7 +1,7 @@
-"""Whether what is stored is what was stored: index and blobs held against each other, both ways.
+"""`pacs verify`: compares the index with the blobs, in both directions.
 
-Reads every referenced byte again. Runs beside a working archive: what may merely have changed in
-between is looked at a second time before it is called damage.
+Reads and hashes every referenced byte. It runs beside a working archive: what may merely have changed
+meanwhile is checked a second time before it is reported.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def _ignore(_: Progress) -> None: ...
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """`threads` read at once, in pieces of 1 MiB each. `progress` is told after each page."""
+    """`threads`: concurrent readers, in pieces of 1 MiB each. `progress`: called after each page."""
 
     database: Database
     blobs: BlobStore
@@ -96,9 +96,9 @@ class Verification:
                 after = page[-1].address
 
     def _check(self, row: Row[Any]) -> list[Finding]:
-        """What is wrong with one blob. A row that changed meanwhile is no finding.
+        """The findings of one blob. A row that changed meanwhile is not a finding.
 
-        Bytes that nothing refers to harm nobody: they wait for the sweep, or are published again.
+        Unreferenced blobs are not checked: they wait for the sweep, or are published again.
         """
         problem = self._problem(Blob(row.address, row.size)) if row.referred else None
         if problem is None and row.refcount == row.referred:
@@ -126,7 +126,7 @@ class Verification:
         return None
 
     def _stored(self) -> Iterator[Finding]:
-        """Blobs without a row. Young ones may belong to a store that is under way."""
+        """Blobs without a row. Recent ones are skipped, as they may belong to a store in progress."""
         after = ""
         while page := self.blobs.walk(after, _PAGE):
             before = clock.read(self.database) - GRACE
@@ -158,7 +158,7 @@ _LIVE: Select[Any] = select(
 
 
 def affected_by(database: Database, address: str) -> tuple[Affected, ...]:
-    """Whose bytes a blob holds."""
+    """The instances whose bytes a blob holds."""
     named = (
         select(versions.c.org_id, instances.c.sop_instance_uid)
         .join(instances, instances.c.pk == versions.c.instance_pk)
