@@ -1,7 +1,7 @@
-"""Instances read before their turn comes: the peer's answer is no time to wait for a disk or a bucket.
+"""Reading ahead: the next instances are read while the peer answers, which hides disk or bucket latency.
 
-Small ones only, a few together, and never more than `_UNDER_WAY` batches: memory stays bounded
-whatever is retrieved. What cannot be read is found out again, and told, when its turn comes.
+Only small instances, a few together, and never more than `_UNDER_WAY` batches, so that memory stays
+bounded. An instance that cannot be read is read again, and reported, at its turn.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from pacs.model import StoredInstance
 from pacs.ports import BlobReader
 
 READERS = 8
-"""Threads of a process that read ahead, for all its retrievals together."""
+"""Threads of one process that read ahead for all its retrievals."""
 SMALL = 1 << 20
-"""Bytes of the largest file that is read ahead, and of a batch; sending larger ones hides their reading."""
-_TOGETHER = 16  # instances of a batch at most: each hand-over wakes a thread
+"""Bytes of the largest file read ahead, and of a batch; reading a larger one is hidden by sending it."""
+_TOGETHER = 16  # instances in a batch, as each hand-over wakes a thread
 _UNDER_WAY = 8
 
 Open = Callable[[StoredInstance], BlobReader]
@@ -48,7 +48,7 @@ def read_ahead(instances: Iterable[StoredInstance], open_blob: Open, readers: Ex
 
 
 def _batches(instances: Iterable[StoredInstance]) -> Iterator[list[StoredInstance]]:
-    """The first instance is alone, so that it can leave soon."""
+    """The first instance is a batch of its own, so that it is sent at once."""
     batch: list[StoredInstance] = []
     size, room = 0, 1
     for instance in instances:

@@ -1,4 +1,4 @@
-"""What A-ASSOCIATE-RQ, -AC and -RJ say (PS3.8 §9.3.2–9.3.4, PS3.7 Annex D.3.3)."""
+"""The content of A-ASSOCIATE-RQ, -AC and -RJ (PS3.8 §9.3.2–9.3.4, PS3.7 Annex D.3.3)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class ContextResult:
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """SCP/SCU Role Selection (PS3.7 §D.3.3.4), said of the association's requestor."""
+    """SCP/SCU Role Selection (PS3.7 §D.3.3.4): the roles of the association's requestor."""
 
     scu: bool
     scp: bool
@@ -37,7 +37,7 @@ class Role:
 class UserIdentity:
     """PS3.7 §D.3.3.7. `kind`: 1 name, 2 name and passcode, 3 Kerberos, 4 SAML, 5 JSON Web Token.
 
-    Passcode and tickets are dropped while decoding, so that they cannot end up anywhere.
+    Passcodes and tickets are dropped while decoding, so that they cannot be logged or stored.
     """
 
     kind: int

@@ -1,7 +1,7 @@
 """A-ASSOCIATE-RQ, -AC and -RJ as bytes: a PDU's variable fields, after its header (PS3.8 §9.3).
 
-Own rather than pynetdicom's, which refuses a whole request for one item type it does not know;
-PS3.8 §9.3.1 wants unknown items ignored.
+Not pynetdicom's, which refuses a whole request because of one unknown item type; PS3.8 §9.3.1 requires
+unknown items to be ignored.
 """
 
 from __future__ import annotations
@@ -122,12 +122,12 @@ def _items(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _text(data: bytes) -> str:
-    """UIDs and titles, with the padding that peers add against the standard."""
+    """A UID or title, without the padding that some peers add against the standard."""
     return data.decode("latin-1").strip(" \0")
 
 
 def _decode_title(data: bytes) -> str:
-    """An AE title is printable and has no backslash (PS3.5 §6.2); what is not becomes `?`."""
+    """An AE title is printable and has no backslash (PS3.5 §6.2); other characters become `?`."""
     return _printable(_text(data))
 
 
@@ -136,7 +136,7 @@ def _printable(text: str) -> str:
 
 
 def _leading(data: bytes) -> tuple[bytes, bytes]:
-    """A counted value and what follows it."""
+    """A value preceded by its length, and the bytes after it."""
     length = int.from_bytes(_at_least(data, 2)[:2], "big")
     _at_least(data, 2 + length)
     return data[2 : 2 + length], data[2 + length :]

@@ -1,6 +1,6 @@
 """One incoming association, from its request to its end, on a thread of its own.
 
-A peer that breaks the protocol, stalls or goes away ends this association and nothing else.
+A peer that violates the protocol, stalls or disconnects ends this association and nothing else.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Edge:
     observer: Observer
     settings: DimseSettings
     options: dict[str, QueryOptions]
-    """SOP class → what extended negotiation may agree on."""
+    """SOP class → options that extended negotiation may accept."""
 
     @property
     def capabilities(self) -> Capabilities:
@@ -63,7 +63,7 @@ class Edge:
 
 
 class Association:
-    """`full`: the server has no place for this one; it is told so in order."""
+    """`full`: the server has no place for it, so it is rejected in order."""
 
     def __init__(self, connection: Connection, edge: Edge, address: str, full: bool = False) -> None:
         self._connection = connection
@@ -98,7 +98,7 @@ class Association:
             structlog.contextvars.clear_contextvars()
 
     def _settle(self) -> None:
-        """What has been received whole is committed and, if there is still someone, answered."""
+        """Commit what has been received completely and answer it if the peer is still connected."""
         if self._workers is not None:
             self._workers.shutdown(wait=True)
 
@@ -200,7 +200,7 @@ class Association:
             service.serve(operation)
 
     def _service(self, operation: ServedOperation) -> Service | int:
-        """Who serves this, or the status that says that nobody does."""
+        """The service for this request, or the status of its refusal."""
         field, sop_class = operation.request.field, operation.context.abstract_syntax
         rows = [service for service in self._edge.services if service.command == field]
         if not rows:

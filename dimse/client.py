@@ -1,6 +1,6 @@
-"""Outgoing associations: we ask, the peer serves (C-MOVE sub-operations, forwarding, echo).
+"""Outgoing associations, with us as SCU (C-MOVE sub-operations, echo).
 
-A stored object's bytes go out as they lie in the archive: read, framed, sent.
+A stored object's bytes are sent as they are in the archive: read, framed, sent.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _MAX_LENGTH = 1 << 14  # responses are small
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where to connect and whom to call. `timeout`: seconds to connect, and for each answer."""
+    """Address and AE title of the peer. `timeout`: seconds to connect, and for each answer."""
 
     host: str
     port: int
@@ -58,7 +58,7 @@ def proposals(wanted: Iterable[tuple[str, Sequence[str]]]) -> tuple[ProposedCont
 
 
 def open_association(destination: Destination, contexts: Sequence[ProposedContext]) -> OutgoingAssociation:
-    """Propose `contexts`. `Rejected`, or another `AssociationEnded`, when it comes to nothing."""
+    """Propose `contexts`. `Rejected`, or another `AssociationEnded`, when it is not established."""
     request = AssociateRequest(
         called=destination.called,
         calling=destination.calling,
@@ -89,7 +89,7 @@ def _connect(destination: Destination) -> socket.socket:
     except OSError as error:
         raise ConnectionLost(error.strerror or type(error).__name__) from error
     except UnicodeError as error:
-        raise ConnectionLost("this is no host's name") from error
+        raise ConnectionLost("the host's name is not valid") from error
 
 
 def _answer(connection: Connection, timeout: float) -> AssociateAccept:
@@ -104,7 +104,7 @@ def _answer(connection: Connection, timeout: float) -> AssociateAccept:
 class OutgoingAssociation:
     """An accepted association; leaving its context releases it, or aborts it on an exception.
 
-    `contexts` are those the peer accepted.
+    `contexts`: those that the peer accepted.
     """
 
     def __init__(
@@ -132,7 +132,7 @@ class OutgoingAssociation:
     def store(
         self, context: Context, instance: OutgoingInstance, originator: MoveOriginator | None = None
     ) -> Command:
-        """The peer's response; its `status` says how it went. `AssociationEnded` when it is over."""
+        """The peer's response, with its `status`. `AssociationEnded` when the association is over."""
         elements: dict[str, object] = {
             "Priority": Priority.MEDIUM,
             "AffectedSOPClassUID": instance.sop_class_uid,
@@ -162,7 +162,7 @@ class OutgoingAssociation:
         return response
 
     def release(self) -> None:
-        """Release in order; an association that is over already is no error."""
+        """Release in order; does nothing when the association is over already."""
         with contextlib.suppress(AssociationEnded):
             self._connection.release(self._timeout)
         self.abort()

@@ -1,6 +1,6 @@
 """Command sets: group 0000, always implicit VR little endian (PS3.7 §6.3.1, Annex E).
 
-One table says which elements exist; encoding and decoding both walk it.
+One table lists the elements; both encoding and decoding use it.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class Command(dict[str, Any]):
 
     @property
     def status(self) -> int:
-        """Of a response; one that says none says nothing of success."""
+        """The status of a response; a missing one is not success."""
         return int(self.get("Status", _PROCESSING_FAILURE))
 
     @property
@@ -163,7 +163,7 @@ def encode(command: Command, with_data_set: bool = False) -> bytes:
 
 
 def decode(data: bytes) -> Command:
-    """`BadCommand` when it is no command set; elements that the table lacks are ignored."""
+    """`BadCommand` when it is not a command set; elements that the table lacks are ignored."""
     command = Command()
     position, end = 0, len(data)
     while position < end:
@@ -184,7 +184,7 @@ def decode(data: bytes) -> Command:
 
 
 def respond_to(request: Command, status: int) -> Command:
-    """The response to a request, as far as every service's is alike (PS3.7 §9.3, §10.3)."""
+    """The elements that every service's response has in common (PS3.7 §9.3, §10.3)."""
     response = Command(
         CommandField=request.field | _RESPONSE,
         MessageIDBeingRespondedTo=request.message_id,

@@ -1,8 +1,8 @@
 """One socket driven through the upper layer: blocking for its user, with a limit to every wait.
 
-The socket itself does not block: bytes that are there are taken by one system call, and only an
-empty socket is waited for. A PDU, or a whole small message, leaves in one send: a peer with Nagle's
-algorithm and delayed acknowledgements on would else stall for 40 ms a message.
+The socket itself is non-blocking: available bytes are taken by one system call, and only an empty socket
+is waited for. A PDU, or a whole small message, is sent by one call, as Nagle's algorithm and delayed
+acknowledgements would otherwise cost 40 ms a message.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ class Connection:
             self._wait_readable(deadline - now, idle and not self._upper_layer.reader.buffered)
 
     def _receive_some(self) -> bool:
-        """Whether bytes, or the end of them, were there."""
+        """Whether bytes, or the end of the stream, were available."""
         try:
             room = self._upper_layer.reader.room()
             with self._guard:

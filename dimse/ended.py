@@ -1,4 +1,4 @@
-"""How an association ends before its time. Raised wherever the end is noticed, caught once a side."""
+"""The ways in which an association ends early. Raised where it is noticed, caught once on each side."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""C-FIND answers as data sets (PS3.4 §C.4.1.1.3.2), encoded straight from the archive's values.
+"""C-FIND answers as data sets (PS3.4 §C.4.1.1.3.2), encoded from the index's values.
 
-One `AnswerEncoder` serves one request: what all its answers share is worked out once, so that an
-answer costs little more than a dictionary look-up for each attribute.
+One `AnswerEncoder` serves one request: what all its answers share is computed once, so that an answer
+costs little more than a dictionary look-up for each attribute.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Charsets = tuple[str, ...]
 
 
 def asked_charsets(identifier: Header) -> Charsets:
-    """The request's Specific Character Set; empty when it names none, or one that nobody defined."""
+    """The request's Specific Character Set; empty when it has none, or an undefined one."""
     terms = identifier.charsets
     return terms if any(terms) and all(term in python_encoding for term in terms) else ()
 

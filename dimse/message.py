@@ -1,6 +1,6 @@
 """DIMSE messages over a connection: a command set, and perhaps a data set behind it (PS3.7 §6.3, PS3.8 §E).
 
-A data set is never held here: it is handed on fragment by fragment, and sent chunk by chunk.
+A data set is never held in memory: it is passed on fragment by fragment, and sent chunk by chunk.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dimse.connection import Connection
 from dimse.ended import TimedOut, Violation
 from dimse.pdu import PDV_OVERHEAD, AbortReason, Pdv, fragments
 
-_UNLIMITED = 1 << 18  # what we send at most when the peer sets no limit
+_UNLIMITED = 1 << 18  # the longest PDU that we send when the peer sets no limit
 _LEAST = PDV_OVERHEAD + 2  # a limit below this leaves no room for data; the peer cannot mean it
 _SEND = 1 << 18
 """Bytes that are gathered for one send, so that a small message takes a single one."""
@@ -80,14 +80,14 @@ class Messages:
         return self._pdvs.popleft()
 
     def _next_of(self, context_id: int, is_command: bool) -> Pdv:
-        """The fragment that must follow: those of different messages never mix (PS3.8 §E.2)."""
+        """The next fragment, which must be of this message: messages are not interleaved (PS3.8 §E.1)."""
         pdv = self._next()
         if pdv.context_id != context_id or pdv.is_command != is_command:
             raise self.violated("fragments of different messages are mixed")
         return pdv
 
     def violated(self, what: str) -> Violation:
-        """Abort; the caller raises what is returned."""
+        """Abort the association; returns the exception for the caller to raise."""
         self._connection.abort(2, AbortReason.INVALID_PARAMETER)
         return Violation(what)
 

@@ -43,6 +43,6 @@ OPTIONS = (
     | {model.move: RETRIEVE_OPTIONS for model in MODELS}
     | {model.get: RETRIEVE_OPTIONS for model in MODELS}
 )
-"""SOP class → what extended negotiation may agree on (PS3.4 §C.4.1.3.1, §C.4.2.3.1, §C.4.3.3.1)."""
+"""SOP class → options of extended negotiation (PS3.4 §C.4.1.3.1, §C.4.2.3.1, §C.4.3.3.1)."""
 
 MODEL_OF = {uid: model for model in MODELS for uid in (model.find, model.move, model.get)}

@@ -1,4 +1,4 @@
-"""Which presentation contexts and options of a request are accepted: pure, proposal in, answer out."""
+"""Negotiating presentation contexts and options: a pure function from the proposal to the answer."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _ACCEPTANCE, _NO_ABSTRACT_SYNTAX, _NO_TRANSFER_SYNTAX = 0, 3, 4
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """An accepted presentation context. Roles are ours: we serve (`is_scp`), we may ask (`is_scu`)."""
+    """An accepted presentation context. The roles are ours: `is_scp`, `is_scu`."""
 
     id: int
     abstract_syntax: str
@@ -68,7 +68,7 @@ class QueryOptions:
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What this archive accepts. `options`: SOP class → what extended negotiation may agree on."""
+    """What this archive accepts. `options`: SOP class → options of extended negotiation."""
 
     sop_classes: frozenset[str]
     unknown_storage_classes: bool
@@ -98,7 +98,7 @@ class Negotiated:
 
 
 def negotiate(request: AssociateRequest, ours: Capabilities) -> Negotiated | AssociateReject:
-    """PS3.7 Annex D.3. Who asks is not looked at here (`pacs.access`)."""
+    """PS3.7 Annex D.3. Authorisation of the caller is `pacs.access`."""
     if not request.protocol_version & 1:
         return PROTOCOL_VERSION_NOT_SUPPORTED
     if request.application_context != APPLICATION_CONTEXT:
@@ -130,7 +130,7 @@ def negotiate(request: AssociateRequest, ours: Capabilities) -> Negotiated | Ass
 
 
 def _result(proposed: ProposedContext, ours: Capabilities) -> ContextResult:
-    """The sender's preference decides the transfer syntax: a stored object is kept as it is sent."""
+    """The sender's preference decides the transfer syntax, as objects are stored as sent."""
     if ours.is_storage(proposed.abstract_syntax):
         usable = [syntax for syntax in proposed.transfer_syntaxes if is_uid(syntax)]
     elif proposed.abstract_syntax in ours.sop_classes:
@@ -143,7 +143,7 @@ def _result(proposed: ProposedContext, ours: Capabilities) -> ContextResult:
 
 
 def _role(uid: str, proposed: Role, ours: Capabilities) -> Role:
-    """The requestor may serve only where we have something to send: storage, for C-GET."""
+    """The requestor may be SCP only of storage classes, for C-GET."""
     return Role(scu=proposed.scu, scp=proposed.scp and ours.retrieves and ours.is_storage(uid))
 
 
@@ -170,7 +170,7 @@ def _window(asked: tuple[int, int] | None, ours: int) -> tuple[int, int] | None:
 
 
 def as_requestor(proposed: Iterable[ProposedContext], accept: AssociateAccept) -> tuple[Context, ...]:
-    """The contexts that the peer accepted of those we proposed, we asking and the peer serving."""
+    """The proposed contexts that the peer accepted, with us as SCU."""
     abstract_syntaxes = {context.id: context for context in proposed}
     return tuple(
         Context(result.id, abstract_syntaxes[result.id].abstract_syntax, result.transfer_syntax, False, True)

@@ -1,7 +1,7 @@
-"""One request being served: all that a service class sees of the network.
+"""One request: all that a service class sees of the network.
 
-A service answers through `respond`, and asks back through `store` and `cancelled`; it never sees
-PDUs. Errors of `pacs.errors` that it raises become the final response (`dimse.status`).
+A service answers by `respond`, sends sub-operations by `store` and checks `cancelled`; it never sees PDUs.
+Errors of `pacs.errors` that it raises become the final response (`dimse.status`).
 """
 
 from __future__ import annotations
@@ -32,21 +32,21 @@ class OutgoingInstance:
 
 @dataclass(frozen=True, slots=True)
 class MoveOriginator:
-    """Whose C-MOVE a C-STORE belongs to (PS3.7 §9.3.1.1)."""
+    """The C-MOVE that a C-STORE belongs to (PS3.7 §9.3.1.1)."""
 
     ae_title: str
     message_id: int
 
 
 class Operation(Protocol):
-    """What `dimse.association` hands to a service."""
+    """What a service is called with."""
 
     request: Command
     context: Context
     actor: Actor
     peer: Peer
     options: QueryOptions
-    """What extended negotiation agreed on for this SOP class."""
+    """The options that were negotiated for this SOP class."""
     contexts: tuple[Context, ...]
     """All of the association: for C-GET those with `is_scu` carry its sub-operations."""
 
@@ -66,8 +66,8 @@ class Operation(Protocol):
         the peer does not wait (asynchronous window), beside its next requests."""
 
     def cancelled(self) -> bool:
-        """Whether a C-CANCEL-RQ for this request has come; never blocks. Raises `AssociationEnded`
-        when the peer has gone, so that a service stops working for nobody."""
+        """Whether a C-CANCEL-RQ for this request has arrived; never blocks. Raises `AssociationEnded` when
+        the peer has disconnected, so that the service stops."""
 
     def store(self, context: Context, instance: OutgoingInstance) -> Command:
         """A C-STORE sub-operation on this association (C-GET); returns the peer's response."""
@@ -75,11 +75,11 @@ class Operation(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One row of the table of what is served: a request of `command` on one of `sop_classes`."""
+    """One service of the archive: requests of `command` for any of `sop_classes`."""
 
     command: CommandField
     right: str
-    """What the peer must hold (`pacs.access.RIGHTS`), else 0x0124."""
+    """The right that the peer needs (`pacs.access.RIGHTS`), else 0x0124."""
     sop_classes: frozenset[str]
     serve: Callable[[Operation], None]
     """Sends every response itself, the final one included, or raises."""

@@ -46,7 +46,7 @@ class AbortReason(IntEnum):
 
 
 class BadPdu(Exception):
-    """Not a PDU, or one that is too long or does not hold what it claims."""
+    """Malformed or too long."""
 
     def __init__(self, reason: AbortReason) -> None:
         super().__init__(reason.name)
@@ -63,7 +63,7 @@ class Pdv(NamedTuple):
 
 
 class PduReader:
-    """Bytes in, whole PDUs out: receive into `room()`, say how much with `received`, take `next`."""
+    """Bytes in, complete PDUs out: receive into `room()`, report the count to `received`, call `next`."""
 
     def __init__(self, max_length: int) -> None:
         self._limits = dict.fromkeys(PduType, _MAX_CONTROL)
@@ -83,7 +83,7 @@ class PduReader:
         return self._end > self._start
 
     def room(self) -> memoryview:
-        """Where the next bytes go. What earlier calls of `next` returned is overwritten."""
+        """The buffer for the next bytes; it overwrites what earlier calls of `next` returned."""
         if self._start == self._end:
             self._start = self._end = 0
         elif self._start and self._end + self._missing() > len(self._view):
@@ -108,7 +108,7 @@ class PduReader:
         return HEADER.size + int(HEADER.unpack_from(self._view, self._start)[1]) - held
 
     def next(self) -> tuple[PduType, memoryview] | None:
-        """The next whole PDU's type and what follows its header; `BadPdu` as soon as that shows."""
+        """The next complete PDU's type and body; `BadPdu` as early as it can be detected."""
         start = self._start
         if self._end - start < HEADER.size:
             return None

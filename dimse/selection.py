@@ -1,4 +1,4 @@
-"""What a C-MOVE or C-GET identifier selects: entities by their unique keys (PS3.4 §C.4.2.2.1, §C.4.3.2.1)."""
+"""The selection of a C-MOVE or C-GET identifier, by unique keys (PS3.4 §C.4.2.2.1, §C.4.3.2.1)."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def key_text(header: Header, tag: int | str) -> str:
 
 
 def level_of(identifier: Header, model: InformationModel) -> Level:
-    """`InvalidQuery` when it is missing or none of the model's."""
+    """`InvalidQuery` when it is missing or not a level of the model."""
     said = (identifier.text(QUERY_RETRIEVE_LEVEL) or "").strip()
     for level in model.levels:
         if level == said:

@@ -1,7 +1,7 @@
-"""One stored instance as a C-STORE: as its bytes lie there, or converted without loss.
+"""Sending one stored instance by C-STORE: as stored, or converted without loss.
 
-The bytes are checked against their address before the last of them goes out, so damage on disk
-becomes a failed sub-operation, not wrong pixels.
+The bytes are verified before the last of them is sent, so that damage on disk becomes a failed
+sub-operation instead of wrong pixels.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Sending:
         """`data_set`: as stored, if it was read ahead. `contexts`: those that the peer accepted for the
         instance's SOP class.
 
-        `NotConvertible` when none of them can carry it; `Damaged` when it is no longer what was stored.
+        `NotConvertible` when no accepted context can carry it; `Damaged` when its bytes are not as stored.
         """
         by_syntax = {context.transfer_syntax: context for context in contexts}
         choice = choose(instance.transfer_syntax, by_syntax, self.transcoder.codecs.decodable)

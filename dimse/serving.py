@@ -1,4 +1,4 @@
-"""The `Operation` that a service gets: one request on one association, answered at most once for good."""
+"""Serving requests on one association: implements `Operation`, which has at most one final response."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _NAMES = {field.value: field.name.removesuffix("_RQ") for field in CommandField}
 
 
 class Observer(Protocol):
-    """Who counts. Called from many threads."""
+    """Receives counts and refusals. Called from many threads."""
 
     def association(self, change: int) -> None:
         """One more (+1) or one less (-1) is open."""
@@ -34,15 +34,15 @@ class Observer(Protocol):
         """An association was rejected."""
 
     def operation(self, actor: Actor, name: str, status: int, seconds: float) -> None:
-        """A request was answered for good; `name` as in `CommandField`, without its `_RQ`, or `UNKNOWN`."""
+        """A final response was sent; `name` as in `CommandField` without `_RQ`, or `UNKNOWN`."""
 
 
 @dataclass(slots=True)
 class Session:
-    """What the operations of one association share, once it is established.
+    """The state that the operations of an established association share.
 
-    A request that comes while others are served is served beneath them, within the window, so that
-    each is answered; the messages that it does not wait for itself find those that do through here.
+    A request that arrives during another one is served within the call of the other, up to the window.
+    Messages that the inner one does not wait for are routed to their operations here.
     """
 
     messages: Messages
@@ -56,17 +56,17 @@ class Session:
     window: int = 1
     """Operations that the peer may have outstanding (PS3.7 §D.3.3.3)."""
     background: Callable[[Callable[[], None]], None] | None = None
-    """Where the end of an operation may run, when the peer does not wait for it (window > 1)."""
+    """Runs the end of an operation when the peer does not wait for it (window > 1)."""
     pending: Message | None = None
-    """A request that came while as many as the window were served: it waits for its turn."""
+    """A request that arrived while the window was full: it waits for its turn."""
     served: list[ServedOperation] = field(default_factory=list)
-    """Those that this thread serves, each beneath the one before."""
+    """The operations that this thread serves, each within the call of the one before."""
     awaited: dict[int, Command | None] = field(default_factory=dict)
-    """Our requests by Message ID, and the responses that came to them."""
+    """Our requests by Message ID, with their responses."""
     numbers: Iterator[int] = field(default_factory=message_ids)
 
     def take(self, message: Message) -> None:
-        """A message, whenever it comes."""
+        """Dispatch a received message."""
         command = message.command
         context = self.contexts.get(message.context_id)
         if context is None:
@@ -89,7 +89,7 @@ class Session:
             self.served.pop()
 
     def _cancel(self, number: int) -> None:
-        """It may have crossed with the final response (PS3.7 §9.3.2.3): then it means nothing."""
+        """Ignored when it has crossed with the final response (PS3.7 §9.3.2.3)."""
         for operation in self.served:
             if operation.request.message_id == number:
                 operation.cancel()
@@ -133,7 +133,7 @@ class ServedOperation:
         return bytes(gathered)
 
     def discard(self) -> None:
-        """Read what is left of the data set, so that the next message can be."""
+        """Read the rest of the data set, so that the next message can be received."""
         for _ in self._fragments:
             pass
 
@@ -154,7 +154,7 @@ class ServedOperation:
         self._session.observer.operation(self.actor, name, status, time.monotonic() - self._began)
 
     def run(self, work: Callable[[], None]) -> None:
-        """Do `work`; what it raises becomes the final response, unless the association is over."""
+        """Do `work`; an exception becomes the final response, unless the association is over."""
         try:
             work()
         except AssociationEnded:
@@ -188,7 +188,7 @@ class ServedOperation:
         self.respond(elements.pop("Status"), **elements)
 
     def _named(self) -> dict[str, str]:
-        """UIDs for the log, which name no one."""
+        """UIDs for the log, which contain no patient data."""
         uid = str(self.request.get("AffectedSOPInstanceUID", ""))
         return {"operation": f"{self.request.field:04x}", "sop_instance_uid": uid[:64]}
 

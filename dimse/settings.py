@@ -1,4 +1,4 @@
-"""Limits and habits of the DICOM listener."""
+"""Limits and options of the DICOM listener."""
 
 from __future__ import annotations
 
@@ -21,4 +21,4 @@ class DimseSettings:
     stall_timeout: float = 60.0
     """For each PDU within a message, and for the peer to take what we send."""
     unknown_storage_classes: bool = True
-    """Take SOP classes that nobody here knows for storage classes."""
+    """Accept unknown SOP classes as storage classes."""

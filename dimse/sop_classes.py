@@ -1,4 +1,4 @@
-"""Which SOP classes there are: storage ones, and those of query and retrieve (PS3.6 Annex A)."""
+"""The SOP classes of storage, query and retrieve (PS3.6 Annex A)."""
 
 from __future__ import annotations
 
@@ -36,5 +36,5 @@ MODALITY_WORKLIST = sop_class._BASIC_WORKLIST_CLASSES["ModalityWorklistInformati
 
 
 def is_known(uid: str) -> bool:
-    """Whether the standard, as far as we know it, has any meaning for this UID."""
+    """Whether the standard, in the editions of our libraries, defines this UID."""
     return uid in STORAGE or uid in UID_dictionary

@@ -1,8 +1,8 @@
 """The state table of the upper layer (PS3.8 §9.2, Table 9-10), with the standard's own names.
 
-Left out is what a program that holds the connected socket itself cannot meet: no transport to wait
-for (Sta4, Evt1, Evt2, Evt5), no ARTIM timer of the table's own (Evt18: a driver that has waited
-long enough aborts or closes), no refusal by the provider within AE-6, which negotiation decides.
+Left out is what cannot occur here, as the program holds a connected socket: waiting for the transport
+(Sta4, Evt1, Evt2, Evt5), the ARTIM timer (Evt18: the driver aborts or closes after its own timeout), and
+refusal by the provider within AE-6, which negotiation decides.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class State(Enum):
 
 
 class Cause(Enum):
-    """What makes a transition: the events of PS3.8 Table 9-10."""
+    """The events of PS3.8 Table 9-10, which cause transitions."""
 
     ACCEPT_RECEIVED = "Evt3"
     REJECT_RECEIVED = "Evt4"
@@ -49,7 +49,7 @@ class Cause(Enum):
 
 
 class Action(NamedTuple):
-    """PS3.8 Tables 9-6 to 9-9. `aborts`: we send A-ABORT; `indicates`: our user hears of it."""
+    """PS3.8 Tables 9-6 to 9-9. `aborts`: we send A-ABORT; `indicates`: the local user is notified."""
 
     name: str
     next: State
@@ -99,7 +99,7 @@ _OPEN: dict[Cause, Action] = {
     Cause.ABORT_RECEIVED: AA_3,
     Cause.CLOSED: AA_4,
 }
-"""What holds in every state with an association, wanted or established."""
+"""Transitions common to all states with a requested or established association."""
 
 TRANSITIONS: dict[State, dict[Cause, Action]] = {
     State.STA1: {},

@@ -27,7 +27,7 @@ def is_warning(status: int) -> bool:
 
 
 def elements_of(error: BaseException) -> dict[str, Any]:
-    """Status and Error Comment of a response. Of our own bugs nothing is told."""
+    """Status and Error Comment of a response; without a comment for an unexpected exception."""
     if isinstance(error, PacsError):
         elements = {"Status": error.dimse_status, "ErrorComment": str(error)[:_MAX_COMMENT].strip()}
         if isinstance(error, InvalidQuery) and error.offending is not None:

@@ -1,7 +1,6 @@
 """C-STORE sub-operations of C-MOVE and C-GET: one engine, two ways to send (PS3.4 §C.4.2, §C.4.3).
 
-Every selected instance is counted exactly once, whatever becomes of it; one that fails does not
-stop the others.
+Every selected instance is counted exactly once, whatever its outcome; a failure does not stop the others.
 """
 
 from __future__ import annotations
@@ -35,10 +34,10 @@ WITH_FAILURES = 0xB000
 FAILED_SOP_INSTANCE_UID_LIST = 0x00080058
 
 MAX_SUBOPERATIONS = 0xFFFF
-"""What the 16-bit counters of a response can say (PS3.7 Table 9.1-4)."""
+"""The largest value of a response's 16-bit counters (PS3.7 Table 9.1-4)."""
 PENDING_EVERY = 0.1
-"""Seconds between pending responses. They are optional (PS3.4 §C.4.2.3.1): these are for eyes that
-wait, and each one more costs the archive and the peer as much as receiving the instance does."""
+"""Seconds between pending responses. They are optional (PS3.4 §C.4.2.3.1) and serve a waiting user; each
+costs the archive and the peer as much as an instance does."""
 
 
 class RetrieveArchive(Protocol):
@@ -54,7 +53,7 @@ class RetrieveArchive(Protocol):
 
 
 class DestinationLost(Exception):
-    """Nothing more can be sent to where the instances should go."""
+    """Nothing more can be sent to the destination."""
 
 
 Send = Callable[[StoredInstance, bytes | None], Command]
@@ -81,7 +80,7 @@ class Progress:
             self.failed.append(instance.identity.sop_instance_uid)
 
     def elements(self, with_remaining: bool) -> dict[str, Any]:
-        """Of a response; only pending and cancelled ones say what remains (PS3.4 §C.4.2.1.6)."""
+        """The elements of a response; only pending and cancelled ones have Remaining (PS3.4 §C.4.2.1.6)."""
         counters = {
             "NumberOfCompletedSuboperations": self.completed,
             "NumberOfFailedSuboperations": len(self.failed),
@@ -91,7 +90,7 @@ class Progress:
 
     @property
     def status(self) -> int:
-        """Of the final response when nothing was cancelled (PS3.4 Tables C.4-2 and C.4-3)."""
+        """The status of the final response unless cancelled (PS3.4 Tables C.4-2 and C.4-3)."""
         if self.failed and not self.completed and not self.warning:
             return UNABLE_TO_PERFORM
         return WITH_FAILURES if self.failed or self.warning else SUCCESS
@@ -100,7 +99,7 @@ class Progress:
 def located(
     operation: Operation, archive: RetrieveArchive, selection: Selection
 ) -> list[StoredInstance] | None:
-    """What is selected, as far as it can be counted; None when it cannot, which was answered."""
+    """The selected instances; None when there are too many to count, which has been answered."""
     found = list(islice(archive.locate(operation.actor, selection.query), MAX_SUBOPERATIONS + 1))
     if len(found) <= MAX_SUBOPERATIONS:
         return found
@@ -112,7 +111,7 @@ def located(
 def recorded(
     operation: Operation, archive: RetrieveArchive, selection: Selection, destination: str
 ) -> Iterator[Progress]:
-    """Audits what left the archive, or was to, however the retrieval ends."""
+    """Audits the retrieval, however it ends."""
     progress = Progress()
     try:
         yield progress
@@ -138,7 +137,7 @@ def perform(
     send: Send,
     progress: Progress,
 ) -> None:
-    """Send all, with pending responses now and then, and the final one. Cancelling ends it between two."""
+    """Send all instances, with pending responses at times and a final one. Cancelled between instances."""
     progress.remaining = len(instances)
     try:
         with closing(ahead):
@@ -153,7 +152,7 @@ def perform(
 
 
 def _send_all(operation: Operation, ahead: Iterable[Ahead], send: Send, progress: Progress) -> bool:
-    """Whether that was cancelled."""
+    """Whether it was cancelled."""
     due = 0.0
     for instance, data_set in ahead:
         if operation.cancelled():

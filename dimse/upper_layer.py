@@ -1,6 +1,6 @@
 """The DICOM upper layer without a network: bytes in, events out (PS3.8 §9.2).
 
-Whatever the peer sends, and whatever we do, passes through the table in `dimse.states`.
+Everything that the peer sends and that we send passes through the table in `dimse.states`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Role(Enum):
 
 
 class WrongState(Exception):
-    """Our own program asked for what the state does not allow."""
+    """A bug: the caller requested something that the state does not allow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +104,11 @@ class UpperLayer:
         self.state = role.value
         self.reader = PduReader(max_length)
         self.reply = b""
-        """What the table wants sent at once; the driver sends and clears it."""
+        """Bytes that the table requires to be sent at once; the driver sends and clears them."""
 
     @property
     def may_abort(self) -> bool:
-        """There is an association, wanted or established; else closing is all that is left."""
+        """Whether an association is requested or established; otherwise the transport can only be closed."""
         return Cause.ABORT in TRANSITIONS[self.state]
 
     def next_event(self) -> Event | None:

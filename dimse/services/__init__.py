@@ -1,1 +1,1 @@
-"""Service classes this archive provides (PS3.4)."""
+"""The service classes of this archive (PS3.4), one module each."""

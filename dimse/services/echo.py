@@ -1,4 +1,4 @@
-"""C-ECHO: is anybody there? (PS3.4 Annex A, PS3.7 §9.1.5)"""
+"""C-ECHO, the Verification service class (PS3.4 Annex A, PS3.7 §9.1.5)."""
 
 from __future__ import annotations
 

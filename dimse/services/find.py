@@ -1,6 +1,6 @@
-"""C-FIND: what is here that matches? (PS3.4 §C.4.1, PS3.7 §9.1.2)
+"""C-FIND: the matches of a query (PS3.4 §C.4.1, PS3.7 §9.1.2).
 
-Answers go out one by one as the index gives them; a match is never held back for the next.
+Answers are sent one by one as the index yields them; a match is never held back for the next.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ from pacs.query_parser import DATE_TIME, FUZZY, RELATIONAL, TIME_ZONE, RawKey, S
 
 
 class FindArchive(Protocol):
-    """What of `pacs.archive.Archive` is needed here."""
+    """The part of `pacs.archive.Archive` that C-FIND needs."""
 
     def find(self, actor: Actor, query: Query) -> Iterator[Values]: ...
 
 
 @dataclass(frozen=True, slots=True)
 class FindSettings:
-    """`ae_title`: where what is found can be retrieved. `max_answers`: to one request."""
+    """`ae_title`: the Retrieve AE Title. `max_answers`: to one request."""
 
     ae_title: str
     max_answers: int = 100_000

@@ -1,4 +1,4 @@
-"""C-GET: selected instances come back on the association that asked (PS3.4 §C.4.3, PS3.7 §9.1.3)."""
+"""C-GET: selected instances are sent on the requesting association (PS3.4 §C.4.3, PS3.7 §9.1.3)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""C-MOVE: selected instances go to a registered AE over associations of our own (PS3.4 §C.4.2).
+"""C-MOVE: selected instances are sent to a registered AE over outgoing associations (PS3.4 §C.4.2).
 
-Each SOP class is offered in every transfer syntax that its instances are stored in, one context
-each so that none can be preferred away, and in the uncompressed ones that all can be turned into.
+Each SOP class is proposed in every transfer syntax that its instances are stored in, one context each so
+that the acceptor cannot choose among them, and in the uncompressed ones that all can be converted to.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from pacs.model import ApplicationEntity, StoredInstance
 from pacs.ports import ApplicationEntities
 
 FALLBACKS = ("1.2.840.10008.1.2.1", "1.2.840.10008.1.2")
-"""Explicit and implicit VR little endian: the latter everybody takes (PS3.5 §10.1)."""
-MAX_TITLE = 16  # AE, PS3.5 §6.2; what is longer is none, and is not looked up
+"""Explicit and Implicit VR Little Endian; every peer accepts the latter (PS3.5 §10.1)."""
+MAX_TITLE = 16  # AE, PS3.5 §6.2; a longer one is not looked up
 PATIENCE = 3
 """Associations lost in a row before the destination is given up."""
 
@@ -40,7 +40,7 @@ Proposal = tuple[str, tuple[str, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Outbound:
-    """How we call others. `timeout` in seconds: to connect, and for each answer."""
+    """How outgoing associations are made. `timeout`: seconds to connect, and for each answer."""
 
     entities: ApplicationEntities
     calling: str
@@ -72,7 +72,7 @@ def serve(operation: Operation, sending: Sending, outbound: Outbound) -> None:
 
 
 def _destination(operation: Operation, outbound: Outbound) -> Destination:
-    """`UnknownDestination`, without saying more, for AEs of other organisations too."""
+    """`UnknownDestination`, without distinction also for AEs of other organisations."""
     title = str(operation.request.get("MoveDestination", "")).strip()
     is_title = 0 < len(title) <= MAX_TITLE and title.isprintable()
     entity: ApplicationEntity | None = outbound.entities.find(title) if is_title else None
@@ -87,7 +87,7 @@ def _destination(operation: Operation, outbound: Outbound) -> Destination:
 def batches(
     instances: Iterable[StoredInstance], decodable: Collection[str]
 ) -> list[dict[str, list[Proposal]]]:
-    """SOP class → contexts to propose for it, in as many associations as 128 contexts each make necessary."""
+    """SOP class → contexts to propose, for each association needed, with 128 contexts at most."""
     stored: dict[str, dict[str, None]] = {}
     for instance in instances:
         stored.setdefault(instance.identity.sop_class_uid, {})[instance.transfer_syntax] = None
@@ -127,11 +127,11 @@ class Delivery:
         self._lost = 0
 
     def ordered(self, instances: Sequence[StoredInstance]) -> list[StoredInstance]:
-        """Those that share an association one after the other."""
+        """Grouped by association."""
         return sorted(instances, key=lambda instance: self._batch_of[instance.identity.sop_class_uid])
 
     def send(self, instance: StoredInstance, data_set: bytes | None) -> Command:
-        """An instance that costs two associations is given up; the next one gets a new association."""
+        """An instance that loses two associations is given up; the next one gets a new association."""
         for _ in range(2):
             association = self._association_for(instance.identity.sop_class_uid)
             try:
@@ -145,7 +145,7 @@ class Delivery:
                 if self._lost == PATIENCE:
                     raise DestinationLost("the destination keeps ending the association") from ended
             except PacsError:
-                if association.is_over:  # half of the instance had gone out: we ended it ourselves
+                if association.is_over:  # aborted by us, as half of the instance had been sent
                     self._abort()
                 raise
             else:

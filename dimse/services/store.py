@@ -1,7 +1,7 @@
-"""C-STORE: take an object in (PS3.4 Annex B, PS3.7 §9.1.1).
+"""C-STORE: receiving and storing an object (PS3.4 Annex B, PS3.7 §9.1.1).
 
-Law 1: success is answered after the archive's commit has returned. The data set goes from the
-receive buffer to the spool, fragment by fragment, whatever its size.
+Law 1: success is answered only after the archive's commit has returned. The data set goes from the receive
+buffer to the spool, fragment by fragment.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Receiving(Protocol):
 
 
 class Receiver(Protocol):
-    """What of `pacs.archive.Archive` is needed here."""
+    """The part of `pacs.archive.Archive` that C-STORE needs."""
 
     def receive(
         self, actor: Actor, transfer_syntax: str, sop_class_uid: str, sop_instance_uid: str
