@@ -9,6 +9,7 @@ Messages never hold patient data.
 
 from __future__ import annotations
 
+import errno
 from typing import ClassVar
 
 
@@ -157,6 +158,10 @@ class StorageFull(Unavailable):
 
     http_status = 507
     code = "STORAGE_FULL"
+
+
+DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""`OSError.errno` values that become `StorageFull`."""
 
 
 class DatabaseUnavailable(Unavailable):

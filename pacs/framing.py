@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from functools import cached_property, lru_cache
 
 from pacs.bulk import swap
+from pacs.dicom.convert import MAX_COMPRESSED_FRAME
 from pacs.dicom.encoding import UNCOMPRESSED, swapped
 from pacs.dicom.frames import FrameIndex, NativeFrames
 from pacs.dicom.image import DecodedFrame, image_pixel
@@ -24,7 +25,6 @@ ENCAPSULATED_UNCOMPRESSED = "1.2.840.10008.1.2.1.98"
 NATIVE = frozenset({*UNCOMPRESSED, ENCAPSULATED_UNCOMPRESSED})
 """Transfer syntaxes whose frames need no codec to become Explicit VR Little Endian."""
 
-MAX_COMPRESSED_FRAME = 256 << 20
 PIECE = 1 << 20
 
 _unpacked = lru_cache(maxsize=64)(FrameIndex.from_bytes)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dicomweb.paths import instance_url
 from pacs.errors import PacsError
 from pacs.model import Identity
 
@@ -81,11 +82,9 @@ def data_set(results: Iterable[Result], root: str) -> DataSet:
 
 def _kept(result: Kept, root: str) -> DataSet:
     named = result.identity
-    url = (
-        f"{root}/studies/{named.study_instance_uid}/series/{named.series_instance_uid}"
-        f"/instances/{named.sop_instance_uid}"
-    )
-    item = _named(named.sop_class_uid, named.sop_instance_uid) | {_RETRIEVE_URL: _value("UR", url)}
+    item = _named(named.sop_class_uid, named.sop_instance_uid) | {
+        _RETRIEVE_URL: _value("UR", instance_url(root, named))
+    }
     if result.warning:
         item[_WARNING_REASON] = _value("US", COERCED)
         item[_ERROR_COMMENT] = _value("LO", result.warning)

@@ -15,10 +15,10 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
 )
 
-from pacs.dicom.dictionary import ITEM, SEQUENCE_DELIMITATION, UNDEFINED
+from pacs.dicom.dictionary import ITEM, LONG_VRS, SEQUENCE_DELIMITATION, UNDEFINED
 from pacs.dicom.dictionary import ITEM_DELIMITATION as ITEM_END
 
-LONG_FORM = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"})
+LONG_FORM = frozenset(LONG_VRS)
 """Explicit VR: two reserved bytes and a 32-bit length (PS3.5 §7.1.2)."""
 MAX_SHORT = 0xFFFF
 

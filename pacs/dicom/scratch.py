@@ -5,7 +5,6 @@ Like the spool, the file leaves a reserve of disk space free.
 
 from __future__ import annotations
 
-import errno
 import os
 import tempfile
 from collections.abc import Iterator
@@ -13,12 +12,11 @@ from contextlib import contextmanager
 from typing import Self
 
 from pacs.dicom.limits import DEFAULT, MIB, Limits
-from pacs.errors import StorageFull
+from pacs.errors import DISK_FULL, StorageFull
 
 CHUNK = 256 * 1024
 IN_MEMORY = 4 * MIB
 _STRETCH = MIB  # bytes that go to the disk between two looks at its free space
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Scratch:
@@ -68,6 +66,6 @@ def _full_disk() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in _FULL:
+        if error.errno in DISK_FULL:
             raise StorageFull from error
         raise

@@ -14,7 +14,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 TEXT: Schema = {"type": "string"}
 UID: Schema = {"type": "string", "pattern": r"^[0-9.]{1,64}$", "examples": ["1.2.840.113619.2.55.3"]}
 WHOLE: Schema = {"type": "integer", "minimum": 0}
-PAGING: dict[str, Schema] = {
+PAGED: dict[str, Schema] = {
     "limit": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 50},
     "offset": {"type": "integer", "minimum": 0, "maximum": (1 << 31) - 1, "default": 0},
 }

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from pacs.errors import StorageFull, Unavailable
+from pacs.errors import DISK_FULL, StorageFull, Unavailable
 
 sync_data = getattr(os, "fdatasync", os.fsync)
 """Wait until a file's bytes, and its length, are on stable storage."""
@@ -25,16 +24,13 @@ def begin_writing(descriptor: int, offset: int, length: int) -> None:
             os.posix_fadvise(descriptor, offset, length, os.POSIX_FADV_DONTNEED)
 
 
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-
-
 @contextmanager
 def disk_faults() -> Iterator[None]:
     """`OSError` becomes `StorageFull` or `Unavailable`: both tell the sender to try again later."""
     try:
         yield
     except OSError as error:
-        if error.errno in _FULL:
+        if error.errno in DISK_FULL:
             raise StorageFull from error
         raise Unavailable(f"storage: {error.strerror}") from error
 

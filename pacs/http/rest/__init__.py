@@ -1,4 +1,6 @@
-"""The REST API under `/api/v1` (PS3.18 is `dicomweb`'s): one module a resource, assembled by `api`.
+"""The REST API under `/api/v1` (PS3.18 is `dicomweb`'s): one module for each resource, assembled by `api`.
 
 Shared by all: `parameters` and `bodies` read requests strictly, `shapes` and `answers` write responses.
 """
+
+ROOT = "/api/v1"

@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute
 from pacs.archive import Archive
 from pacs.http import docs, openapi
 from pacs.http.pictures import Pictures
-from pacs.http.rest import changes, events
+from pacs.http.rest import ROOT, changes, events
 from pacs.http.rest.broadcast import Audience, Broadcast
 from pacs.http.rest.deletions import Deletions
 from pacs.http.rest.images import Images
@@ -21,8 +21,6 @@ from pacs.http.rest.studies import Studies
 from pacs.http.rest.uploads import Uploads
 from pacs.metadata import Metadata
 from pacs.ports import ChangeFeed, Jobs, Keeping, Tasks
-
-ROOT = "/api/v1"
 
 
 def _never() -> bool:

@@ -8,8 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from pacs.errors import BadInput, NotFound
-from pacs.http.described import LISTING, OBJECT, Described, answers_json, describe
-from pacs.http.described import PAGING as PAGED
+from pacs.http.described import LISTING, OBJECT, PAGED, Described, answers_json, describe
 from pacs.http.origin import origin
 from pacs.http.resource import Resource, actor, name_in_path
 from pacs.http.rest import shapes

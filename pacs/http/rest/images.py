@@ -19,8 +19,7 @@ from pacs.capture import SECONDARY_CAPTURE, original
 from pacs.dicom.reader import read_header
 from pacs.dicom.source import ReadAhead
 from pacs.errors import NotFound
-from pacs.http.described import BINARY, LISTING, OBJECT, TEXT, Described, answers_json, describe
-from pacs.http.described import PAGING as PAGED
+from pacs.http.described import BINARY, LISTING, OBJECT, PAGED, TEXT, Described, answers_json, describe
 from pacs.http.origin import origin
 from pacs.http.resource import Public, Resource, actor, name_in_path
 from pacs.http.rest import shapes

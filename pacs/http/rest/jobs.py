@@ -8,8 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from pacs.errors import BadInput, NotFound
-from pacs.http.described import LISTING, OBJECT, Described, answers_json, describe, one_of
-from pacs.http.described import PAGING as PAGED
+from pacs.http.described import LISTING, OBJECT, PAGED, Described, answers_json, describe, one_of
 from pacs.http.resource import Resource, actor
 from pacs.http.rest.answers import answer, listing
 from pacs.http.rest.parameters import PAGING, number, paging, parameters

@@ -22,13 +22,13 @@ from pacs.errors import Forbidden, Unavailable
 from pacs.http.authentication import Caller, anonymous
 from pacs.http.headers import over_tls
 from pacs.http.resource import Public, Resource, actor
+from pacs.http.rest import ROOT
 from pacs.http.rest.bodies import read
 from pacs.http.sessions import COOKIE, Sessions
 from pacs.passwords import MAX_LENGTH
 from pacs.rights import ROLES, Right
 from pacs.sign_in import SignIn
 
-ROOT = "/api/v1"
 HASHING_AT_ONCE = 2
 """Hashing a password takes time and 19 MiB; guessing passwords must not occupy all threads."""
 HASHING_LATER = 64

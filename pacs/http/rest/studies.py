@@ -15,8 +15,7 @@ from starlette.responses import Response
 from pacs.archive import Archive
 from pacs.attributes import BY_KEYWORD, TABLE, Attribute, Level
 from pacs.errors import BadInput, NotFound
-from pacs.http.described import LISTING, OBJECT, TEXT, Described, answers_json, describe, one_of
-from pacs.http.described import PAGING as PAGING_SCHEMA
+from pacs.http.described import LISTING, OBJECT, PAGED, TEXT, Described, answers_json, describe, one_of
 from pacs.http.origin import origin
 from pacs.http.resource import Resource, actor
 from pacs.http.rest import shapes
@@ -96,7 +95,7 @@ class Reason(Body):
 
 DELETION = Described({"reason": _REASON}, body={"application/json": Reason.model_json_schema()}, status=204)
 _STUDY = answers_json(OBJECT)
-_PAGED = Described(PAGING_SCHEMA, answers=answers_json(LISTING))
+_PAGED = Described(PAGED, answers=answers_json(LISTING))
 _FILTERS = {
     **dict.fromkeys(sorted(PARAMETERS - PAGING), TEXT),
     "state": one_of(State) | {"description": "One, or several with commas; `status` is the same"},
@@ -104,7 +103,7 @@ _FILTERS = {
     "patient": TEXT | {"description": "An ID when it has a digit, else part of a name"},
     "date": TEXT | {"description": "2024-01-31, or a range as DICOM writes it"},
     "sort": one_of((*SORTS, RECEIVED)) | {"description": "With - in front for descending"},
-    **PAGING_SCHEMA,
+    **PAGED,
 }
 
 KEYWORDS = {

@@ -14,8 +14,7 @@ from starlette.responses import Response
 
 from pacs.archive import Archive
 from pacs.errors import BadInput, NotFound
-from pacs.http.described import LISTING, OBJECT, Described, answers_json, describe
-from pacs.http.described import PAGING as PAGED
+from pacs.http.described import LISTING, OBJECT, PAGED, Described, answers_json, describe
 from pacs.http.intake import Threads
 from pacs.http.origin import origin
 from pacs.http.resource import Resource, actor, name_in_path
