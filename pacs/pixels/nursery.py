@@ -19,7 +19,7 @@ from pathlib import Path
 
 import structlog
 
-from pacs.dicom.source import ReadAhead
+from pacs.dicom.source import BytesSource, ReadAhead, Source
 from pacs.errors import NotConvertible, PacsError
 from pacs.pixels.channel import Kind, RemoteSource, receive, send
 from pacs.pixels.tasks import Task
@@ -103,20 +103,21 @@ def work(peer: socket.socket, seconds: float) -> None:
         peer.settimeout(IDLE)
         try:
             _, message = receive(peer)
+            peer.settimeout(None)
+            _, opening = receive(peer)
         except (EOFError, OSError):
             return
-        peer.settimeout(None)
         signal.setitimer(signal.ITIMER_REAL, seconds)
-        kind, answer = _done(peer, message)
+        kind, answer = _done(peer, message, opening)
         send(peer, kind, answer)
         signal.setitimer(signal.ITIMER_REAL, 0)
 
 
-def _done(peer: socket.socket, message: bytes) -> tuple[Kind, bytes]:
+def _done(peer: socket.socket, message: bytes, opening: bytes) -> tuple[Kind, bytes]:
     task: Task
     task, size = pickle.loads(message)
     try:
-        return Kind.RESULT, task.run(ReadAhead(RemoteSource(peer, size)))
+        return Kind.RESULT, task.run(_source(peer, size, opening))
     except PacsError as error:
         return Kind.REFUSED, _refusal(error)
     except MemoryError:
@@ -125,6 +126,10 @@ def _done(peer: socket.socket, message: bytes) -> tuple[Kind, bytes]:
         where = traceback.extract_tb(error.__traceback__)[-1]
         log.warning("an image could not be processed", error=type(error).__name__, at=where.name)
         return Kind.REFUSED, _refusal(NotConvertible("this image cannot be processed"))
+
+
+def _source(peer: socket.socket, size: int, opening: bytes) -> Source:
+    return BytesSource(opening) if len(opening) == size else ReadAhead(RemoteSource(peer, size, opening))
 
 
 def _refusal(error: PacsError) -> bytes:

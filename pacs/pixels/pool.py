@@ -13,11 +13,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from typing import NamedTuple
 
 from pacs import errors
 from pacs.dicom.source import Source
 from pacs.errors import NotConvertible, Unavailable
-from pacs.pixels.channel import Kind, receive, send, serve_read
+from pacs.pixels.channel import OPENING, Kind, receive, send, serve_read
 from pacs.pixels.nursery import IDLE
 from pacs.pixels.tasks import Task
 from pacs.pixels.turns import Turns
@@ -40,6 +41,19 @@ class _WorkerDied(NotConvertible):
     """This image is damaged, or takes more memory than it may."""
 
 
+class _Order(NamedTuple):
+    """What a worker is told at once, and the object of which it may ask for more."""
+
+    task: bytes
+    opening: bytes
+    source: Source
+
+    @classmethod
+    def of(cls, task: Task, source: Source) -> _Order:
+        described = pickle.dumps((task, source.size), pickle.HIGHEST_PROTOCOL)
+        return cls(described, source.read_at(0, OPENING), source)
+
+
 class Pool:
     """`hire` starts a worker that gives a task `seconds`."""
 
@@ -56,19 +70,19 @@ class Pool:
         `NotConvertible` when it takes too much, `Unavailable` when too many are waiting.
         """
         with self._turn(patient):
-            kind, answer = self._done(task, source)
+            kind, answer = self._done(_Order.of(task, source))
         if kind == Kind.RESULT:
             return answer
         name, _, message = answer.decode("utf-8", "replace").partition("\n")
         raise _REFUSALS.get(name, NotConvertible)(message)
 
-    def _done(self, task: Task, source: Source) -> tuple[Kind, bytes]:
+    def _done(self, order: _Order) -> tuple[Kind, bytes]:
         """A worker that had waited may have died of something else: then a new one tries."""
         waiting = self._waiting()
         if waiting is not None:
             with suppress(_WorkerDied):
-                return self._by(waiting, task, source)
-        return self._by(self._hired(), task, source)
+                return self._by(waiting, order)
+        return self._by(self._hired(), order)
 
     def _hired(self) -> socket.socket:
         """A worker that has begun: one that never does says nothing of the image."""
@@ -82,9 +96,9 @@ class Pool:
         worker.close()
         raise Unavailable("no worker is to be had; try again soon")
 
-    def _by(self, worker: socket.socket, task: Task, source: Source) -> tuple[Kind, bytes]:
+    def _by(self, worker: socket.socket, order: _Order) -> tuple[Kind, bytes]:
         try:
-            found = self._answer(worker, task, source)
+            found = self._answer(worker, order)
         except BaseException:
             worker.close()
             raise
@@ -113,15 +127,16 @@ class Pool:
                 worker.close()
         return None
 
-    def _answer(self, worker: socket.socket, task: Task, source: Source) -> tuple[Kind, bytes]:
+    def _answer(self, worker: socket.socket, order: _Order) -> tuple[Kind, bytes]:
         began = time.monotonic()
         try:
-            send(worker, Kind.TASK, pickle.dumps((task, source.size), pickle.HIGHEST_PROTOCOL))
+            send(worker, Kind.TASK, order.task)
+            send(worker, Kind.DATA, order.opening)
             while True:
                 kind, message = receive(worker)
                 if kind != Kind.READ:
                     return kind, message
-                serve_read(worker, message, source)
+                serve_read(worker, message, order.source)
         except TimeoutError:
             raise Unavailable("no worker answers; try again soon") from None
         except (EOFError, ConnectionError, ValueError):

@@ -19,7 +19,7 @@ from pacs.dicom.image import ImagePixel
 from pacs.dicom.source import BytesSource, Source
 from pacs.errors import BadInput, Damaged, NotConvertible, Unavailable
 from pacs.pixels import pool as pools
-from pacs.pixels.channel import Kind, send
+from pacs.pixels.channel import OPENING, Kind, send
 from pacs.pixels.nursery import Allowance, Nursery
 from pacs.pixels.pool import Pool
 from pacs.pixels.tasks import decoded
@@ -118,8 +118,9 @@ def brief_nursery() -> Iterator[Nursery]:
         yield made
 
 
-def test_a_worker_reads_what_its_caller_has_open(pool: Pool) -> None:
-    data = os.urandom(3 << 20)
+@pytest.mark.parametrize("size", [0, 1, OPENING - 1, OPENING, OPENING + 1, 3 * OPENING])
+def test_a_worker_reads_what_its_caller_has_open(pool: Pool, size: int) -> None:
+    data = os.urandom(size)
     assert pool.run(Echo(), BytesSource(data)) == data[2 : 2 + (1 << 20)] + data[:2]
 
 
