@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
@@ -35,10 +36,10 @@ def answers(database: Database) -> bool:
 def test_who_comes_is_told_and_so_is_who_comes_later(world: Cluster) -> None:
     with closing(Database(world.url)) as database:
         assert answers(database)
-        with world.frozen():
-            for _ in range(2):  # a connection that was idle, and a new one
+        with world.frozen(), ThreadPoolExecutor(2) as together:
+            for asked in [together.submit(answers, database) for _ in range(2)]:  # one finds it idle
                 with pytest.raises(DatabaseUnavailable):
-                    answers(database)
+                    asked.result()
         assert answers(database)
 
 
