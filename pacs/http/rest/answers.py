@@ -1,4 +1,4 @@
-"""JSON as the REST API answers it: times in RFC 3339 UTC, lists as `{items, total, limit, offset}`."""
+"""Answers of the REST API: times in RFC 3339 UTC, lists as `{items, total, limit, offset}`, tasks as 202."""
 
 from __future__ import annotations
 
@@ -6,7 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
+from starlette.requests import Request
 from starlette.responses import Response
+
+from pacs.http.origin import origin
+from pacs.http.rest import ROOT
+from pacs.jobs.tasks import Task
 
 JSON = "application/json"
 
@@ -22,3 +27,11 @@ def answer(content: Any, status: int = 200, headers: Mapping[str, str] | None = 
 def listing(items: Sequence[Any], total: int | None, limit: int, offset: int) -> Response:
     """`total`: None when counting would cost too much."""
     return answer({"items": items, "total": total, "limit": limit, "offset": offset})
+
+
+def begun(request: Request, task: Task, **more: Any) -> Response:
+    """202 for a task that was just created; `url` and Location are where its progress is."""
+    url = f"{origin(request)}{ROOT}/tasks/{task.id}"
+    message = task.message or f"{task.total} item(s)"
+    shape = {"task_id": task.id, "status": task.status, "message": message, "url": url}
+    return answer(shape | more, 202, {"Location": url})

@@ -1,4 +1,4 @@
-"""`/api/v1/deletions`: what was deleted and can be brought back, as long as its bytes are kept."""
+"""`/api/v1/deletions`: deleted studies and images, which can be restored while their bytes are kept."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from starlette.responses import Response
 
 from pacs.errors import BadInput, NotFound
 from pacs.http.described import LISTING, OBJECT, PAGED, Described, answers_json, describe
-from pacs.http.origin import origin
 from pacs.http.resource import Resource, actor, name_in_path
 from pacs.http.rest import shapes
-from pacs.http.rest.answers import answer, listing
+from pacs.http.rest.answers import answer, begun, listing
 from pacs.http.rest.parameters import PAGING, paging, parameters
 from pacs.keeping import Deletion
 from pacs.ports import Keeping
@@ -38,11 +37,11 @@ class Deletions:
 
     @describe(Described({**_FILTER, **PAGED}, answers=answers_json(LISTING)))
     def list_deletions(self, request: Request) -> Response:
-        """What was deleted, by whom and why, the newest first."""
+        """What was deleted, by whom and why; the newest first."""
         given = parameters(request, PAGING | _FILTER.keys())
         page, kept = paging(given), given.get("can_be_restored", "false")
         if kept not in ("true", "false"):
-            raise BadInput("can_be_restored is true or false")
+            raise BadInput("can_be_restored must be true or false")
         found, total = self.keeping.deletions(
             actor(request).organization, page.limit, page.offset, restorable=kept == "true"
         )
@@ -50,7 +49,7 @@ class Deletions:
 
     @describe(Described(answers=answers_json(OBJECT)))
     def show_deletion(self, request: Request) -> Response:
-        """One of them."""
+        """One deletion."""
         parameters(request, ())
         found = self.keeping.deletion(actor(request).organization, name_in_path(request, "deletion"))
         if found is None:
@@ -59,11 +58,10 @@ class Deletions:
 
     @describe(Described(status=202, answers=answers_json(OBJECT)))
     def restore(self, request: Request) -> Response:
-        """Bring back what was deleted, as a task. Once its bytes are given up it is too late: 409."""
+        """Restore a deletion, as a task. 409 once its bytes are purged."""
         parameters(request, ())
         task = self.keeping.restore(actor(request), name_in_path(request, "deletion"))
-        where = f"{origin(request)}{self.root}/tasks/{task.id}"
-        return answer(shapes.begun(task, where), 202, {"Location": where})
+        return begun(request, task)
 
 
 def _shape(deletion: Deletion) -> shapes.Shape:

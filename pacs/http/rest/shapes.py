@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from pacs.jobs.tasks import Task
 from pacs.keeping import CLINICAL_NOTES, FIRST_RECEIVED, FLAGS, LAST_RECEIVED, PRIORITY, SIZE, STATE
 from pacs.model import Values
 
@@ -47,12 +46,6 @@ def numbers(text: str | None) -> Any:
     """One number, or a list of several."""
     found = [number(value) for value in words(text)]
     return found[0] if len(found) == 1 else found or None
-
-
-def begun(task: Task, where: str) -> Shape:
-    """A task that was just created; `where`: the URL of its progress."""
-    message = task.message or f"{task.total} item(s)"
-    return {"task_id": task.id, "status": task.status, "message": message, "url": where}
 
 
 def study(values: Values) -> Shape:

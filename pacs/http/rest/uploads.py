@@ -16,10 +16,8 @@ from pacs.archive import Archive
 from pacs.errors import BadInput, NotFound
 from pacs.http.described import LISTING, OBJECT, PAGED, Described, answers_json, describe
 from pacs.http.intake import Threads
-from pacs.http.origin import origin
 from pacs.http.resource import Resource, actor, name_in_path
-from pacs.http.rest import shapes
-from pacs.http.rest.answers import answer, listing
+from pacs.http.rest.answers import answer, begun, listing
 from pacs.http.rest.parameters import PAGING, paging, parameters
 from pacs.http.rest.studies import uid_in_path
 from pacs.http.rest.upload_form import FORM, SCHEMA, Form, read_form
@@ -74,31 +72,30 @@ class Uploads:
     @describe(_UPLOAD)
     async def upload_image(self, request: Request) -> Response:
         """Upload a single image; `sop_instance_uid` is its UID, null when the file is no image."""
-        task, form, where = await self._begin(request, None)
+        task, form = await self._begin(request, None)
         uid = await run_in_threadpool(instance_of, self.archive, task, form.files[0])
-        return answer({**shapes.begun(task, where), "sop_instance_uid": uid}, 202, {"Location": where})
+        return begun(request, task, sop_instance_uid=uid)
 
     async def _upload(self, request: Request, study: str | None) -> Response:
-        task, _, where = await self._begin(request, study)
-        return answer(shapes.begun(task, where), 202, {"Location": where})
+        task, _ = await self._begin(request, study)
+        return begun(request, task)
 
-    async def _begin(self, request: Request, study: str | None) -> tuple[Task, Form, str]:
-        """The task that was made, what was sent, and where the task is."""
+    async def _begin(self, request: Request, study: str | None) -> tuple[Task, Form]:
+        """The task that was created, and the form that was sent."""
         with self.threads.request():
             form = await read_form(request, self.archive.blobs, self.threads)
         named = study or form.study
         if form.study not in (None, named):
             raise BadInput("study_instance_uid differs from the study in the path")
         task = await run_in_threadpool(self.tasks.upload, actor(request), named, form.files, form.said)
-        return task, form, f"{origin(request)}{self.root}/tasks/{task.id}"
+        return task, form
 
     @describe(Described(status=202, answers=answers_json(OBJECT)))
     def process_study(self, request: Request) -> Response:
         """Regenerate metadata and thumbnails of a study, as a task; repeated calls return the running one."""
         parameters(request, ())
         task = self.tasks.process(actor(request), uid_in_path(request, "study"))
-        where = f"{origin(request)}{self.root}/tasks/{task.id}"
-        return answer(shapes.begun(task, where), 202, {"Location": where})
+        return begun(request, task)
 
     @describe(Described(answers=answers_json(OBJECT)))
     def show_progress(self, request: Request) -> Response:
