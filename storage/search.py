@@ -1,7 +1,7 @@
 """Questions answered from the index, a page at a time (PS3.4 §C.4.1).
 
-A page is at most four statements, two of which set PostgreSQL's planner, one more when it is
-counted, and a moment of its own: between pages no transaction is open.
+A page is at most seven statements, three of which set PostgreSQL's planner, and a moment of its own:
+between pages no transaction is open.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -33,10 +33,17 @@ LOCATED = 10_000
 
 COUNTED = 50_000
 COUNTED_MATCHING = 2_000
-"""How many are counted beside a page, of everything and of what a key selects: along the order of a
-million studies two thousand matches of a common name cost 30 ms, all of them 2 s."""
+"""How many are counted beside a page: of everything, and of what keys select in an order of no index."""
 SLOW = 0.1
-"""Seconds that a page may take to be met along the order if all its matches are to be counted too."""
+"""Seconds that such a page may take if its matches are to be counted too."""
+REACH = 5_000
+"""Rows along the order that may be walked in hope, or counted among: some 20 ms."""
+SAMPLE = 300
+"""Rows among the newest, by which it is seen whether there is hope."""
+HOPE = 1.25
+"""How many times the page should be found within reach, for it to be tried."""
+COUNTED_KEYS = 10_000
+"""Of all matches, where those are collected anyway or lie within reach."""
 
 _PLAIN = {
     "enable_seqscan": "off",
@@ -48,7 +55,13 @@ _PLAIN = {
 """PostgreSQL's planner: by the values asked for, never everything, and no machinery meant for reports."""
 _IN_ORDER = {"enable_bitmapscan": "off", "enable_sort": "off"}
 """Where nothing was found to be rare, it is not to guess otherwise."""
+_COLLECTING = dict.fromkeys(_IN_ORDER, "on")
 
+_CURRENT = (
+    versions.c.instance_pk == instances.c.pk,
+    versions.c.n == instances.c.current_version,
+    blobs.c.address == versions.c.blob,
+)
 _IDENTITY = ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID")
 
 
@@ -64,22 +77,68 @@ def page(database: Database, organization: int, query: Query) -> Found:
     limit = query.limit
     assert limit is not None
     asked = Page(organization, query, Conditions(database.dialect), None)
-    with _reading(database) as connection:
-        planned = _planned(connection, asked)
-        if planned.start is not None and not planned.start.keys:
-            return Found([], more=False, total=0)
-        _along(connection, planned)
+    asked = replace(asked, extra=(asked.last(),))
+    with _reading(database, asked) as connection:
         begin = time.monotonic()
-        with_last = replace(planned, extra=(planned.last(),))
-        rows = connection.execute(with_last.statement(limit + 1, None, query.offset)).all()
+        begun = _begun(connection, asked, limit + 1, query.offset, counting=True)
+        seconds, rows, total = time.monotonic() - begin, begun.rows, begun.total
         answers, more = [_values(query.include, row) for row in rows[:limit]], len(rows) > limit
         if not more and (rows or not query.offset):
             return Found(answers, more, query.offset + len(rows))
-        walking = planned.start is None and bool(query.conditions)
-        total = None
-        if not walking or time.monotonic() - begin < SLOW:
-            total = _counted(connection, planned, COUNTED_MATCHING if query.conditions else COUNTED)
+        if not asked.keys_first:
+            total = _total(connection, begun.planned, seconds)
         return Found(answers, more, total, rows[0][len(query.include)] if more else None)
+
+
+def _total(connection: Connection, planned: Page, seconds: float) -> int | None:
+    query = planned.query
+    if planned.start is None and query.conditions and seconds > SLOW:
+        return None
+    return _counted(connection, planned, COUNTED_MATCHING if query.conditions else COUNTED)
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """A first page. `planned`: the way to those that follow. `total`: all matches, where that was seen."""
+
+    planned: Page
+    rows: Sequence[Row[Any]]
+    total: int | None = None
+
+
+def _begun(connection: Connection, asked: Page, size: int, offset: int, *, counting: bool = False) -> _Begun:
+    """What is common among the newest is sought there first: finding out how many there are of it
+    would cost as much as the page."""
+    few = False
+    if _hopeful(asked):
+        fitting, tried, *edge = connection.execute(asked.newest(SAMPLE, REACH)).one()
+        few = edge[-1] is None
+        if fitting * REACH > HOPE * tried * (offset + size):
+            hoped = replace(asked, edge=None if few else edge)
+            begun = _read(connection, hoped, size, offset, counting and few)
+            if few or len(begun.rows) == size:
+                return replace(begun, planned=asked)
+        _set(connection, _COLLECTING)
+    planned = _planned(connection, asked)
+    if planned.start is not None and not planned.start.keys:
+        return _Begun(planned, [], 0)
+    _along(connection, planned)
+    return _read(connection, planned, size, offset, counting and (few or planned.start is not None))
+
+
+def _read(connection: Connection, planned: Page, size: int, offset: int, counting: bool) -> _Begun:
+    if counting and planned.keys_first:
+        keys = connection.execute(planned.keys(COUNTED_KEYS + 1)).scalars().all()
+        if len(keys) <= COUNTED_KEYS:
+            rows = connection.execute(planned.rows(keys[offset : offset + size])).all()
+            return _Begun(planned, planned.in_order(rows), len(keys))
+    return _Begun(planned, _fetched(connection, planned, size, None, offset))
+
+
+def _fetched(
+    connection: Connection, planned: Page, size: int, after: Sequence[Any] | None, offset: int
+) -> Sequence[Row[Any]]:
+    return planned.in_order(connection.execute(planned.statement(size, after, offset)).all())
 
 
 def _counted(connection: Connection, planned: Page, cap: int) -> int | None:
@@ -98,7 +157,7 @@ def locate(database: Database, organization: int, query: Query) -> Iterator[Stor
     identity = tuple(BY_KEYWORD[keyword] for keyword in _IDENTITY)
     columns = (versions.c.transfer_syntax, versions.c.blob, blobs.c.size, versions.c.dataset_offset)
     query = replace(query, include=identity)
-    page = Page(organization, query, Conditions(database.dialect), None, columns)
+    page = Page(organization, query, Conditions(database.dialect), None, columns, _CURRENT)
     for row in _rows(database, page, LOCATED, LOCATED):
         *uids, transfer_syntax, address, size, offset = tuple(row)[:8]
         yield StoredInstance(Identity(*uids), transfer_syntax, Blob(address, size), offset)
@@ -111,26 +170,35 @@ def _rows(database: Database, page: Page, first: int, following: int) -> Iterato
     planned: Page | None = None
     while left is None or left > 0:
         wanted = size if left is None else min(size, left)
-        with _reading(database) as connection:
-            planned = planned or _planned(connection, page)
-            if planned.start is not None and not planned.start.keys:
-                return
-            _along(connection, planned)
-            statement = planned.statement(wanted, after, offset)
-            rows = connection.execute(_with_versions(statement) if page.extra else statement).all()
+        with _reading(database, page if after is None else None) as connection:
+            if after is None:
+                begun = _begun(connection, page, wanted, offset)
+                planned, rows = begun.planned, begun.rows
+            else:
+                planned = planned if planned else _planned(connection, page)
+                _along(connection, planned)
+                rows = _fetched(connection, planned, wanted, after, 0)
         yield from rows
         if len(rows) < wanted:
             return
-        after, offset, size = rows[-1][-len(planned.order()) :], 0, following
+        behind = rows[-1][-len(planned.order()) :]
+        if after is None and planned.start is None and planned.keys_first:
+            planned = None  # what was soon met may be rare further on
+        after, offset, size = behind, 0, following
         left = None if left is None else left - len(rows)
 
 
 @contextmanager
-def _reading(database: Database) -> Iterator[Connection]:
+def _reading(database: Database, begun: Page | None = None) -> Iterator[Connection]:
+    """`begun`: whose first page is to be read."""
     with database.read() as connection:
-        _set(connection, _PLAIN)
+        _set(connection, _PLAIN | _IN_ORDER if begun is not None and _hopeful(begun) else _PLAIN)
         with bounded(connection):
             yield connection
+
+
+def _hopeful(asked: Page) -> bool:
+    return asked.keys_first and not Planner(asked.organization, asked.conditions).looks_up(asked.query)
 
 
 def _along(connection: Connection, planned: Page) -> None:
@@ -147,14 +215,6 @@ def _set(connection: Connection, settings: Mapping[str, str]) -> None:
 def _planned(connection: Connection, page: Page) -> Page:
     """Planned once: the order of a search must not change on its way."""
     return replace(page, start=Planner(page.organization, page.conditions).choose(connection, page.query))
-
-
-def _with_versions(statement: Any) -> Any:
-    return statement.where(
-        versions.c.instance_pk == instances.c.pk,
-        versions.c.n == instances.c.current_version,
-        blobs.c.address == versions.c.blob,
-    )
 
 
 def _values(include: Sequence[Attribute], row: Row[Any]) -> Values:

@@ -83,6 +83,10 @@ class Planner:
         fewest, way = min(zip(found, ways, strict=True), key=lambda pair: len(pair[0]))
         return Start(way.level, tuple(fewest)) if len(fewest) <= _few(last or 0) else None
 
+    def looks_up(self, query: Query) -> bool:
+        """Whether some key selects its rows by an index of values, which costs next to nothing."""
+        return self._by_uid(query) is not None or any(map(self._looked_up, query.conditions))
+
     def _by_uid(self, query: Query) -> _Way | None:
         """A UID names few things by nature; the deepest of them the fewest."""
         given = {c.attribute.keyword: c for c in query.conditions if isinstance(c.test, OneOf)}

@@ -7,20 +7,23 @@ answers, no page costs more than the first, and no cursor stays open while a pee
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
+    Row,
     Select,
     Table,
     and_,
+    case,
     exists,
     func,
     literal_column,
     or_,
     select,
+    true,
     tuple_,
 )
 
@@ -33,6 +36,8 @@ from storage.search_plan import Start
 
 _NUMBER = {Level.SERIES: BY_KEYWORD["SeriesNumber"], Level.IMAGE: BY_KEYWORD["InstanceNumber"]}
 _LAST_NUMBER = literal_column(str((1 << 63) - 1), BigInteger)
+_STRIDE = literal_column("11", BigInteger)
+_STUDY_DATE = BY_KEYWORD["StudyDate"]
 _INDEX = {Level.PATIENT: "ix_patients_by_name", Level.STUDY: "ix_studies_newest_first"}
 
 
@@ -46,13 +51,18 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """`start` None: along the order's index. `extra`: columns asked for beside the attributes."""
+    """`start` None: along the order's index, and no further than the row whose order values are `edge`.
+
+    `extra`: columns asked for beside the attributes, of tables that `joined` joins.
+    """
 
     organization: int
     query: Query
     conditions: Conditions
     start: Start | None
-    extra: tuple[ColumnElement[Any], ...] = field(default=())
+    extra: tuple[ColumnElement[Any], ...] = ()
+    joined: tuple[ColumnElement[bool], ...] = ()
+    edge: Sequence[Any] | None = None
 
     @property
     def table(self) -> Table:
@@ -75,15 +85,66 @@ class Page:
 
     def statement(self, size: int, after: Sequence[Any] | None = None, offset: int = 0) -> Select[Any]:
         """The `size` answers behind the one whose order values were `after`; those of each answer
-        come last in its row."""
-        terms = self.order()
+        come last in its row.
+
+        Where conditions decide, keys are found first, from the index alone: see `in_order`.
+        """
+        if not self.keys_first:
+            return self._page(self._wide().where(*self.joined), size, after, offset)
+        keys = self.keys(size, after, offset).subquery()
+        return self._wide().select_from(self._source().join(keys, keys.c.pk == self.table.c.pk))
+
+    def keys(self, size: int, after: Sequence[Any] | None = None, offset: int = 0) -> Select[int]:
+        """Of the rows that `statement` answers with."""
+        return self._bare()._page(select(self.table.c.pk), size, after, offset)
+
+    def rows(self, keys: Sequence[int]) -> Select[Any]:
+        """Those of `statement`: see `in_order`."""
+        selected = self._wide().select_from(self._source())
+        return selected.where(self.table.c.pk.in_(self.conditions.keys(keys)))
+
+    def _wide(self) -> Select[Any]:
         columns = [_column(attribute) for attribute in self.query.include]
-        selected = select(*columns, *self.extra, *(term.expression for term in terms))
+        return select(*columns, *self.extra, *(term.expression for term in self.order()))
+
+    @property
+    def keys_first(self) -> bool:
+        return self.query.level is Level.STUDY and not self.query.order and bool(self.query.conditions)
+
+    def in_order(self, rows: Sequence[Row[Any]]) -> Sequence[Row[Any]]:
+        """An outer ORDER BY would be read along the whole index, where sorting is frowned upon."""
+        if not self.keys_first:
+            return rows
+        terms = len(self.order())
+        return sorted(rows, key=lambda row: tuple(row[-terms:]), reverse=True)
+
+    def _page(
+        self, selected: Select[Any], size: int, after: Sequence[Any] | None, offset: int
+    ) -> Select[Any]:
+        terms = self.order()
         page = self._hinted(self._matching(selected, self._owned()))
         if after is not None:
             page = page.where(_behind(terms, after))
+        if self.edge is not None:
+            page = page.where(_up_to(terms, self.edge))
         page = page.order_by(*(self._sorted(term) for term in terms)).limit(size)
         return page.offset(offset) if offset else page
+
+    def newest(self, sample: int, reach: int) -> Select[Any]:
+        """How many of `sample` rows fit, how many those are, and the order values of the row behind the
+        newest `reach`, or NULLs: all within the range of days. One in `_STRIDE` is tried, as what came
+        together is alike."""
+        terms = self.order()
+        ordered = [self._sorted(term) for term in terms]
+        days = [self.conditions.clause(c) for c in self.query.conditions if c.attribute is _STUDY_DATE]
+        inside = (self._owned(), *days)
+        fits = case((and_(true(), *self._fits()), 1)).label("fits")
+        rows = self._hinted(select(fits).select_from(self._bare()._source()).where(*inside))
+        tried = rows.where(self.table.c.pk % _STRIDE == 0).order_by(*ordered).limit(sample).subquery()
+        far = self._hinted(select(*(term.expression for term in terms)).where(*inside))
+        edge = far.order_by(*ordered).offset(reach).limit(1).subquery()
+        counts = select(func.count(tried.c.fits).label("fitting"), func.count().label("tried")).subquery()
+        return select(counts, *edge.c).select_from(counts.outerjoin(edge, true()))
 
     def last(self) -> ColumnElement[Any]:
         """The highest key of this level: what comes in later has a higher one."""
@@ -91,7 +152,7 @@ class Page:
 
     def count(self, at_most: int | None = None) -> Select[Any]:
         """All matches, or of these no more than one above `at_most`."""
-        bare = replace(self, query=replace(self.query, include=()))
+        bare = self._bare()
         if at_most is not None:
             met = bare._hinted(bare._matching(select(literal_column("1")), self._owned()))
             return select(func.count()).select_from(met.limit(at_most + 1).subquery())
@@ -99,19 +160,28 @@ class Page:
         owned = (unindexed(owner) if self.query.conditions else owner) == self.organization
         return bare._matching(select(func.count()), owned)
 
+    def _bare(self) -> Page:
+        """Without the tables of what is only returned."""
+        return replace(self, query=replace(self.query, include=()))
+
     def _matching(self, selected: Select[Any], owned: ColumnElement[bool]) -> Select[Any]:
-        table = self.table
-        source: Any = table
+        return selected.select_from(self._source()).where(owned, *self._started(), *self._fits())
+
+    def _source(self) -> Any:
+        source: Any = self.table
         for level in reversed(LEVELS[self._top().depth : self.query.level.depth]):
             below = TABLES[LEVELS[level.depth + 1]]
             parent = below.c[PARENT[LEVELS[level.depth + 1]]]
             source = source.join(TABLES[level], TABLES[level].c.pk == parent)
+        return source
+
+    def _fits(self) -> list[ColumnElement[bool]]:
         clauses = [*self._clauses(), *self._below()]
         if self.query.level is Level.STUDY:
             clauses += self._arrived()
         if self.query.until is not None:
-            clauses.append(unindexed(table.c.pk) <= self.query.until)
-        return selected.select_from(source).where(owned, *self._started(), *clauses)
+            clauses.append(unindexed(self.table.c.pk) <= self.query.until)
+        return clauses
 
     def _clauses(self) -> list[ColumnElement[bool]]:
         here = (c for c in self.query.conditions if c.attribute.level.depth <= self.query.level.depth)
@@ -179,6 +249,11 @@ def _sortable(attribute: Attribute) -> ColumnElement[Any]:
     if attribute.matching is Matching.NUMBER:
         return func.coalesce(key(attribute), _LAST_NUMBER)
     return blank_or_key(attribute)
+
+
+def _up_to(terms: Sequence[Term], edge: Sequence[Any]) -> ColumnElement[bool]:
+    """No further than `edge`, where all terms descend."""
+    return and_(terms[0].expression >= edge[0], tuple_(*(term.expression for term in terms)) >= tuple_(*edge))
 
 
 def _behind(terms: Sequence[Term], after: Sequence[Any]) -> ColumnElement[bool]:

@@ -72,13 +72,18 @@ studies = Table(
     Index(None, "org_id", "study_id"),
     Index(None, "org_id", "last_received_at"),
 )
-# Pages of answers are read along one of these; a missing value sorts like an empty one.
+# Pages of answers are read along one of these; a missing value sorts like an empty one. What selects and
+# joins studies is in theirs, and the columns of its expressions: else no database reads it alone.
 Index(
     "ix_studies_newest_first",
     studies.c.org_id,
     func.coalesce(studies.c.study_date_key, BLANK),
     func.coalesce(studies.c.study_time_key, BLANK),
     studies.c.pk,
+    studies.c.patient_pk,
+    studies.c.state,
+    studies.c.study_date_key,
+    studies.c.study_time_key,
 )
 Index(
     "ix_patients_by_name",

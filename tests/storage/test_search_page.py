@@ -15,12 +15,16 @@ from pacs.attributes import BY_KEYWORD, LEVELS, TABLE, Level
 from pacs.errors import QueryTooCostly
 from pacs.query import Found, Query
 from pacs.query_parser import DATE_TIME, FUZZY, RELATIONAL, Scope, parse_query
-from storage import search, search_cost
+from storage import search, search_cost, search_plan
 from storage.database import Database
+from storage.search_conditions import Conditions
+from storage.search_plan import Planner
+from storage.search_statement import Page
+from storage.tables import studies
 from tests.storage import bulk
 
 STUDIES = 3_000
-MOST_STATEMENTS = 5
+MOST_STATEMENTS = 7
 EVERYTHING = tuple(attribute for attribute in TABLE if attribute.level.depth <= Level.STUDY.depth)
 
 
@@ -101,12 +105,60 @@ def test_what_is_too_many_to_count_is_not_counted(filled: Database, monkeypatch:
     assert page(filled, ask()).total is None
 
 
-def test_what_took_long_to_find_is_not_counted(filled: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(search, "SLOW", -1.0)
-    common = ask(StudyTime="000000-235959")
-    found = page(filled, common)
-    assert (len(found.answers), found.more, found.total) == (101, True, None)
+def test_only_what_lies_within_reach_is_counted(filled: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "REACH", 1_000)
+    monkeypatch.setattr(search_plan, "FEWEST", 100)
+    monkeypatch.setattr(search_plan, "FEW", 100)
+    for common in (ask(PatientName="*ros*"), ask(StudyTime="000000-235959")):
+        found = page(filled, common)
+        assert (len(found.answers), found.more, found.total) == (101, True, None)
+    year = ask(limit=10, StudyDate="20050101-20051231")
+    assert page(filled, year).total == STUDIES // 20
+    assert page(filled, replace(year, offset=20)).total == STUDIES // 20
+    assert page(filled, replace(year, offset=STUDIES)).total == STUDIES // 20
     assert page(filled, ask(PatientName="*kenbu*")).total == 2
+
+
+def test_what_took_long_in_another_order_is_not_counted(
+    filled: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_name = replace(ask(StudyTime="000000-235959"), order=((BY_KEYWORD["PatientName"], False),))
+    assert page(filled, replace(by_name, limit=STUDIES)).total == STUDIES
+    monkeypatch.setattr(search, "SLOW", -1.0)
+    assert page(filled, by_name).total is None
+
+
+HOPES = ((0.0, 5_000), (0.0, 200), (1e9, 5_000), (1e9, 200))
+"""Always or never, with everything or little within reach."""
+
+
+@pytest.mark.parametrize(("hope", "reach"), HOPES)
+def test_hope_does_not_change_the_answers(
+    filled: Database, monkeypatch: pytest.MonkeyPatch, hope: float, reach: int
+) -> None:
+    monkeypatch.setattr(search, "HOPE", hope)
+    monkeypatch.setattr(search, "REACH", reach)
+    for query in (
+        ask(PatientName="*ros*"),
+        ask(StudyDate="20060101-", PatientName="*ros*"),
+        *QUERIES.values(),
+    ):
+        every = search.find(filled, DEFAULT_ORGANIZATION, replace(query, limit=None, offset=0))
+        expected = sorted(_placed(filled, query), reverse=True)
+        assert [values["StudyInstanceUID"] for values in every] == [uid for *_, uid in expected]
+        assert query.limit is not None
+        end = query.offset + query.limit
+        assert uids(page(filled, query)) == [uid for *_, uid in expected[query.offset : end]]
+
+
+def _placed(database: Database, query: Query) -> list[tuple[str, str, int, str]]:
+    """Day, time, key and UID of every match, by a plan that hopes for nothing."""
+    planner = Planner(DEFAULT_ORGANIZATION, Conditions(database.dialect))
+    with database.read() as connection:
+        start = planner.choose(connection, query)
+        asked = Page(DEFAULT_ORGANIZATION, replace(query, include=()), planner.conditions, start)
+        rows = connection.execute(asked.statement(STUDIES).add_columns(studies.c.study_instance_uid)).all()
+    return [(day, time, pk, uid) for day, time, pk, uid in rows]
 
 
 def test_what_came_in_later_is_not_seen(database: Database) -> None:
