@@ -1,9 +1,8 @@
 """HTTP/1.1 as uvicorn reads it, with the bounds that it lacks.
 
-uvicorn keeps a request's line and header whatever their length, and waits for their end for ever:
-one stranger's endless address takes all memory, and the event loop with it. Beyond its limit of
-connections it refuses everybody; here those who came before are served on, and of those who come
-then only whoever asks how the server is (`pacs.http.crowding`).
+uvicorn buffers a request's line and header whatever their length, and waits for their end for ever, so that
+one endless request line takes all memory. Beyond its limit of connections it refuses all requests; here
+existing connections are still served, and new ones get health checks only (`pacs.http.crowding`).
 """
 
 from __future__ import annotations

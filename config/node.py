@@ -142,6 +142,8 @@ def _announce(settings: Settings, listening: dict[str, Address]) -> None:
         address = listening["http"]
         scheme = "https" if settings.http_tls else "http"
         web = settings.base_url or f"{scheme}://{address.reachable_host}:{address.port}"
-        lines.append(f"  Web     {web.rstrip('/')}/" + ("  (open: nobody signs in)" if settings.open else ""))
+        lines.append(
+            f"  Web     {web.rstrip('/')}/" + ("  (open: no authentication)" if settings.open else "")
+        )
     lines += [f"  Data    {settings.data_dir}", "  Stop    Ctrl-C", ""]
     click.echo("\n".join(lines))

@@ -1,7 +1,7 @@
-"""Which instance stands for all of a study or a series in small (PS3.18 §10.4.1.1.4).
+"""Choosing the instance that represents a study or a series in a thumbnail (PS3.18 §10.4.1.1.4).
 
-The one in the middle; where that is no image, or one that cannot be decoded, one of the others: a few are
-tried, those in another compression first, as what fails of one mostly fails of all that are encoded alike.
+The middle one; where that is not an image, or cannot be decoded, a few others are tried, those in another
+transfer syntax first, as a failure mostly affects all images that are encoded alike.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from pacs.query import Condition, OneOf, Query
 from pacs.rendering import is_image
 
 MOST_SEEN = 50
-"""Instances looked at for those that can be a thumbnail."""
+"""Instances that are considered."""
 MOST_TRIED = 4
-"""Images of which a picture is attempted."""
+"""Images that are attempted."""
 
 
 def representatives(archive: Archive, who: Actor, path: Path) -> Iterator[StoredInstance]:
-    """Images to try one after the other; of an instance itself, when the path names one."""
+    """Images to try one after the other; just the instance itself when the path names one."""
     return islice(filter(is_image, _likeliest_first(archive, who, path)), MOST_TRIED)
 
 

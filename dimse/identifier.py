@@ -115,7 +115,7 @@ class _Entry:
             try:
                 raw = b"".join(self._number(int(part)) for part in text.split("\\"))
             except (ValueError, struct.error):
-                return self._empty  # said under another VR, it is no value of this one
+                return self._empty  # sent under another VR, it is not a value of this attribute's
         elif text.isascii():
             raw = text.encode("ascii")
         elif self._vr in TEXT_VRS:

@@ -43,7 +43,7 @@ class SignIn:
         if found is None or not right or not found.user.active:
             known = somebody if found is None else replace(somebody, organization=found.user.organization)
             self.audit.record(AuditRecord(replace(known, name=email), "login_failed", "denied"))
-            # What is no account's address may be a password, typed into the wrong field.
+            # An unknown address may be a password, typed into the wrong field.
             security.warning("sign-in failed", user=email if found else "", address=somebody.address)
             raise InvalidCredentials
         user = found.user

@@ -1,12 +1,12 @@
-"""One database, SQLite or PostgreSQL by URL; every transaction of the archive begins here.
+"""One database, SQLite or PostgreSQL by URL; every transaction of the archive is begun here.
 
-Make a `Database` after forking: connections and locks do not survive it.
+Create a `Database` after forking: connections and locks do not survive a fork.
 
-SQLite has one writer at a time. Its own waiting is polling, in which the unlucky starve; so the
+SQLite has one writer at a time. Its own busy handler polls, which can starve a writer; so the
 writers of one file first queue at a lock file beside it (`storage.turns`).
 
-Waiting for others has an end: for a turn, a connection, an answer, what a stranger or a frozen node has
-locked.
+Every wait is bounded: for a writer's turn, a connection, an answer, and a lock held by a foreign
+process or a frozen node.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from storage.turns import Turns
 
 _FILE_MODE = 0o640
 
-# The log is carried over into the database every 16 MiB rather than every 4: it costs several waits
-# for the disk, and a commit costs 80 KiB. The cache is each connection's own.
+# A checkpoint every 16 MiB of log rather than every 4: it costs several waits for the disk, and a commit
+# writes 80 KiB. The cache is per connection.
 _SQLITE_PRAGMAS = """
 PRAGMA synchronous = FULL;
 PRAGMA foreign_keys = ON;
@@ -40,30 +40,30 @@ _POSTGRESQL: dict[str, Any] = {
     "keepalives_idle": 10,
     "keepalives_interval": 5,
     "keepalives_count": 3,
-    "tcp_user_timeout": 15_000,  # milliseconds: a node that vanished is noticed, not waited for
+    "tcp_user_timeout": 15_000,  # milliseconds until a vanished server is noticed
     "application_name": "pacs",
 }
 
 
 _WRITERS = 4
 AT_HAND = 4
-"""SQLite's connections for looking at single rows; a core has nothing of more."""
+"""SQLite connections for reading single rows; more than one per core is of no use."""
 
 TURN = 15.0
-"""Seconds that a writer waits for those before it, and for rows that another transaction holds."""
+"""Seconds that a writer waits for its turn, and for rows that another transaction has locked."""
 STRANGER = 3.0
-"""Seconds that SQLite waits for a writer that is none of ours, while all of ours wait behind it."""
+"""Seconds that SQLite waits for a foreign writer, while all of ours wait behind it."""
 IDLE = 60.0
-"""Seconds after which PostgreSQL takes the rows from a writer that says nothing: a node that froze."""
+"""Seconds after which PostgreSQL ends an idle transaction and frees its rows: its node is frozen."""
 
 
 class Database:
     """Connections for reading and transactions for writing."""
 
     def __init__(self, url: str, *, connections: int = 16, silence: float | None = SILENCE) -> None:
-        """`connections`: how many one process opens for reading at most.
+        """`connections`: the most that one process opens for reading.
 
-        `silence`: seconds that a statement of PostgreSQL may take; None where it may take any time.
+        `silence`: seconds that PostgreSQL may take to answer a statement; None for no bound.
         """
         parsed = make_url(url)
         self.dialect = parsed.get_backend_name()
@@ -72,7 +72,7 @@ class Database:
         self._at_hand = SimpleQueue[Connection | None]()
         if self.dialect == "sqlite":
             path = parsed.database or ":memory:"
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, _FILE_MODE))  # before SQLite, which asks umask
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, _FILE_MODE))  # SQLite would use the umask
             self._turns = Turns(f"{path}.lock")
             self._reader = _sqlite(url, "BEGIN", connections + AT_HAND)
             for _ in range(AT_HAND):
@@ -80,12 +80,12 @@ class Database:
             self._writer = _sqlite(url, "BEGIN IMMEDIATE", 1)
         else:
             self._reader = _postgresql(parsed, connections, silence)
-            self._writer = _postgresql(parsed, _WRITERS, silence)  # its own: readers do not hold it up
+            self._writer = _postgresql(parsed, _WRITERS, silence)  # a pool of its own, not used up by readers
             event.listen(self._writer, "connect", _impatient)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A connection whose statements all see one moment (SQLite) or each its own (PostgreSQL).
+        """A connection whose statements share one snapshot (SQLite) or see one each (PostgreSQL).
 
         `DatabaseUnavailable` when the database does not answer.
         """
@@ -94,7 +94,7 @@ class Database:
 
     @contextmanager
     def glance(self) -> Iterator[Connection]:
-        """`read`, for one row: what SQLAlchemy's pool asks is as much as SQLite asks to find it."""
+        """`read` for a single row, without SQLAlchemy's pool, which would double the cost in SQLite."""
         if self._turns is None:
             with self.read() as connection:
                 yield connection
@@ -122,12 +122,12 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """One transaction, committed when the block ends and rolled back when it raises."""
+        """One transaction, committed at the end of the block and rolled back when it raises."""
         with self._turn(), database_faults(), self._writing() as connection, connection.begin():
             yield connection
 
     def own_connection(self) -> Any:
-        """The driver's connection to PostgreSQL, committing each statement; the caller closes it."""
+        """A driver connection to PostgreSQL in autocommit mode; the caller closes it."""
         with database_faults():
             taken = self._reader.raw_connection()
         connection: Any = taken.driver_connection
@@ -137,7 +137,7 @@ class Database:
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
-        """SQLite's one writer keeps its connection: taking it from the pool costs more than a row."""
+        """SQLite's single writer keeps its connection: the pool costs more than writing a row."""
         if self._turns is None:
             with self._writer.connect() as connection:
                 yield connection
@@ -201,7 +201,7 @@ def _sqlite(url: str, begin: str, connections: int) -> Engine:
     )
 
     def connected(connection: Any, _: object) -> None:
-        connection.isolation_level = None  # sqlite3 would begin transactions by itself, and late
+        connection.isolation_level = None  # sqlite3 would begin transactions implicitly, and late
         connection.execute(f"PRAGMA busy_timeout = {int(STRANGER * 1000)}")
         connection.executescript(_SQLITE_PRAGMAS)
         if begin != "BEGIN":

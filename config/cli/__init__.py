@@ -1,6 +1,6 @@
-"""The command line: `pacs …`. One module a command group, loaded when it is asked for.
+"""The command line: `pacs …`. One module for each command group, loaded on demand.
 
-Faults that can happen to anybody end with one message that says what to do next, and exit code 1.
+Operational faults end with one message that says what to do next, and exit code 1.
 """
 
 from __future__ import annotations

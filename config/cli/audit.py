@@ -1,4 +1,4 @@
-"""`pacs audit`: the trail of who did what."""
+"""`pacs audit`: the audit trail."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def audit() -> None:
 @audit.command()
 @data_option
 def verify(data_dir: Path | None) -> None:
-    """Follow the hash chain from its first record to its last. Exit code 1 when it is broken."""
+    """Verify the hash chain from the first record to the last. Exit code 1 when it is broken."""
     from storage import audit as trail
     from storage import organizations
 

@@ -1,4 +1,4 @@
-"""`pacs import`: files, folders and ZIP archives into the archive."""
+"""`pacs import`: stores files, folders and ZIP archives."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _SHOWN_FAILURES = 50
 @click.command("import")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @data_option
-@click.option("--again", is_flag=True, help="Also what an earlier import has taken in.")
+@click.option("--again", is_flag=True, help="Also files that an earlier import has stored.")
 def bring_in(paths: tuple[Path, ...], data_dir: Path | None, again: bool) -> None:
-    """Take in files, folders and ZIP archives.
+    """Store files, folders and ZIP archives.
 
-    Also while the server runs. An import that was interrupted goes on where it was. Exit code 1 when
-    something failed.
+    Also while the server runs. An interrupted import continues where it was. Exit code 1 when a file
+    failed.
     """
     from config.importing import Importer, Item, Journal, Tally, Unreadable, items
     from pacs.actor import system_actor
@@ -45,7 +45,7 @@ def bring_in(paths: tuple[Path, ...], data_dir: Path | None, again: bool) -> Non
             )
             journal.close()
     except Unreadable as error:
-        raise click.ClickException(f"{error}\nNothing of it was taken in.") from None
+        raise click.ClickException(f"{error}\nNothing of it was stored.") from None
     for name, reason in tally.failures[:_SHOWN_FAILURES]:
         click.echo(f"{name}: {reason}", err=True)
     for outcome, words in _OUTCOMES.items():
@@ -53,5 +53,5 @@ def bring_in(paths: tuple[Path, ...], data_dir: Path | None, again: bool) -> Non
             click.echo(f"{tally.counts[outcome]:>8}  {words}")
     if tally.counts["failed"]:
         raise click.ClickException(
-            "Some files were not taken in; the others are safe. Mend them and run the same command again."
+            "Some files were not stored; the others are safe. Mend them and run the same command again."
         )

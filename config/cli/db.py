@@ -11,14 +11,14 @@ from config.cli.options import data_option, settings_for
 
 @click.group()
 def db() -> None:
-    """The database's schema. `pacs serve` upgrades it by itself."""
+    """The database's schema. `pacs serve` upgrades it automatically."""
 
 
 @db.command()
 @data_option
 @click.option("--revision", default="head", show_default=True, help="Stop at this revision.")
 def upgrade(data_dir: Path | None, revision: str) -> None:
-    """Bring the schema up to date. Safe while other nodes start."""
+    """Upgrade the schema. Safe while other nodes start."""
     from storage import migrations
 
     settings = settings_for(data_dir)
@@ -30,7 +30,7 @@ def upgrade(data_dir: Path | None, revision: str) -> None:
 @db.command()
 @data_option
 def current(data_dir: Path | None) -> None:
-    """Say which revision the schema is at; exit 1 when it is not the newest."""
+    """Print the schema's revision; exit code 1 when it is not the newest."""
     from storage import migrations
 
     settings = settings_for(data_dir)
@@ -41,17 +41,17 @@ def current(data_dir: Path | None) -> None:
     )
     click.echo(f"at {at or 'nothing yet'}, newest {migrations.newest()}")
     if not migrations.knows(at):
-        raise click.ClickException("A newer version made this schema: install that one.")
+        raise click.ClickException("A newer version of Lightbox PACS made this schema: install that version.")
     if at != migrations.newest():
         raise click.ClickException("The schema is not the newest: run `pacs db upgrade`.")
 
 
 @db.command()
 @data_option
-@click.option("--revision", required=True, help="Where to go back to, as `pacs db current` names them.")
+@click.option("--revision", required=True, help="The revision to go back to, as in `pacs db current`.")
 @click.confirmation_option(prompt="Going back can drop columns and their data. Is there a backup?")
 def downgrade(data_dir: Path | None, revision: str) -> None:
-    """Take the schema back to an older revision."""
+    """Downgrade the schema to an older revision."""
     from storage import migrations
 
     settings = settings_for(data_dir)
@@ -60,5 +60,5 @@ def downgrade(data_dir: Path | None, revision: str) -> None:
 
 
 def _exists(url: str) -> bool:
-    """Asking must not create a SQLite file."""
+    """Whether there is a database; checking must not create a SQLite file."""
     return not url.startswith("sqlite:///") or Path(url.removeprefix("sqlite:///")).exists()

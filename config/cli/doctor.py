@@ -1,4 +1,4 @@
-"""`pacs doctor`: looks at everything that a server needs, and says what to do."""
+"""`pacs doctor`: checks everything that a server needs, and says what to do."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ Examination = Callable[[Settings], Iterator[Finding]]
 
 
 def _reason(error: Exception) -> str:
-    """In the words of whoever refused, which name hosts, databases and users but no password."""
+    """The original error's message, which names hosts, databases and users but no password."""
     beneath: BaseException = error
     while beneath.__cause__ is not None:
         beneath = beneath.__cause__
@@ -55,7 +55,7 @@ def _data_folder(settings: Settings) -> Iterator[Finding]:
     if writable:
         free = shutil.disk_usage(folder).free
         enough = free > settings.free_space_reserve
-        yield Finding(enough, f"{free >> 20} MiB of disk free", "free some space: nothing more is taken in")
+        yield Finding(enough, f"{free >> 20} MiB of disk free", "free some space: nothing more is stored")
 
 
 def _ports(settings: Settings) -> Iterator[Finding]:
@@ -74,7 +74,7 @@ def _ports(settings: Settings) -> Iterator[Finding]:
             if address.port in ports_held(settings.data_dir):
                 yield Finding(True, f"{address} is held by this archive's server ({setting})")
             else:
-                yield Finding(False, str(error), "it is no server of this data folder")
+                yield Finding(False, str(error), "the port is held by another program, not by this archive")
 
 
 def _certificate(settings: Settings) -> Iterator[Finding]:
@@ -163,7 +163,7 @@ EXAMINATIONS: tuple[Examination, ...] = (
 @click.command()
 @data_option
 def doctor(data_dir: Path | None) -> None:
-    """Look at all that a server needs.
+    """Check everything that a server needs.
 
     Settings, folder, disk, ports, database, objects and clock. Exit code 1 on a fault.
     """

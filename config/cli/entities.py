@@ -1,4 +1,4 @@
-"""`pacs ae`: the DICOM peers that may come in from elsewhere, and where C-MOVE sends to."""
+"""`pacs ae`: the registered DICOM peers, which may call from other machines and be C-MOVE destinations."""
 
 from __future__ import annotations
 
@@ -42,22 +42,22 @@ class _Rights(click.ParamType[frozenset[str]]):
 def ae() -> None:
     """DICOM peers (application entities).
 
-    Who may in from elsewhere, and where C-MOVE sends to.
+    Registered peers may call from other machines, and are destinations of C-MOVE.
     """
 
 
 @ae.command()
 @click.argument("title", type=_Title())
 @data_option
-@click.option("--host", help="Where it listens, and where it calls from.")
-@click.option("--port", type=click.IntRange(1, 65535), help="Its port, for C-MOVE to it.")
+@click.option("--host", help="The host that it listens on and calls from.")
+@click.option("--port", type=click.IntRange(1, 65535), help="The port that it listens on, for C-MOVE.")
 @click.option(
     "--may",
     "rights",
     type=_Rights(),
     default="",
     metavar="RIGHT,…",
-    help=f"What it may do: {', '.join(RIGHTS)}. None: only be sent to.",
+    help=f"Its rights: {', '.join(RIGHTS)}. Without any it is a destination only.",
 )
 @click.option("--tls", is_flag=True, help="Call it by TLS.")
 @click.option("--organization", "code", default="default", show_default=True, help="Whose peer it is.")
@@ -66,7 +66,7 @@ def add(title: str, data_dir: Path | None, rights: frozenset[str], code: str, **
     from storage import organizations
 
     if (where["host"] is None) != (where["port"] is None):
-        raise click.UsageError("--host and --port go together.")
+        raise click.UsageError("--host and --port must be given together.")
     with installation(data_dir) as composed:
         organization = organizations.find(composed.database, code)
         if organization is None:
@@ -99,8 +99,8 @@ def list_(data_dir: Path | None) -> None:
 @click.argument("title", type=_Title())
 @data_option
 def remove(title: str, data_dir: Path | None) -> None:
-    """Forget the peer TITLE."""
+    """Remove the peer TITLE."""
     with installation(data_dir) as composed:
         if not composed.entities.remove(system_actor("pacs ae"), title):
-            raise click.ClickException(f"{title} is not registered; `pacs ae list` shows who is.")
+            raise click.ClickException(f"{title} is not registered; `pacs ae list` shows the peers.")
     click.echo(f"{title} is no longer registered.")

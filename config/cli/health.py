@@ -1,4 +1,4 @@
-"""`pacs health`: asks the server of these settings how it is, as whoever watches over it does."""
+"""`pacs health`: checks the running server, for container health checks and supervisors."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _HERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 @click.command()
 @data_option
 @click.option("--http", metavar="HOST:PORT", help="Where its HTTP listens [PACS_HTTP, else 127.0.0.1:8080].")
-@click.option("--ready", is_flag=True, help="Whether it could take in and give out an object now.")
+@click.option("--ready", is_flag=True, help="Whether it could store and return an object now.")
 def health(data_dir: Path | None, http: str | None, ready: bool) -> None:
-    """Ask the running server how it is.
+    """Check the running server.
 
-    Whether it answers, by HTTP or HTTPS as the settings say. Exit code 1 when not.
+    Whether it answers, by HTTP or HTTPS according to the settings. Exit code 1 if not.
     """
     settings = settings_for(data_dir, http=http)
     try:
@@ -54,7 +54,7 @@ def _connection(address: Address, secured: bool) -> HTTPConnection:
     if not secured:
         return HTTPConnection(host, address.port, timeout=PATIENCE)
     context = ssl.create_default_context()
-    # Its certificate names it as its users do, not as this machine does, and nothing secret is said.
+    # Its certificate has its public name, not this machine's, and nothing secret is sent.
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     return HTTPSConnection(host, address.port, timeout=PATIENCE, context=context)
 

@@ -1,4 +1,4 @@
-"""`pacs jobs`: background work, and what of it failed."""
+"""`pacs jobs`: background jobs, failed and scheduled ones."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from config.cli.options import data_option, installation
 
 @click.group()
 def jobs() -> None:
-    """Background work. What failed for good waits here for somebody's eye."""
+    """Background jobs: list and retry failed ones, list scheduled ones."""
 
 
 @jobs.command("list")
 @data_option
 def list_(data_dir: Path | None) -> None:
-    """How many jobs wait and run, and each one that failed."""
+    """Show how many jobs wait and run, and each failed one."""
     from storage import figures, organizations
 
     with installation(data_dir) as composed:
@@ -31,13 +31,13 @@ def list_(data_dir: Path | None) -> None:
     for code, row in failed:
         click.echo(f"{row['pk']:>8}  {row['kind']:<20}  {code}  {row['attempt']} tries  {row['last_error']}")
     if failed:
-        click.echo("`pacs jobs retry NUMBER` tries one again.")
+        click.echo("`pacs jobs retry NUMBER` retries one.")
 
 
 @jobs.command("list-schedules")
 @data_option
 def list_schedules(data_dir: Path | None) -> None:
-    """Show the work that comes round by itself, and when its next turn is."""
+    """Show the scheduled jobs and the times of their next runs."""
     from config.children import SWEEP_EVERY
     from storage.jobs import rounds
 
@@ -46,15 +46,15 @@ def list_schedules(data_dir: Path | None) -> None:
     for turn in turns:
         when = "now" if turn.state == "running" else f"{turn.run_at:%Y-%m-%d %H:%M:%S} UTC"
         click.echo(f"{turn.kind:<20}  every {every:g} s  {turn.organization}  next {when}")
-    click.echo(f"{'sweep':<20}  every {SWEEP_EVERY:g} s  on each node: what nobody refers to or follows")
+    click.echo(f"{'sweep':<20}  every {SWEEP_EVERY:g} s  on each node: unreferenced blobs, old history")
 
 
 @jobs.command()
 @click.argument("number", type=int)
 @data_option
 def retry(number: int, data_dir: Path | None) -> None:
-    """Try the failed job NUMBER again."""
+    """Retry the failed job NUMBER."""
     with installation(data_dir) as composed:
         if not composed.queue.revive(number):
             raise click.ClickException(f"No failed job {number}; `pacs jobs list` shows them.")
-    click.echo(f"Job {number} waits to be done.")
+    click.echo(f"Job {number} is queued again.")

@@ -1,4 +1,4 @@
-"""What most commands share: the data folder's option, and the installation that it leads to."""
+"""Shared by most commands: the option of the data folder, and the installation in it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def settings_for(data_dir: Path | None, **flags: Any) -> Settings:
 
 
 def progress_bar(words: str) -> Progress:
-    """On standard error, when a person looks at it."""
+    """On standard error, when that is a terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -41,7 +41,7 @@ def progress_bar(words: str) -> Progress:
 
 @contextmanager
 def installation(data_dir: Path | None) -> Iterator[Installation]:
-    """The archive that the settings describe, its schema brought up to date; beside a running server too."""
+    """The archive of these settings, with its schema upgraded; may be used beside a running server."""
     from config import logging
     from config.compose import compose, prepare
 

@@ -1,4 +1,4 @@
-"""`pacs organization`: whose peers and objects there are. What belongs to one, no other sees."""
+"""`pacs organization`: the owners of users, peers and objects. None sees another's."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def organization() -> None:
 @organization.command()
 @click.argument("code", callback=_code)
 @data_option
-@click.option("--name", help="What people call it; the code if absent.")
+@click.option("--name", help="Display name; the code if absent.")
 def add(code: str, data_dir: Path | None, name: str | None) -> None:
     """Add the organisation CODE, for `pacs ae add … --organization CODE`."""
     from storage import organizations

@@ -1,4 +1,4 @@
-"""`pacs reindex`: the index from the objects. What is no longer what was stored is not entered."""
+"""`pacs reindex`: rebuilds the index from the stored objects. Damaged objects are not entered."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _ENTERED, _OTHER, _FAILED = "entered", "other", "failed"
 @click.command()
 @data_option
 def reindex(data_dir: Path | None) -> None:
-    """Enter objects that the index does not know, and make anew what it derives from their values.
+    """Index stored objects that are not in the database, and recompute derived keys.
 
-    Such as all of them after the database was lost. They come in through the same door as from a
-    sender, oldest first, into the default organisation. Run it once after an update whose change log
-    says so: searches then find by the newest rules. Exit code 1 when an object could not be entered.
+    After a loss of the database, that is all of them. They are stored the same way as from a sender, the
+    oldest first, in the default organisation. Run it once after an update whose change log says so, so
+    that searches use the newest rules. Exit code 1 when an object could not be indexed.
     """
     from storage.upkeep.rekey import rekey
 
@@ -47,7 +47,7 @@ def reindex(data_dir: Path | None) -> None:
 
 
 def _unknown(composed: Installation) -> Iterator[tuple[float, str]]:
-    """When it was published, and the address, of each blob without a row."""
+    """Time of publication and address of each blob without a row."""
     from storage.upkeep.sweep import unknown_blobs
 
     after = ""
@@ -72,7 +72,7 @@ def _enter(composed: Installation, address: str) -> str:
         try:
             composed.archive.store_file(system_actor("reindex"), reader.verified())
         except BadInput:
-            for _ in reader.verified():  # refused, perhaps, for what the disk did to it
+            for _ in reader.verified():  # it may have been refused because the disk damaged it
                 pass
             if is_instance(reader.read_at(0, HEAD), composed.archive.limits):
                 raise

@@ -27,7 +27,7 @@ def serve(
 ) -> None:
     """Start the archive.
 
-    It serves until Ctrl-C or SIGTERM. Work under way is finished first; a second signal ends it at once.
+    It serves until Ctrl-C or SIGTERM. Running work is finished first; a second signal ends it at once.
     """
     settings = settings_for(data_dir, http=http, dimse=dimse, ae_title=ae_title, open=open_ or None)
     from config import node

@@ -1,4 +1,4 @@
-"""`pacs config show`, `pacs conformance`, `pacs openapi`: what this installation is, and what it can do."""
+"""`pacs config show`, `pacs conformance`, `pacs openapi`: settings and capabilities of this installation."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from config.sources import load
 
 @click.group()
 def config() -> None:
-    """The settings in force."""
+    """The effective settings."""
 
 
 @config.command("show")
 @data_option
 def show(data_dir: Path | None) -> None:
-    """Every setting, its value (secrets masked) and where it came from."""
+    """Print every setting, its value (secrets masked) and its source."""
     settings, origin = load({"data_dir": data_dir})
     from rich import box
     from rich.console import Console
@@ -43,7 +43,7 @@ def show(data_dir: Path | None) -> None:
 def conformance(data_dir: Path | None) -> None:
     """Print the DICOM conformance statement.
 
-    That of this installation, from the tables that the code uses.
+    For the settings of this installation, generated from the tables that the code uses.
     """
     from config.documents import conformance_statement
 

@@ -1,4 +1,4 @@
-"""`pacs user`, `pacs token`: who may in over HTTP, and tokens for their scripts."""
+"""`pacs user`, `pacs token`: the users of HTTP, and tokens for their scripts."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class _Duration(click.ParamType[timedelta]):
 
 _role = click.Choice(list(ROLES))
 _organization = click.option(
-    "--organization", "code", default="default", show_default=True, help="Whose user it is."
+    "--organization", "code", default="default", show_default=True, help="The user's organisation."
 )
 
 
@@ -50,7 +50,7 @@ def _organization_id(composed: Installation, code: str) -> int:
 
 @click.group()
 def user() -> None:
-    """People and scripts that come in over HTTP."""
+    """Users of the HTTP interfaces: people and scripts."""
 
 
 @user.command()
@@ -64,7 +64,7 @@ def user() -> None:
 def add(email: str, data_dir: Path | None, role: str, code: str, password_stdin: bool, **names: str) -> None:
     """Add the user EMAIL.
 
-    Without --password-stdin a one-time password is made and printed; it is changed at the first sign-in.
+    Without --password-stdin a one-time password is printed, which must be changed at the first sign-in.
     """
     address = email_address(email)
     password = sys.stdin.readline().rstrip("\r\n") if password_stdin else passwords.one_time()
@@ -94,11 +94,11 @@ def list_(data_dir: Path | None) -> None:
         click.echo("There is no user yet: `pacs user add EMAIL --role ROLE`.", err=True)
 
 
-@user.command(short_help="Let EMAIL in no more.")
+@user.command(short_help="Disable EMAIL.")
 @click.argument("email")
 @data_option
 def disable(email: str, data_dir: Path | None) -> None:
-    """Let EMAIL in no more: its sessions and tokens end within a second."""
+    """Disable EMAIL: its sessions and tokens end within a second."""
     address = email_address(email)
     with installation(data_dir) as composed:
         composed.accounts.disable(system_actor("pacs user"), address)
@@ -109,11 +109,11 @@ def disable(email: str, data_dir: Path | None) -> None:
 @click.argument("email")
 @data_option
 def enable(email: str, data_dir: Path | None) -> None:
-    """Let EMAIL in again, with the password it had."""
+    """Enable EMAIL again, with its former password."""
     address = email_address(email)
     with installation(data_dir) as composed:
         composed.accounts.enable(system_actor("pacs user"), address)
-    click.echo(f"{address} may sign in again; tokens of before have ended.")
+    click.echo(f"{address} may sign in again; earlier tokens stay ended.")
 
 
 @user.command("reset-password")
@@ -122,7 +122,7 @@ def enable(email: str, data_dir: Path | None) -> None:
 def reset_password(email: str, data_dir: Path | None) -> None:
     """Print a new one-time password for EMAIL.
 
-    It is changed at the first sign-in; all sessions and tokens of EMAIL end within a second.
+    It must be changed at the first sign-in; all sessions and tokens of EMAIL end within a second.
     """
     address, password = email_address(email), passwords.one_time()
     with installation(data_dir) as composed:
@@ -137,9 +137,9 @@ def token() -> None:
 
 @token.command()
 @data_option
-@click.option("--email", required=True, help="Whose token it is.")
-@click.option("--role", type=_role, help="What it may do, if less than the user may.")
-@click.option("--expires", type=_Duration(), default="1h", show_default=True, help="As 90m, 12h or 30d.")
+@click.option("--email", required=True, help="The user of the token.")
+@click.option("--role", type=_role, help="A role with fewer rights than the user's.")
+@click.option("--expires", type=_Duration(), default="1h", show_default=True, help="Such as 90m, 12h, 30d.")
 @click.option("--create", is_flag=True, help="Add the user when there is none; needs --role.")
 @_organization
 def create(
@@ -156,13 +156,13 @@ def create(
         owner = _owner(composed, address, role if create else None, code)
         session = new_session(owner, SessionKind.TOKEN, expires, role)
         if not ROLES[session.role] <= ROLES[owner.role]:
-            raise Forbidden(f"{address} is a {owner.role}, which may not do all that a {role} may")
+            raise Forbidden(f"{address} is a {owner.role}, which has fewer rights than a {role}")
         composed.accounts.open_session(system_actor("pacs token", owner.organization), session)
         click.echo(Tokens(secret_key(composed.settings)).issue(session))
 
 
 def _owner(composed: Installation, email: str, create_as: str | None, code: str) -> User:
-    """Whose token it will be; made when there is none and `create_as` names a role."""
+    """The user of the token; added when there is none and `create_as` names a role."""
     number = _organization_id(composed, code)
     found = composed.accounts.credentials(email)
     if found is None and create_as is None:

@@ -1,8 +1,8 @@
-"""A search URL's query string becomes a `Search` (PS3.18 §8.3.4, §10.6.1).
+"""Parsing the query string of a search into a `Search` (PS3.18 §8.3.4, §10.6.1).
 
-Law: whatever is typed, the outcome is a search or `InvalidQuery`. What could be an attribute but is
-none is refused, since a misspelt key that is ignored finds everything; an attribute that cannot be
-matched or returned here is ignored, and said to be.
+Law: any text yields a search or `InvalidQuery`. A name that looks like an attribute but is none is
+refused, since ignoring a misspelt key would find everything; an attribute that cannot be matched or
+returned here is ignored, with a warning.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ MAX_PARAMETERS = 1_000
 MAX_NUMBER = (1 << 31) - 1
 
 Path = tuple[int, ...]
-"""Tags from the data set down into sequences."""
+"""Tags from the data set's top level down into sequences."""
 
 _TAG = re.compile(r"[0-9A-Fa-f]{8}")
 _KEYWORD = re.compile(r"[A-Z][A-Za-z0-9]*")
 _SWITCH = {"true": True, "1": True, "false": False, "0": False, "": False}
 _FOR_OTHERS = frozenset({"accept", "charset", "access_token", "_"})
-"""Parameters of other layers (PS3.18 §8.3.3), and what gets past a cache."""
+"""Parameters that other layers use (PS3.18 §8.3.3), and cache busters."""
 _IN_EVERY_ANSWER = frozenset({0x00080005, 0x00080054, 0x00080056, 0x00081190})
 _LISTED = frozenset({"UI", "CS"})
-"""VRs whose values cannot hold a comma, which then parts a list."""
+"""VRs whose values cannot contain a comma, so that it separates a list of values."""
 _ZONED = frozenset({"DT", "SH"})
 _MODALITY, _MODALITIES = ((BY_KEYWORD[keyword].tag,) for keyword in ("Modality", "ModalitiesInStudy"))
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """`query` has no limit yet; `limit` is the one asked for. `ignored`: what was asked for in vain,
-    as it was called. `contradiction`: a key excludes the resource that the path names."""
+    """`query` has no limit yet; `limit` is the requested one. `ignored`: names of unsupported attributes,
+    as sent. `contradiction`: a key excludes the resource that the path names."""
 
     query: Query
     limit: int | None
@@ -50,7 +50,7 @@ class Search:
 
 @dataclass
 class _Sent:
-    """The parameters by what they are."""
+    """The parameters, sorted by kind."""
 
     keys: dict[Path, str] = field(default_factory=dict)
     included: dict[Path, str] = field(default_factory=dict)
@@ -62,7 +62,7 @@ class _Sent:
 
 
 def parse_search(level: Level, within: Mapping[str, str], parameters: Iterable[tuple[str, str]]) -> Search:
-    """`within`: keyword and UID of each resource above, from the path."""
+    """`within`: keyword and UID of each parent resource in the path."""
     sent = _sort(parameters)
     if level is Level.STUDY:
         _take_modality_for_modalities(sent)
@@ -96,16 +96,16 @@ def _sort(parameters: Iterable[tuple[str, str]]) -> _Sent:
 
 
 def _add_key(sent: _Sent, path: Path, value: str) -> None:
-    """A key that is repeated is a list of values, any of which may match (§8.3.4.1)."""
+    """A repeated key is a list of values, any of which may match (§8.3.4.1)."""
     value = _cleaned(path[-1], value)
     earlier = sent.keys.get(path)
     sent.keys[path] = f"{earlier}\\{value}" if earlier else value
 
 
 def _path(name: str) -> Path:
-    """Of a keyword or tag, or several joined by dots; `()` when it names no attribute.
+    """The path of a keyword or tag, or of several joined by dots; `()` when it names no attribute.
 
-    `InvalidQuery` for what looks like a keyword and is none.
+    `InvalidQuery` for a name that looks like a keyword but is none.
     """
     tags = []
     for part in name.split("."):
@@ -119,8 +119,8 @@ def _path(name: str) -> Path:
 
 
 def _cleaned(tag: int, value: str) -> str:
-    """What clients write a little differently: commas between UIDs, `*` after everything, an offset's
-    plus sign that the URL made a space. NUL is padding, which no stored value has."""
+    """Tolerated variants: commas between UIDs, `*` appended to any value, the plus sign of an offset that
+    URL decoding made a space. NUL is padding, which stored values do not have."""
     vr, value = _vr(tag), value.replace("\0", " ")
     if vr in _LISTED:
         value = value.replace(",", "\\")
@@ -152,7 +152,7 @@ def _include_field(sent: _Sent, value: str) -> None:
 
 def _fuzzy_matching(sent: _Sent, value: str) -> None:
     if value.lower() not in _SWITCH:
-        raise InvalidQuery("fuzzymatching is true or false")
+        raise InvalidQuery("fuzzymatching must be true or false")
     sent.fuzzy = _SWITCH[value.lower()]
 
 
@@ -179,7 +179,7 @@ _CONTROLS = {
 
 
 def _take_modality_for_modalities(sent: _Sent) -> None:
-    """Of a study only Modalities in Study can be meant; viewers ask for the one or the other."""
+    """At study level, Modality means Modalities in Study; viewers send either."""
     if _MODALITY in sent.keys:
         sent.keys.setdefault(_MODALITIES, sent.keys.pop(_MODALITY))
     if _MODALITY in sent.included:
@@ -195,7 +195,7 @@ def _raw_keys(sent: _Sent) -> Iterator[RawKey]:
         elif attribute is None or (len(path) == 2 and keyword_for_tag(path[1]) in attribute.items):
             items.setdefault(path[0], {})[path[1]] = value
         elif attribute.matching is not Matching.SEQUENCE:
-            raise InvalidQuery(f"{attribute.keyword} is no sequence", attribute.tag)
+            raise InvalidQuery(f"{attribute.keyword} is not a sequence", attribute.tag)
         else:
             sent.ignored[".".join(map(_name, path))] = None
     for tag, item in items.items():
@@ -203,8 +203,8 @@ def _raw_keys(sent: _Sent) -> Iterator[RawKey]:
 
 
 def _include(level: Level, within: Mapping[str, str], sent: _Sent, query: Query) -> tuple[Attribute, ...]:
-    """Tables 10.6.3-3 to -5, each level's own unless the path names it; what was matched; what was
-    asked for."""
+    """The attributes to return: Tables 10.6.3-3 to -5 for each level that the path does not fix, those
+    matched, and those requested by includefield."""
     above = [one for one in LEVELS if one.depth < level.depth]
     named = {one for one in above if UNIQUE_KEY[one] in within}
     if Level.STUDY in named:

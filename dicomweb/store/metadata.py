@@ -135,7 +135,7 @@ def _read(results: Iterable[Any]) -> Iterator[DataSet]:
             raise result
         for data_set in result or ():
             if not isinstance(data_set, Mapping):
-                raise BadInput("the metadata is no list of data sets")
+                raise BadInput("the metadata must be a list of data sets")
             yield {tag.upper(): attribute for tag, attribute in data_set.items()}
 
 

@@ -1,8 +1,8 @@
-"""Bodies too large for memory: made piece by piece in a worker thread, dropped when the caller goes.
+"""Bodies too large for memory: produced piece by piece in worker threads, dropped when the caller goes.
 
-While some pieces leave the next ones are made, and no more: a caller who reads slowly holds no thread. The
-threads are these bodies' own: pieces that take long, to decode or from a remote store, hold up nothing else.
-Whatever the iterator has open is closed as soon as the answer ends, whichever way.
+While some pieces are sent the next ones are produced, and no more: a slow reader holds no thread. The threads
+serve these bodies only, so slow pieces (decoding, a remote store) delay nothing else. What the iterator has
+open is closed as soon as the answer ends, in whichever way.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 PIECE = 256 * 1024
-"""Bytes up to which pieces are joined: handing on another one costs as much as copying them."""
+"""Bytes up to which pieces are joined: passing on another one costs as much as copying them."""
 BATCH = 1 << 20
-"""Bytes that are made at a time, but for the first: crossing threads for less costs more than making it."""
+"""Bytes produced at a time, except for the first: crossing threads for less costs more than producing it."""
 
 SMALL = 1 << 20
 
@@ -31,9 +31,9 @@ Pieces = Generator[bytes, None, None]
 
 
 class Streamed(StreamingResponse):
-    """`size`: bytes of the body when known, else it is sent in chunks.
+    """`size`: bytes of the body if known; otherwise it is sent in chunks.
 
-    Its first pieces are made here and now, so that what goes wrong there is answered as an error.
+    Its first pieces are produced in the constructor, so that an error there is answered as an error.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Streamed(StreamingResponse):
                 await run_in_threadpool(self._batches.close)
 
     async def _head(self, send: Send) -> None:
-        """A size that nobody knows is not told as none (RFC 9110 §8.6)."""
+        """Omits Content-Length when the size is unknown (RFC 9110 §8.6)."""
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         await send({"type": "http.response.body", "body": b""})
 
@@ -87,7 +87,7 @@ class Streamed(StreamingResponse):
 
 
 class Whole(Response):
-    """All of a body at once, in pieces that nobody has to join."""
+    """A complete body, in pieces that are sent without joining them."""
 
     def __init__(
         self, pieces: Sequence[bytes], media_type: str, status: int, headers: Mapping[str, str] | None
@@ -110,14 +110,14 @@ def answer(
     status: int = 200,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """A body that is known to be small is sent at once, any other as it is made."""
+    """A body that is known to be small is sent at once, any other while it is produced."""
     if size is not None and size <= SMALL:
         return Whole(list(gathered(pieces)), media_type, status, headers)
     return Streamed(pieces, media_type, size, status, headers)
 
 
 def batches(pieces: Iterable[bytes]) -> Generator[list[bytes], None, None]:
-    """The same bytes as `gathered`; the first of them come as soon as there is one piece."""
+    """The same bytes as `gathered`, in batches; the first is yielded as soon as there is one piece."""
     batch, size, most = list[bytes](), 0, PIECE
     for piece in gathered(pieces):
         batch.append(piece)
@@ -130,7 +130,7 @@ def batches(pieces: Iterable[bytes]) -> Generator[list[bytes], None, None]:
 
 
 def gathered(pieces: Iterable[bytes]) -> Pieces:
-    """The same bytes; small pieces are joined, large ones stay as they are."""
+    """The same bytes, with small pieces joined."""
     small, size = list[bytes](), 0
     for piece in pieces:
         if len(piece) >= PIECE:
@@ -161,13 +161,13 @@ def sliced(pieces: Iterable[bytes], start: int, stop: int) -> Pieces:
 
 
 def closing(opened: ExitStack, pieces: Iterable[bytes]) -> Pieces:
-    """The same pieces; what is open for them is closed behind the last."""
+    """The same pieces; `opened` is closed after the last."""
     with opened:
         yield from pieces
 
 
 def resumed(first: bytes, rest: Pieces) -> Pieces:
-    """`first`, which was taken already to see whether it comes, and the rest."""
+    """`first`, which was taken already to see whether it raises, and the rest."""
     try:
         yield first
         yield from rest

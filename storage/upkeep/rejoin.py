@@ -62,7 +62,7 @@ def _rejoin(database: Database, padded: _Padded) -> bool:
         try:
             with transaction(database) as under_way:
                 return _give(under_way, padded)
-        except IntegrityError:  # somebody made the patient who has it meanwhile
+        except IntegrityError:  # a patient with this identity was inserted meanwhile
             continue
 
 

@@ -149,7 +149,7 @@ def test_the_doctor_says_what_to_do(alone: Server, server: Server) -> None:
     said = alone.quick_command("doctor", code=1)
     assert (
         "is in use" in said
-        and "no server of this data folder" in said
+        and "held by another program" in said
         and "free some space" in said
         and "Traceback" not in said
     )

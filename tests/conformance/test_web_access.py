@@ -287,7 +287,7 @@ def test_a_token_expires(server: Server) -> None:
 
 def test_a_token_may_no_more_than_its_user(server: Server) -> None:
     email = _user(server, "viewer")
-    assert "may not do" in server.quick_command(
+    assert "has fewer rights than" in server.quick_command(
         "token", "create", "--email", email, "--role", "admin", code=1
     )
     assert "--create" in server.quick_command("token", "create", "--email", "new@example.test", code=1)

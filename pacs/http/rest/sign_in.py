@@ -164,7 +164,7 @@ class AuthResources:
 def _session(request: Request) -> Session:
     caller: Caller = request.state.caller
     if caller.session is None:
-        raise Forbidden("nobody is signed in")
+        raise Forbidden("this needs a signed-in session")
     return caller.session
 
 
