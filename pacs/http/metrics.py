@@ -54,8 +54,8 @@ class TimingMiddleware:
 
 def patterns(routes: Iterable[BaseRoute], prefix: str = "") -> Iterator[tuple[int, str]]:
     """`id()` of each route's endpoint (which need not be hashable) and its path pattern, those of mounts
-    included. An endpoint with several patterns is counted under the last."""
-    for each in routes:
+    included, the last first: of an endpoint's several patterns a mapping keeps the first."""
+    for each in reversed([*routes]):
         if isinstance(each, Mount):
             yield from patterns(each.routes or (), prefix + each.path)
         elif isinstance(each, Route):

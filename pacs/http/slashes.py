@@ -1,4 +1,4 @@
-"""A trailing slash is ignored. No redirect is sent, as many clients do not repeat a POST after one."""
+"""A trailing slash makes no difference. No redirect: many clients do not repeat a POST after one."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ class TrailingSlashMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope.get("path", "")
-        if path.endswith("/") and path.startswith(_ROOTS) and path not in _OF_ITS_OWN:
+        if f"{path}/" in _OF_ITS_OWN:
+            scope = {**scope, "path": f"{path}/"}
+        elif path.endswith("/") and path.startswith(_ROOTS) and path not in _OF_ITS_OWN:
             scope = {**scope, "path": path.rstrip("/")}
         await self.app(scope, receive, send)

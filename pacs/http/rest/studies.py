@@ -252,6 +252,8 @@ async def reason_given(request: Request) -> str:
         if not 3 <= len(reason) <= MAX_REASON or "\0" in reason:
             raise BadInput(f"reason has 3 to {MAX_REASON} characters")
         return reason
+    if not {"content-type", "content-length", "transfer-encoding"} & set(request.headers.keys()):
+        raise BadInput("give a reason, in the query (?reason=…) or in a JSON body")
     return (await read(request, Reason)).reason
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -251,6 +252,12 @@ def test_requests_are_counted_by_pattern_exactly(client: TestClient) -> None:
     after = _samples(client)
     assert after[key] - before == 7
     assert not any("DOE" in str(each) for each in after)
+
+
+def test_requests_are_counted_under_the_first_name_of_what_answers(client: TestClient) -> None:
+    client.get("/health/ready")
+    routes = set(re.findall('route="(/[^"]*health[^"]*)"', client.get("/metrics").text))
+    assert "/health/ready" in routes and not {"/health", "/api/v1/health/readiness"} & routes
 
 
 def test_metrics_do_without_what_is_down(client: TestClient, world: World) -> None:

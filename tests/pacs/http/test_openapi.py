@@ -84,6 +84,11 @@ def test_a_search_is_said_to_match_what_its_level_has(client: TestClient) -> Non
     assert "SeriesNumber" in keys["series"] - keys["studies"] and "Rows" in keys["instances"] - keys["series"]
 
 
+@pytest.mark.parametrize("path", ["/dicom-web", "/dicom-web/"])
+def test_the_capabilities_are_at_the_root_with_and_without_a_slash(client: TestClient, path: str) -> None:
+    assert client.options(path, follow_redirects=False).status_code == 200
+
+
 @pytest.mark.parametrize("path", ["/schema", "/schema/", "/api/v1/schema/"])
 def test_it_has_other_names(client: TestClient, path: str) -> None:
     assert client.get(path, follow_redirects=False).json() == client.get("/api/v1/openapi.json").json()
