@@ -145,6 +145,11 @@ def test_from_the_list_to_the_image_by_keyboard_alone(held: Held, chromium: Any)
         assert "0010,0020\tLO\tPatient ID\tLB-1" in opened.inner_text("dialog[open]")
         opened.keyboard.press("Escape")
         opened.wait_for_selector("dialog", state="detached")
+        opened.keyboard.press("Control+k")
+        opened.keyboard.type("cine")
+        opened.wait_for_selector("[role=option] >> text=Cine")
+        opened.keyboard.press("Enter")
+        until(opened, "document.querySelector('.corner.tl').innerText.includes('Cine')")
         opened.keyboard.press("Escape")
         opened.wait_for_selector("#row-1")
         assert "q=phantom" in opened.url
@@ -369,14 +374,25 @@ def test_signing_in(tmp_path: Path, chromium: Any) -> None:
     server.stop()
 
 
-@pytest.mark.parametrize("path", ["/", "/view?StudyInstanceUIDs={study}"])
-def test_axe_finds_nothing(held: Held, chromium: Any, path: str) -> None:
+VIEWED = ".pane canvas[data-image]:not([data-image=''])"
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        ("/", "#row-0"),
+        ("/view?StudyInstanceUIDs={study}", VIEWED),
+        ("/view?StudyInstanceUIDs=1.2.3.4", "text=There is no such study here"),
+    ],
+)
+@pytest.mark.parametrize("width", [1440, 390])
+def test_axe_finds_nothing(held: Held, chromium: Any, path: str, shown: str, width: int) -> None:
     axe = pytest.importorskip(
         "axe_playwright_python.sync_playwright", reason="pip install axe-playwright-python"
     )
     url = held.server.url + path.format(study=held.study.StudyInstanceUID)
-    with page(chromium, url, bypass_csp=True) as opened:
-        opened.wait_for_selector("#row-0" if path == "/" else ".pane canvas[data-image]:not([data-image=''])")
+    with page(chromium, url, bypass_csp=True, viewport={"width": width, "height": 844}) as opened:
+        opened.wait_for_selector(shown)
         for theme in ("dark", "light", "contrast"):
             opened.evaluate("theme => document.documentElement.dataset.theme = theme", theme)
             violations = axe.Axe().run(opened).response["violations"]

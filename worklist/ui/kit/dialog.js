@@ -3,8 +3,8 @@ import { t } from "../core/strings.js";
 import { useKeys } from "../core/keys.js";
 import { Button } from "./button.js";
 
-/** On top of everything, closed with Escape; focus goes back to where it was. */
-export function Dialog({ title, onClose, children, footer, wide = false }) {
+/** On top of everything, closed with Escape; focus goes back to where it was. `read`: long text, which keys scroll. */
+export function Dialog({ title, onClose, children, footer, wide = false, read = false }) {
   const element = useRef(null);
   useKeys([], { alone: true });
   useLayoutEffect(() => {
@@ -15,7 +15,7 @@ export function Dialog({ title, onClose, children, footer, wide = false }) {
   const outside = (event) => event.target === element.current && onClose();
   return html`<dialog ref=${element} class=${wide ? "wide" : ""} aria-label=${title} onClose=${onClose} onClick=${outside}>
     <header><h2>${title}</h2><${Button} bare icon="x-lg" label=${t("close")} keys="Escape" onClick=${onClose} /></header>
-    <div class="body">${children}</div>
+    <div class="body" tabindex=${read ? 0 : undefined}>${children}</div>
     ${footer && html`<footer>${footer}</footer>`}
   </dialog>`;
 }

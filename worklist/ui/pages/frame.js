@@ -122,7 +122,7 @@ function Who() {
   </div>`;
 }
 
-export const Help = ({ onClose }) => html`<${Dialog} title=${t("help.title")} wide onClose=${onClose}>
+export const Help = ({ onClose }) => html`<${Dialog} title=${t("help.title")} wide read onClose=${onClose}>
   <dl class="keys">
     ${bound.value.map(
       ({ key, also = [], back = [], label }) => html`<div key=${key}>

@@ -27,7 +27,7 @@ export function Viewer({ query }) {
   useCine(desk);
   const leave = () => go("/", lastList());
   if (!asked.length) return html`<${Nothing} text=${t("viewer.noStudy")} onBack=${leave} />`;
-  if (desk.problem.value) return html`<${Failure} problem=${desk.problem.value} onRetry=${() => location.reload()} />`;
+  if (desk.problem.value) return html`<${Failed} problem=${desk.problem.value} onBack=${leave} />`;
   if (!desk.studies.value) return html`<${Skeleton} rows=${12} />`;
   if (!desk.studies.value.length) return html`<${Nothing} text=${t("viewer.missing")} onBack=${leave} />`;
   return html`<${Desktop} desk=${desk} onBack=${leave} />`;
@@ -35,9 +35,18 @@ export function Viewer({ query }) {
 
 const lastList = () => new URLSearchParams(sessionStorage.getItem("list") ?? "");
 
-const Nothing = ({ text: words, onBack }) => html`<${EmptyState} icon="images" title=${words}>
-  <${Button} kind="main" icon="arrow-left" label=${t("viewer.back")} onClick=${onBack} />
-<//>`;
+const Failed = ({ problem, onBack }) => html`<main>
+  <h1 class="unseen">${t("viewer")}</h1>
+  <${Failure} problem=${problem} onRetry=${() => location.reload()} />
+  <p class="message-below"><${Button} icon="arrow-left" label=${t("viewer.back")} onClick=${onBack} /></p>
+</main>`;
+
+const Nothing = ({ text: words, onBack }) => html`<main>
+  <h1 class="unseen">${t("viewer")}</h1>
+  <${EmptyState} icon="images" title=${words}>
+    <${Button} kind="main" icon="arrow-left" label=${t("viewer.back")} onClick=${onBack} />
+  <//>
+</main>`;
 
 /** Plays the active pane; a frame that is not here yet is waited for, not skipped. */
 function useCine(desk) {
@@ -112,7 +121,7 @@ function Banner({ dataset, onBack }) {
   const when = [day(text(dataset, "StudyDate")), clock(text(dataset, "StudyTime"))].join(" ");
   return html`<header class="patient">
     <${Button} bare icon="arrow-left" label=${t("viewer.back")} keys="Escape" onClick=${onBack} />
-    <strong>${personName(first(dataset, "PatientName"))}</strong>
+    <h1>${personName(first(dataset, "PatientName"))}</h1>
     ${facts.map(([label, value]) => html`<span key=${label}>${label} <b>${value}</b></span>`)}
     <span class="study">${text(dataset, "StudyDescription")} <b>${when}</b></span>
   </header>`;
