@@ -30,13 +30,13 @@ from config.compose import (
     compose,
     dimse_edge,
     history,
-    http_app,
     open_blobs,
     prepare,
     store_is_ready,
     sweep,
     worker,
 )
+from config.compose_http import http_app
 from config.http_protocol import BoundedProtocol
 from config.settings import Settings
 from config.sharing import Place

@@ -5,7 +5,7 @@ Everything here is created after forking, since connections, locks and threads d
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,54 +17,37 @@ from config import tls
 from config.observer import Counting
 from config.settings import Settings
 from config.sources import secret_key
-from dicomweb import app as dicomweb
-from dicomweb.search.qido import SearchSettings
 from dimse.association import Edge
 from dimse.models import OPTIONS
 from dimse.sending import Sending
 from dimse.services import echo, find, get, move, store
 from dimse.settings import DimseSettings
 from pacs.access import Admission
-from pacs.actor import Actor
 from pacs.archive import Archive
 from pacs.dicom.limits import Limits
-from pacs.http.app import Access, App, create_app
-from pacs.http.loopback import OpenOnLoopback
-from pacs.http.origin import trusted_networks
-from pacs.http.pictures import Pictures
-from pacs.http.rest import api
-from pacs.http.rest.broadcast import Audience
-from pacs.http.rest.sign_in import AuthResources
-from pacs.http.rest.signed import Signer
-from pacs.http.sessions import Ended, Sessions
-from pacs.http.tokens import Tokens
 from pacs.jobs.processing import Process
 from pacs.jobs.restoring import Restore
 from pacs.jobs.tasks import PROCESS, RESTORE, UPLOAD
 from pacs.jobs.uploading import TakeInUpload
 from pacs.jobs.worker import Worker
 from pacs.metadata import Metadata
-from pacs.metrics import Aged
 from pacs.pixels.decode import DECODABLE
 from pacs.pixels.pool import Inline
 from pacs.pixels.tasks import Workers, decoded, encoded
 from pacs.pixels.transcode import ENCODABLE
 from pacs.rendering import Lifetimes, Rendering
-from pacs.sign_in import SignIn
 from pacs.transcoding import Codecs, Transcoder
-from storage import deleting, figures
+from storage import deleting
 from storage.accounts import SqlAccounts
 from storage.blobs import BlobStore, S3Access, SpoolLimits
 from storage.blobs import open_blobs as open_store
 from storage.blobs.faults import disk_faults
-from storage.changes import SqlChangeFeed
 from storage.commits import CommitLimits
 from storage.database import Database
 from storage.disk_cache import DiskCache
 from storage.entities import SqlApplicationEntities
 from storage.index import SqlAuditTrail, SqlIndex, open_behind, open_entries
 from storage.jobs import rounds, settle
-from storage.jobs.listing import SqlJobs
 from storage.jobs.queue import SqlJobQueue
 from storage.jobs.tasks import SqlTasks
 from storage.jobs.wakeups import Wakeups
@@ -73,7 +56,6 @@ from storage.prepared import SqlVersions
 from storage.upkeep.history import History
 from storage.upkeep.sweep import Sweep
 from storage.upkeep.tidying import Tidying
-from worklist.http import pages
 
 
 @dataclass(frozen=True)
@@ -239,74 +221,6 @@ def cache_tidying(installation: Installation) -> Tidying:
     settings = installation.settings
     lasts = max(settings.cache_thumbnails, settings.cache_previews, settings.cache_full)
     return Tidying(installation.database, installation.cache, lasts)
-
-
-def http_app(installation: Installation, stopping: Callable[[], bool], ended: Ended | None = None) -> App:
-    """`stopping`: whether this process is shutting down. `ended`: shared with the other HTTP processes."""
-    database, blobs, settings = installation.database, installation.blobs, installation.settings
-    sessions = None if settings.open else Sessions(installation.accounts, Tokens(secret_key(settings)), ended)
-    origins = frozenset(settings.cors_origins)
-    pictures = Pictures(rendering(installation))
-    return create_app(
-        checks={
-            "database": partial(figures.answers, database),
-            "objects": partial(store_is_ready, blobs),
-        },
-        samples={
-            "pacs_jobs": ("Jobs by state", partial(figures.jobs_by_state, database)),
-            "pacs_stored_bytes": ("Bytes of all objects kept", Aged(partial(figures.stored_bytes, database))),
-        },
-        routes=[
-            *dicomweb.routes(web(installation, pictures)),
-            *api.routes(rest_of(installation, pictures, stopping)),
-            *AuthResources(sign_in(installation), sessions).routes(),
-            *pages.routes(settings.ohif_dir),
-        ],
-        access=Access(
-            sessions or OpenOnLoopback(origins),
-            installation.archive.audit.record,
-            origins,
-            frozenset(settings.frame_origins),
-        ),
-        base_url=installation.settings.base_url,
-        trusted=trusted_networks(installation.settings.trusted_proxies),
-    )
-
-
-def _still_here(accounts: SqlAccounts, is_open: bool, who: Actor) -> bool:
-    known = accounts.credentials(who.name)
-    if known is None:
-        return is_open  # without authentication there are no accounts
-    return known.user.active and known.user.organization == who.organization
-
-
-def rest_of(installation: Installation, pictures: Pictures, stopping: Callable[[], bool]) -> api.Rest:
-    archive, database, settings = installation.archive, installation.database, installation.settings
-    return api.Rest(
-        archive,
-        SqlChangeFeed(database),
-        SqlKeeping(database, timedelta(days=settings.retention_days)),
-        SqlTasks(database, installation.blobs.missing),
-        SqlJobs(database),
-        metadata(installation),
-        pictures,
-        Signer(secret_key(settings), partial(_still_here, installation.accounts, settings.open)),
-        dicomweb.ROOT,
-        stopping,
-        Audience(settings.max_event_streams, settings.max_connections // 2),
-    )
-
-
-def web(installation: Installation, pictures: Pictures) -> dicomweb.Web:
-    archive = installation.archive
-    settings = installation.settings
-    search = SearchSettings(settings.max_qido_answers, no_content=settings.qido_empty == "204")
-    return dicomweb.Web(archive, transcoder(installation), metadata(installation), pictures, search)
-
-
-def sign_in(installation: Installation) -> SignIn:
-    lasts = timedelta(seconds=installation.settings.session_lifetime)
-    return SignIn(installation.accounts, installation.archive.audit, lasts)
 
 
 def store_is_ready(blobs: BlobStore) -> None:

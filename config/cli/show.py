@@ -55,7 +55,8 @@ def openapi() -> None:
     """Print the OpenAPI document of the HTTP interfaces, as `/api/v1/openapi.json` serves it."""
     from tempfile import TemporaryDirectory
 
-    from config.compose import compose, http_app
+    from config.compose import compose
+    from config.compose_http import http_app
     from config.sources import secret_key
     from pacs.http.openapi import written
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from starlette.routing import BaseRoute, Mount, Route
 
-from config.compose import compose, http_app, prepare
+from config.compose import compose, prepare
+from config.compose_http import http_app
 from config.settings import Settings
 from pacs.http.resource import Public, Resource
 from pacs.rights import Right

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from starlette.testclient import TestClient
 
-from config.compose import compose, http_app, prepare
+from config.compose import compose, prepare
+from config.compose_http import http_app
 from config.settings import Settings
 
 
