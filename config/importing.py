@@ -23,7 +23,7 @@ import structlog
 
 from pacs.actor import Actor
 from pacs.archive import Archive
-from pacs.errors import PacsError, Unavailable
+from pacs.errors import BadInput, PacsError, Unavailable
 from pacs.packed import is_instance
 
 log = structlog.get_logger(__name__)
@@ -32,6 +32,8 @@ CHUNK = 1 << 20
 WORKERS = 4  # they share commits, and so the waits for the disk
 MAX_MEMBERS = 1_000_000  # of one ZIP archive
 _DICM = slice(128, 132)
+_ENCRYPTED = 1
+"""Bit of a ZIP member's flags."""
 
 
 @dataclass(frozen=True)
@@ -61,24 +63,48 @@ def items(paths: Iterable[Path]) -> Iterator[Item]:
     """All files below `paths` in the order of names, with ZIP archives replaced by their members."""
     for path in paths:
         for file in _files(path):
-            if zipfile.is_zipfile(file) and not _is_dicom(file):
+            try:
+                kind = _kind(file)
+            except OSError as error:
+                yield _refused(file, f"cannot be read ({type(error).__name__})")
+                continue
+            if kind == "zip":
                 yield from _members(file)
             else:
-                yield _file_item(file)
+                yield _refused(file, kind) if kind else _file_item(file)
+
+
+def _kind(file: Path) -> str:
+    """`zip`, empty for a file to be stored as it is, or why it cannot be."""
+    if not file.is_file():
+        return "a folder that cannot be read" if file.is_dir() else "neither a file nor a folder"
+    with file.open("rb") as opened:
+        head = opened.read(132)
+    if head[_DICM] == b"DICM":
+        return ""
+    if zipfile.is_zipfile(file):
+        return "zip"
+    return "a ZIP archive that is damaged or ends early" if head.startswith(b"PK\3\4") else ""
 
 
 def _files(path: Path) -> Iterator[Path]:
     if not path.is_dir():
         yield path
         return
-    for folder, folders, names in os.walk(path):
+    unreadable: list[OSError] = []
+    for folder, folders, names in os.walk(path, onerror=unreadable.append):
         folders.sort()
         yield from (file for name in sorted(names) if (file := Path(folder, name)).is_file())
+    yield from (Path(error.filename) for error in unreadable)
 
 
-def _is_dicom(file: Path) -> bool:
-    with file.open("rb") as opened:
-        return opened.read(132)[_DICM] == b"DICM"
+def _refused(file: Path, why: str, member: str = "") -> Item:
+    """One that fails for this reason, while the others are stored."""
+
+    def refuse() -> IO[bytes]:
+        raise BadInput(why)
+
+    return Item(f"{file}:{member}" if member else str(file), 0, "", refuse)
 
 
 def _file_item(file: Path) -> Item:
@@ -102,7 +128,9 @@ def _members(file: Path) -> Iterator[Item]:
     if len(members) > MAX_MEMBERS:
         raise Unreadable(f"{file}: more than {MAX_MEMBERS} members")
     for member in members:
-        if not member.is_dir():
+        if member.flag_bits & _ENCRYPTED:
+            yield _refused(file, "encrypted: unpack it first", member.filename)
+        elif not member.is_dir():
             yield Item(
                 f"{file}:{member.filename}",
                 member.file_size,

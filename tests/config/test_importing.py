@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import pydicom
 import pytest
@@ -171,3 +172,61 @@ def test_only_a_few_items_are_open_at_a_time(archive: Archive, tmp_path: Path) -
     journal.close()
     assert len(seen) == 100
     assert max(seen) <= 2 * importing.WORKERS + 1
+
+
+def test_what_cannot_be_read_fails_by_itself_and_is_told(archive: Archive, tmp_path: Path) -> None:
+    """A ZIP archive that ends early looks like no archive at all; a named pipe would be waited for."""
+    media = tmp_path / "media"
+    media.mkdir()
+    with zipfile.ZipFile(media / "whole.zip", "w") as packed:
+        packed.writestr("1.dcm", ct(1))
+    whole = (media / "whole.zip").read_bytes()
+    (media / "short.zip").write_bytes(whole[:-10])
+    locked = bytearray(whole)
+    for header, flags in ((b"PK\1\2", 8), (b"PK\3\4", 6)):
+        locked[locked.index(header) + flags] |= 1
+    (media / "locked.zip").write_bytes(locked)
+    os.mkfifo(tmp_path / "pipe")
+    tally = run(archive, tmp_path, media, tmp_path / "pipe")
+    assert tally.counts == {"created": 1, "failed": 3}
+    reasons = {Path(name.split(":")[0]).name: reason for name, reason in tally.failures}
+    assert "encrypted" in reasons["locked.zip"]
+    assert "ends early" in reasons["short.zip"]
+    assert "neither a file" in reasons["pipe"]
+
+
+def test_a_file_that_may_not_be_opened_fails_by_itself(
+    archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = [tmp_path / name for name in ("forbidden.dcm", "open.dcm")]
+    for number, path in enumerate(paths):
+        path.write_bytes(ct(number))
+    really = Path.open
+
+    def forbidding(path: Path, *how: Any, **else_: Any) -> Any:
+        if path.name == "forbidden.dcm":
+            raise PermissionError
+        return really(path, *how, **else_)
+
+    monkeypatch.setattr(Path, "open", forbidding)
+    tally = run(archive, tmp_path, *paths)
+    assert tally.counts == {"created": 1, "failed": 1}
+    assert "PermissionError" in tally.failures[0][1]
+
+
+def test_a_folder_that_may_not_be_listed_is_no_success(
+    archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "media" / "forbidden").mkdir(parents=True)
+    (tmp_path / "media" / "open.dcm").write_bytes(ct(1))
+    really = os.scandir
+
+    def forbidding(path: Any) -> Any:
+        if str(path).endswith("forbidden"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return really(path)
+
+    monkeypatch.setattr(os, "scandir", forbidding)
+    tally = run(archive, tmp_path, tmp_path / "media")
+    assert tally.counts == {"created": 1, "failed": 1}
+    assert "folder" in tally.failures[0][1]
