@@ -35,7 +35,7 @@ def parse_value(attribute: Attribute, text: str, *, fuzzy: bool = False, zone: s
     `InvalidQuery` when the text is not a value of this attribute.
     """
     tests: list[Simple] = []
-    values = [value.strip() for value in split_values(attribute, text)]
+    values = [way for value in split_values(attribute, text) for way in _ways(attribute, value)]
     most = MAX_UIDS if attribute.matching is Matching.UID and not attribute.multiple else MAX_VALUES
     if len(values) > most:
         raise InvalidQuery(f"{attribute.keyword}: more than {most} values", attribute.tag)
@@ -53,6 +53,15 @@ def parse_value(attribute: Attribute, text: str, *, fuzzy: bool = False, zone: s
             return None
         tests.extend(test.tests if isinstance(test, AnyOf) else (test,))
     return joined(tests)
+
+
+def _ways(attribute: Attribute, value: str) -> tuple[str, ...]:
+    """What is meant, and as it was sent: identifiers are kept with their control characters, of which
+    only NUL is padding."""
+    meant, sent = value.strip(), value.strip(" \0")
+    if not meant or meant == sent or attribute.matching is not Matching.EXACT:
+        return (meant,)
+    return meant, sent
 
 
 def parse_items(attribute: Attribute, items: list[Mapping[int, str]]) -> Items | None:

@@ -22,6 +22,12 @@ CASES: list[tuple[str, str, Test | None]] = [
     ("PatientName", "==", None),
     ("InstanceNumber", " 07", OneOf((7,))),
     ("PatientAge", "042Y", OneOf(("042Y",))),
+    # What a barcode reader sent: it may be kept so, or without
+    ("PatientID", " A1\r\n ", OneOf(("A1", "A1\r\n"))),
+    ("AccessionNumber", "\t*1", AnyOf((Wildcard("*1"), Wildcard("\t*1")))),
+    ("PatientID", "\t", None),
+    ("StudyDate", "20240101\r\n", Range("20240101", "20240101")),
+    ("StudyDescription", "A\tb\n", OneOf(("a b",))),
     # List of UID (.2), and of anything else
     ("StudyInstanceUID", "1.2\\1.3\\1.2", OneOf(("1.2", "1.3"))),
     ("ModalitiesInStudy", "CT\\MR", OneOf(("CT", "MR"))),

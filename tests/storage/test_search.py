@@ -241,3 +241,19 @@ def test_what_comes_in_meanwhile_neither_repeats_nor_hides_answers(
     seen = before + [values["StudyInstanceUID"] for values in answers]
     assert len(seen) == len(set(seen))
     assert {f"1.2.{n}" for n in range(1, 41)} <= set(seen)
+
+
+@pytest.mark.parametrize("kept", ["\tA1", "A1\r\n", "A\x011", "\x1fA1\x85", "A1"])
+def test_an_identifier_with_control_characters_is_found(database: Database, kept: str) -> None:
+    with database.write() as connection:
+        bulk.enter(
+            connection,
+            [
+                Entity(Level.PATIENT, 1, 0, {"PatientID": kept}),
+                Entity(Level.STUDY, 1, 1, {"StudyInstanceUID": "1.2", "AccessionNumber": kept}),
+            ],
+        )
+    for sent in (kept, f" {kept} ", "*A*1*", *(["A1\r\n"] if kept == "A1" else [])):
+        assert uids(database, ask(PatientID=sent)) == ["1.2"], sent
+        assert uids(database, ask(AccessionNumber=sent)) == ["1.2"], sent
+        assert search.count(database, 1, ask(PatientID=sent, AccessionNumber=sent)) == 1
