@@ -1,4 +1,4 @@
-"""Connections of a socket that several processes listen on, shared as `config.sharing` says."""
+"""Accepts connections of a socket that several processes listen on, balanced by `config.sharing`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from config.sharing import MOMENT, PATIENCE, Place
 log = structlog.get_logger(__name__)
 
 AT_ONCE = 64
-"""Connections that are taken before anything else has its turn."""
+"""Connections accepted before the event loop does other work."""
 OUT_OF_DESCRIPTORS = 0.1
 """Seconds in which some may end."""
 HANDSHAKES = 128
@@ -24,7 +24,7 @@ HANDSHAKE_PATIENCE = 10.0
 
 
 class Connections(set[Any]):
-    """Those of this process; `changed` is called whenever one comes or goes."""
+    """The connections of this process; `changed` is called whenever one is added or removed."""
 
     def __init__(self, changed: Callable[[], None]) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What each kind of child process does from its first moment to its last.
+"""The main function of each kind of child process.
 
 Importing this module imports all that they need, so that the parent does it once for all of them.
 """
@@ -65,10 +65,10 @@ KEEP_ALIVE = 65  # seconds; longer than the 60 of common proxies, which then clo
 
 
 def prepare_node(settings: Settings) -> None:
-    """Before the children start: the newest schema, and what the last end may have left over.
+    """Before the children start: upgrade the schema, and clean up after a crash.
 
-    A database that starts at the same time gets some patience. An object store that does not answer is
-    warned of: it is asked again for every object.
+    Waits a while for a database that is just starting. An object store that does not answer is only
+    logged: it is tried again for every object.
     """
     deadline = time.monotonic() + settings.database_patience
     while True:
@@ -99,7 +99,7 @@ def prepare_node(settings: Settings) -> None:
 
 
 def first_administrator(settings: Settings) -> str:
-    """Make one when there are no users. The password, to be changed at the first sign-in; else empty."""
+    """Create it when there are no users; returns its one-time password, else an empty string."""
     password = passwords.one_time()
     new = NewUser(DEFAULT_ORGANIZATION, FIRST_ADMINISTRATOR, "admin", passwords.hashed(password), True)
     database = Database(settings.resolved_database_url)
@@ -123,7 +123,7 @@ class Node:
     ended: Ended = field(default_factory=Ended)
 
     def pixels(self, listeners: Iterable[socket.socket]) -> None:
-        """Ends when all others have."""
+        """Serves until all other children have ended."""
         for listener in listeners:
             listener.close()
         self.nursery.run()

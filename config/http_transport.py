@@ -1,7 +1,7 @@
-"""Writes that belong together leave together: the head of an answer and its body in one system call.
+"""Sends the head and the body of an answer by one system call.
 
-uvicorn writes them one after the other, and each of them wakes the reader. They wait for the end of the
-event loop's turn here; what is large is not copied to be joined.
+uvicorn writes them one after the other, each of which wakes the reader. Here they are gathered until the
+end of the event loop's iteration; large pieces are not copied.
 """
 
 from __future__ import annotations

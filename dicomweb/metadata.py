@@ -1,7 +1,7 @@
 """Retrieve the metadata of a study, a series or an instance (PS3.18 §10.4.1.1.2), as JSON or XML.
 
-An answer that the caller has already is not sent again: its entity tag follows from the objects that
-lie there, whatever was done to them, so nothing has to be told to forget it.
+An answer that the caller has already is not sent again. Its entity tag is derived from the stored objects,
+so no change needs to invalidate anything.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class RetrieveMetadata:
 
 
 def _tag(held: HeldVersions, service: str, offer: Offer) -> str:
-    """Of all that the bytes of the answer follow from."""
+    """Derived from everything that the bytes of the answer depend on."""
     what = f"{FORMAT} {held.state} {service} {offer}"
     return blake2b(what.encode(), digest_size=16).hexdigest()
 

@@ -1,7 +1,7 @@
 """Retrieve rendered instances and thumbnails (PS3.18 §10.4.1.1.3, §10.4.1.1.4): pictures for people.
 
-An image becomes one in the media type that the caller takes; a document, a video and a report are
-answered as what they are. Of several, what cannot be shown is left out: one bad frame fails alone.
+An image is encoded in the media type that the caller accepts; documents, videos and reports are returned
+as they are. Of several, what cannot be rendered is left out: one damaged frame fails alone.
 """
 
 from __future__ import annotations
@@ -72,11 +72,11 @@ class RetrieveRendered:
         return self.shown(asked, first[0])
 
     def shown(self, asked: Asked, instance: StoredInstance) -> Response:
-        """One instance as what it is."""
+        """One instance in its own form."""
         return self._image(asked, instance) if is_image(instance) else self._document(asked, instance)
 
     def thumbnail(self, request: Request) -> Response:
-        """A small picture that stands for all of it, of a middle frame."""
+        """A small picture of a representative image, of its middle frame."""
         path, given = path_of(request), request.query_params.get("viewport")
         how = Presentation(viewport=viewport(given) if given else THUMBNAIL)
         offer = choose(acceptable(request), [Offer(kind) for kind in STILL])
@@ -169,7 +169,7 @@ _Frames = Iterator[tuple[StoredInstance, int]] | Sequence[tuple[StoredInstance, 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """`frames` as the caller counts them, from 1; none when it is about the instance."""
+    """`frames`: numbered from 1; empty when the whole instance is requested."""
 
     request: Request
     path: Path
@@ -190,8 +190,8 @@ def _checked(numbers: Sequence[int], count: int) -> Sequence[int]:
 
 
 def _offers(named: Sequence[int]) -> list[Offer]:
-    """One frame: a picture. Several that were named: in parts, or moving. An instance with several:
-    its first as a picture, all of them in parts or moving."""
+    """One frame: a picture. Several named frames: multipart, or an animation. An instance with several:
+    its first frame as a picture, or all of them as multipart or an animation."""
     parts = [Offer(kind, multipart=True) for kind in STILL]
     if len(named) > 1:
         return [*parts, *(Offer(kind) for kind in MOVING)]

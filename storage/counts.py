@@ -1,4 +1,4 @@
-"""What rows say of those below them, held against the rows below: nothing else is believed.
+"""Verifying counts and sums in rows against the rows below them, for `pacs verify`.
 
 Each statement compares one level with the level right below it, so all of them together compare
 studies and patients with instances.
@@ -32,7 +32,7 @@ class Miscount:
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
-    """`truth`: for a column of `table`, what the rows below say."""
+    """`truth`: expressions over the rows below for columns of `table`."""
 
     table: Table
     name: Column[Any]
@@ -53,7 +53,7 @@ def _sum(column: Column[Any], source: FromClause, *where: ColumnElement[bool]) -
 
 
 def _set(column: Column[Any], source: FromClause, where: ColumnElement[bool]) -> ColumnElement[Any]:
-    """The different values, joined by a backslash."""
+    """The distinct values, joined by backslashes."""
     values = select(column.label("value")).select_from(source).where(where).distinct().correlate(studies)
     return select(func.aggregate_strings(values.subquery().c.value, "\\")).scalar_subquery()
 
@@ -109,7 +109,7 @@ _RULES = (
 
 
 def miscounts(database: Database) -> Iterator[Miscount]:
-    """Every row that is wrong about those below it, while stores go on."""
+    """Every row whose counts are wrong; safe while objects are being stored."""
     for rule in _RULES:
         after = 0
         while rows := _page(database, rule, after):
@@ -126,7 +126,7 @@ def _page(database: Database, rule: _Rule, after: int) -> list[dict[str, Any]]:
 
 
 def _seen_again(database: Database, rule: _Rule, pk: int) -> list[Miscount]:
-    """The differences that are still there while nobody can change what lies below this row."""
+    """The differences that persist while the row is locked, so that nothing below it changes."""
     with database.write() as connection:
         _hold(connection, rule, pk)
         row = connection.execute(rule.statement().where(rule.table.c.pk == pk)).mappings().first()
@@ -134,7 +134,7 @@ def _seen_again(database: Database, rule: _Rule, pk: int) -> list[Miscount]:
 
 
 def _hold(connection: Connection, rule: _Rule, pk: int) -> None:
-    """Whoever changes what lies in a study holds its row, and its patient's (`storage.tables`)."""
+    """Lock the row: every transaction that changes anything below holds it (`storage.tables`)."""
     table, row = rule.table, rule.table.c.pk == pk
     if table is series:
         table, row = studies, studies.c.pk.in_(select(series.c.study_pk).where(row))

@@ -1,7 +1,7 @@
-"""Questions answered from the index, a page at a time (PS3.4 §C.4.1).
+"""Answering queries from the index, a page at a time (PS3.4 §C.4.1).
 
-A page is at most seven statements, three of which set PostgreSQL's planner, and a moment of its own:
-between pages no transaction is open.
+A page is at most seven statements, three of which configure PostgreSQL's planner, in one snapshot; no
+transaction is open between pages.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from storage.search_statement import Page
 from storage.tables import blobs, instances, versions
 
 FIRST_PAGE = 101
-"""A viewer's first page and one answer more: how one sees that there are more."""
+"""The first page of a viewer and one answer more, which shows whether there are more."""
 NEXT_PAGES = 500
 LOCATED = 10_000
-"""Instances of one page when all are wanted before the first is used: each page sorts the whole study."""
+"""Instances of one page when all are needed before the first is used, as each page sorts the whole study."""
 
 COUNTED = 50_000
 COUNTED_MATCHING = 2_000
@@ -52,9 +52,9 @@ _PLAIN = {
     "plan_cache_mode": "force_custom_plan",
     **STATEMENT_TIMEOUT,
 }
-"""PostgreSQL's planner: by the values asked for, never everything, and no machinery meant for reports."""
+"""PostgreSQL's planner: plans for the actual values, without sequential scans, JIT or parallel workers."""
 _IN_ORDER = {"enable_bitmapscan": "off", "enable_sort": "off"}
-"""Where nothing was found to be rare, it is not to guess otherwise."""
+"""Where no key was found to be rare, the planner must not assume one."""
 _COLLECTING = dict.fromkeys(_IN_ORDER, "on")
 
 _CURRENT = (
@@ -66,14 +66,14 @@ _IDENTITY = ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanc
 
 
 def find(database: Database, organization: int, query: Query) -> Iterator[Values]:
-    """The matches, in the query's order."""
+    """All matches, in the query's order."""
     page = Page(organization, query, Conditions(database.dialect), None)
     for row in _rows(database, page, FIRST_PAGE, NEXT_PAGES):
         yield _values(query.include, row)
 
 
 def page(database: Database, organization: int, query: Query) -> Found:
-    """`limit` answers behind `offset` at one moment, and how many there are."""
+    """`limit` answers after `offset` in one snapshot, and the number of matches."""
     limit = query.limit
     assert limit is not None
     asked = Page(organization, query, Conditions(database.dialect), None)
@@ -207,13 +207,13 @@ def _along(connection: Connection, planned: Page) -> None:
 
 
 def _set(connection: Connection, settings: Mapping[str, str]) -> None:
-    """PostgreSQL's settings, until this transaction ends."""
+    """PostgreSQL's settings for the rest of this transaction."""
     if connection.dialect.name == "postgresql":
         connection.execute(select(*(func.set_config(name, value, True) for name, value in settings.items())))
 
 
 def _planned(connection: Connection, page: Page) -> Page:
-    """Planned once: the order of a search must not change on its way."""
+    """Plan once, as the plan of a search must not change between its pages."""
     return replace(page, start=Planner(page.organization, page.conditions).choose(connection, page.query))
 
 

@@ -1,8 +1,8 @@
-"""A `Test` as a condition of SQL, exact on both databases; what is typed is only ever a parameter.
+"""A `Test` as an SQL condition, exact on both databases; a query's text is only ever a parameter.
 
 Patterns are GLOB in SQLite, whose LIKE ignores case, and LIKE in PostgreSQL. Where a wildcard
-could reach over the end of one value or component group into the next, a regular expression
-decides among what the pattern lets through.
+could match across the end of one value or component group into the next, a regular expression
+decides among the pattern's matches.
 """
 
 from __future__ import annotations
@@ -50,19 +50,19 @@ _BACKSLASH = literal_column("'\\'", Text)
 
 
 def key(attribute: Attribute) -> ColumnElement[Any]:
-    """The column that is compared."""
+    """The column to compare."""
     column: ColumnElement[Any] = TABLES[attribute.level].c[attribute.key_column]
     return column
 
 
 def blank_or_key(attribute: Attribute) -> ColumnElement[Any]:
-    """As in the page order's index."""
+    """The expression of the page order's index."""
     return func.coalesce(key(attribute), BLANK)
 
 
 def unindexed(number: ColumnElement[int]) -> ColumnElement[int]:
-    """The same number, for which no index is taken: there are few organisations, yet planners
-    take any `org_id = ?` for rare."""
+    """The same number, hidden from indexes: there are few organisations, but planners assume that any
+    `org_id = ?` is rare."""
     return number + literal_column("0")
 
 
@@ -108,7 +108,7 @@ class Conditions:
         return low if test.high is None else and_(low, column <= test.high)
 
     def date_time_range(self, attribute: Attribute, test: DateTimeRange) -> Clause:
-        """The day alone bounds what the index is asked for."""
+        """The index is bounded by the day alone."""
         moment, parts = key(test.time), [self.range(attribute, Range(*_days(test)))]
         day = key(attribute)
         if test.low is not None:
@@ -165,8 +165,8 @@ class Conditions:
         return subject.like("".join(map(_like, tokens)))
 
     def _regex(self, tokens: tuple[str, ...], bound: str) -> str:
-        """One value, between its bounds. Python backtracks, so there each `*` is made to let go
-        (`(?>…)`) at the first fit, as in `fnmatch`; PostgreSQL has an automaton."""
+        """One value between its delimiters. Python backtracks, so there each `*` becomes an atomic group
+        (`(?>…)`) up to the first match, as in `fnmatch`; PostgreSQL uses an automaton."""
         edge, other = re.escape(bound), f"[^{re.escape(bound)}]"
         pieces = [""]
         for token in tokens:
@@ -197,7 +197,7 @@ def _days(test: DateTimeRange) -> tuple[str | None, str | None]:
 
 
 def _tokens(pattern: str) -> tuple[str, ...]:
-    """Literals between wildcards: a token is a wildcard when it is nothing but one."""
+    """The pattern split into literals and wildcards."""
     return tuple(re.findall(r"[*?]|[^*?]+", pattern))
 
 

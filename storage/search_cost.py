@@ -1,7 +1,7 @@
-"""What one search may cost: a time, after which it is given up rather than walked to its end.
+"""The time limit of one search, after which it is cancelled.
 
-A rare value of an attribute without an index is sought row by row; nobody waits for that for long,
-and a few such questions must not hold every connection.
+A rare value of an attribute without an index is searched row by row. No user waits long for that, and a
+few such queries must not occupy every connection.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pacs.errors import QueryTooCostly
 PATIENCE = 10.0
 """Seconds; at a million studies the worst takes 3."""
 _STEPS = 20_000
-"""Of SQLite's virtual machine between two looks at the clock: about a millisecond."""
+"""Instructions of SQLite's virtual machine between two checks of the clock: about a millisecond."""
 _QUERY_CANCELED = "57014"  # PostgreSQL Appendix A, class 57
 
 STATEMENT_TIMEOUT = {"statement_timeout": str(int(PATIENCE * 1000))}
@@ -29,7 +29,7 @@ STATEMENT_TIMEOUT = {"statement_timeout": str(int(PATIENCE * 1000))}
 
 @contextmanager
 def bounded(connection: Connection) -> Iterator[None]:
-    """`QueryTooCostly` when the statements inside take longer; in PostgreSQL when one of them does."""
+    """`QueryTooCostly` when the statements inside take longer; in PostgreSQL, when any one of them does."""
     driver: Any = connection.connection.dbapi_connection
     embedded = isinstance(driver, sqlite3.Connection)
     if embedded:

@@ -1,7 +1,7 @@
-"""What is found by pieces of three letters, however many rows there are (migration 0002).
+"""Trigram indexes: substring search in a time that does not depend on the number of rows (migration 0002).
 
-Law: the trigrams of a pattern select all rows that match it, and perhaps more; whoever uses them
-asks `storage.search_conditions` as well.
+Law: the trigrams of a pattern select all rows that match it, and perhaps more, so the conditions of
+`storage.search_conditions` are always applied as well.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ TRIGRAMS: Mapping[Level, tuple[Attribute, ...]] = MappingProxyType(
 TABLE_NAMES = {Level.PATIENT: "patients", Level.STUDY: "studies"}
 
 Pieces = tuple[tuple[str, ...], ...]
-"""Alternatives, each the literal pieces that all occur in the key."""
+"""Alternatives, each of literal pieces that must all occur in the key."""
 
 
 def is_indexed(attribute: Attribute) -> bool:
@@ -45,19 +45,19 @@ def is_indexed(attribute: Attribute) -> bool:
 
 
 def delimited(attribute: Attribute) -> bool:
-    """Whether several values lie in one column, which is searched with a backslash around each."""
+    """Whether the column holds several values, each of which is searched with backslashes around it."""
     return attribute.multiple and attribute.matching is not Matching.NAME
 
 
 def bounds(attribute: Attribute) -> str:
-    """What stands on both sides of each thing that a pattern must match as a whole."""
+    """The delimiter on both sides of each unit that a pattern must match as a whole."""
     if attribute.matching is Matching.NAME:
         return "="
     return "\\" if delimited(attribute) else ""
 
 
 def _pieces(attribute: Attribute, test: Test) -> Pieces:
-    """Empty when the test cannot be narrowed down by letters."""
+    """Empty when trigrams cannot narrow the test."""
     bound = "=" if attribute.matching is Matching.NAME else "\\"
     if isinstance(test, OneOf):
         return tuple((f"{bound}{value}{bound}",) for value in test.values)
@@ -73,7 +73,7 @@ def _pieces(attribute: Attribute, test: Test) -> Pieces:
 
 
 def _spoken(words: Iterable[str]) -> Pieces:
-    """By word or by sound is two ways a word: the two longest decide, the rest is left to the test."""
+    """Each word may match by spelling or by sound, so alternatives double; only the two longest are used."""
     ways = []
     for word in sorted(words, key=len)[-2:]:
         code = sound(word)
@@ -82,7 +82,7 @@ def _spoken(words: Iterable[str]) -> Pieces:
 
 
 def match_expression(attribute: Attribute, test: Test) -> str | None:
-    """The FTS5 query of this test; None when some alternative has no piece of three letters."""
+    """The FTS5 query of this test; None when an alternative has no piece of three letters."""
     alternatives = []
     for literals in _pieces(attribute, test):
         phrases = ['"' + piece.replace('"', '""') + '"' for piece in literals if len(piece) > 2]
@@ -95,8 +95,8 @@ def match_expression(attribute: Attribute, test: Test) -> str | None:
 
 
 def pair(attribute: Attribute, test: Test) -> str | None:
-    """Two letters that a match has, when there are no three: `*qz*`. ASCII, whose case is plain, and
-    not the last two of a text, with which no piece of three begins."""
+    """Two letters that every match contains, for patterns such as `*qz*`. ASCII only, for simple case
+    folding; not the last two of a text, as no trigram begins with them."""
     if not isinstance(test, Wildcard):
         return None
     for piece in _pieces(attribute, test)[0]:
@@ -106,14 +106,14 @@ def pair(attribute: Attribute, test: Test) -> str | None:
 
 
 def hits(table_name: str, expressions: Iterable[str]) -> Select[int]:
-    """SQLite: the keys of the rows whose letters fit."""
+    """SQLite: the keys of the rows whose trigrams match."""
     trigrams = table(f"{table_name}_trigrams", column("rowid", Integer))
     matched = literal_column(trigrams.name).op("MATCH", is_comparison=True)
     return select(trigrams.c.rowid).where(matched(" AND ".join(f"({e})" for e in expressions)))
 
 
 def pair_hits(attribute: Attribute, letters: str) -> Select[int]:
-    """SQLite: likewise by two, with which some piece of three begins."""
+    """SQLite: the same by two letters with which a trigram begins."""
     name = f"{TABLE_NAMES[attribute.level]}_trigrams_where"
     where = table(name, column("term"), column("doc", Integer), column("col"))
     return (

@@ -1,8 +1,7 @@
-"""Which way to the answers: from the few rows that some key selects, or along the page's own order.
+"""Choosing the plan of a search: from the few rows that a key selects, or along the page's order.
 
-What is common is soon met along the order; what is rare must be looked up. Each key is asked for
-the rows that it selects, up to one more than `FEW`: that says which it is, and what is rare is then
-already found.
+Common values are soon met along the order; rare ones must be looked up. Each key's rows are counted up to
+one more than `FEW`, which shows whether it is rare, and finds the rows if it is.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ _LOOKED_UP = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """`keys`: of the rows of this level among which all matches lie."""
+    """`keys`: rows of this level that include all matches."""
 
     level: Level
     keys: tuple[int, ...]
@@ -50,7 +49,7 @@ class _Way:
     hits: Select[int]
 
     def up_to(self, level: Level) -> _Way:
-        """The same, no lower than `level`: the rows above what was hit, some of them perhaps repeatedly."""
+        """The same at `level` or above: the parents of the rows, perhaps with repetitions."""
         if self.level.depth <= level.depth:
             return self
         here, hit = TABLES[self.level], self.hits.subquery()
@@ -64,7 +63,7 @@ class Planner:
     conditions: Conditions
 
     def choose(self, connection: Connection, query: Query) -> Start | None:
-        """Where to start; None: along the order."""
+        """The rows to start from; None for walking along the order."""
         uid = self._by_uid(query)
         if uid is not None:
             uid = uid.up_to(query.level)
@@ -84,11 +83,11 @@ class Planner:
         return Start(way.level, tuple(fewest)) if len(fewest) <= _few(last or 0) else None
 
     def looks_up(self, query: Query) -> bool:
-        """Whether some key selects its rows by an index of values, which costs next to nothing."""
+        """Whether a key selects its rows by an index of values, which costs next to nothing."""
         return self._by_uid(query) is not None or any(map(self._looked_up, query.conditions))
 
     def _by_uid(self, query: Query) -> _Way | None:
-        """A UID names few things by nature; the deepest of them the fewest."""
+        """UIDs select few rows, those of the lowest level the fewest."""
         given = {c.attribute.keyword: c for c in query.conditions if isinstance(c.test, OneOf)}
         for keyword in _UIDS:
             if keyword in given:
@@ -120,11 +119,11 @@ class Planner:
         if self.conditions.dialect == "sqlite":
             return _Way(level, hits(TABLES[level].name, lettered))
         if [c.attribute.keyword for c in lettered.values()] == ["ModalitiesInStudy"]:
-            return self._selected(level, list(lettered.values()))  # so few that their shares are known
+            return self._selected(level, list(lettered.values()))  # few enough to know their number
         return _Way(level, self._matching(level, list(lettered.values())))
 
     def _by_pair(self, attribute: Attribute, letters: str) -> _Way | None:
-        """PostgreSQL knows the pairs of patients' names only."""
+        """PostgreSQL has an index of letter pairs for patients' names only."""
         if self.conditions.dialect == "sqlite":
             return _Way(attribute.level, pair_hits(attribute, letters))
         if attribute.keyword != "PatientName":
@@ -136,8 +135,8 @@ class Planner:
         )
 
     def _scanned(self, query: Query) -> Iterator[_Way]:
-        """Row by row, but patients alone: half a million take 0.1 s, walking along their studies
-        seconds. In the order of their keys, as no index of letters is of use."""
+        """Scan the patients only: half a million take 0.1 s, walking along their studies takes seconds.
+        In the order of their keys, as no trigram index is of use."""
         here = [c for c in query.conditions if c.attribute.level is Level.PATIENT]
         if here and query.level is not Level.PATIENT:
             patients = TABLES[Level.PATIENT].c
@@ -153,7 +152,7 @@ class Planner:
         return _Way(level, selected.where(*map(self.conditions.clause, conditions)).correlate(None))
 
     def _owners(self, level: Level, condition: Condition) -> _Way:
-        """By the first of the item's keys; the others are left to the condition."""
+        """By the first of the item's keys; the others are checked by the condition."""
         assert isinstance(condition.test, Items)
         keyword, test = condition.test.tests[0]
         row: Table = tables.sequence_values

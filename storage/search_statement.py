@@ -1,7 +1,7 @@
 """One page of answers as one SELECT: columns, joins, conditions, order and where the last page ended.
 
-Pages follow each other by key, not by offset: what comes in meanwhile neither shifts nor repeats
-answers, no page costs more than the first, and no cursor stays open while a peer is slow.
+Pages continue by key, not by offset: instances received meanwhile neither shift nor repeat answers, no
+page costs more than the first, and no cursor stays open while a peer is slow.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _INDEX = {Level.PATIENT: "ix_patients_by_name", Level.STUDY: "ix_studies_newest_
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One thing to sort by; `descending` goes for nothing's place too: blanks sort lowest."""
+    """One sort key. Blanks sort lowest, so `descending` puts them last."""
 
     expression: ColumnElement[Any]
     descending: bool
@@ -53,7 +53,7 @@ class Term:
 class Page:
     """`start` None: along the order's index, and no further than the row whose order values are `edge`.
 
-    `extra`: columns asked for beside the attributes, of tables that `joined` joins.
+    `extra`: further columns to select, of tables that `joined` joins.
     """
 
     organization: int
@@ -84,10 +84,10 @@ class Page:
         return [Term(parent, True), Term(_sortable(_NUMBER[level]), False), Term(pk, False)]
 
     def statement(self, size: int, after: Sequence[Any] | None = None, offset: int = 0) -> Select[Any]:
-        """The `size` answers behind the one whose order values were `after`; those of each answer
-        come last in its row.
+        """The `size` answers after the one whose order values were `after`; the order values of each
+        answer are the last columns of its row.
 
-        Where conditions decide, keys are found first, from the index alone: see `in_order`.
+        With conditions, the keys are found first, from the index alone: see `in_order`.
         """
         if not self.keys_first:
             return self._page(self._wide().where(*self.joined), size, after, offset)
@@ -95,11 +95,11 @@ class Page:
         return self._wide().select_from(self._source().join(keys, keys.c.pk == self.table.c.pk))
 
     def keys(self, size: int, after: Sequence[Any] | None = None, offset: int = 0) -> Select[int]:
-        """Of the rows that `statement` answers with."""
+        """The keys of the rows that `statement` answers with."""
         return self._bare()._page(select(self.table.c.pk), size, after, offset)
 
     def rows(self, keys: Sequence[int]) -> Select[Any]:
-        """Those of `statement`: see `in_order`."""
+        """The rows of `statement` for these keys: see `in_order`."""
         selected = self._wide().select_from(self._source())
         return selected.where(self.table.c.pk.in_(self.conditions.keys(keys)))
 
@@ -112,7 +112,7 @@ class Page:
         return self.query.level is Level.STUDY and not self.query.order and bool(self.query.conditions)
 
     def in_order(self, rows: Sequence[Row[Any]]) -> Sequence[Row[Any]]:
-        """An outer ORDER BY would be read along the whole index, where sorting is frowned upon."""
+        """Sorted here: with an outer ORDER BY, a planner told to avoid sorting reads the whole index."""
         if not self.keys_first:
             return rows
         terms = len(self.order())
@@ -147,11 +147,11 @@ class Page:
         return select(counts, *edge.c).select_from(counts.outerjoin(edge, true()))
 
     def last(self) -> ColumnElement[Any]:
-        """The highest key of this level: what comes in later has a higher one."""
+        """The highest key of this level; entities stored later have higher ones."""
         return select(func.max(self.table.c.pk)).scalar_subquery()
 
     def count(self, at_most: int | None = None) -> Select[Any]:
-        """All matches, or of these no more than one above `at_most`."""
+        """The number of matches, counted no further than one above `at_most`."""
         bare = self._bare()
         if at_most is not None:
             met = bare._hinted(bare._matching(select(literal_column("1")), self._owned()))
@@ -161,7 +161,7 @@ class Page:
         return bare._matching(select(func.count()), owned)
 
     def _bare(self) -> Page:
-        """Without the tables of what is only returned."""
+        """Without the tables whose columns are only returned."""
         return replace(self, query=replace(self.query, include=()))
 
     def _matching(self, selected: Select[Any], owned: ColumnElement[bool]) -> Select[Any]:
@@ -188,7 +188,7 @@ class Page:
         return [self.conditions.clause(condition) for condition in here]
 
     def _below(self) -> list[ColumnElement[bool]]:
-        """That there is one thing of each level below that fits all that is asked of it."""
+        """For each level below, that one entity satisfies all its conditions."""
         fits: list[ColumnElement[bool]] = []
         for level in reversed(LEVELS[self.query.level.depth + 1 :]):
             fits += [self.conditions.clause(c) for c in self.query.conditions if c.attribute.level is level]
@@ -236,7 +236,7 @@ class Page:
 
 
 def _unordered(expression: ColumnElement[Any]) -> ColumnElement[Any]:
-    """The same to sort by, but in no index: few rows are collected, then sorted."""
+    """The same sort key, but not usable with an index: few rows are collected, then sorted."""
     return func.coalesce(expression, expression)
 
 
@@ -257,7 +257,7 @@ def _up_to(terms: Sequence[Term], edge: Sequence[Any]) -> ColumnElement[bool]:
 
 
 def _behind(terms: Sequence[Term], after: Sequence[Any]) -> ColumnElement[bool]:
-    """Lexicographically behind `after`. The bound of the first term alone is for SQLite's planner."""
+    """Lexicographically after `after`. The separate bound of the first term is for SQLite's planner."""
     first = terms[0]
     bound = first.expression <= after[0] if first.descending else first.expression >= after[0]
     if len({term.descending for term in terms}) == 1:

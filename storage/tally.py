@@ -1,7 +1,6 @@
-"""How many files a cache holds, how many bytes they take, how often it was of use: of each organisation,
-and what it holds of all together.
+"""Figures of a cache: files, bytes, hits and misses of each organisation, and the totals.
 
-The figures stand in a small file that all processes of a node share, and change under its lock.
+They are kept in a small file that all processes of a node share, and change under its lock.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from pathlib import Path
 from pacs.ports import CacheFigures
 
 ALL = -1
-"""In place of an organisation's number."""
+"""The totals' key, in place of an organisation's number."""
 NOTHING = CacheFigures()
 _RECORD = struct.Struct("<qqqq")
 
@@ -42,7 +41,7 @@ class Tally:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Nobody else changes figures, or the files that they count, meanwhile."""
+        """Exclusive access to the figures and to the files that they count."""
         with self._lock:
             fcntl.flock(self._fd, fcntl.LOCK_EX)
             try:
@@ -51,7 +50,7 @@ class Tally:
                 fcntl.flock(self._fd, fcntl.LOCK_UN)
 
     def add(self, organization: int, entries: int, size: int) -> None:
-        """While it is held."""
+        """Call while holding the tally."""
         for number in (ALL, organization):
             now = self.of(number)
             entries_now, bytes_now = max(now.entries + entries, 0), max(now.bytes + size, 0)
@@ -63,7 +62,7 @@ class Tally:
             self._put(organization, replace(now, hits=now.hits + hit, misses=now.misses + (not hit)))
 
     def begin_anew(self, found: Mapping[int, CacheFigures]) -> None:
-        """While it is held. `found`: what counting every organisation's files came to."""
+        """Call while holding the tally. `found`: the result of counting every organisation's files."""
         for organization in range(os.fstat(self._fd).st_size // _RECORD.size - 1):
             self._put(organization, replace(self.of(organization), entries=0, bytes=0))
         for organization, held in found.items():

@@ -1,7 +1,7 @@
-"""Turns at SQLite's one pen: who writes queues at a lock file, where the kernel wakes the next.
+"""Turns of SQLite's writers: they queue at a lock file, where the kernel wakes the next one.
 
-Whoever holds the file may freeze (stopped, swapped out, in a debugger): then the wait ends all the
-same, and the log names who it is. The kernel's own wait cannot be ended, so a thread beside does it.
+The process that holds the file may freeze (stopped, swapped out, in a debugger); the wait is bounded all
+the same, and the log names the holder. As the kernel's wait cannot be interrupted, another thread does it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _HELD = Path("/proc/locks")
 
 
 class Turns:
-    """Those of one file, for all threads and processes. Make it after forking."""
+    """The turns of one file, for all threads and processes. Create it after forking."""
 
     def __init__(self, path: str) -> None:
         self._threads = threading.Lock()
@@ -38,7 +38,7 @@ class Turns:
         self._wanted = False
 
     def take(self, patience: float) -> None:
-        """`DatabaseUnavailable` after that many seconds."""
+        """`DatabaseUnavailable` after `patience` seconds."""
         deadline = time.monotonic() + patience
         if not self._threads.acquire(timeout=patience):
             raise DatabaseUnavailable("others have been writing for long")
@@ -97,7 +97,7 @@ class Turns:
 
 
 def held_by(descriptor: int) -> list[int]:
-    """Processes that hold this file by `flock`, where the system tells."""
+    """Processes that hold this file by `flock`, where the system reports them."""
     this = f":{os.fstat(descriptor).st_ino}"
     try:
         lines = _HELD.read_text("ascii").splitlines()

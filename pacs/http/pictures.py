@@ -1,4 +1,4 @@
-"""Answering with a picture: known by its entity tag before it is made, kept by the browser for a while."""
+"""Answers with a picture: conditional requests are answered before rendering; browsers may cache them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Pictures:
     lane: Lane = field(default_factory=Lane)
 
     def picture(self, request: Request, instance: StoredInstance, wish: Wish) -> Response:
-        """Of an instance that the caller may see."""
+        """The picture of an instance that the caller may see."""
         self.note(request, instance.identity.study_instance_uid)
         headers = self.headers(instance, wish)
         if is_known(request, headers["ETag"]):
@@ -42,7 +42,7 @@ class Pictures:
         }
 
     def note(self, request: Request, study: str) -> None:
-        """That the caller looks at this study."""
+        """Audit that the caller views this study."""
         record = partial(self._record, request, study)
         self.viewings.note(request, study, record)
 

@@ -1,8 +1,8 @@
-"""Worker processes for pixels, forked from one that has everything imported and nothing else to do.
+"""Worker processes for pixels, forked from one that has everything imported and does nothing else.
 
-Whoever wants a worker makes a pair of sockets and sends one end here; the worker serves that end
-until the other is closed, or nothing has been asked for a while. Time is kept by the kernel: a task
-that runs over ends its process, in whatever codec it is, and so does one that takes too much memory.
+A client creates a socket pair and sends one end here; the worker serves that end until the other is closed
+or it has been idle for a while. The kernel enforces the limits: a task that takes too long or too much
+memory ends its process, whichever codec it is in.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from pacs.pixels.tasks import Task
 log = structlog.get_logger(__name__)
 
 IDLE = 60.0
-"""Seconds after which a worker that nobody asks anything ends. Who hired it must not ask later."""
+"""Seconds after which an idle worker ends. Its client must not use it after that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +46,20 @@ class Nursery:
         self._heard, self._ask = socket.socketpair()
 
     def hire(self) -> socket.socket:
-        """A new worker, at the other end of this socket, as soon as the nursery gets to it."""
+        """A socket to a new worker, which starts as soon as the nursery gets to it."""
         ours, theirs = socket.socketpair()
         with theirs:
             socket.send_fds(self._ask, [b"+"], [theirs.fileno()])
         return ours
 
     def close(self) -> None:
-        """This process will ask for no more."""
+        """This process needs no more workers."""
         self._ask.close()
 
     def run(self) -> None:
-        """Until every process that could ask has closed or ended. Called where no other thread works."""
+        """Serve until all client processes have closed or ended. Call it where no other thread runs."""
         self.close()
-        signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for workers
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # workers are reaped by the kernel
         while True:
             _, descriptors, _, _ = socket.recv_fds(self._heard, 1, 1)
             if not descriptors:
@@ -69,15 +69,15 @@ class Nursery:
                     self._become(peer)
 
     def _forked(self) -> bool:
-        """Whether this is the new process. When there can be none, its peer hears nothing."""
+        """Whether this is the new process. If forking fails, the peer finds its socket closed."""
         try:
             return os.fork() == 0
         except OSError as error:
-            log.error("no worker can be made", reason=error.strerror)
+            log.error("worker process cannot be started", reason=error.strerror)
             return False
 
     def _become(self, peer: socket.socket) -> None:
-        """A worker's whole life; never returns."""
+        """Runs a worker's whole life; never returns."""
         with suppress(BaseException):
             self._heard.close()
             for number in (signal.SIGTERM, signal.SIGALRM, signal.SIGCHLD):
@@ -89,7 +89,7 @@ class Nursery:
 
 
 def _limit_memory(memory: int) -> None:
-    with suppress(OSError, ValueError):  # not every system counts this
+    with suppress(OSError, ValueError):  # not every system supports this limit
         pages = int(Path("/proc/self/statm").read_text("ascii").split()[0])
         most = pages * resource.getpagesize() + memory
         resource.setrlimit(resource.RLIMIT_AS, (most, most))

@@ -1,8 +1,8 @@
-"""A bounded number of workers at a time, and a bounded number of tasks that wait for one.
+"""A pool of worker processes: a bounded number of them, and a bounded number of waiting tasks.
 
-A task that takes too long or too much, or that crashes a codec, ends its own worker; the next task
-gets a new one. Who asks gets an error with the reason, and never waits longer than is allowed: a
-frame of many waits for its turn, as an answer that has begun must not break off because others came.
+A task that takes too long or too much memory, or crashes a codec, ends its own worker; the next task gets a
+new one. The caller gets an error with the reason, and its wait is bounded. Frames after the first of an
+answer are `patient`, since an answer that has begun must not be broken off under load.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from pacs.pixels.tasks import Task
 from pacs.pixels.turns import Turns
 
 WAITING = 128
-"""Tasks that wait for a worker; further ones are turned away, unless they are patient."""
+"""Tasks that may wait for a worker; further ones are refused, unless they are patient."""
 PATIENCE = 600.0
 """Seconds that a patient task waits for a worker."""
 GRACE = 5.0
-"""Seconds on top of a task's own before a worker that says nothing is given up."""
+"""Seconds on top of a task's own before a silent worker is given up."""
 
 _REFUSALS = {
     error.__name__: error
     for error in (errors.BadInput, errors.InvalidDataSet, errors.LimitExceeded, errors.NotFound)
 }
-"""What a worker may say besides that something cannot be converted."""
+"""The errors besides `NotConvertible` that a worker may report."""
 
 
 class _WorkerDied(NotConvertible):
@@ -65,9 +65,9 @@ class Pool:
         self._idle: list[tuple[float, socket.socket]] = []
 
     def run(self, task: Task, source: Source, patient: bool = False) -> bytes:
-        """What the task makes of `source`, which stays with the caller.
+        """The task's result for `source`, which the caller keeps open.
 
-        `NotConvertible` when it takes too much, `Unavailable` when too many are waiting.
+        `NotConvertible` when it takes too long or too much memory, `Unavailable` when too many wait.
         """
         with self._turn(patient):
             kind, answer = self._done(_Order.of(task, source))
@@ -77,7 +77,7 @@ class Pool:
         raise _REFUSALS.get(name, NotConvertible)(message)
 
     def _done(self, order: _Order) -> tuple[Kind, bytes]:
-        """A worker that had waited may have died of something else: then a new one tries."""
+        """An idle worker may have died of another cause, so a new one tries again."""
         waiting = self._waiting()
         if waiting is not None:
             with suppress(_WorkerDied):
@@ -85,7 +85,7 @@ class Pool:
         return self._by(self._hired(), order)
 
     def _hired(self) -> socket.socket:
-        """A worker that has begun: one that never does says nothing of the image."""
+        """A new worker that has reported ready; a failure to start is not the image's fault."""
         worker = self._hire()
         worker.settimeout(self._seconds + GRACE)
         try:
@@ -94,7 +94,7 @@ class Pool:
         except (EOFError, OSError, ValueError):
             pass
         worker.close()
-        raise Unavailable("no worker is to be had; try again soon")
+        raise Unavailable("no worker process can be started; try again soon")
 
     def _by(self, worker: socket.socket, order: _Order) -> tuple[Kind, bytes]:
         try:
@@ -118,7 +118,7 @@ class Pool:
             self._turns.give_back()
 
     def _waiting(self) -> socket.socket | None:
-        """The one that was busy last; one that idled so long that it may be leaving is let go."""
+        """The most recently used idle worker; one that may be about to end is dropped."""
         with self._lock:
             while self._idle:
                 since, worker = self._idle.pop()
@@ -147,7 +147,7 @@ class Pool:
 
 
 class Inline:
-    """The same without processes, for commands and tests that work on what they trust."""
+    """The same without processes, for commands and tests with trusted objects."""
 
     def run(self, task: Task, source: Source, patient: bool = False) -> bytes:
         return task.run(source)

@@ -1,6 +1,6 @@
-"""Patients whose identity an earlier build made of a padded Patient ID get the one that they have today.
+"""Corrects the identity of patients that an earlier build derived from a padded Patient ID.
 
-Whom padding had made two become one again: the studies move to the patient who has the identity already.
+Patients split by padding become one again: the studies move to the patient with the correct identity.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def _padded(database: Database) -> list[_Padded]:
 
 
 def _of(row: Mapping[Any, Any]) -> _Padded:
-    """One whose identity does not come from its values, such as of a study without a Patient ID, keeps it."""
+    """A patient whose identity is not derived from its values (without a Patient ID) keeps it."""
     said = {_ID: row["patient_id"] or "", _ISSUER: row["issuer_of_patient_id"] or ""}
     right = row["identity"]
     if right == patient_identity(said, ""):
@@ -67,7 +67,7 @@ def _rejoin(database: Database, padded: _Padded) -> bool:
 
 
 def _give(under_way: Transaction, padded: _Padded) -> bool:
-    """The right identity, or another patient's studies; False: the patient is gone."""
+    """Set the correct identity, or move the studies; False when the patient was deleted meanwhile."""
     held = {
         identity: hold(
             under_way.connection, Level.PATIENT, {"org_id": padded.organization, "identity": identity}
