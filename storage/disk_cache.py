@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 from urllib.parse import quote, unquote
 
 from pacs.ports import CacheFigures
@@ -65,14 +65,14 @@ class DiskCache:
     def get(self, organization: int, address: str, key: str, seconds: float) -> bytes | None:
         path = self._path(organization, address, key)
         try:
-            with path.open("rb") as file:
+            with open(path, "rb", buffering=0) as file:
                 found = os.fstat(file.fileno())
                 data = file.read()
         except OSError:
             return None
         now = time.time()
         if now - found.st_mtime > seconds or not _whole(data):
-            self.remove(organization, str(path))
+            self.remove(organization, path)
             return None
         if now - found.st_atime > _TOUCH_AFTER:
             with suppress(OSError):
@@ -92,20 +92,19 @@ class DiskCache:
                     with self._tally.held():
                         self._tally.add(organization, -1, -size)
 
-    def _write(self, organization: int, path: Path, data: bytes) -> None:
-        unfinished = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}")
-        path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+    def _write(self, organization: int, path: str, data: bytes) -> None:
+        unfinished = f"{path}.{os.getpid()}-{threading.get_ident()}"
         try:
-            with unfinished.open("wb") as file:
-                file.write(_HEAD.pack(_MAGIC, zlib.crc32(data)))
-                file.write(data)
+            with _created(unfinished) as file:
+                file.write(_HEAD.pack(_MAGIC, zlib.crc32(data)) + data)
             with self._tally.held():
                 replaced = _size(path)
-                unfinished.replace(path)
+                os.replace(unfinished, path)
                 if replaced is not None:
                     self._tally.add(organization, -1, -replaced)
         except OSError:
-            unfinished.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):
+                os.unlink(unfinished)
             raise
 
     def forget(self, organization: int, address: str) -> None:
@@ -140,11 +139,11 @@ class DiskCache:
         except OSError:
             return []
 
-    def _shard(self, organization: int, address: str) -> Path:
-        return self._folder / str(organization) / _digest(address)[:2]
+    def _shard(self, organization: int, address: str) -> str:
+        return f"{self._folder}/{organization}/{_digest(address)[:2]}"
 
-    def _path(self, organization: int, address: str, key: str) -> Path:
-        return self._shard(organization, address) / f"{quote(address, safe='')},{_digest(key)}"
+    def _path(self, organization: int, address: str, key: str) -> str:
+        return f"{self._shard(organization, address)}/{quote(address, safe='')},{_digest(key)}"
 
     def _claim(self, organization: int, size: int) -> bool:
         """Reserves `size` bytes, making room if needed; whether that succeeded."""
@@ -184,6 +183,14 @@ class DiskCache:
         return found
 
 
+def _created(path: str) -> IO[bytes]:
+    try:
+        return open(path, "wb")
+    except FileNotFoundError:
+        os.makedirs(os.path.dirname(path), 0o750, exist_ok=True)
+        return open(path, "wb")
+
+
 def _digest(text: str) -> str:
     return blake2b(text.encode(), digest_size=16).hexdigest()
 
@@ -195,14 +202,14 @@ def _whole(data: bytes) -> bool:
     return bool(magic == _MAGIC and zlib.crc32(memoryview(data)[_HEAD.size :]) == checksum)
 
 
-def _size(path: str | Path) -> int | None:
+def _size(path: str) -> int | None:
     try:
         return os.stat(path).st_size
     except OSError:
         return None
 
 
-def _files(folder: Path) -> list[CachedFile]:
+def _files(folder: str | Path) -> list[CachedFile]:
     files = list[CachedFile]()
     with suppress(OSError), os.scandir(folder) as found:
         for each in found:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import isfinite
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,23 +108,27 @@ def _natural_window(header: Header, stored: Grey, image: ImagePixel, modality: S
     for_display = image.bits_stored in (1, 8) and "SegmentationType" not in header
     if for_display and not image.pixel_representation and stored.codes is not None:
         seen = stored.values
-    else:
+    elif padding := _padding(header):
         occurring = stored.occurring()
-        seen = occurring[~_padding(header, occurring)]
+        seen = occurring[(occurring < padding[0]) | (occurring > padding[1])]
         seen = seen if len(seen) else occurring
+    elif stored.between_extremes and isinstance(modality, Rescale):
+        seen = stored.values[[0, -1]]
+    else:
+        seen = stored.occurring()
     values = modality(seen)
     low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 0.0)
     return Window((low + high) / 2, high - low, Function.LINEAR_EXACT)
 
 
-def _padding(header: Header, values: Values) -> NDArray[Any]:
+def _padding(header: Header) -> tuple[float, float] | None:
     """Pixel Padding Value, or the range up to its limit (PS3.3 §C.7.5.1.1.2, §C.7.6.24, §C.7.6.25)."""
     for kind in _PADDED:
         padding, limit = (numeric(header, f"{kind}PixelPadding{word}") for word in ("Value", "RangeLimit"))
         if padding is not None:
-            low, high = sorted((padding, padding if limit is None else limit))
-            return (values >= low) & (values <= high)
-    return np.zeros(values.shape, bool)
+            end = padding if limit is None else limit
+            return min(padding, end), max(padding, end)
+    return None
 
 
 def is_inverse(header: Header, image: ImagePixel) -> bool:

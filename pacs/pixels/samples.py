@@ -35,6 +35,8 @@ class Grey:
 
     values: Values
     codes: Values | None = None
+    between_extremes: bool = False
+    """The values ascend, and the first and the last of them occur."""
 
     @property
     def is_float(self) -> bool:
@@ -85,8 +87,8 @@ def grey(header: Header, frame: DecodedFrame) -> Grey:
 
 def _between_extremes(samples: Values) -> Grey:
     """Codes from the lowest sample to the highest, as most images use a small part of the range."""
-    low, high = int(samples.min(initial=0)), int(samples.max(initial=0))
-    return Grey(np.arange(low, high + 1), (samples - low).view(np.uint16))
+    low, high = (int(samples.min()), int(samples.max())) if samples.size else (0, 0)
+    return Grey(np.arange(low, high + 1), (samples - low).view(np.uint16), between_extremes=True)
 
 
 def unsigned(header: Header, frame: DecodedFrame) -> Values:

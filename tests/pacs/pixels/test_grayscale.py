@@ -95,6 +95,25 @@ def test_modality_and_voi(attributes: dict[str, Any], expected: list[int]) -> No
 
 
 @pytest.mark.parametrize(
+    ("values", "attributes", "expected"),
+    [
+        ([100, 150, 200], {}, [0, 128, 255]),
+        ([100, 100, 100], {}, [0, 0, 0]),
+        ([100, 150, 200], {"RescaleSlope": -2, "RescaleIntercept": 7}, [255, 128, 0]),
+        ([-300, -200, -100], {"PixelRepresentation": 1}, [0, 128, 255]),
+        # the extremes of what is stored are not those of what it stands for
+        ([0, 1, 2], {"ModalityLUTSequence": [lut(0, 16, 5, 0, 10)]}, [128, 0, 255]),
+        ([0, 2, 1], {"ModalityLUTSequence": [lut(0, 16, 5, 9, 5)]}, [0, 0, 255]),
+    ],
+)
+def test_without_a_window_all_that_occurs_is_seen(
+    values: list[int], attributes: dict[str, Any], expected: list[int]
+) -> None:
+    stored = np.array([values], "<i2" if attributes.get("PixelRepresentation") else "<u2")
+    assert shown(image(stored, **attributes)).tolist() == [expected]
+
+
+@pytest.mark.parametrize(
     ("photometric", "shape", "inverse"),
     [
         ("MONOCHROME2", None, False),
