@@ -5,14 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dimse.models import InformationModel
-from dimse.operation import Operation
+from dimse.operation import MAX_IDENTIFIER, Operation
 from pacs.attributes import BY_KEYWORD, LEVELS, UNIQUE_KEY, Level
+from pacs.dicom.limits import Limits
 from pacs.dicom.reader import Header, read_header
 from pacs.dicom.source import BytesSource
 from pacs.errors import InvalidQuery
 from pacs.query import Condition, OneOf, Query
 
 QUERY_RETRIEVE_LEVEL = 0x00080052
+
+_INFLATED = 16 * MAX_IDENTIFIER
+_LIMITS = Limits(
+    elements=100_000, header_bytes=_INFLATED, inflated_bytes=_INFLATED, inflate_free_bytes=_INFLATED
+)
+"""Those of an object would let a query of some kilobytes take seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +32,7 @@ class Selection:
 
 
 def read_identifier(operation: Operation) -> Header:
-    return read_header(BytesSource(operation.identifier()), operation.context.transfer_syntax)
+    return read_header(BytesSource(operation.identifier()), operation.context.transfer_syntax, limits=_LIMITS)
 
 
 def key_text(header: Header, tag: int | str) -> str:
