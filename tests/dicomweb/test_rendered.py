@@ -12,6 +12,10 @@ import pytest
 from PIL import Image, ImageSequence
 from starlette.testclient import TestClient
 
+from dicomweb.thumbnails import MOST_TRIED
+from pacs.actor import Actor
+from pacs.model import StoredInstance
+from pacs.rendering import Rendering, Rendition, Wish
 from tests.dicomweb.retrieving import image, parts
 from tests.pacs.http.composed import composed
 
@@ -165,7 +169,9 @@ def test_a_thumbnail_is_of_the_middle(client: TestClient) -> None:
     assert middle.headers["cache-control"] == "private, max-age=86400"
 
 
-def test_a_thumbnail_is_of_another_when_the_middle_cannot_be_decoded(client: TestClient) -> None:
+def test_a_thumbnail_is_of_another_when_the_middle_cannot_be_decoded(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Though those of its own kind are more than are tried; with nothing else there is none."""
     broken, whole = (8, "1.2.840.10008.1.2.4.50", [b"\xff\xd8no jpeg"]), (9,)
     uids = {"StudyInstanceUID": "1.2.3.9", "SeriesInstanceUID": "1.2.3.9.1"}
@@ -180,7 +186,16 @@ def test_a_thumbnail_is_of_another_when_the_middle_cannot_be_decoded(client: Tes
 
     for number in range(1, 7):
         store(number, broken)
+    tried: list[StoredInstance] = []
+    made = Rendering.rendered
+
+    def counted(self: Rendering, who: Actor, instance: StoredInstance, wish: Wish) -> Rendition:
+        tried.append(instance)
+        return made(self, who, instance, wish)
+
+    monkeypatch.setattr(Rendering, "rendered", counted)
     assert get(client, f"{series}/thumbnail").status_code == 406
+    assert len(tried) == MOST_TRIED
     store(7, whole)
     assert opened(get(client, f"{series}/thumbnail")).format == "JPEG"
     assert opened(get(client, "/dicom-web/studies/1.2.3.9/thumbnail")).format == "JPEG"
