@@ -179,8 +179,8 @@ def test_who_leaves_holds_nothing_up(server: Server, web: httpx.Client) -> None:
 def strict(tmp_path: Path) -> Iterator[Server]:
     """A server that gives an image little time, little memory and little room."""
     limits = {
-        "PACS_PIXEL_TIMEOUT": "4",
-        "PACS_PIXEL_MEMORY": "200 MiB",
+        "PACS_PIXEL_TIMEOUT": "10",  # what takes too much memory must be done with it by then
+        "PACS_PIXEL_MEMORY": "400 MiB",
         "PACS_PIXEL_PROCESSES": "2",
         "PACS_CACHE_SIZE": "300 KiB",
     }
