@@ -174,7 +174,7 @@ def test_a_thumbnail_is_of_another_when_the_middle_cannot_be_decoded(
 ) -> None:
     """Though those of its own kind are more than are tried; with nothing else there is none."""
     broken, whole = (8, "1.2.840.10008.1.2.4.50", [b"\xff\xd8no jpeg"]), (9,)
-    uids = {"StudyInstanceUID": "1.2.3.9", "SeriesInstanceUID": "1.2.3.9.1"}
+    uids: dict[str, Any] = {"StudyInstanceUID": "1.2.3.9", "SeriesInstanceUID": "1.2.3.9.1"}
     series = "/dicom-web/studies/1.2.3.9/series/1.2.3.9.1"
 
     def store(number: int, of: tuple[Any, ...]) -> None:
