@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 import pacs
+from pacs.http.described import OBJECT, Described, answers_json, describe
 from pacs.http.resource import Public
 
 log = structlog.get_logger(__name__)
@@ -87,10 +88,12 @@ class Readiness:
 def routes(readiness: Readiness) -> list[Public]:
     threads = CapacityLimiter(THREADS)
 
+    @describe(Described(answers=answers_json(OBJECT)))
     async def live(request: Request) -> Response:
         """This process answers."""
         return JSONResponse({"status": "healthy"})
 
+    @describe(Described(answers=answers_json(OBJECT)))
     async def ready(request: Request) -> Response:
         """The archive could store and return an object now."""
         findings = await to_thread.run_sync(readiness.examine, limiter=threads)

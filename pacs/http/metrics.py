@@ -11,6 +11,8 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from pacs.http.described import TEXT as STRING
+from pacs.http.described import Described, describe
 from pacs.http.loopback import is_loopback
 from pacs.http.resource import Public
 from pacs.metrics import HTTP_SECONDS, Sample, exposition
@@ -71,6 +73,7 @@ class _Metrics(Public):
 
 
 def route(samples: Mapping[str, tuple[str, Sample]]) -> Route:
+    @describe(Described(answers={"text/plain": STRING}))
     def metrics(request: Request) -> Response:
         """Numbers for Prometheus."""
         return Response(exposition(samples), media_type=TEXT)

@@ -170,6 +170,7 @@ def test_images_fill_a_study_that_was_expected(client: httpx.Client, server: Ser
     assert made.status_code == 201
     uid = made.json()["study_instance_uid"]
     assert uid.startswith("2.25.") and made.json()["state"] == "expected"
+    assert made.json()["first_received_at"] is made.json()["last_received_at"] is None
     assert made.headers["Location"].endswith(f"/api/v1/studies/{uid}")
     assert client.get("/api/v1/studies", params={"study_instance_uid": uid, "status": "expected"}).json()[
         "total"

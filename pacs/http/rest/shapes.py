@@ -7,6 +7,7 @@ from typing import Any
 
 from pacs.keeping import CLINICAL_NOTES, FIRST_RECEIVED, FLAGS, LAST_RECEIVED, PRIORITY, SIZE, STATE
 from pacs.model import Values
+from pacs.studies import State
 
 _DATE = re.compile(r"(\d{4})\.?(\d\d)\.?(\d\d)")
 _TIME = re.compile(r"(\d\d):?(\d\d):?(\d\d)(\.\d{1,6})?")
@@ -49,6 +50,7 @@ def numbers(text: str | None) -> Any:
 
 
 def study(values: Values) -> Shape:
+    came = values[STATE.keyword] != State.EXPECTED
     return {
         "study_instance_uid": values["StudyInstanceUID"],
         "state": values[STATE.keyword],
@@ -71,8 +73,8 @@ def study(values: Values) -> Shape:
         "size_bytes": values[SIZE.keyword],
         "flags": words(values.get(FLAGS.keyword)),
         "clinical_notes": values.get(CLINICAL_NOTES.keyword),
-        "first_received_at": values[FIRST_RECEIVED.keyword],
-        "last_received_at": values[LAST_RECEIVED.keyword],
+        "first_received_at": values[FIRST_RECEIVED.keyword] if came else None,
+        "last_received_at": values[LAST_RECEIVED.keyword] if came else None,
     }
 
 

@@ -20,6 +20,7 @@ from starlette.routing import Route
 from pacs.accounts import Session, User
 from pacs.errors import Forbidden, Unavailable
 from pacs.http.authentication import Caller, anonymous
+from pacs.http.described import OBJECT, Described, answers_json, describe
 from pacs.http.headers import over_tls
 from pacs.http.resource import Public, Resource, actor
 from pacs.http.rest import ROOT
@@ -71,6 +72,7 @@ class AuthResources:
             Resource(f"{ROOT}/roles", self.roles, None),
         ]
 
+    @describe(Described(body=Credentials, answers=answers_json(OBJECT)))
     async def login(self, request: Request) -> Response:
         """Sign in with e-mail address and password."""
         sessions = self._needed()
@@ -96,6 +98,7 @@ class AuthResources:
         )
         return answer
 
+    @describe(Described(status=204))
     async def logout(self, request: Request) -> Response:
         """End this session, and with it its token."""
         sessions, session = self._needed(), _session(request)
@@ -106,6 +109,7 @@ class AuthResources:
         answer.delete_cookie(COOKIE, path="/")
         return answer
 
+    @describe(Described(answers=answers_json(OBJECT)))
     def me(self, request: Request) -> Response:
         """The current user and their rights."""
         caller: Caller = request.state.caller
@@ -126,6 +130,7 @@ class AuthResources:
             }
         )
 
+    @describe(Described(body=NewPassword, status=204))
     async def password(self, request: Request) -> Response:
         """Change one's own password; all other sessions end."""
         sessions, session = self._needed(), _session(request)
@@ -135,6 +140,7 @@ class AuthResources:
         sessions.end()
         return Response(status_code=204)
 
+    @describe(Described(answers=answers_json(OBJECT)))
     def roles(self, request: Request) -> Response:
         """Which role has which rights."""
         return JSONResponse(

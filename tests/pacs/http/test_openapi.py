@@ -84,6 +84,19 @@ def test_a_search_is_said_to_match_what_its_level_has(client: TestClient) -> Non
     assert "SeriesNumber" in keys["series"] - keys["studies"] and "Rows" in keys["instances"] - keys["series"]
 
 
+def test_it_says_what_each_operation_answers(client: TestClient) -> None:
+    """All but capabilities say the media type, or that there is none (204)."""
+    paths = document(client.app.routes)["paths"]  # type: ignore[attr-defined]
+    for path, methods in paths.items():
+        for method, each in methods.items():
+            (success,) = set(each["responses"]) - {"default"}
+            assert success == "204" or "content" in each["responses"][success] or method == "options", path
+            assert method not in ("post", "patch") or path.endswith(_BODILESS) or "requestBody" in each, path
+
+
+_BODILESS = ("/logout", "/invalidate-cache", "/restore", "/process", "/retry")
+
+
 @pytest.mark.parametrize("path", ["/dicom-web", "/dicom-web/"])
 def test_the_capabilities_are_at_the_root_with_and_without_a_slash(client: TestClient, path: str) -> None:
     assert client.options(path, follow_redirects=False).status_code == 200
