@@ -28,7 +28,7 @@ from dimse.negotiation import Context, as_requestor
 from dimse.operation import MoveOriginator, OutgoingInstance
 from dimse.sop_classes import VERIFICATION
 from dimse.status import SOP_CLASS_NOT_SUPPORTED
-from dimse.upper_layer import Role, UpperLayer
+from dimse.upper_layer import PeerAborted, Role, UpperLayer
 from pacs.dicom.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
 _MAX_LENGTH = 1 << 14  # responses are small
@@ -93,11 +93,14 @@ def _connect(destination: Destination) -> socket.socket:
 
 
 def _answer(connection: Connection, timeout: float) -> AssociateAccept:
-    answer = connection.next_event(timeout)
+    try:
+        answer = connection.next_event(timeout)
+    except TimedOut as late:
+        raise TimedOut("no answer in time") from late
     if isinstance(answer, AssociateReject):
         raise Rejected(answer)
     if not isinstance(answer, AssociateAccept):
-        raise Aborted(type(answer).__name__)
+        raise Aborted("it aborted" if isinstance(answer, PeerAborted) else "it does not answer in DICOM")
     return answer
 
 

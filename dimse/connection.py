@@ -111,7 +111,7 @@ class Connection:
             count = 0
         if not count:
             self._upper_layer.closed()
-            raise ConnectionLost
+            raise ConnectionLost("closed by the peer")
         self._upper_layer.reader.received(count)
         if self._quick:
             with contextlib.suppress(OSError):

@@ -172,6 +172,28 @@ def test_no_association(script: Script, ended: type[AssociationEnded]) -> None:
         open_association(destination(port, 0.3), WANTED)
 
 
+@pytest.mark.parametrize(
+    ("sent", "words"),
+    [
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "it does not answer in DICOM"),
+        (abort(0), "it aborted"),
+        (REJECT, "called AE title not recognised"),
+        (b"", "closed by the peer"),
+    ],
+)
+def test_no_association_is_explained(sent: bytes, words: str) -> None:
+    """These words go to who asked for the C-MOVE."""
+    with peer(lambda wire: wire.send(sent)) as port, pytest.raises(AssociationEnded) as ended:
+        open_association(destination(port, 60.0), WANTED)
+    assert str(ended.value) == words
+
+
+def test_a_peer_that_says_nothing_is_explained() -> None:
+    with peer(silent) as port, pytest.raises(TimedOut) as late:
+        open_association(destination(port, 0.1), WANTED)
+    assert str(late.value) == "no answer in time"
+
+
 def then(*sent: bytes) -> Script:
     def script(wire: Wire) -> None:
         wire.send(ACCEPT)
