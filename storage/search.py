@@ -78,7 +78,7 @@ def page(database: Database, organization: int, query: Query) -> Found:
     assert limit is not None
     asked = Page(organization, query, Conditions(database.dialect), None)
     asked = replace(asked, extra=(asked.last(),))
-    with _reading(database, asked) as connection:
+    with _reading(database, in_order=_hopeful(asked, counting=True)) as connection:
         begin = time.monotonic()
         begun = _begun(connection, asked, limit + 1, query.offset, counting=True)
         seconds, rows, total = time.monotonic() - begin, begun.rows, begun.total
@@ -110,7 +110,7 @@ def _begun(connection: Connection, asked: Page, size: int, offset: int, *, count
     """What is common among the newest is sought there first: finding out how many there are of it
     would cost as much as the page."""
     few = False
-    if _hopeful(asked):
+    if _hopeful(asked, counting):
         fitting, tried, *edge = connection.execute(asked.newest(SAMPLE, REACH)).one()
         few = edge[-1] is None
         if fitting * REACH > HOPE * tried * (offset + size):
@@ -170,7 +170,7 @@ def _rows(database: Database, page: Page, first: int, following: int) -> Iterato
     planned: Page | None = None
     while left is None or left > 0:
         wanted = size if left is None else min(size, left)
-        with _reading(database, page if after is None else None) as connection:
+        with _reading(database, in_order=after is None and _hopeful(page, counting=False)) as connection:
             if after is None:
                 begun = _begun(connection, page, wanted, offset)
                 planned, rows = begun.planned, begun.rows
@@ -189,16 +189,18 @@ def _rows(database: Database, page: Page, first: int, following: int) -> Iterato
 
 
 @contextmanager
-def _reading(database: Database, begun: Page | None = None) -> Iterator[Connection]:
-    """`begun`: whose first page is to be read."""
+def _reading(database: Database, *, in_order: bool = False) -> Iterator[Connection]:
     with database.read() as connection:
-        _set(connection, _PLAIN | _IN_ORDER if begun is not None and _hopeful(begun) else _PLAIN)
+        _set(connection, _PLAIN | _IN_ORDER if in_order else _PLAIN)
         with bounded(connection):
             yield connection
 
 
-def _hopeful(asked: Page) -> bool:
-    return asked.keys_first and not Planner(asked.organization, asked.conditions).looks_up(asked.query)
+def _hopeful(asked: Page, counting: bool) -> bool:
+    """Days alone are a range of the order: all that is not known of them is how many there are."""
+    if not asked.keys_first or (asked.days_only and not counting):
+        return False
+    return not Planner(asked.organization, asked.conditions).looks_up(asked.query)
 
 
 def _along(connection: Connection, planned: Page) -> None:

@@ -111,6 +111,10 @@ class Page:
     def keys_first(self) -> bool:
         return self.query.level is Level.STUDY and not self.query.order and bool(self.query.conditions)
 
+    @property
+    def days_only(self) -> bool:
+        return all(condition.attribute is _STUDY_DATE for condition in self.query.conditions)
+
     def in_order(self, rows: Sequence[Row[Any]]) -> Sequence[Row[Any]]:
         """Sorted here: with an outer ORDER BY, a planner told to avoid sorting reads the whole index."""
         if not self.keys_first:
