@@ -10,8 +10,10 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 from sqlalchemy import make_url
+from structlog.dev import ConsoleRenderer, plain_traceback
 
 from storage.blobs import BlobStore, S3Access, SpoolLimits, open_blobs
 from storage.database import Database
@@ -23,6 +25,9 @@ pytest.register_assert_rewrite("tests.conformance.browser", "tests.conformance.s
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")  # a busy machine is no fault
 reactor.mend()
+for _processor in structlog.get_config()["processors"]:
+    if isinstance(_processor, ConsoleRenderer):  # rich would draw each traceback for a quarter of a second
+        _processor.exception_formatter = plain_traceback
 
 _TEMPLATE = "migrated"
 _numbers = itertools.count(1)
