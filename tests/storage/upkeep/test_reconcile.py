@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import structlog
 
+from storage import clock
 from storage.blobs import BlobStore
 from storage.database import Database
 from storage.upkeep.reconcile import LAST_MOMENTS, reconcile
@@ -81,10 +82,16 @@ def test_damage_in_the_last_moments_is_named(shelf: Shelf) -> None:
     assert sorted(named) == [[uid(1, 1, 2)], [uid(1, 1, 3)]]
 
 
-def test_the_last_moments_are_those_before_the_end_however_long_ago(shelf: Shelf) -> None:
+def test_the_last_moments_are_those_before_the_end_however_long_ago(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
     end = datetime.now(UTC) - timedelta(days=30)
-    shelf.store(b"before", study=1, at=end - 2 * LAST_MOMENTS)
-    shelf.store(b"early, of a study that went on", study=2, instance=1, at=end - 2 * LAST_MOMENTS)
-    shelf.store(b"last but one", study=2, instance=2, at=end - LAST_MOMENTS / 2)
-    shelf.store(b"last", study=3, at=end)
+    for content, study, instance, at in (
+        (b"before", 1, 1, end - 2 * LAST_MOMENTS),
+        (b"early, of a study that went on", 2, 1, end - 2 * LAST_MOMENTS),
+        (b"last but one", 2, 2, end - LAST_MOMENTS / 2),
+        (b"last", 3, 1, end),
+    ):
+        monkeypatch.setattr(clock, "told", lambda connection, at=at: at)
+        shelf.store(content, study=study, instance=instance)
     assert reconcile(shelf.database, shelf.blobs).checked == 2
