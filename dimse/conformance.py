@@ -258,8 +258,9 @@ def _query(described: Described) -> str:
 Queries are hierarchical unless relational ones were negotiated: then no key of a level above is required,
 and keys of the levels below the query's are matched, all of a level by one entity, though not returned
 (PS3.4 §C.4.1.3.2). Unknown keys are left out of the answers (PS3.4 §C.2.2.1.3). Attributes of the
-levels above are returned when asked for; Retrieve AE Title always, Instance Availability (`ONLINE`) when asked for. One request is answered with at most
-{described.max_answers} matches; its identifier has at most {MAX_IDENTIFIER} bytes. C-CANCEL is heeded
+levels above are returned when asked for; Retrieve AE Title always, Instance Availability (`ONLINE`)
+when asked for. One request is answered with at most {described.max_answers} matches; its identifier
+has at most {MAX_IDENTIFIER} bytes. C-CANCEL is heeded
 before each answer."""
 
 
