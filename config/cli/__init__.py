@@ -17,6 +17,7 @@ from pacs.errors import PacsError
 
 COMMANDS = {
     "serve": "config.cli.serve:serve",
+    "demo": "config.cli.demo:demo",
     "import": "config.cli.bring_in:bring_in",
     "ae": "config.cli.entities:ae",
     "organization": "config.cli.organizations:organization",

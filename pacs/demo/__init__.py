@@ -1,0 +1,1 @@
+"""A populated playground: synthetic studies of patients that do not exist."""

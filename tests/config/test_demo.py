@@ -1,0 +1,53 @@
+"""`pacs demo`: studies that any reader takes, and users that can sign in; twice is as good as once."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from pydicom import dcmread
+
+from config.cli import main
+from pacs import passwords
+from pacs.demo.studies import STUDIES, Study
+from storage.accounts import SqlAccounts
+from storage.database import Database
+
+
+def run(*arguments: str) -> str:
+    result = CliRunner().invoke(main, arguments, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_a_playground_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pacs.demo.studies.STUDIES", STUDIES[1:4:2])
+    said = run("demo", "--data", str(tmp_path))
+    assert "Organisation demo: 2 studies and 7 users added." in said
+    password = re.search(r"with the password (\S+) \(", said)
+    assert password
+    database = Database(f"sqlite:///{tmp_path / 'pacs.db'}")
+    for role in ("radiologist", "viewer"):
+        known = SqlAccounts(database).credentials(f"{role}@demo.example")
+        assert known and known.user.role == role and known.user.organization != 1
+        assert passwords.verified(known.password_hash, password[1])
+    database.close()
+    again = run("demo", "--data", str(tmp_path))
+    assert "0 studies and 0 users added" in again and "reset-password" in again
+
+
+@pytest.mark.parametrize("study", STUDIES, ids=lambda study: study.accession_number)
+def test_its_studies_are_whole(study: Study) -> None:
+    made = list(study.files(date(2026, 2, 28)))
+    instances = [dcmread(BytesIO(file)) for file in made]
+    assert len({each.SOPInstanceUID for each in instances}) == len(instances)
+    assert len({each.SeriesInstanceUID for each in instances}) == len(study.series)
+    for each in instances[:: max(1, len(instances) // 3)]:
+        pixels = each.pixel_array
+        assert each.StudyInstanceUID == study.uid
+        assert int(pixels.max()) - int(pixels.min()) > 100
+    assert made == list(study.files(date(2026, 2, 28)))
