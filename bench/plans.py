@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, event
 from pacs.attributes import LEVELS, Level
 from pacs.query_parser import Scope, parse_query
 from storage.database import Database
-from storage.search import find
+from storage.search.pages import find
 
 ORGANIZATION = 1
 

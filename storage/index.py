@@ -13,13 +13,14 @@ from datetime import timedelta
 from pacs.model import AuditRecord, Prepared, Received, Stored, StoredInstance, Values
 from pacs.query import Found, Query
 from pacs.studies import QUIET_PERIOD
-from storage import retrieval, search
+from storage import retrieval
 from storage.commits import CommitLimits, Committer
 from storage.database import Database
 from storage.entering import store_batch
 from storage.feeds import Transaction
 from storage.prepared import keep
 from storage.references import Missing
+from storage.search import pages as search
 
 Entries = Committer["Received | AuditRecord", "Stored | None"]
 """The committer of entries and audit records of one process."""

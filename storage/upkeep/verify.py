@@ -18,9 +18,9 @@ from pacs.errors import Damaged
 from pacs.model import Blob
 from storage import clock
 from storage.blobs import BlobStore
-from storage.counts import miscounts
 from storage.database import Database
 from storage.tables import blobs, instances, kept_blobs, versions
+from storage.upkeep.counts import miscounts
 from storage.upkeep.sweep import GRACE, unknown_blobs
 
 _PAGE = 256

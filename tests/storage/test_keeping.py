@@ -20,7 +20,7 @@ from storage.database import Database
 from storage.jobs.queue import SqlJobQueue
 from storage.keeping import SqlKeeping
 from storage.prepared import SqlVersions
-from storage.search_conditions import TABLES
+from storage.search.conditions import TABLES
 from storage.statements import run
 from tests.storage.received import received, uid
 from tests.storage.world import actions, assert_counts_true, events, opened, rows, store

@@ -143,7 +143,7 @@ def test_a_wrong_count_is_named(
 
 def test_all_is_found_at_once_and_page_by_page(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("storage.upkeep.verify._PAGE", 2)
-    monkeypatch.setattr("storage.counts._PAGE", 1)
+    monkeypatch.setattr("storage.upkeep.counts._PAGE", 1)
     monkeypatch.setattr("storage.upkeep.verify.GRACE", -timedelta(minutes=1))
     for n in range(3):
         shelf.publish(b"orphan %d" % n)

@@ -15,11 +15,12 @@ from pacs.attributes import BY_KEYWORD, LEVELS, TABLE, Level
 from pacs.errors import QueryTooCostly
 from pacs.query import Found, Query
 from pacs.query_parser import DATE_TIME, FUZZY, RELATIONAL, Scope, parse_query
-from storage import search, search_cost, search_plan
 from storage.database import Database
-from storage.search_conditions import Conditions
-from storage.search_plan import Planner
-from storage.search_statement import Page
+from storage.search import cost, plan
+from storage.search import pages as search
+from storage.search.conditions import Conditions
+from storage.search.plan import Planner
+from storage.search.statement import Page
 from storage.tables import studies
 from tests.storage import bulk
 
@@ -107,8 +108,8 @@ def test_what_is_too_many_to_count_is_not_counted(filled: Database, monkeypatch:
 
 def test_only_what_lies_within_reach_is_counted(filled: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search, "REACH", 1_000)
-    monkeypatch.setattr(search_plan, "FEWEST", 100)
-    monkeypatch.setattr(search_plan, "FEW", 100)
+    monkeypatch.setattr(plan, "FEWEST", 100)
+    monkeypatch.setattr(plan, "FEW", 100)
     for common in (ask(PatientName="*ros*"), ask(StudyTime="000000-235959")):
         found = page(filled, common)
         assert (len(found.answers), found.more, found.total) == (101, True, None)
@@ -180,7 +181,7 @@ ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELEC
 def test_a_search_that_takes_too_long_is_given_up(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(search_cost, "PATIENCE", 0.05)
+    monkeypatch.setattr(cost, "PATIENCE", 0.05)
     monkeypatch.setitem(search._PLAIN, "statement_timeout", "50")
     for _ in range(2):
         with pytest.raises(QueryTooCostly), search._reading(database) as connection:

@@ -31,8 +31,8 @@ from pacs.attributes import BY_KEYWORD, LEVELS, Attribute, Level, Matching
 from pacs.query import Query
 from pacs.studies import State
 from storage import tables
-from storage.search_conditions import PARENT, TABLES, Conditions, blank_or_key, key, unindexed
-from storage.search_plan import Start
+from storage.search.conditions import PARENT, TABLES, Conditions, blank_or_key, key, unindexed
+from storage.search.plan import Start
 
 _NUMBER = {Level.SERIES: BY_KEYWORD["SeriesNumber"], Level.IMAGE: BY_KEYWORD["InstanceNumber"]}
 _LAST_NUMBER = literal_column(str((1 << 63) - 1), BigInteger)

@@ -19,10 +19,10 @@ from pacs.attributes import BY_KEYWORD, Attribute, Matching
 from pacs.model import Blob, Identity, StoredInstance, Values
 from pacs.query import Found, Query
 from storage.database import Database
-from storage.search_conditions import Conditions
-from storage.search_cost import STATEMENT_TIMEOUT, bounded
-from storage.search_plan import Planner
-from storage.search_statement import Page
+from storage.search.conditions import Conditions
+from storage.search.cost import STATEMENT_TIMEOUT, bounded
+from storage.search.plan import Planner
+from storage.search.statement import Page
 from storage.tables import blobs, instances, versions
 
 FIRST_PAGE = 101

@@ -1,7 +1,7 @@
 """Trigram indexes: substring search in a time that does not depend on the number of rows (migration 0002).
 
 Law: the trigrams of a pattern select all rows that match it, and perhaps more, so the conditions of
-`storage.search_conditions` are always applied as well.
+`storage.search.conditions` are always applied as well.
 """
 
 from __future__ import annotations

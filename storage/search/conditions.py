@@ -33,7 +33,7 @@ from pacs.query import AnyOf, Condition, DateTimeRange, Empty, FuzzyName, Items,
 from pacs.text import sound
 from storage import tables
 from storage.columns import BLANK
-from storage.search_index import bounds, delimited
+from storage.search.trigrams import bounds, delimited
 
 Clause = ColumnElement[bool]
 

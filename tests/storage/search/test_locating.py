@@ -6,8 +6,8 @@ import pytest
 
 from pacs.attributes import BY_KEYWORD, Level
 from pacs.query import Condition, OneOf, Query
-from storage import search
 from storage.database import Database
+from storage.search import pages as search
 from tests.storage.received import received, uid
 from tests.storage.world import opened, store
 

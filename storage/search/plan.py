@@ -16,8 +16,8 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from pacs.attributes import BY_KEYWORD, LEVELS, Attribute, Level
 from pacs.query import Condition, Items, OneOf, Query, Range, Test
 from storage import tables
-from storage.search_conditions import PARENT, TABLES, Conditions, key, unindexed
-from storage.search_index import hits, is_indexed, match_expression, pair, pair_hits
+from storage.search.conditions import PARENT, TABLES, Conditions, key, unindexed
+from storage.search.trigrams import hits, is_indexed, match_expression, pair, pair_hits
 
 FEW, FEWEST = 5_000, 2_000
 ROOTS = 5

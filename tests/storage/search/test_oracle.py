@@ -17,9 +17,10 @@ from pacs.matching import integer, name_group, normalize
 from pacs.query import AnyOf, DateTimeRange, Empty, FuzzyName, Items, OneOf, Query, Range, Test, Wildcard
 from pacs.query_parser import DATE_TIME, FUZZY, RELATIONAL, Scope, parse_query
 from pacs.text import fold, sound, words
-from storage import search, search_plan
 from storage.database import Database
-from storage.search_conditions import Conditions
+from storage.search import pages as search
+from storage.search import plan
+from storage.search.conditions import Conditions
 from tests.storage.bulk import Entity, add_organization, clear, enter
 
 LETTERS = st.sampled_from(
@@ -260,7 +261,7 @@ BY_ITEM = {"CodeValue": 0x00080100, "CodingSchemeDesignator": 0x00080102}
 @pytest.fixture(params=[5_000, -1], ids=["from the rare", "along the order"])
 def few(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
     """Pages of a few rows, and one way to them or the other."""
-    monkeypatch.setattr(search_plan, "FEW", request.param)
+    monkeypatch.setattr(plan, "FEW", request.param)
     monkeypatch.setattr(search, "FIRST_PAGE", 2)
     monkeypatch.setattr(search, "NEXT_PAGES", 3)
     return int(request.param)
@@ -292,7 +293,7 @@ def test_searches_find_what_they_should(
         enter(connection, world)
     for query in asked:
         with database.read() as connection:
-            planner = search_plan.Planner(1, Conditions(database.dialect))
+            planner = plan.Planner(1, Conditions(database.dialect))
             started = planner.choose(connection, query) is not None
         called = BY_KEYWORD[CALLED[query.level]]
         answers = search.find(database, 1, replace(query, include=(called,)))

@@ -9,7 +9,7 @@ from pacs.attributes import BY_KEYWORD
 from pacs.query import Test
 from pacs.query_values import parse_value
 from storage.database import Database
-from storage.search_index import TRIGRAMS, match_expression, pair
+from storage.search.trigrams import TRIGRAMS, match_expression, pair
 
 
 def test_code_and_schema_agree(database: Database) -> None:

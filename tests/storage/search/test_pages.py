@@ -12,8 +12,8 @@ from pacs.actor import DEFAULT_ORGANIZATION
 from pacs.attributes import BY_KEYWORD, LEVELS, Level
 from pacs.query import Query
 from pacs.query_parser import DATE_TIME, FUZZY, RELATIONAL, Scope, parse_query
-from storage import search
 from storage.database import Database
+from storage.search import pages as search
 from tests.storage import bulk
 from tests.storage.bulk import Entity
 
