@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, event
 
 from pacs.attributes import LEVELS, Level
-from pacs.query_parser import Scope, parse_query
+from pacs.search.parser import Scope, parse_query
 from storage.database import Database
 from storage.search.pages import find
 

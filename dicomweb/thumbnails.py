@@ -15,8 +15,8 @@ from pacs.actor import Actor
 from pacs.archive import Archive
 from pacs.attributes import BY_KEYWORD, Level
 from pacs.model import StoredInstance
-from pacs.query import Condition, OneOf, Query
 from pacs.rendering import is_image
+from pacs.search.query import Condition, OneOf, Query
 
 MOST_SEEN = 50
 """Instances that are considered."""

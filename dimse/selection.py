@@ -11,7 +11,7 @@ from pacs.dicom.limits import Limits
 from pacs.dicom.reader import Header, read_header
 from pacs.dicom.source import BytesSource
 from pacs.errors import InvalidQuery
-from pacs.query import Condition, OneOf, Query
+from pacs.search.query import Condition, OneOf, Query
 
 QUERY_RETRIEVE_LEVEL = 0x00080052
 

@@ -24,7 +24,7 @@ from pacs.dicom.writer import encode_dataset
 from pacs.errors import PacsError
 from pacs.model import StoredInstance
 from pacs.ports import BlobReader
-from pacs.query import Query
+from pacs.search.query import Query
 
 log = structlog.get_logger(__name__)
 

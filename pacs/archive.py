@@ -26,7 +26,7 @@ from pacs.metrics import RECEIVED_BYTES
 from pacs.model import AuditRecord, Identity, Prepared, Received, Stored, StoredInstance, Values
 from pacs.ports import AuditTrail, BlobReader, Blobs, Index, SpooledFile
 from pacs.prepared import in_time, prepared
-from pacs.query import Found, Query
+from pacs.search.query import Found, Query
 
 log = structlog.get_logger(__name__)
 

@@ -13,7 +13,6 @@ from typing import Any
 
 from pydicom.datadict import dictionary_VM, dictionary_VR, tag_for_keyword
 
-from pacs import moments
 from pacs.bulk import BulkValue
 from pacs.dicom.frames import Range
 from pacs.dicom.from_json import InMemory, Payload, encode_json
@@ -23,6 +22,7 @@ from pacs.dicom.part10 import part10_prefix
 from pacs.framing import frame_index_of
 from pacs.model import StoredInstance, Values
 from pacs.pixels.photo import MEDIA_TYPES, Picture
+from pacs.search import moments
 
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 

@@ -26,7 +26,7 @@ from pacs.model import (
     Values,
     VersionKey,
 )
-from pacs.query import Found, Query
+from pacs.search.query import Found, Query
 
 
 class SpooledFile(Protocol):

@@ -15,7 +15,7 @@ from pacs.errors import DataSetMismatch, Unprocessable
 from pacs.jobs.tasks import Task
 from pacs.model import Values
 from pacs.ports import Index
-from pacs.query import Condition, OneOf, Query
+from pacs.search.query import Condition, OneOf, Query
 
 Said = Mapping[str, str]
 """Keyword → value, from the sender's form."""

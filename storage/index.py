@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from pacs.model import AuditRecord, Prepared, Received, Stored, StoredInstance, Values
-from pacs.query import Found, Query
+from pacs.search.query import Found, Query
 from pacs.studies import QUIET_PERIOD
 from storage import retrieval
 from storage.commits import CommitLimits, Committer

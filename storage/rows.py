@@ -12,8 +12,8 @@ from blake3 import blake3
 from pydicom.datadict import tag_for_keyword
 
 from pacs.attributes import KEYED, LEVELS, Attribute, Level, Matching, at_level
-from pacs.matching import normalize
 from pacs.model import Values
+from pacs.search.matching import normalize
 
 Row = dict[str, Any]
 

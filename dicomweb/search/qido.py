@@ -25,8 +25,8 @@ from pacs.attributes import Level
 from pacs.http.accept import Offer
 from pacs.http.origin import origin
 from pacs.http.resource import Resource, actor
-from pacs.query import Found
 from pacs.rights import Right
+from pacs.search.query import Found
 
 _STUDY, _SERIES = "{StudyInstanceUID}", "{SeriesInstanceUID}"
 PATHS = {

@@ -15,9 +15,9 @@ from pydicom.datadict import dictionary_has_tag, dictionary_VR, keyword_for_tag,
 
 from pacs.attributes import BY_KEYWORD, BY_TAG, LEVELS, TABLE, UNIQUE_KEY, Attribute, Level, Matching
 from pacs.errors import InvalidQuery
-from pacs.query import Query
-from pacs.query_parser import DATE_TIME, FUZZY, RELATIONAL, TIME_ZONE, RawKey, Scope, parse_query
-from pacs.query_values import WILDCARD_VRS
+from pacs.search.parser import DATE_TIME, FUZZY, RELATIONAL, TIME_ZONE, RawKey, Scope, parse_query
+from pacs.search.query import Query
+from pacs.search.values import WILDCARD_VRS
 
 MAX_PARAMETERS = 1_000
 MAX_NUMBER = (1 << 31) - 1

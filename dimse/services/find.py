@@ -26,8 +26,8 @@ from pacs.actor import Actor
 from pacs.dicom.dictionary import SPECIFIC_CHARACTER_SET
 from pacs.dicom.reader import Header
 from pacs.model import Values
-from pacs.query import Query
-from pacs.query_parser import DATE_TIME, FUZZY, RELATIONAL, TIME_ZONE, RawKey, Scope, parse_query
+from pacs.search.parser import DATE_TIME, FUZZY, RELATIONAL, TIME_ZONE, RawKey, Scope, parse_query
+from pacs.search.query import Query
 
 
 class FindArchive(Protocol):

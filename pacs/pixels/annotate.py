@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from pacs.dicom.header import Header
 from pacs.pixels.picture import Picture
 from pacs.pixels.presentation import Annotation
-from pacs.text import fold, latin
+from pacs.search.text import fold, latin
 
 _PATIENT = ("PatientName", "PatientID", "PatientBirthDate", "PatientSex")
 _TECHNIQUE = ("Modality", "StudyDate", "SeriesDescription", "SeriesNumber", "InstanceNumber", "KVP")

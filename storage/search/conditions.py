@@ -29,8 +29,19 @@ from sqlalchemy import (
 )
 
 from pacs.attributes import Attribute, Level, Matching
-from pacs.query import AnyOf, Condition, DateTimeRange, Empty, FuzzyName, Items, OneOf, Range, Test, Wildcard
-from pacs.text import sound
+from pacs.search.query import (
+    AnyOf,
+    Condition,
+    DateTimeRange,
+    Empty,
+    FuzzyName,
+    Items,
+    OneOf,
+    Range,
+    Test,
+    Wildcard,
+)
+from pacs.search.text import sound
 from storage import tables
 from storage.columns import BLANK
 from storage.search.trigrams import bounds, delimited

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Row, func, select
 
 from pacs.attributes import BY_KEYWORD, Attribute, Matching
 from pacs.model import Blob, Identity, StoredInstance, Values
-from pacs.query import Found, Query
+from pacs.search.query import Found, Query
 from storage.database import Database
 from storage.search.conditions import Conditions
 from storage.search.cost import STATEMENT_TIMEOUT, bounded

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Select, Table, Text, func, literal_column, se
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from pacs.attributes import BY_KEYWORD, LEVELS, Attribute, Level
-from pacs.query import Condition, Items, OneOf, Query, Range, Test
+from pacs.search.query import Condition, Items, OneOf, Query, Range, Test
 from storage import tables
 from storage.search.conditions import PARENT, TABLES, Conditions, key, unindexed
 from storage.search.trigrams import hits, is_indexed, match_expression, pair, pair_hits

@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 
 from pacs.attributes import BY_KEYWORD, LEVELS, Attribute, Level, Matching
-from pacs.query import Query
+from pacs.search.query import Query
 from pacs.studies import State
 from storage import tables
 from storage.search.conditions import PARENT, TABLES, Conditions, blank_or_key, key, unindexed

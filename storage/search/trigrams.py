@@ -13,8 +13,8 @@ from types import MappingProxyType
 from sqlalchemy import Integer, Select, column, literal_column, select, table
 
 from pacs.attributes import BY_KEYWORD, Attribute, Level, Matching
-from pacs.query import AnyOf, FuzzyName, OneOf, Test, Wildcard
-from pacs.text import sound
+from pacs.search.query import AnyOf, FuzzyName, OneOf, Test, Wildcard
+from pacs.search.text import sound
 
 TRIGRAMS: Mapping[Level, tuple[Attribute, ...]] = MappingProxyType(
     {

@@ -20,7 +20,7 @@ from dimse.models import MODELS, OPTIONS
 from dimse.services import find
 from dimse.services.find import FindSettings
 from pacs.attributes import BY_KEYWORD, Level
-from pacs.query import DateTimeRange, FuzzyName, Items, OneOf, Query, Range, Wildcard
+from pacs.search.query import DateTimeRange, FuzzyName, Items, OneOf, Query, Range, Wildcard
 from tests.dimse.holdings import Holdings
 from tests.dimse.world import World, running
 

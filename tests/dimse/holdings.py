@@ -17,7 +17,7 @@ from pacs.dicom.part10 import part10_prefix, read_part10
 from pacs.dicom.source import BytesSource
 from pacs.errors import Damaged
 from pacs.model import Blob, Identity, StoredInstance, Values
-from pacs.query import OneOf, Query
+from pacs.search.query import OneOf, Query
 
 CT, MR, SR = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.4", "1.2.840.10008.5.1.4.1.1.88.11"
 EXPLICIT, IMPLICIT, BIG = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2", "1.2.840.10008.1.2.2"

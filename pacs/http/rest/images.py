@@ -36,9 +36,9 @@ from pacs.model import StoredInstance
 from pacs.part10_file import part10_file
 from pacs.pixels.photo import MEDIA_TYPES
 from pacs.ports import Keeping
-from pacs.query import Condition, Query
-from pacs.query_values import parse_value
 from pacs.rights import Right
+from pacs.search.query import Condition, Query
+from pacs.search.values import parse_value
 
 T = TypeVar("T")
 

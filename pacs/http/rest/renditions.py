@@ -24,9 +24,9 @@ from pacs.model import StoredInstance
 from pacs.part10_file import part10_file
 from pacs.pixels.presentation import Presentation, Viewport
 from pacs.pixels.tasks import PNG_OF_STORED_VALUES
-from pacs.query import Query
 from pacs.rendering import THUMBNAIL, Tier, Wish, is_image
 from pacs.rights import Right
+from pacs.search.query import Query
 
 PREVIEW = Presentation(viewport=Viewport(800, 800))
 _FRAME = {"frame": {"type": "integer", "minimum": 1}}

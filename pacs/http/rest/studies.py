@@ -27,8 +27,8 @@ from pacs.ingest import is_uid
 from pacs.keeping import Amendment, Deletion, Expected, Priority, new_uid
 from pacs.model import Values
 from pacs.ports import Keeping
-from pacs.query import Condition, Found, OneOf, Query
 from pacs.rights import Right
+from pacs.search.query import Condition, Found, OneOf, Query
 from pacs.studies import State
 
 MAX_REASON = 500

@@ -9,8 +9,8 @@ from pacs.attributes import BY_KEYWORD, Attribute, Level
 from pacs.errors import BadInput
 from pacs.http.rest.parameters import PAGING, Paging
 from pacs.keeping import LAST_RECEIVED, OWN, PRIORITY, STATE, Priority
-from pacs.query import Condition, OneOf, Query
-from pacs.query_values import parse_value
+from pacs.search.query import Condition, OneOf, Query
+from pacs.search.values import parse_value
 from pacs.studies import State
 
 _PLAIN = {

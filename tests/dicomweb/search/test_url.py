@@ -14,7 +14,7 @@ from dicomweb.search.qido import PATHS
 from dicomweb.search.url import MAX_PARAMETERS, parse_search
 from pacs.attributes import BY_KEYWORD, TABLE, Level
 from pacs.errors import InvalidQuery
-from pacs.query import DateTimeRange, FuzzyName, OneOf, Range
+from pacs.search.query import DateTimeRange, FuzzyName, OneOf, Range
 from storage.database import Database
 from tests.dicomweb.search.test_qido import WORLD
 from tests.dicomweb.searching import searching

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pacs.attributes import BY_KEYWORD, Level
-from pacs.query import Condition, OneOf, Query
+from pacs.search.query import Condition, OneOf, Query
 from storage.database import Database
 from storage.search import pages as search
 from tests.storage.received import received, uid

@@ -13,10 +13,21 @@ from hypothesis import strategies as st
 
 from pacs.attributes import BY_KEYWORD, LEVELS, Attribute, Level, Matching
 from pacs.errors import InvalidQuery
-from pacs.matching import integer, name_group, normalize
-from pacs.query import AnyOf, DateTimeRange, Empty, FuzzyName, Items, OneOf, Query, Range, Test, Wildcard
-from pacs.query_parser import DATE_TIME, FUZZY, RELATIONAL, Scope, parse_query
-from pacs.text import fold, sound, words
+from pacs.search.matching import integer, name_group, normalize
+from pacs.search.parser import DATE_TIME, FUZZY, RELATIONAL, Scope, parse_query
+from pacs.search.query import (
+    AnyOf,
+    DateTimeRange,
+    Empty,
+    FuzzyName,
+    Items,
+    OneOf,
+    Query,
+    Range,
+    Test,
+    Wildcard,
+)
+from pacs.search.text import fold, sound, words
 from storage.database import Database
 from storage.search import pages as search
 from storage.search import plan

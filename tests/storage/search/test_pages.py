@@ -10,8 +10,8 @@ from sqlalchemy import Connection, event, text
 
 from pacs.actor import DEFAULT_ORGANIZATION
 from pacs.attributes import BY_KEYWORD, LEVELS, Level
-from pacs.query import Query
-from pacs.query_parser import DATE_TIME, FUZZY, RELATIONAL, Scope, parse_query
+from pacs.search.parser import DATE_TIME, FUZZY, RELATIONAL, Scope, parse_query
+from pacs.search.query import Query
 from storage.database import Database
 from storage.search import pages as search
 from tests.storage import bulk

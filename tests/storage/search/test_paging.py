@@ -13,8 +13,8 @@ from dimse.status import elements_of
 from pacs.actor import DEFAULT_ORGANIZATION
 from pacs.attributes import BY_KEYWORD, LEVELS, TABLE, Level
 from pacs.errors import QueryTooCostly
-from pacs.query import Found, Query
-from pacs.query_parser import DATE_TIME, FUZZY, RELATIONAL, Scope, parse_query
+from pacs.search.parser import DATE_TIME, FUZZY, RELATIONAL, Scope, parse_query
+from pacs.search.query import Found, Query
 from storage.database import Database
 from storage.search import cost, plan
 from storage.search import pages as search

@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import text
 
 from pacs.attributes import BY_KEYWORD
-from pacs.query import Test
-from pacs.query_values import parse_value
+from pacs.search.query import Test
+from pacs.search.values import parse_value
 from storage.database import Database
 from storage.search.trigrams import TRIGRAMS, match_expression, pair
 

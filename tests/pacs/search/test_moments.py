@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pacs import moments
+from pacs.search import moments
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
-from pacs import moments
 from pacs.attributes import Attribute, Matching
-from pacs.text import fold, sound, words
+from pacs.search import moments
+from pacs.search.text import fold, sound, words
 
 MAX_KEY = 512
 """Characters of a text's key; PostgreSQL takes at most 2,704 bytes in a B-tree entry."""

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pacs.text import fold, latin, sound, words
+from pacs.search.text import fold, latin, sound, words
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from pacs.attributes import BY_KEYWORD, TABLE, Matching
 from pacs.errors import InvalidQuery
-from pacs.query import AnyOf, Empty, FuzzyName, Items, OneOf, Range, Test, Wildcard
-from pacs.query_values import MAX_UIDS, MAX_VALUES, parse_items, parse_value
+from pacs.search.query import AnyOf, Empty, FuzzyName, Items, OneOf, Range, Test, Wildcard
+from pacs.search.values import MAX_UIDS, MAX_VALUES, parse_items, parse_value
 
 CASES: list[tuple[str, str, Test | None]] = [
     # Single value (.1)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
-from pacs import moments
 from pacs.attributes import (
     BY_KEYWORD,
     BY_TAG,
@@ -17,8 +16,9 @@ from pacs.attributes import (
     Matching,
 )
 from pacs.errors import InvalidQuery
-from pacs.query import Condition, DateTimeRange, OneOf, Query, Range, Test
-from pacs.query_values import parse_items, parse_value
+from pacs.search import moments
+from pacs.search.query import Condition, DateTimeRange, OneOf, Query, Range, Test
+from pacs.search.values import parse_items, parse_value
 
 RELATIONAL, DATE_TIME, FUZZY, TIME_ZONE = "relational", "datetime", "fuzzy", "timezone"
 """The options of extended negotiation (PS3.4 §C.5.1.1)."""

@@ -52,7 +52,7 @@ class DateTimeRange:
 class FuzzyName:
     """Fuzzy semantic matching of person names: each word begins a word of the name or sounds like one.
 
-    Words are folded and in Latin letters (`pacs.text.words`).
+    Words are folded and in Latin letters (`pacs.search.text.words`).
     """
 
     words: tuple[str, ...]

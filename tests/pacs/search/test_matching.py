@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pacs.attributes import BY_KEYWORD, TABLE
-from pacs.matching import MAX_GROUPS, MAX_KEY, MAX_WORDS, name_key, normalize
+from pacs.search.matching import MAX_GROUPS, MAX_KEY, MAX_WORDS, name_key, normalize
 
 
 @pytest.mark.parametrize(

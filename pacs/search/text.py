@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from pacs.syllables import latin_syllables
+from pacs.search.syllables import latin_syllables
 
 _SPECIAL = frozenset("\\^=*?")
 _SPACES = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")

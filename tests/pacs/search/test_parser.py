@@ -8,8 +8,8 @@ import pytest
 
 from pacs.attributes import BY_KEYWORD, LEVELS, Level
 from pacs.errors import InvalidQuery
-from pacs.query import DateTimeRange, OneOf, Query, Range
-from pacs.query_parser import DATE_TIME, FUZZY, MAX_KEYS, RELATIONAL, TIME_ZONE, RawKey, Scope, parse_query
+from pacs.search.parser import DATE_TIME, FUZZY, MAX_KEYS, RELATIONAL, TIME_ZONE, RawKey, Scope, parse_query
+from pacs.search.query import DateTimeRange, OneOf, Query, Range
 
 STUDY_ROOT = LEVELS[1:]
 

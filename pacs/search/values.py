@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 
-from pacs import moments
 from pacs.attributes import Attribute, Matching
 from pacs.errors import InvalidQuery
-from pacs.matching import integer, name_group, split_values
-from pacs.query import AnyOf, Empty, FuzzyName, Items, OneOf, Range, Simple, Test, Wildcard
-from pacs.text import fold, words
+from pacs.search import moments
+from pacs.search.matching import integer, name_group, split_values
+from pacs.search.query import AnyOf, Empty, FuzzyName, Items, OneOf, Range, Simple, Test, Wildcard
+from pacs.search.text import fold, words
 
 MAX_UIDS = 10_000
 MAX_VALUES = 100

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pacs.syllables import latin_syllables
+from pacs.search.syllables import latin_syllables
 
 
 @pytest.mark.parametrize(
