@@ -16,7 +16,7 @@ from storage.migrations import current, downgrade, newest, upgrade
 
 
 def test_models_and_migrated_schema_agree(database: Database) -> None:
-    """Tables and indexes of letters exist in one kind of database each: tests.storage.search.test_trigrams."""
+    """Tables and indexes of letters exist in one kind of database each: see search.test_trigrams."""
     known = set(tables.metadata.tables)
     options = {
         "compare_server_default": True,
