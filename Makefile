@@ -10,11 +10,12 @@ TESTS ?= tests
 run: .venv/.installed
 	@exec $(BIN)/pacs serve $(ARGS)
 
-# A file's tests share servers, so one worker has them all. Compiled once: they start many processes.
+# A file's tests share servers, so one worker has them all. Three on two cores: tests wait as much as they
+# compute. Compiled once: they start many processes.
 test: export PYTHONDONTWRITEBYTECODE =
 test: lint
 	@sh .ci/tools
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(TESTS)
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder $(TESTS)
 
 lint: .venv/.developing
 	$(BIN)/ruff check .
