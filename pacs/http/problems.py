@@ -60,10 +60,11 @@ def http_error(request: Request, error: Exception) -> Response:
     """Starlette's own errors: no such route, no such method."""
     assert isinstance(error, HTTPException)
     code = HTTPStatus(error.status_code).name
-    headers = dict(error.headers) if error.headers else {}
+    headers, message = dict(error.headers) if error.headers else {}, error.detail
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         headers["Allow"] = ", ".join(sorted(_allowed(request)))
-    return problem(request, error.status_code, code, error.detail, headers)
+        message = f"{request.method} is not possible here; use {headers['Allow']}"
+    return problem(request, error.status_code, code, message, headers)
 
 
 def _allowed(request: Request) -> set[str]:

@@ -185,7 +185,7 @@ def test_a_malformed_correlation_id_is_replaced(client: TestClient, given: str) 
     [
         ("GET", "/missing", 404, "NOT_FOUND", "no such study"),
         ("GET", "/nowhere", 404, "NOT_FOUND", "Not Found"),
-        ("POST", "/good", 405, "METHOD_NOT_ALLOWED", "Method Not Allowed"),
+        ("POST", "/good", 405, "METHOD_NOT_ALLOWED", "POST is not possible here; use GET, HEAD"),
         ("GET", "/busy", 503, "DATABASE_UNAVAILABLE", "The database does not answer."),
         ("GET", "/broken", 500, "INTERNAL", "Something went wrong in the archive."),
     ],
