@@ -54,22 +54,24 @@ def _organization(composed: Installation) -> int:
 def _add_studies(composed: Installation, actor: Actor) -> int:
     from pacs.demo.studies import STUDIES
 
-    missing = [study for study in STUDIES if not _is_there(composed.archive, actor, study.uid)]
+    stored = {study.uid: _stored(composed.archive, actor, study.uid) for study in STUDIES}
+    missing = [study for study in STUDIES if len(stored[study.uid]) < study.instances]
     with progress_bar("drawing") as bar:
         for study in bar.track(missing):
-            for file in study.files(date.today()):
-                composed.archive.store_file(actor, (file,))
+            for uid, file in study.files(date.today()):
+                if uid not in stored[study.uid]:
+                    composed.archive.store_file(actor, (file,))
     return len(missing)
 
 
-def _is_there(archive: Archive, actor: Actor, study: str) -> bool:
+def _stored(archive: Archive, actor: Actor, study: str) -> set[str]:
+    """SOP Instance UIDs: an earlier run may have been interrupted."""
     from pacs.errors import NotFound
 
     try:
-        archive.retrieve(actor, study)
+        return {each.identity.sop_instance_uid for each in archive.retrieve(actor, study)}
     except NotFound:
-        return False
-    return True
+        return set()
 
 
 def _add_users(composed: Installation, actor: Actor) -> tuple[list[str], str]:

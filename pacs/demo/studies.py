@@ -6,7 +6,7 @@ UIDs are derived from the tables (PS3.5 §B.2), so that making a study again mak
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from io import BytesIO
@@ -52,8 +52,8 @@ class Image:
     pixels: bytes
 
 
-Series = tuple[str, Callable[[], Iterator[Image]]]
-"""Series Description, and its images."""
+Series = tuple[str, int, Callable[[], Iterator[Image]]]
+"""Series Description, how many images it has, and what draws them."""
 
 
 def _head_ct() -> Iterator[Image]:
@@ -61,22 +61,15 @@ def _head_ct() -> Iterator[Image]:
         yield Image(CTImageStorage, {**_slice(number, 2.5), **_HOUNSFIELD}, pixels)
 
 
-def _head_t1() -> Iterator[Image]:
-    for number, pixels in enumerate(phantom.volume(phantom.HEAD_T1, 256, 32)):
-        yield Image(
-            MRImageStorage,
-            {**_slice(number, 5.0), **_SPIN_ECHO, "WindowCenter": 350, "WindowWidth": 900},
-            pixels,
-        )
+def _head_mr(
+    weighting: Sequence[phantom.Ellipsoid], centre: int, width: int
+) -> Callable[[], Iterator[Image]]:
+    def images() -> Iterator[Image]:
+        window: Attributes = {"WindowCenter": centre, "WindowWidth": width}
+        for number, pixels in enumerate(phantom.volume(weighting, 256, 32)):
+            yield Image(MRImageStorage, {**_slice(number, 5.0), **_SPIN_ECHO, **window}, pixels)
 
-
-def _head_t2() -> Iterator[Image]:
-    for number, pixels in enumerate(phantom.volume(phantom.HEAD_T2, 256, 32)):
-        yield Image(
-            MRImageStorage,
-            {**_slice(number, 5.0), **_SPIN_ECHO, "WindowCenter": 600, "WindowWidth": 1500},
-            pixels,
-        )
+    return images
 
 
 def _chest(seed: int) -> Callable[[], Iterator[Image]]:
@@ -166,17 +159,25 @@ class Study:
     def uid(self) -> str:
         return _uid(self.accession_number)
 
-    def files(self, today: date) -> Iterator[bytes]:
-        """Its instances as PS3.10 files."""
+    def files(self, today: date) -> Iterator[tuple[str, bytes]]:
+        """Its instances: SOP Instance UID and PS3.10 file."""
         day = f"{today - timedelta(days=self.days_ago):%Y%m%d}"
-        for number, (description, images) in enumerate(self.series, 1):
+        for number, (description, _, images) in enumerate(self.series, 1):
             for position, image in enumerate(images(), 1):
-                yield _file(self, day, (number, description), position, image)
+                uid = _uid(f"{self.accession_number}/{number}/{position}")
+                yield uid, _file(self, day, (number, description), (position, uid), image)
 
+    @property
+    def instances(self) -> int:
+        return sum(count for _, count, _ in self.series)
+
+
+_T1: Series = ("T1 SE", 32, _head_mr(phantom.HEAD_T1, centre=350, width=900))
+_T2: Series = ("T2 TSE", 32, _head_mr(phantom.HEAD_T2, centre=600, width=1500))
 
 STUDIES = (
-    Study("DEMO0001", JANE, 0, "081500", "CT", "CT Head", "HEAD", (("Axial 2.5 mm", _head_ct),)),
-    Study("DEMO0002", MARIA, 0, "083000", "CR", "Chest PA", "CHEST", (("PA", _chest(1)),)),
+    Study("DEMO0001", JANE, 0, "081500", "CT", "CT Head", "HEAD", (("Axial 2.5 mm", 60, _head_ct),)),
+    Study("DEMO0002", MARIA, 0, "083000", "CR", "Chest PA", "CHEST", (("PA", 1, _chest(1)),)),
     Study(
         "DEMO0003",
         JUERGEN,
@@ -185,26 +186,26 @@ STUDIES = (
         "MR",
         "MR Brain",
         "BRAIN",
-        (("T1 SE", _head_t1), ("T2 TSE", _head_t2)),
+        (_T1, _T2),
     ),
-    Study("DEMO0004", TARO, 0, "094500", "US", "Echocardiography", "HEART", (("Loop", _echocardiogram),)),
-    Study("DEMO0005", PYOTR, 1, "140500", "CR", "Chest PA", "CHEST", (("PA", _chest(2)),)),
-    Study("DEMO0006", AN, 1, "221000", "CT", "CT Head, trauma", "HEAD", (("Axial 2.5 mm", _head_ct),)),
-    Study("DEMO0007", JANE, 200, "103000", "CT", "CT Head", "HEAD", (("Axial 2.5 mm", _head_ct),)),
-    Study("DEMO0008", PYOTR, 365, "111500", "CR", "Chest PA", "CHEST", (("PA", _chest(3)),)),
+    Study("DEMO0004", TARO, 0, "094500", "US", "Echocardiography", "HEART", (("Loop", 1, _echocardiogram),)),
+    Study("DEMO0005", PYOTR, 1, "140500", "CR", "Chest PA", "CHEST", (("PA", 1, _chest(2)),)),
+    Study("DEMO0006", AN, 1, "221000", "CT", "CT Head, trauma", "HEAD", (("Axial 2.5 mm", 60, _head_ct),)),
+    Study("DEMO0007", JANE, 200, "103000", "CT", "CT Head", "HEAD", (("Axial 2.5 mm", 60, _head_ct),)),
+    Study("DEMO0008", PYOTR, 365, "111500", "CR", "Chest PA", "CHEST", (("PA", 1, _chest(3)),)),
 )
 
 
-def _file(study: Study, day: str, series: tuple[int, str], position: int, image: Image) -> bytes:
+def _file(study: Study, day: str, series: tuple[int, str], instance: tuple[int, str], image: Image) -> bytes:
     ds = Dataset()
     ds.file_meta = FileMetaDataset()
     ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     number, description = series
-    name = f"{study.accession_number}/{number}"
+    position, uid = instance
     attributes: Attributes = {
         "SpecificCharacterSet": "ISO_IR 192",
         "SOPClassUID": image.sop_class,
-        "SOPInstanceUID": _uid(f"{name}/{position}"),
+        "SOPInstanceUID": uid,
         "PatientName": study.patient.name,
         "PatientID": study.patient.id,
         "PatientBirthDate": study.patient.birth_date,
@@ -222,7 +223,7 @@ def _file(study: Study, day: str, series: tuple[int, str], position: int, image:
         "Manufacturer": "Lightbox PACS",
         "ManufacturerModelName": "Demonstration",
         "BodyPartExamined": study.body_part,
-        "SeriesInstanceUID": _uid(name),
+        "SeriesInstanceUID": _uid(f"{study.accession_number}/{number}"),
         "SeriesNumber": number,
         "SeriesDescription": description,
         "FrameOfReferenceUID": _uid(f"{study.accession_number}/frame of reference"),

@@ -5,17 +5,20 @@ from __future__ import annotations
 import re
 from datetime import date
 from io import BytesIO
+from itertools import islice
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 from pydicom import dcmread
+from sqlalchemy import select
 
 from config.cli import main
 from pacs import passwords
 from pacs.demo.studies import STUDIES, Study
 from storage.accounts import SqlAccounts
 from storage.database import Database
+from storage.tables import studies
 
 
 def run(*arguments: str) -> str:
@@ -40,11 +43,27 @@ def test_a_playground_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert "0 studies and 0 users added" in again and "reset-password" in again
 
 
+def test_an_interrupted_run_is_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    [study] = shown = STUDIES[2:3]
+    monkeypatch.setattr("pacs.demo.studies.STUDIES", shown)
+    whole = Study.files
+    with monkeypatch.context() as interrupted:
+        interrupted.setattr(Study, "files", lambda self, today: islice(whole(self, today), 5))
+        run("demo", "--data", str(tmp_path))
+    assert "1 studies and 0 users added" in run("demo", "--data", str(tmp_path))
+    database = Database(f"sqlite:///{tmp_path / 'pacs.db'}")
+    with database.read() as connection:
+        counts = connection.execute(select(studies.c.number_of_study_related_instances)).scalars().all()
+    database.close()
+    assert counts == [study.instances]
+
+
 @pytest.mark.parametrize("study", STUDIES, ids=lambda study: study.accession_number)
 def test_its_studies_are_whole(study: Study) -> None:
     made = list(study.files(date(2026, 2, 28)))
-    instances = [dcmread(BytesIO(file)) for file in made]
-    assert len({each.SOPInstanceUID for each in instances}) == len(instances)
+    instances = [dcmread(BytesIO(file)) for _, file in made]
+    assert [each.SOPInstanceUID for each in instances] == [uid for uid, _ in made]
+    assert len({uid for uid, _ in made}) == len(instances) == study.instances
     assert len({each.SeriesInstanceUID for each in instances}) == len(study.series)
     for each in instances[:: max(1, len(instances) // 3)]:
         pixels = each.pixel_array
