@@ -110,7 +110,7 @@ class Association:
     # --- Establishing -------------------------------------------------------------------------
 
     def _establish(self, correlation: str) -> _Established:
-        request = self._connection.next_event(self._edge.settings.request_timeout)
+        request = self._connection.next_event(self._edge.settings.request_timeout, idle=True)
         if not isinstance(request, AssociateRequest):
             raise Violation(f"{type(request).__name__} before an association")
         answer = self._decide(request)

@@ -109,9 +109,15 @@ class DimseServer:
                 name="association",
                 daemon=True,
             )
+            # Under the lock: who reads the table finds only threads that run and can be joined.
+            try:
+                thread.start()
+            except RuntimeError as error:
+                log.error("dimse.accept", error=str(error))
+                sock.close()
+                return
             self._threads[thread] = None
             self._place.holds(len(self._threads))
-        thread.start()
 
     def _run(self, sock: socket.socket, tls: ssl.SSLContext | None, address: str, full: bool) -> None:
         settings = self._edge.settings

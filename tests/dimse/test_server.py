@@ -44,3 +44,38 @@ def test_a_connection_is_left_to_those_who_hold_fewer(monkeypatch: pytest.Monkey
 def test_one_that_nobody_takes_is_served_all_the_same() -> None:
     with running(place=Told()) as world:
         Wire(world.port).associate()
+
+
+def test_draining_waits_for_a_connection_just_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread that is in the table but has not begun cannot be joined; the drain ended in an error."""
+    start = threading.Thread.start
+
+    def slowly(thread: threading.Thread) -> None:
+        if thread.name == "association":
+            starting.set()
+            go_on.wait(0.5)
+        start(thread)
+
+    starting, go_on = threading.Event(), threading.Event()
+    monkeypatch.setattr(threading.Thread, "start", slowly)
+    with running() as world:
+        wire = Wire(world.port)
+        assert starting.wait(30)
+        assert world.server.drain(30)  # nor does it wait for who says nothing
+        assert wire.ended()
+
+
+def test_no_thread_to_be_had_ends_the_connection_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    start = threading.Thread.start
+
+    def refused(thread: threading.Thread) -> None:
+        if thread.name == "association":
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    with running() as world:
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", refused)
+            assert Wire(world.port).ended()
+        assert world.server.associations == 0
+        Wire(world.port).associate()
