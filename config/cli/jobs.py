@@ -8,6 +8,8 @@ import click
 
 from config.cli.options import data_option, installation
 
+_SHOWN = 1000  # failed jobs of an organisation
+
 
 @click.group()
 def jobs() -> None:
@@ -17,19 +19,22 @@ def jobs() -> None:
 @jobs.command("list")
 @data_option
 def list_(data_dir: Path | None) -> None:
-    """Show how many jobs wait and run, and each failed one."""
+    """Show how many jobs wait, run and failed, and the oldest failed ones of each organisation."""
+    from pacs.jobs.job import JobState
     from storage import figures, organizations
+    from storage.jobs.listing import SqlJobs
 
     with installation(data_dir) as composed:
         counts = figures.jobs_by_state(composed.database)
+        jobs = SqlJobs(composed.database)
         failed = [
-            (each.code, row)
+            (each.code, job)
             for each in organizations.all_of(composed.database)
-            for row in composed.queue.failed(each.id)
+            for job in jobs.page(each.id, JobState.FAILED, _SHOWN, 0)[0]
         ]
     click.echo(", ".join(f"{int(count)} {state}" for state, count in counts.items()))
-    for code, row in failed:
-        click.echo(f"{row['pk']:>8}  {row['kind']:<20}  {code}  {row['attempt']} tries  {row['last_error']}")
+    for code, job in failed:
+        click.echo(f"{job.id:>8}  {job.kind:<20}  {code}  {job.attempt} tries  {job.last_error}")
     if failed:
         click.echo("`pacs jobs retry NUMBER` retries one.")
 
@@ -54,7 +59,13 @@ def list_schedules(data_dir: Path | None) -> None:
 @data_option
 def retry(number: int, data_dir: Path | None) -> None:
     """Retry the failed job NUMBER."""
+    from pacs.actor import system_actor
+    from storage import organizations
+    from storage.jobs.listing import SqlJobs
+
     with installation(data_dir) as composed:
-        if not composed.queue.revive(number):
+        jobs = SqlJobs(composed.database)
+        actors = (system_actor("pacs jobs", each.id) for each in organizations.all_of(composed.database))
+        if not any(jobs.retry(actor, number) for actor in actors):
             raise click.ClickException(f"No failed job {number}; `pacs jobs list` shows them.")
     click.echo(f"Job {number} is queued again.")

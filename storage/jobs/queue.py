@@ -140,23 +140,6 @@ class SqlJobQueue:
         with self.database.write() as connection:
             connection.execute(_held(job).values(state="failed", last_error=error[:_ERROR_LENGTH]))
 
-    def failed(self, organization: int) -> list[dict[str, Any]]:
-        """The failed jobs, the oldest first."""
-        mine = select(jobs).where(jobs.c.org_id == organization, jobs.c.state == "failed")
-        with self.database.read() as connection:
-            return [dict(row) for row in connection.execute(mine.order_by(jobs.c.pk)).mappings()]
-
-    def revive(self, number: int) -> bool:
-        """Retry a failed job now with all its attempts; False when there is no such job."""
-        failed = jobs.c.pk == number, jobs.c.state == "failed"
-        again = update(jobs).where(*failed).values(state="waiting", attempt=0, run_at=self._in(timedelta(0)))
-        try:
-            with self.database.write() as connection:
-                return connection.execute(again).rowcount == 1
-        except IntegrityError:  # a job with the same key is waiting already and replaces it
-            with self.database.write() as connection:
-                return connection.execute(delete(jobs).where(*failed)).rowcount == 1
-
     def _in(self, delay: timedelta) -> ColumnElement[int]:
         return clock.later(self.database.dialect, delay)
 

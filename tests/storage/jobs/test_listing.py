@@ -17,10 +17,10 @@ ADMIN = Actor(1, "user", "admin@example.org", "127.0.0.1", "abc")
 STRANGER = Actor(2, "user", "somebody@example.org", "127.0.0.1", "abc")
 
 
-def fill(database: Database, *kinds: str) -> None:
+def fill(database: Database, *kinds: str, key: str | None = None) -> None:
     with database.write() as connection:
         for kind in kinds:
-            enqueue(connection, NewJob(kind, {}), 1, "c")
+            enqueue(connection, NewJob(kind, {}, key=key), 1, "c")
 
 
 def states(database: Database) -> list[tuple[str, JobState]]:
@@ -58,6 +58,17 @@ def test_a_failed_job_is_tried_again_by_its_own_administrator(database: Database
     assert jobs.retry(ADMIN, job.id)
     assert states(database) == [(UPLOAD, JobState.QUEUED)]
     assert "job.retry" in actions(database)
+
+
+def test_a_failed_job_gives_way_to_the_same_one_that_waits(database: Database) -> None:
+    jobs, queue = SqlJobs(database), SqlJobQueue(database)
+    fill(database, KIND, key="the same")
+    job = queue.claim("node", timedelta(minutes=1))
+    assert job is not None
+    queue.fail(job, "it broke")
+    fill(database, KIND, key="the same")
+    assert jobs.retry(ADMIN, job.id)
+    assert states(database) == [(KIND, JobState.QUEUED)]
 
 
 def test_dropping_spares_the_upkeep_that_waits(database: Database) -> None:

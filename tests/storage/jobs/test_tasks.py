@@ -14,6 +14,7 @@ from sqlalchemy import text
 
 from pacs.actor import Actor
 from pacs.errors import BlobVanishing
+from pacs.jobs.job import JobState
 from pacs.jobs.tasks import MAX_FAILURES, UPLOAD, Advance, Failure, Status, Upload
 from pacs.jobs.uploading import TakeInUpload
 from pacs.jobs.worker import Worker
@@ -21,6 +22,7 @@ from pacs.model import Blob
 from pacs.packed import Member, Packed
 from storage.blobs import BlobStore, SpoolLimits, open_blobs
 from storage.database import Database
+from storage.jobs.listing import SqlJobs
 from storage.jobs.queue import SqlJobQueue
 from storage.jobs.tasks import SqlTasks
 from tests.pacs.dicom.files import BUNDLED
@@ -109,8 +111,9 @@ def test_an_upload_that_had_all_its_tries_is_taken_in_when_it_is_tried_again(
             pass
     failed = tasks.get(1, task.id)
     assert failed is not None and failed.status is Status.FAILED
-    (job,) = queue.failed(1)
-    assert queue.revive(job["pk"])
+    jobs = SqlJobs(shelf.database)
+    ((job,), _) = jobs.page(1, JobState.FAILED, 10, 0)
+    assert jobs.retry(USER, job.id)
     assert worker.work()
     done = tasks.get(1, task.id)
     assert done is not None and (done.status, done.processed) == (Status.COMPLETED, 1)

@@ -9,13 +9,14 @@ from datetime import timedelta
 import pytest
 
 from pacs.actor import Actor
-from pacs.jobs.job import ClaimedJob
+from pacs.jobs.job import ClaimedJob, JobState, ListedJob
 from pacs.jobs.tasks import Advance, Status, Task, Upload
 from storage import clock
 from storage.blobs import BlobStore
 from storage.database import Database
 from storage.deleting import PurgeDeletion
 from storage.feeds import transaction
+from storage.jobs.listing import SqlJobs
 from storage.jobs.queue import SqlJobQueue
 from storage.jobs.tasks import SqlTasks
 from storage.keeping import SqlKeeping
@@ -66,6 +67,9 @@ class Uploads:
         self.queue.complete(job)
         return task
 
+    def failed(self) -> list[ListedJob]:
+        return SqlJobs(self.shelf.database).page(1, JobState.FAILED, 10, 0)[0]
+
     def known(self) -> set[str]:
         return {task.id for task in self.tasks.page(1, 100, 0)[0]}
 
@@ -107,13 +111,13 @@ def test_an_upload_that_failed_for_good_gives_up_its_files(
     assert_counts_true(shelf.database)
     shelf.sweep(LATER).run()
     assert shelf.blobs.missing(files) == files
-    assert (uploads.known(), uploads.queue.failed(1)) == (set(), [])
+    assert (uploads.known(), uploads.failed()) == (set(), [])
 
 
 def test_one_that_is_tried_again_stays(shelf: Shelf, uploads: Uploads) -> None:
     task = uploads.fail(b"again")
-    (job,) = uploads.queue.failed(1)
-    assert uploads.queue.revive(job["pk"])
+    (job,) = uploads.failed()
+    assert SqlJobs(shelf.database).retry(USER, job.id)
     history(shelf).run()
     assert uploads.known() == {task.id}
     assert len(uploads.tasks.uploads(task)) == 1
