@@ -23,8 +23,7 @@ from pacs.archive import Archive
 from pacs.bulk import BulkValue, bulk_value
 from pacs.dicom.header import Element
 from pacs.dicom.json import Path, json_text
-from pacs.dicom.reader import Header, read_header
-from pacs.dicom.source import ReadAhead
+from pacs.dicom.reader import Header
 from pacs.errors import Damaged, InvalidDataSet
 from pacs.http.accept import OCTETS, Offer, acceptable, choose
 from pacs.http.origin import origin
@@ -68,9 +67,7 @@ class RetrieveAllBulkdata:
         for instance in instances:
             url = instance_url(service, instance.identity)
             try:
-                with self.archive.open_proven(instance) as reader:
-                    source, syntax = ReadAhead(reader), instance.transfer_syntax
-                    header = read_header(source, syntax, instance.dataset_offset, self.archive.limits)
+                with self.archive.header(instance) as header:
                     for path in bulk_paths(header):
                         yield from _values(instance, header, path, url)
             except (Damaged, InvalidDataSet) as error:

@@ -23,8 +23,6 @@ from pacs.bulk import BulkValue, bulk_value
 from pacs.dicom.dictionary import PIXEL_DATA, VIDEO
 from pacs.dicom.frames import FrameIndex
 from pacs.dicom.json import Path
-from pacs.dicom.reader import read_header
-from pacs.dicom.source import ReadAhead
 from pacs.framing import frame_index_of
 from pacs.http.accept import OCTETS, Offer, acceptable, choose
 from pacs.http.byte_range import byte_range
@@ -75,10 +73,7 @@ class RetrieveBulkdata:
         if index := images(instance, value):
             return self.frames.frames(request, instance, range(1, len(index) + 1), f"{url}/frames/")
         with ExitStack() as opened:
-            reader = opened.enter_context(self.archive.open_proven(instance))
-            limits = self.archive.limits
-            header = read_header(ReadAhead(reader), instance.transfer_syntax, instance.dataset_offset, limits)
-            found = bulk_value(header, value)
+            found = bulk_value(opened.enter_context(self.archive.header(instance)), value)
             offer = choose(acceptable(request), _offers(instance, found))
             address = f"{url}/bulkdata/{bulk_path(value)}"
             return self._send(request, _Asked(instance, found, value, offer, address), opened)

@@ -23,8 +23,6 @@ from dicomweb.paths import EACH_LEVEL, INSTANCE, Path, path_of
 from dicomweb.rendered_parameters import presentation, viewport
 from dicomweb.thumbnails import representatives
 from pacs.archive import Archive
-from pacs.dicom.reader import read_header
-from pacs.dicom.source import ReadAhead
 from pacs.errors import Damaged, NotAcceptable, NotConvertible, NotFound
 from pacs.framing import frame_index_of
 from pacs.http.accept import MediaRange, Offer, acceptable, choose
@@ -148,9 +146,7 @@ class RetrieveRendered:
         if asked.frames:
             raise NotFound("this instance has no frames")
         with ExitStack() as opened:
-            reader = opened.enter_context(self._archive.open_proven(instance))
-            limits = self._archive.limits
-            header = read_header(ReadAhead(reader), instance.transfer_syntax, instance.dataset_offset, limits)
+            header = opened.enter_context(self._archive.header(instance))
             shown = {each.media_type.partition(";")[0]: each for each in depictions(header, instance)}
             offer = choose(asked.ranges, [Offer(kind) for kind in shown])
             value = shown[offer.media_type]

@@ -13,8 +13,6 @@ from dicomweb.rendered import Asked, RetrieveRendered
 from dicomweb.rendered_parameters import LARGEST_SIDE, annotated, integer, number, quality, window
 from dicomweb.retrieval import DEFAULT, Progress, Retrieval, Wish, plan
 from pacs.dicom.image import number as integer_of
-from pacs.dicom.reader import read_header
-from pacs.dicom.source import ReadAhead
 from pacs.errors import BadInput, NotAcceptable
 from pacs.http.accept import DICOM, MediaRange, Offer, acceptable, of_query, takes
 from pacs.http.described import BINARY, TEXT, UID, WHOLE, Described
@@ -133,8 +131,7 @@ class WadoUri:
     def _size(self, instance: StoredInstance) -> tuple[int, int]:
         archive = self.rendered.pictures.rendering.archive
         with archive.open(instance) as reader:
-            source, syntax = ReadAhead(reader), instance.transfer_syntax
-            header = read_header(source, syntax, instance.dataset_offset, archive.limits)
+            header = instance.header(reader, archive.limits)
             return integer_of(header, "Rows", 1), integer_of(header, "Columns", 1)
 
 

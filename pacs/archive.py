@@ -124,6 +124,12 @@ class Archive:
                 reader.prove()
             yield reader
 
+    @contextmanager
+    def header(self, instance: StoredInstance) -> Iterator[Header]:
+        """The header of an object opened as by `open_proven`; its values can be read within the context."""
+        with self.open_proven(instance) as reader:
+            yield instance.header(reader, self.limits)
+
     def record(
         self, actor: Actor, action: str, outcome: str = "success", resource: str = "", **details: Any
     ) -> None:

@@ -14,8 +14,8 @@ from pacs.dicom.convert import MAX_COMPRESSED_FRAME
 from pacs.dicom.encoding import UNCOMPRESSED, swapped
 from pacs.dicom.frames import FrameIndex, NativeFrames
 from pacs.dicom.image import DecodedFrame, image_pixel
-from pacs.dicom.reader import EXPLICIT_BIG, Header, read_header
-from pacs.dicom.source import ReadAhead, Source
+from pacs.dicom.reader import EXPLICIT_BIG, Header
+from pacs.dicom.source import Source
 from pacs.errors import Damaged, NotConvertible, NotFound
 from pacs.model import StoredInstance
 from pacs.ports import BlobReader
@@ -91,9 +91,7 @@ class Frames:
 
     @cached_property
     def _header(self) -> Header:
-        instance, limits = self._instance, self._transcoder.limits
-        source = ReadAhead(self._reader)
-        return read_header(source, instance.transfer_syntax, instance.dataset_offset, limits)
+        return self._instance.header(self._reader, self._transcoder.limits)
 
     def _decoded(self, frame: int) -> DecodedFrame:
         if sum(length for _, length in self._index.ranges(frame)) > MAX_COMPRESSED_FRAME:

@@ -16,8 +16,6 @@ import structlog
 from pacs.actor import Actor
 from pacs.archive import Archive
 from pacs.deflate import packed
-from pacs.dicom.reader import read_header
-from pacs.dicom.source import ReadAhead
 from pacs.errors import NotFound, PacsError, Unavailable
 from pacs.model import HeldVersions, Identity, StoredInstance, VersionKey
 from pacs.ports import Versions
@@ -94,8 +92,7 @@ class Metadata:
     def _make(self, instance: StoredInstance) -> bytes:
         """Reads the elements before and after the pixel data, never the pixel data itself."""
         with self.archive.open(instance) as reader:
-            source, syntax = ReadAhead(reader), instance.transfer_syntax
-            return prepared(read_header(source, syntax, instance.dataset_offset, self.archive.limits))
+            return prepared(instance.header(reader, self.archive.limits))
 
     def _keep(self, actor: Actor, made: Mapping[VersionKey, bytes]) -> None:
         try:

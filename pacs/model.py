@@ -8,6 +8,8 @@ from enum import Enum
 from typing import Any
 
 from pacs.actor import Actor
+from pacs.dicom.reader import Header, Limits, read_header
+from pacs.dicom.source import ReadAhead, Source
 
 Values = Mapping[str, Any]
 """Keyword → value of attributes of `pacs.attributes.TABLE`: text as in the data set, decoded,
@@ -95,6 +97,10 @@ class StoredInstance:
     dataset_offset: int
     frames: bytes | None = None
     """As in `Received`; not set by `locate`."""
+
+    def header(self, source: Source, limits: Limits) -> Header:
+        """`source`: its blob, which must stay open as long as values of the header are read."""
+        return read_header(ReadAhead(source), self.transfer_syntax, self.dataset_offset, limits)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from pacs.dicom.convert import Decode, convert
 from pacs.dicom.encoding import UNCOMPRESSED
 from pacs.dicom.image import ImagePixel
-from pacs.dicom.reader import DEFAULT, Limits, read_header
+from pacs.dicom.limits import DEFAULT, Limits
 from pacs.dicom.scratch import Scratch
-from pacs.dicom.source import ReadAhead
 from pacs.errors import NotConvertible
 from pacs.model import StoredInstance
 from pacs.ports import BlobReader
@@ -48,10 +47,7 @@ class Transcoder:
     def data_set(self, instance: StoredInstance, reader: BlobReader, target: str) -> Iterator[bytes]:
         """`target`: one of `UNCOMPRESSED`. `NotConvertible` is raised before the first piece."""
         deque(reader.verified(), maxlen=0)
-        header = read_header(
-            ReadAhead(reader), instance.transfer_syntax, instance.dataset_offset, self.limits
-        )
-        pieces = convert(header, target, self.codecs.decode)
+        pieces = convert(instance.header(reader, self.limits), target, self.codecs.decode)
         return pieces if instance.transfer_syntax in UNCOMPRESSED else spooled(pieces, self.limits)
 
 

@@ -16,8 +16,6 @@ from pacs.archive import Archive
 from pacs.attributes import BY_KEYWORD, Level
 from pacs.bulk import BulkValue
 from pacs.capture import SECONDARY_CAPTURE, original
-from pacs.dicom.reader import read_header
-from pacs.dicom.source import ReadAhead
 from pacs.errors import NotFound
 from pacs.http.described import BINARY, LISTING, OBJECT, PAGED, TEXT, Described, answers_json, describe
 from pacs.http.origin import origin
@@ -138,11 +136,8 @@ class Images:
 
     @contextmanager
     def _file_of(self, instance: StoredInstance) -> Iterator[BulkValue | None]:
-        with self.archive.open_proven(instance) as reader:
-            source, limits = ReadAhead(reader), self.archive.limits
-            yield original(
-                read_header(source, instance.transfer_syntax, instance.dataset_offset, limits), instance
-            )
+        with self.archive.header(instance) as header:
+            yield original(header, instance)
 
     def _with_frames(self, request: Request) -> StoredInstance:
         uids = self._instance(request).identity
