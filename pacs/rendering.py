@@ -23,7 +23,7 @@ from pacs.pixels.presentation import AS_STORED, Presentation, Viewport
 from pacs.pixels.tasks import Render, StoredPixels, Workers
 from pacs.ports import Cache, CacheFigures
 
-VERSION = 2
+VERSION = 3
 """Increment it when the same object yields other pictures."""
 
 THUMBNAIL = Presentation(viewport=Viewport(200, 200))

@@ -105,8 +105,10 @@ def windowed(window: Window, is_float: bool = False) -> Voi:
 
 def _natural_window(header: Header, stored: Grey, image: ImagePixel, modality: Stage) -> Window:
     """The whole range of 8-bit and 1-bit images, which are made for display; else the values that occur."""
-    for_display = image.bits_stored in (1, 8) and "SegmentationType" not in header
-    if for_display and not image.pixel_representation and stored.codes is not None:
+    for_display = image.bits_stored in (1, 8) and not image.pixel_representation
+    if "SegmentationType" in header:
+        seen = np.array([0.0, _certain(header, stored)])
+    elif for_display and stored.codes is not None:
         seen = stored.values
     elif padding := _padding(header):
         occurring = stored.occurring()
@@ -119,6 +121,11 @@ def _natural_window(header: Header, stored: Grey, image: ImagePixel, modality: S
     values = modality(seen)
     low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 0.0)
     return Window((low + high) / 2, high - low, Function.LINEAR_EXACT)
+
+
+def _certain(header: Header, stored: Grey) -> float:
+    """The value of a pixel that its segment fills (PS3.3 §C.8.20.2.3); in label maps, the last segment."""
+    return numeric(header, "MaximumFractionalValue") or max(1.0, float(stored.occurring().max(initial=0)))
 
 
 def _padding(header: Header) -> tuple[float, float] | None:

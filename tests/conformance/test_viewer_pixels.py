@@ -170,6 +170,9 @@ def generated(study: Dataset) -> Iterator[tuple[str, Dataset]]:
     ):  # fmt: skip
         yield name, made(study, name, pixels, attributes)
     yield "per frame", per_frame(study)
+    yield "segment", segment(study)
+    shares = {"SegmentationType": "FRACTIONAL", "MaximumFractionalValue": 100}
+    yield "fractional", made(study, "fractional", np.full((4, 4), 60, np.uint8), shares)
 
 
 def made(study: Dataset, name: str, pixels: NDArray[Any], attributes: dict[str, Any]) -> Dataset:
@@ -195,6 +198,15 @@ def per_frame(study: Dataset) -> Dataset:
     ds = made(study, "per frame", frames, {"NumberOfFrames": 3, "PresentationLUTShape": "INVERSE"})
     ds.PerFrameFunctionalGroupsSequence = [_group(100, 50, 2), Dataset(), _group(30, 10, None)]
     ds.SharedFunctionalGroupsSequence = [_group(60, 120, 3)]
+    return ds
+
+
+def segment(study: Dataset) -> Dataset:
+    """Single bits, whose frames begin within a byte; the second frame is all segment."""
+    bits = np.array([np.eye(5, 7), np.ones((5, 7)), np.zeros((5, 7))], np.uint8)
+    attributes = {"NumberOfFrames": 3, "SegmentationType": "BINARY", "BitsAllocated": 1, "BitsStored": 1}
+    ds = made(study, "segment", bits, attributes)
+    ds.HighBit, ds.PixelData = 0, np.packbits(bits, bitorder="little").tobytes()
     return ds
 
 
@@ -244,5 +256,5 @@ def test_generated_images_are_shown_as_the_server_renders_them(server: Server, t
     server.quick_command("import", str(tmp_path / "files"))
     with browser() as started, page(started, server.url) as opened:
         found = compared(server, opened)
-    assert {each["sop"] for each in found} == names.keys() and len(found) == len(names) + 2
+    assert {each["sop"] for each in found} == names.keys() and len(found) == len(names) + 4
     assert [(names[each["sop"]], each) for each in found if each.get("most", 255) > 1] == []

@@ -11,7 +11,7 @@ from pydicom.datadict import tag_for_keyword
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import FileMetaDataset
 from pydicom.tag import BaseTag
-from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian
+from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from pacs.dicom.frames import FrameIndex, frame_index
 from pacs.dicom.part10 import read_part10
@@ -57,9 +57,9 @@ def image(pixels: Any, stored: int | None = None, **attributes: Any) -> Dataset:
     return dataset
 
 
-def opened(dataset: Dataset, big_endian: bool = False) -> tuple[Header, FrameIndex]:
+def opened(dataset: Dataset, syntax: str = ExplicitVRLittleEndian) -> tuple[Header, FrameIndex]:
     dataset.file_meta = FileMetaDataset()
-    dataset.file_meta.TransferSyntaxUID = ExplicitVRBigEndian if big_endian else ExplicitVRLittleEndian
+    dataset.file_meta.TransferSyntaxUID = UID(syntax)
     file = BytesIO()
     dcmwrite(file, dataset, enforce_file_format=True)
     source = BytesSource(file.getvalue())

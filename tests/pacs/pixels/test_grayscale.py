@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from pydicom import Dataset
+from pydicom.uid import ExplicitVRBigEndian
 
 from pacs.pixels.frame import read_frame
 from pacs.pixels.grayscale import octets, windowed
@@ -285,6 +286,6 @@ def test_big_endian(pixels: np.ndarray, vr: str) -> None:
         data = np.frombuffer(data, "<u2").astype(">u2").tobytes()
     del dataset.PixelData
     dataset.add_new(0x7FE00010, vr, data)
-    header, index = opened(dataset, big_endian=True)
+    header, index = opened(dataset, ExplicitVRBigEndian)
     for number in range(frames):
         assert read_frame(header, index, number).data == pixels[number].tobytes()

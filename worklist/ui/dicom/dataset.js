@@ -101,6 +101,7 @@ export const TAG = {
   EncapsulatedDocument: "00420011",
   MIMETypeOfEncapsulatedDocument: "00420012",
   SegmentationType: "00620001",
+  MaximumFractionalValue: "0062000E",
   GraphicAnnotationSequence: "00700001",
   UnformattedTextValue: "00700006",
   TextObjectSequence: "00700008",

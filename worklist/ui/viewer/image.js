@@ -57,12 +57,12 @@ export class Image {
     return has(this.dataset, "FloatPixelData") || has(this.dataset, "DoubleFloatPixelData");
   }
 
-  /** What bytes and single bits can be: they are made for a display, unless they are a segmentation. */
-  get displayRange() {
+  /** From nothing to all of a segment; what bytes and single bits can be, as they are made for a display. */
+  displayRange(frame) {
     const stored = number(this.dataset, "BitsStored");
     const signed = number(this.dataset, "PixelRepresentation", 0) === 1;
-    if (signed || has(this.dataset, "SegmentationType") || (stored !== 1 && stored !== 8)) return undefined;
-    return [0, 2 ** stored - 1];
+    if (has(this.dataset, "SegmentationType")) return [0, number(this.dataset, "MaximumFractionalValue") || Math.max(1, frame.high)];
+    return signed || (stored !== 1 && stored !== 8) ? undefined : [0, 2 ** stored - 1];
   }
 
   get url() {

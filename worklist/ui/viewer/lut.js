@@ -33,19 +33,20 @@ const extents = new WeakMap(); // of frames whose values go through a table, whi
 
 function extent(image, frame, table) {
   const toModality = modality(image.rescale, table);
-  const range = image.displayRange ?? [frame.low, frame.high];
+  const range = image.displayRange(frame) ?? [frame.low, frame.high];
   if (!table) return range.map(toModality).sort((a, b) => a - b);
   if (!extents.has(frame)) extents.set(frame, mapped(toModality, image, frame, range));
   return extents.get(frame);
 }
 
-function mapped(toModality, image, { samples }, [low, high]) {
-  const seen = image.displayRange ? Array.from({ length: high + 1 }, (_, at) => at) : samples;
+function mapped(toModality, image, frame, [low, high]) {
+  const whole = Boolean(image.displayRange(frame));
+  const seen = whole ? Array.from({ length: high + 1 }, (_, at) => at) : frame.samples;
   const [from, to] = image.padding;
   const found = [Infinity, -Infinity];
   for (let at = 0; at < seen.length; at++) {
     const value = seen[at];
-    if (value < low || value > high || (!image.displayRange && value >= from && value <= to)) continue;
+    if (value < low || value > high || (!whole && value >= from && value <= to)) continue;
     const made = toModality(value);
     if (made < found[0]) found[0] = made;
     if (made > found[1]) found[1] = made;

@@ -128,7 +128,7 @@ function typed(layout, body, count) {
   const { allocated, signed, float } = layout;
   const most = Math.ceil((count * allocated) / 8);
   if (body.length < most) throw new Error(`the frame has ${body.length} bytes where ${most} are needed`);
-  if (allocated === 1) return Uint8Array.from({ length: count }, (_, at) => (body[at >> 3] >> (at & 7)) & 1);
+  if (allocated === 1) return new Uint8Array(count).map((_, at) => (body[at >> 3] >> (at & 7)) & 1);
   const buffer = body.byteOffset % 8 ? body.slice().buffer : body.buffer;
   const offset = body.byteOffset % 8 ? 0 : body.byteOffset;
   if (float) return new (allocated === 64 ? Float64Array : Float32Array)(buffer, offset, count);
