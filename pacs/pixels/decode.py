@@ -161,7 +161,7 @@ def _widened(image: ImagePixel, raw: bytes, precision: int, codestream_signed: b
     """Samples of `precision` bits, as a decoder returns them, in the container of the data set."""
     container = 8 if precision <= 8 else 16 if precision <= 16 else 32
     allocated, signed = image.bits_allocated, bool(image.pixel_representation)
-    if allocated == precision == 1:
+    if allocated == 1 and container == 8:  # few codecs have single bits
         return np.packbits(np.frombuffer(raw, "u1"), bitorder="little").tobytes()
     if allocated not in (8, 16, 32) or precision > allocated:
         raise NotConvertible(f"samples of {precision} bits do not fit {allocated} bits allocated")

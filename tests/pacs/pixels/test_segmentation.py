@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import zlib
+from collections.abc import Callable
 from typing import Any
 
+import jpeg_ls
 import numpy as np
+import openjpeg.utils
 import pytest
 from pydicom import Dataset
-from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGLSLossless,
+)
 
+from pacs.dicom.image import ImagePixel
+from pacs.pixels.decode import DEFLATED_IMAGE_FRAME, decode
 from pacs.pixels.encode import encode
 from pacs.pixels.frame import read_frame
 from pacs.pixels.presentation import AS_STORED
@@ -67,3 +79,33 @@ def test_binary_in_each_native_syntax(syntax: str) -> None:
 )
 def test_other_kinds(pixels: list[int], attributes: dict[str, Any], expected: list[int]) -> None:
     assert shown(image(np.array([pixels], "u1"), **attributes)).tolist() == [expected]
+
+
+def _deflated(packed: bytes) -> bytes:
+    compressor = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return compressor.compress(packed) + compressor.flush()
+
+
+def _jpeg_2000(bits: np.ndarray, precision: int) -> bytes:
+    rows, columns = bits.shape
+    made: bytes = openjpeg.utils.encode_buffer(
+        bits.tobytes(), columns, rows, 1, precision, False, photometric_interpretation=0
+    )
+    return made
+
+
+@pytest.mark.parametrize(
+    ("syntax", "encoder"),
+    [
+        (JPEG2000Lossless, lambda bits: _jpeg_2000(bits, 1)),
+        (JPEG2000Lossless, lambda bits: _jpeg_2000(bits * 255, 8)),
+        (JPEGLSLossless, lambda bits: bytes(jpeg_ls.encode_array(bits))),  # of two bits, its least
+        (JPEGLSLossless, lambda bits: bytes(jpeg_ls.encode_array(bits * 255))),
+        (DEFLATED_IMAGE_FRAME, lambda bits: _deflated(np.packbits(bits, bitorder="little").tobytes())),
+    ],
+)
+def test_binary_in_compressed_syntaxes(syntax: str, encoder: Callable[[np.ndarray], bytes]) -> None:
+    """Few codecs have single bits, so that writers give them more."""
+    bits = (np.indices((37, 41)).sum(0) % 3 == 0).astype(np.uint8)
+    decoded = decode(syntax, ImagePixel(37, 41, 1, 1), encoder(bits))
+    assert decoded.data == np.packbits(bits, bitorder="little").tobytes()
