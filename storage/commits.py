@@ -81,6 +81,7 @@ class Committer(Generic[E, R]):
         self._queue: queue.Queue[_Waiting[E, R]] = queue.Queue(self._limits.waiting)
         self._leading = threading.Lock()  # its holder completes every entry that it takes from the queue
         self._deferred = threading.Event()
+        self._beginning = threading.Lock()
         self._behind: threading.Thread | None = None
         self._away = False
         self._closing = False
@@ -101,13 +102,19 @@ class Committer(Generic[E, R]):
 
         `DatabaseUnavailable` when too many entries wait already.
         """
+        self._begin_following()
         self._put(entry, deferred=True)
-        if self._behind is None:
-            with self._leading:
-                if self._behind is None:
-                    self._behind = threading.Thread(target=self._follow, name="deferred", daemon=True)
-                    self._behind.start()
         self._deferred.set()
+
+    def _begin_following(self) -> None:
+        """When no thread can be had now, entries go with the next submitted one, and the next deferred one
+        tries again."""
+        with self._beginning:
+            if self._behind is None:
+                behind = threading.Thread(target=self._follow, name="deferred", daemon=True)
+                with suppress(RuntimeError):
+                    behind.start()
+                    self._behind = behind
 
     def _follow(self) -> None:
         while not self._closed:

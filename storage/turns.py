@@ -79,8 +79,12 @@ class Turns:
 
     def _ask(self) -> None:
         if self._asker is None:
-            self._asker = threading.Thread(target=self._wait, name="turn", daemon=True)
-            self._asker.start()
+            asker = threading.Thread(target=self._wait, name="turn", daemon=True)
+            try:
+                asker.start()
+            except RuntimeError:  # no thread can be had now
+                raise DatabaseUnavailable("others are writing, and no thread can wait for them") from None
+            self._asker = asker
         self._asking = True
         self._asked.put(True)
 

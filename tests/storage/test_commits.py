@@ -270,3 +270,24 @@ def test_what_is_deferred_goes_with_what_is_submitted(sqlite: Database) -> None:
     committer.submit(2)
     assert [entry for batch in recorder.batches for entry in batch] == [1, 2]
     committer.close()
+
+
+def test_what_is_deferred_when_no_thread_can_be_had_goes_with_what_comes_next(
+    sqlite: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thread that could not be started was taken for one that runs, and nothing was written any more."""
+    recorder = Recorder()
+    committer = Committer(sqlite, recorder)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", no_thread)
+        committer.defer(1)
+    committer.defer(2)
+    deadline = time.monotonic() + 60
+    while not recorder.batches and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert [entry for batch in recorder.batches for entry in batch] == [1, 2]
+    committer.close()
+
+
+def no_thread(thread: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")

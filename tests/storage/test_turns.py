@@ -113,3 +113,24 @@ def test_one_writes_at_a_time(path: str) -> None:
         for thread in threads:
             thread.join(LONG)
         assert (inside, most) == (0, 1)
+
+
+def test_no_thread_to_wait_in_is_a_fault_that_passes(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The thread that could not be started was taken for one that waits: nobody got a turn any more."""
+
+    def refused(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with frozen(path) as process, closing(Turns(path)) as turns:
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", refused)
+            with pytest.raises(DatabaseUnavailable):
+                take(turns)
+        goes_on(process)
+        take(turns)
+        with closing(Turns(path)) as other:
+            other.take(LONG)
+            with pytest.raises(DatabaseUnavailable):
+                take(turns, 0.05)
+            other.give_back()
+            take(turns)
