@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -68,7 +69,10 @@ COMPARED = [
 ]
 """Patient, study and series are described by their first instance, so only instances compare one by one."""
 
-FILES = [file for path in corpus_files() if (file := sendable(path))]
+
+@cache
+def files() -> list[Sendable]:
+    return [file for path in corpus_files() if (file := sendable(path))]
 
 
 def name(file: Sendable) -> str:
@@ -78,7 +82,7 @@ def name(file: Sendable) -> str:
 @pytest.fixture(scope="module")
 def statuses(server: Server) -> dict[str, int | None]:
     """One server that took the whole corpus: file → status of its C-STORE."""
-    return {name(file): status for file, status in send_all(server.dimse_port, FILES)}
+    return {name(file): status for file, status in send_all(server.dimse_port, files())}
 
 
 @needs_corpus
@@ -89,7 +93,7 @@ def test_all_are_accepted(statuses: dict[str, int | None]) -> None:
 
 @needs_corpus
 def test_bytes_come_back_unchanged(server: Server, statuses: dict[str, int | None]) -> None:
-    kept = [file for file in FILES if name(file) not in BROKEN and first_of_its_uid(file) is file]
+    kept = [file for file in files() if name(file) not in BROKEN and first_of_its_uid(file) is file]
     for file, came in get_all(server.dimse_port, kept):
         assert came == [file.dataset], name(file)
 
@@ -98,7 +102,7 @@ def test_bytes_come_back_unchanged(server: Server, statuses: dict[str, int | Non
 def test_indexed_as_pydicom_reads_it(server: Server, statuses: dict[str, int | None]) -> None:
     differences = {}
     with finding(server.dimse_port) as find:
-        for file in FILES:
+        for file in files():
             if name(file) not in {*BROKEN, *READ_FURTHER} and first_of_its_uid(file) is file:
                 found, expected = indexed(find, file)
                 if found != expected:
@@ -145,7 +149,9 @@ def first_of_its_uid(file: Sendable) -> Sendable:
     """The corpus has objects that share UIDs; the first one sent stays current."""
     series = _series(file.path)
     return next(
-        other for other in FILES if other.sop_instance == file.sop_instance and _series(other.path) == series
+        other
+        for other in files()
+        if other.sop_instance == file.sop_instance and _series(other.path) == series
     )
 
 

@@ -52,9 +52,13 @@ def nested(depth: int) -> bytes:
     return start * depth + end * depth
 
 
-def deflated(data: bytes) -> bytes:
+def bomb(size: int) -> bytes:
+    """Deflated, with a last element of `size` MiB of zeros: one that is flushed fully can be repeated."""
     deflate = zlib.compressobj(9, zlib.DEFLATED, -15)
-    return deflate.compress(data) + deflate.flush()
+    head = deflate.compress(identity(SOP) + element(0x00091010, b"UN", b"", size << 20))
+    head += deflate.flush(zlib.Z_FULL_FLUSH)
+    mebibyte = deflate.compress(bytes(1 << 20)) + deflate.flush(zlib.Z_FULL_FLUSH)
+    return head + mebibyte * size + deflate.flush()
 
 
 SOP = "1.2.826.0.1.3680043.10.1.1"
@@ -69,10 +73,7 @@ LIES = {
     ),
     "nesting 300 deep": (identity(SOP) + nested(300), ExplicitVRLittleEndian),
     "nesting 100,000 deep": (identity(SOP) + nested(100_000), ExplicitVRLittleEndian),
-    "a deflate bomb": (
-        deflated(identity(SOP) + element(0x00091010, b"UN", b"\0" * (512 << 20))),
-        DeflatedExplicitVRLittleEndian,
-    ),
+    "a deflate bomb": (bomb(512), DeflatedExplicitVRLittleEndian),
     "no identity": (element(0x00081030, b"LO", b"nothing "), ExplicitVRLittleEndian),
     "another instance than announced": (identity("1.2.3"), ExplicitVRLittleEndian),
     "a UID that is a path": (identity("../../../etc/x"), ExplicitVRLittleEndian),
