@@ -18,7 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import structlog
 
@@ -44,8 +44,14 @@ class _Child:
     role: Role
     pid: int = 0
     started: float = 0.0
-    deaths: int = 0
-    due: float = field(default=0.0)  # when to restart it, 0 while it runs
+    pause: float = 0.0  # before its last restart
+    due: float = 0.0  # when to restart it, 0 while it runs
+
+    def wait(self) -> float:
+        """Restart it later: in as many seconds as are returned."""
+        self.pause = min(2 * self.pause or FIRST_PAUSE, LONGEST_PAUSE)
+        self.due = time.monotonic() + self.pause
+        return self.pause
 
 
 class Supervisor:
@@ -129,12 +135,12 @@ class Supervisor:
         return found
 
     def _bury(self, child: _Child, status: int) -> None:
-        now = time.monotonic()
-        child.deaths = 1 if now - child.started > LIVED else child.deaths + 1
-        pause = min(FIRST_PAUSE * 2 ** (child.deaths - 1), LONGEST_PAUSE)
+        if time.monotonic() - child.started > LIVED:
+            child.pause = 0.0
+        pause = child.wait()
         log.error("process died", role=child.role.name, pid=child.pid, status=status, restart_in=pause)
         self._on_death(child.pid)
-        child.pid, child.due = 0, now + pause
+        child.pid = 0
 
     def _signal_all(self, number: signal.Signals) -> None:
         for child in self._children:
@@ -144,10 +150,16 @@ class Supervisor:
 
     def _start(self, child: _Child) -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, _STOP)  # until the child has its own handlers
-        pid = os.fork()
-        if pid == 0:
-            self._become(child.role)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP)
+        try:
+            pid = os.fork()
+            if pid == 0:
+                self._become(child.role)
+        except OSError as error:  # neither process nor memory to be had now
+            pause = child.wait()
+            log.error("no process", role=child.role.name, reason=error.strerror, restart_in=pause)
+            return
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP)
         child.pid, child.started, child.due = pid, time.monotonic(), 0.0
         log.debug("process started", role=child.role.name, pid=pid)
 
@@ -189,6 +201,9 @@ def _hear(stop: threading.Event) -> None:
 
 def run_apart(work: Callable[[], None]) -> None:
     """Run `work` in a child, so that this process stays without threads. Its failure ends this process."""
+    signal.signal(
+        signal.SIGCHLD, signal.SIG_DFL
+    )  # else, where the caller ignores it, nothing can be waited for
     pid = os.fork()
     if pid == 0:
         code = 1

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from config.supervisor import FIRST_PAUSE, LONGEST_PAUSE, Role, Supervisor, run_apart
+
 PROGRAM = """
 import os, sys, threading, time
 from pathlib import Path
@@ -36,6 +38,20 @@ if len(sys.argv) > 3:
 sys.exit(Supervisor(roles, drain, on_drain=(folder / "draining").touch).run())
 """
 
+NO_PROCESS = """
+import os
+
+fork, forked = os.fork, []
+
+def once_refused():
+    forked.append(True)
+    if len(forked) == {number}:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+    return fork()
+
+os.fork = once_refused
+"""
+
 Start = Callable[..., "subprocess.Popen[bytes]"]
 
 
@@ -43,8 +59,9 @@ Start = Callable[..., "subprocess.Popen[bytes]"]
 def start(tmp_path: Path) -> Iterator[Start]:
     started: list[subprocess.Popen[bytes]] = []
 
-    def run(*arguments: str) -> subprocess.Popen[bytes]:
-        started.append(subprocess.Popen([sys.executable, "-c", PROGRAM, str(tmp_path), *arguments]))
+    def run(*arguments: str, before: str = "") -> subprocess.Popen[bytes]:
+        program = [sys.executable, "-c", before + PROGRAM, str(tmp_path), *arguments]
+        started.append(subprocess.Popen(program))
         return started[-1]
 
     yield run
@@ -122,3 +139,31 @@ def test_children_do_not_outlive_their_parent(start: Start, tmp_path: Path) -> N
     while any(alive(child) for child in children):
         assert time.monotonic() < end
         time.sleep(0.02)
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_when_no_process_can_be_had_it_is_tried_again(start: Start, tmp_path: Path, number: int) -> None:
+    """The parent ended, and with it all its children."""
+    parent = start("60", before=NO_PROCESS.format(number=number))
+    first, second = wait_for(tmp_path, "steady", 2)
+    os.kill(first, signal.SIGKILL)
+    wait_for(tmp_path, "steady", 3)
+    assert alive(second)
+    parent.terminate()
+    assert parent.wait(60) == 0
+
+
+def test_one_that_dies_for_hours_is_started_again() -> None:
+    """The pause, doubled a thousand times, was too large for a number."""
+    (child,) = Supervisor([Role("dying", lambda stop: None)], 60)._children
+    pauses = [child.wait() for _ in range(2000)]
+    assert pauses[:3] == [FIRST_PAUSE, 2 * FIRST_PAUSE, 4 * FIRST_PAUSE]
+    assert set(pauses[10:]) == {LONGEST_PAUSE}
+
+
+def test_who_starts_it_may_ignore_the_death_of_children() -> None:
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        run_apart(lambda: None)
+    finally:
+        signal.signal(signal.SIGCHLD, before)
