@@ -16,7 +16,7 @@ from starlette.requests import Request
 
 from dicomweb.native_model_reader import from_xml
 from dicomweb.store.completion import complete
-from dicomweb.store.file_sink import FileSink
+from dicomweb.store.file_sink import kept
 from dicomweb.store.media_type import MediaType, media_type
 from dicomweb.store.report import Refused, Result
 from dicomweb.store.shelf import Shelf
@@ -59,32 +59,24 @@ class _Allowance:
     left: int
 
 
-class _MetadataSink:
-    """Collects one part of metadata. Its result: the data sets, or the error."""
+class _MetadataSink(Sink):
+    """Collects one part of metadata, whose result is its data sets."""
 
     def __init__(self, kind: str, allowance: _Allowance) -> None:
         self._read = READERS[kind]
         self._allowance = allowance
         self._data = bytearray()
 
-    @property
-    def refused(self) -> bool:
-        return self._allowance.left < 0
-
     def write(self, data: bytes) -> None:
         self._allowance.left -= len(data)
-        if self._allowance.left >= 0:
-            self._data += data
-
-    def finish(self) -> list[DataSet] | PacsError:
         if self._allowance.left < 0:
-            return LimitExceeded(f"the metadata has more than {MAX_METADATA} bytes")
-        try:
-            return self._read(bytes(self._data))
-        except PacsError as error:
-            return error
+            raise LimitExceeded(f"the metadata has more than {MAX_METADATA} bytes")
+        self._data += data
 
-    def abandon(self) -> None:
+    def finish(self) -> list[DataSet]:
+        return self._read(bytes(self._data))
+
+    def close(self) -> None:
         self._data.clear()
 
 
@@ -139,27 +131,19 @@ def _read(results: Iterable[Any]) -> Iterator[DataSet]:
             yield {tag.upper(): attribute for tag, attribute in data_set.items()}
 
 
-class _InstanceSink:
+class _InstanceSink(Sink):
     """Sink of one instance, which it writes from metadata when it is finished."""
-
-    refused = False
 
     def __init__(self, data_set: DataSet, shelf: Shelf, task: Task) -> None:
         self._data_set, self._shelf, self._task = data_set, shelf, task
+        self._uids = _uid(data_set, _SOP_CLASS), _uid(data_set, _SOP_INSTANCE)
 
     def write(self, data: bytes) -> None:
         raise AssertionError("this sink gets no data")
 
     def finish(self) -> Result:
-        sop_class, sop_instance = (_uid(self._data_set, tag) for tag in (_SOP_CLASS, _SOP_INSTANCE))
-        try:
-            if not (sop_class and sop_instance):
-                raise MissingIdentity
-            return self._store(sop_class, sop_instance)
-        except PacsError as error:
-            return Refused(error, sop_class, sop_instance)
-
-    def _store(self, sop_class: str, sop_instance: str) -> Result:
+        if not all(self._uids):
+            raise MissingIdentity
         found = complete(self._data_set, self._shelf.bulk)
         pixels = _uri(found.data_set) if found.pixels else None
 
@@ -167,17 +151,14 @@ class _InstanceSink:
             return found.pixels if found.pixels and uri == pixels else self._shelf.find(uri)
 
         task = self._task
-        file = FileSink(task.archive, task.sender, task.study)
-        try:
-            file.write(part10_prefix(sop_class, sop_instance, found.transfer_syntax))
+        with task.archive.receive_file(task.sender, task.study) as receiving:
+            receiving.write(part10_prefix(*self._uids, found.transfer_syntax))
             for piece in encode_json(found.data_set, find, found.frames, task.archive.limits):
-                file.write(piece)
-            return file.finish()
-        finally:
-            file.abandon()
+                receiving.write(piece)
+            return kept(receiving.commit())
 
-    def abandon(self) -> None:
-        pass
+    def refused(self, error: PacsError) -> Result:
+        return Refused(error, *self._uids)
 
 
 def _uid(data_set: DataSet, tag: str) -> str:

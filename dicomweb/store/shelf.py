@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from dicomweb.store.media_type import MediaType
-from pacs.errors import InvalidDataSet, PacsError
+from pacs.errors import InvalidDataSet
+from pacs.http.intake import Sink
 from pacs.ports import SpooledFile
 
 _CHUNK = 1 << 20
@@ -74,31 +75,17 @@ class Shelf:
         return Joined(self.bulk[uri])
 
 
-class ShelfSink:
-    """Sink of one part. Its result is the error, or None."""
+class ShelfSink(Sink):
+    """Sink of one part, whose result is None."""
 
     def __init__(self, shelf: Shelf, spool: SpooledFile, location: str, kind: MediaType) -> None:
         self._shelf, self._spool = shelf, spool
         self._location, self._kind = location, kind
         self._start = spool.size
-        self._error: PacsError | None = None
-
-    @property
-    def refused(self) -> bool:
-        return self._error is not None
 
     def write(self, data: bytes) -> None:
-        if self._error is None:
-            try:
-                self._spool.write(data)
-            except PacsError as error:
-                self._error = error
+        self._spool.write(data)
 
-    def finish(self) -> PacsError | None:
-        if self._error is None:
-            part = Bulk(self._spool, self._start, self._spool.size - self._start, self._kind)
-            self._shelf.bulk.setdefault(self._location, []).append(part)
-        return self._error
-
-    def abandon(self) -> None:
-        """Nothing to do: the whole shelf is discarded."""
+    def finish(self) -> None:
+        part = Bulk(self._spool, self._start, self._spool.size - self._start, self._kind)
+        self._shelf.bulk.setdefault(self._location, []).append(part)

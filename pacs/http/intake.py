@@ -9,15 +9,15 @@ transactions (group commit), up to a bound.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from contextvars import copy_context
 from typing import Any, Protocol, TypeVar
 
 from starlette.requests import Request
 
-from pacs.errors import Stalled, Unavailable, UnsupportedMediaType
+from pacs.errors import PacsError, Stalled, Unavailable, UnsupportedMediaType
 from pacs.http.multipart_reader import MultipartReader, PartBegins, PartData
 
 T = TypeVar("T")
@@ -33,19 +33,23 @@ STALL_TIMEOUT = 60.0  # seconds
 
 
 class Sink(Protocol):
-    """The consumer of one part. Called from one thread at a time; must not raise `PacsError`."""
+    """The consumer of one part, used by one thread at a time; to be subclassed.
 
-    @property
-    def refused(self) -> bool:
-        """Whether the rest of the part is dropped. The event loop asks this between writes."""
+    A `PacsError` of `write` or `finish` refuses the part: the rest of it is dropped.
+    """
 
     def write(self, data: bytes) -> None: ...
 
     def finish(self) -> Any:
         """The part is complete: store it and return the result."""
 
-    def abandon(self) -> None:
-        """The part will never be complete: discard it."""
+    def refused(self, error: PacsError) -> Any:
+        """The result of a part that was refused."""
+        return error
+
+    def close(self) -> None:
+        """Nothing follows, whatever came of the part: release what it holds."""
+        return
 
 
 class Threads:
@@ -76,6 +80,41 @@ class Threads:
         return loop.run_in_executor(self._pool, copy_context().run, function, *arguments)
 
 
+class _Part:
+    """A part on its way into its sink. The event loop asks whether it is `refused` between writes."""
+
+    def __init__(self, sink: Sink) -> None:
+        self.refused = False
+        self._sink = sink
+        self._result: Any = None
+        self._open = ExitStack()
+        self._open.callback(sink.close)
+
+    def write(self, pieces: Iterable[bytes]) -> None:
+        with self._refusing():
+            for piece in () if self.refused else pieces:
+                self._sink.write(piece)
+
+    def finish(self, pieces: Iterable[bytes]) -> Any:
+        with self._open:
+            self.write(pieces)
+            with self._refusing():
+                if not self.refused:
+                    self._result = self._sink.finish()
+            return self._result
+
+    @contextmanager
+    def _refusing(self) -> Iterator[None]:
+        try:
+            yield
+        except PacsError as error:
+            self._result, self.refused = self._sink.refused(error), True
+            self._open.close()
+
+    def close(self) -> None:
+        self._open.close()
+
+
 class Intake:
     """One request's parts, one after the other: `begin`, `data`…, `end`.
 
@@ -87,7 +126,7 @@ class Intake:
         self._threads = threads
         self._to_pass = let_pass
         self._limit = finishing
-        self._sink: Sink | None = None
+        self._part: _Part | None = None
         self._gathered: list[bytes] = []
         self._size = 0
         self._crossing: asyncio.Future[None] | None = None
@@ -95,27 +134,27 @@ class Intake:
         self._finishing: set[asyncio.Future[Any]] = set()
 
     def begin(self, sink: Sink) -> None:
-        assert self._sink is None, "the part before has not ended"
-        self._sink = sink
+        assert self._part is None, "the part before has not ended"
+        self._part = _Part(sink)
 
     async def data(self, data: bytes) -> bool:
         """False when `let_pass` bytes of refused parts were dropped: stop reading the request."""
-        assert self._sink is not None
-        if self._sink.refused:
+        assert self._part is not None
+        if self._part.refused:
             self._to_pass -= len(data)
             return self._to_pass >= 0
         self._gathered.append(data)
         self._size += len(data)
         if self._size >= BATCH:
             await self._crossed()
-            self._crossing = self._threads.run(_write, self._sink, self._take())
+            self._crossing = self._threads.run(self._part.write, self._take())
         return True
 
     async def end(self) -> None:
-        assert self._sink is not None
+        assert self._part is not None
         await self._crossed()
-        future = self._threads.run(_finish, self._sink, self._take())
-        self._sink = None
+        future = self._threads.run(self._part.finish, self._take())
+        self._part = None
         self._finished.append(future)
         self._finishing.add(future)
         if len(self._finishing) >= self._limit:
@@ -127,14 +166,14 @@ class Intake:
 
     async def abandon(self) -> bool:
         """Drop the part that has not ended; whether there was one."""
-        sink, self._sink = self._sink, None
-        if sink is None:
+        part, self._part = self._part, None
+        if part is None:
             return False
         self._take()
         if self._crossing is not None:
             await asyncio.wait([self._crossing])
             self._crossing = None
-        await self._threads.run(sink.abandon)
+        await self._threads.run(part.close)
         return True
 
     def _take(self) -> list[bytes]:
@@ -153,16 +192,6 @@ class Intake:
         await self.abandon()
         if self._finishing:
             await asyncio.wait(self._finishing)
-
-
-def _write(sink: Sink, pieces: list[bytes]) -> None:
-    for piece in pieces:
-        sink.write(piece)
-
-
-def _finish(sink: Sink, pieces: list[bytes]) -> Any:
-    _write(sink, pieces)
-    return sink.finish()
 
 
 async def chunks(request: Request, patience: float = STALL_TIMEOUT) -> AsyncIterator[bytes]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from email.message import Message
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field, ValidationError
 from starlette.requests import Request
@@ -88,38 +88,22 @@ async def read_form(request: Request, blobs: Blobs, threads: Threads) -> Form:
     return Form(files, fields.said())
 
 
-class _File:
+class _File(Sink):
     """Sink of one file: spooled, checked when it is an archive, then published unchanged."""
 
     def __init__(self, blobs: Blobs, name: str) -> None:
         self._blobs = blobs
         self._name = name
         self._spool = blobs.spool()
-        self._error: PacsError | None = None
-
-    @property
-    def refused(self) -> bool:
-        return self._error is not None
 
     def write(self, data: bytes) -> None:
-        if self._error is None:
-            try:
-                self._spool.write(data)
-            except PacsError as error:
-                self._error = error
+        self._spool.write(data)
 
-    def finish(self) -> Any:
-        """`Upload`, or the `PacsError` that refuses it."""
-        with self._spool:
-            if self._error is not None:
-                return self._error
-            try:
-                items = Packed(self._spool, self._spool.size).check()
-                return Upload(self._blobs.publish(self._spool), self._name, items)
-            except PacsError as error:
-                return error
+    def finish(self) -> Upload:
+        items = Packed(self._spool, self._spool.size).check()
+        return Upload(self._blobs.publish(self._spool), self._name, items)
 
-    def abandon(self) -> None:
+    def close(self) -> None:
         self._spool.__exit__(None, None, None)
 
 
@@ -136,19 +120,13 @@ class _Fields:
             self._found[name] = field
         return field
 
-    @property
-    def full(self) -> bool:
-        return self._left < 0
-
-    def take(self, size: int) -> bool:
-        """Whether `size` more bytes fit the bound."""
+    def take(self, size: int) -> None:
         self._left -= size
-        return self._left >= 0
+        if self._left < 0:
+            raise LimitExceeded(f"the form's fields have more than {MAX_TEXT} bytes")
 
     def said(self) -> dict[str, str]:
         """Keyword → value; `Unprocessable` for a value that its attribute cannot have."""
-        if self.full:
-            raise LimitExceeded(f"the form's fields have more than {MAX_TEXT} bytes")
         given = {name: field.text.strip() for name, field in self._found.items() if field.text.strip()}
         try:
             return as_dicom(Described.model_validate(given), _KEYWORDS)
@@ -156,28 +134,21 @@ class _Fields:
             raise Unprocessable(faults(error)) from None
 
 
-class _Field:
+class _Field(Sink):
     def __init__(self, fields: _Fields) -> None:
         self._fields = fields
         self._data = bytearray()
-
-    @property
-    def refused(self) -> bool:
-        return self._fields.full
 
     @property
     def text(self) -> str:
         return self._data.decode("utf-8", "replace")
 
     def write(self, data: bytes) -> None:
-        if self._fields.take(len(data)):
-            self._data += data
+        self._fields.take(len(data))
+        self._data += data
 
     def finish(self) -> None:
-        pass
-
-    def abandon(self) -> None:
-        pass
+        """Nothing to do: the form reads `text`."""
 
 
 def _boundary(request: Request) -> str:

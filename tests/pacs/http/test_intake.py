@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from starlette.requests import Request
 
-from pacs.errors import Stalled, Unavailable
-from pacs.http.intake import BATCH, Intake, Threads, chunks, feed
+from pacs.errors import Stalled, StorageFull, Unavailable
+from pacs.http.intake import BATCH, Intake, Sink, Threads, chunks, feed
 from pacs.http.multipart_reader import MultipartReader, PartBegins
 
 
-class Noting:
+class Noting(Sink):
     """Remembers what happened to it; `finish` takes a while."""
 
     at_work = most = 0
@@ -24,7 +24,8 @@ class Noting:
 
     def __init__(self, fault: Exception | None = None) -> None:
         self.data = bytearray()
-        self.abandoned = self.refused = False
+        self.closed = False
+        self.result: bytes | None = None
         self.fault = fault
 
     def write(self, data: bytes) -> None:
@@ -39,10 +40,11 @@ class Noting:
         time.sleep(0.01)
         with Noting.lock:
             Noting.at_work -= 1
-        return bytes(self.data)
+        self.result = bytes(self.data)
+        return self.result
 
-    def abandon(self) -> None:
-        self.abandoned = True
+    def close(self) -> None:
+        self.closed = True
 
 
 @pytest.mark.parametrize("finishing", [1, 3])
@@ -77,7 +79,8 @@ def test_a_part_that_has_not_ended_is_abandoned() -> None:
 
     with pytest.raises(ConnectionError):
         asyncio.run(run())
-    assert half.abandoned and not whole.abandoned and Noting.at_work == 0
+    assert (len(whole.result or b""), half.result) == (2 * BATCH, None)
+    assert half.closed and whole.closed and Noting.at_work == 0
 
 
 def test_a_sink_that_fails_ends_the_request_and_hangs_nothing() -> None:
@@ -114,9 +117,9 @@ class Refusing(Noting):
         self.room = room
 
     def write(self, data: bytes) -> None:
-        if not self.refused:
-            super().write(data)
-            self.refused = len(self.data) >= self.room
+        super().write(data)
+        if len(self.data) >= self.room:
+            raise StorageFull
 
 
 def test_an_endless_part_that_was_refused_is_not_read_for_ever() -> None:
@@ -126,7 +129,7 @@ def test_an_endless_part_that_was_refused_is_not_read_for_ever() -> None:
         await asyncio.sleep(0)
         return {"type": "http.request", "body": bytes(1 << 16), "more_body": True}
 
-    async def run() -> list[bytes]:
+    async def run() -> list[Any]:
         reader = MultipartReader("b")
         assert [type(event) for event in reader.feed(b"--b\r\n\r\n")] == [PartBegins]
         async with Intake(Threads(), let_pass=8 * BATCH) as intake:
@@ -134,8 +137,8 @@ def test_an_endless_part_that_was_refused_is_not_read_for_ever() -> None:
             await feed(Request({"type": "http", "headers": []}, receive), reader, intake, lambda part: sink)
             return await intake.results()
 
-    (kept,) = asyncio.run(asyncio.wait_for(run(), 60))
-    assert len(kept) >= 2 * BATCH
+    (error,) = asyncio.run(asyncio.wait_for(run(), 60))
+    assert isinstance(error, StorageFull) and sink.closed and sink.result is None
 
 
 def test_nothing_is_read_behind_the_last_part() -> None:
@@ -159,7 +162,7 @@ def test_nothing_is_read_behind_the_last_part() -> None:
 
 
 def test_what_follows_a_refused_part_is_taken_in() -> None:
-    async def run() -> list[bytes]:
+    async def run() -> list[Any]:
         async with Intake(Threads(), let_pass=8 * BATCH) as intake:
             for sink in (Refusing(BATCH), Noting()):
                 intake.begin(sink)
@@ -168,7 +171,8 @@ def test_what_follows_a_refused_part_is_taken_in() -> None:
                 await intake.end()
             return await intake.results()
 
-    assert len(asyncio.run(run())[1]) == 4 * BATCH
+    refused, stored = asyncio.run(run())
+    assert isinstance(refused, StorageFull) and len(stored) == 4 * BATCH
 
 
 def test_a_client_that_pauses_too_long_is_given_up() -> None:
