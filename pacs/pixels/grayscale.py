@@ -110,17 +110,22 @@ def _natural_window(header: Header, stored: Grey, image: ImagePixel, modality: S
         seen = np.array([0.0, _certain(header, stored)])
     elif for_display and stored.codes is not None:
         seen = stored.values
-    elif padding := _padding(header):
-        occurring = stored.occurring()
-        seen = occurring[(occurring < padding[0]) | (occurring > padding[1])]
-        seen = seen if len(seen) else occurring
-    elif stored.between_extremes and isinstance(modality, Rescale):
-        seen = stored.values[[0, -1]]
     else:
-        seen = stored.occurring()
+        seen = _seen(stored, _padding(header), isinstance(modality, Rescale))
     values = modality(seen)
     low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 0.0)
     return Window((low + high) / 2, high - low, Function.LINEAR_EXACT)
+
+
+def _seen(stored: Grey, padding: tuple[float, float] | None, monotonic: bool) -> Values:
+    """What occurs besides padding; of values that stay in their order the extremes suffice."""
+    low, high = padding or (np.inf, -np.inf)
+    extremes = stored.values[[0, -1]] if stored.between_extremes and monotonic else None
+    if extremes is not None and not ((low <= extremes) & (extremes <= high)).any():
+        return extremes
+    occurring = stored.occurring()
+    unpadded = occurring[(occurring < low) | (occurring > high)]
+    return unpadded if len(unpadded) else occurring
 
 
 def _certain(header: Header, stored: Grey) -> float:

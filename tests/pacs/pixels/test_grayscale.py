@@ -102,6 +102,13 @@ def test_modality_and_voi(attributes: dict[str, Any], expected: list[int]) -> No
         ([100, 100, 100], {}, [0, 0, 0]),
         ([100, 150, 200], {"RescaleSlope": -2, "RescaleIntercept": 7}, [255, 128, 0]),
         ([-300, -200, -100], {"PixelRepresentation": 1}, [0, 128, 255]),
+        # padding below, above and among what is to be seen, and where none occurs
+        ([0, 100, 150, 200], {"PixelPaddingValue": 0}, [0, 0, 128, 255]),
+        ([0, 9, 100, 150, 200], {"PixelPaddingValue": 0, "PixelPaddingRangeLimit": 20}, [0, 0, 0, 128, 255]),
+        ([100, 150, 200, 900], {"PixelPaddingValue": 900}, [0, 128, 255, 255]),
+        ([100, 150, 200], {"PixelPaddingValue": 150}, [0, 128, 255]),
+        ([100, 150, 200], {"PixelPaddingValue": 900}, [0, 128, 255]),
+        ([7, 7], {"PixelPaddingValue": 7}, [0, 0]),
         # the extremes of what is stored are not those of what it stands for
         ([0, 1, 2], {"ModalityLUTSequence": [lut(0, 16, 5, 0, 10)]}, [128, 0, 255]),
         ([0, 2, 1], {"ModalityLUTSequence": [lut(0, 16, 5, 9, 5)]}, [0, 0, 255]),
