@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import zlib
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 from pacs.dicom.limits import DEFAULT, Limits
 from pacs.dicom.scratch import CHUNK, Scratch
@@ -19,6 +19,13 @@ class Source(Protocol):
     def size(self) -> int: ...
 
     def read_at(self, offset: int, length: int) -> bytes: ...
+
+
+@runtime_checkable
+class OpenFile(Protocol):
+    """A source whose bytes are those of a file; other processes may read its descriptor."""
+
+    def fileno(self) -> int: ...
 
 
 class BytesSource:
@@ -44,6 +51,9 @@ class FileSource:
     @property
     def size(self) -> int:
         return self._size
+
+    def fileno(self) -> int:
+        return self._fd
 
     def read_at(self, offset: int, length: int) -> bytes:
         if offset >= self._size or length <= 0:

@@ -1,5 +1,6 @@
 """Messages between a worker process and its client: a kind, a length, the bytes.
 
+An object that is a file goes along as a descriptor for reading only: its bytes cross no socket.
 A worker only ever sends bytes and text, never pickled objects: a forged image may have taken it over.
 """
 
@@ -30,9 +31,14 @@ class Kind(IntEnum):
     READY = 6
 
 
-def send(peer: socket.socket, kind: Kind, data: bytes = b"") -> None:
+def send(peer: socket.socket, kind: Kind, data: bytes = b"", file: int | None = None) -> None:
+    """`file`: a descriptor that goes along, for `receive_task`."""
     head = _HEAD.pack(kind, len(data))
-    if len(data) < _JOINED:
+    if file is not None:
+        message = head + data
+        sent = socket.send_fds(peer, [message], [file])
+        peer.sendall(message[sent:])
+    elif len(data) < _JOINED:
         peer.sendall(head + data)
     else:
         peer.sendall(head)
@@ -41,7 +47,20 @@ def send(peer: socket.socket, kind: Kind, data: bytes = b"") -> None:
 
 def receive(peer: socket.socket) -> tuple[Kind, bytes]:
     """`EOFError` when the peer is gone, `ValueError` for a malformed message."""
-    kind, length = _HEAD.unpack(_exactly(peer, _HEAD.size))
+    return _content(peer, _exactly(peer, _HEAD.size))
+
+
+def receive_task(peer: socket.socket) -> tuple[bytes, int | None]:
+    """The task, and the descriptor that came along, which the caller closes."""
+    head, files, _, _ = socket.recv_fds(peer, _HEAD.size, 1)
+    if not head:
+        raise EOFError
+    _, task = _content(peer, head + _exactly(peer, _HEAD.size - len(head)))
+    return task, files[0] if files else None
+
+
+def _content(peer: socket.socket, head: bytes) -> tuple[Kind, bytes]:
+    kind, length = _HEAD.unpack(head)
     if length > MOST:
         raise ValueError("a message is too long")
     return Kind(kind), _exactly(peer, length)

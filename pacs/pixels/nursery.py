@@ -19,9 +19,9 @@ from pathlib import Path
 
 import structlog
 
-from pacs.dicom.source import BytesSource, ReadAhead, Source
-from pacs.errors import NotConvertible, PacsError
-from pacs.pixels.channel import Kind, RemoteSource, receive, send
+from pacs.dicom.source import BytesSource, FileSource, ReadAhead, Source
+from pacs.errors import Damaged, NotConvertible, PacsError
+from pacs.pixels.channel import Kind, RemoteSource, receive, receive_task, send
 from pacs.pixels.tasks import Task
 
 log = structlog.get_logger(__name__)
@@ -102,22 +102,24 @@ def work(peer: socket.socket, seconds: float) -> None:
     while True:
         peer.settimeout(IDLE)
         try:
-            _, message = receive(peer)
+            message, file = receive_task(peer)
             peer.settimeout(None)
-            _, opening = receive(peer)
+            opening = receive(peer)[1] if file is None else b""
         except (EOFError, OSError):
             return
         signal.setitimer(signal.ITIMER_REAL, seconds)
-        kind, answer = _done(peer, message, opening)
+        task, size = pickle.loads(message)
+        source = _source(peer, size, opening) if file is None else _StoredFile(file)
+        kind, answer = _done(task, source)
         send(peer, kind, answer)
         signal.setitimer(signal.ITIMER_REAL, 0)
+        if file is not None:
+            os.close(file)
 
 
-def _done(peer: socket.socket, message: bytes, opening: bytes) -> tuple[Kind, bytes]:
-    task: Task
-    task, size = pickle.loads(message)
+def _done(task: Task, source: Source) -> tuple[Kind, bytes]:
     try:
-        return Kind.RESULT, task.run(_source(peer, size, opening))
+        return Kind.RESULT, task.run(source)
     except PacsError as error:
         return Kind.REFUSED, _refusal(error)
     except MemoryError:
@@ -126,6 +128,14 @@ def _done(peer: socket.socket, message: bytes, opening: bytes) -> tuple[Kind, by
         where = traceback.extract_tb(error.__traceback__)[-1]
         log.warning("an image could not be processed", error=type(error).__name__, at=where.name)
         return Kind.REFUSED, _refusal(NotConvertible("this image cannot be processed"))
+
+
+class _StoredFile(FileSource):
+    def read_at(self, offset: int, length: int) -> bytes:
+        try:
+            return super().read_at(offset, length)
+        except OSError as error:  # an unreadable sector
+            raise Damaged(f"the object cannot be read: {error.strerror}") from error
 
 
 def _source(peer: socket.socket, size: int, opening: bytes) -> Source:

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 from pacs import errors
-from pacs.dicom.source import Source
+from pacs.dicom.source import OpenFile, Source
 from pacs.errors import NotConvertible, Unavailable
 from pacs.pixels.channel import OPENING, Kind, receive, send, serve_read
 from pacs.pixels.nursery import IDLE
@@ -32,7 +32,13 @@ GRACE = 5.0
 
 _REFUSALS = {
     error.__name__: error
-    for error in (errors.BadInput, errors.InvalidDataSet, errors.LimitExceeded, errors.NotFound)
+    for error in (
+        errors.BadInput,
+        errors.Damaged,
+        errors.InvalidDataSet,
+        errors.LimitExceeded,
+        errors.NotFound,
+    )
 }
 """The errors besides `NotConvertible` that a worker may report."""
 
@@ -42,16 +48,19 @@ class _WorkerDied(NotConvertible):
 
 
 class _Order(NamedTuple):
-    """What a worker is told at once, and the object of which it may ask for more."""
+    """What a worker is told at once, and the object: its file, or its beginning and more when asked."""
 
     task: bytes
-    opening: bytes
     source: Source
+    file: int | None
+    opening: bytes
 
     @classmethod
     def of(cls, task: Task, source: Source) -> _Order:
         described = pickle.dumps((task, source.size), pickle.HIGHEST_PROTOCOL)
-        return cls(described, source.read_at(0, OPENING), source)
+        if isinstance(source, OpenFile):
+            return cls(described, source, source.fileno(), b"")
+        return cls(described, source, None, source.read_at(0, OPENING))
 
 
 class Pool:
@@ -130,8 +139,9 @@ class Pool:
     def _answer(self, worker: socket.socket, order: _Order) -> tuple[Kind, bytes]:
         began = time.monotonic()
         try:
-            send(worker, Kind.TASK, order.task)
-            send(worker, Kind.DATA, order.opening)
+            send(worker, Kind.TASK, order.task, order.file)
+            if order.file is None:
+                send(worker, Kind.DATA, order.opening)
             while True:
                 kind, message = receive(worker)
                 if kind != Kind.READ:

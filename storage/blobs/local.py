@@ -58,6 +58,9 @@ class LocalReader(Reader):
         if self._found is not None:
             self._found.note(self._address, self._file)
 
+    def fileno(self) -> int:
+        return self._fd
+
     def read_at(self, offset: int, length: int) -> bytes:
         try:
             return os.pread(self._fd, length, offset)

@@ -12,11 +12,12 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 from pacs.dicom.image import ImagePixel
-from pacs.dicom.source import BytesSource, Source
+from pacs.dicom.source import BytesSource, FileSource, Source
 from pacs.errors import BadInput, Damaged, NotConvertible, Unavailable
 from pacs.pixels import pool as pools
 from pacs.pixels.channel import OPENING, Kind, send
@@ -43,6 +44,20 @@ class Echo:
 class Number:
     def run(self, source: Source) -> bytes:
         return str(os.getpid()).encode()
+
+
+@dataclass
+class OpenFiles:
+    def run(self, source: Source) -> bytes:
+        return str(len(os.listdir("/proc/self/fd"))).encode()
+
+
+@dataclass
+class Long:
+    told: bytes
+
+    def run(self, source: Source) -> bytes:
+        return source.read_at(0, 4)
 
 
 @dataclass
@@ -122,6 +137,40 @@ def brief_nursery() -> Iterator[Nursery]:
 def test_a_worker_reads_what_its_caller_has_open(pool: Pool, size: int) -> None:
     data = os.urandom(size)
     assert pool.run(Echo(), BytesSource(data)) == data[2 : 2 + (1 << 20)] + data[:2]
+
+
+@pytest.mark.parametrize("size", [0, 1, 3 * OPENING])
+def test_a_worker_reads_a_file_itself(pool: Pool, tmp_path: Path, size: int) -> None:
+    data = os.urandom(size)
+    (tmp_path / "object").write_bytes(data)
+    with FileSource(tmp_path / "object") as source:
+        source.read_at = never  # type: ignore[method-assign]
+        assert pool.run(Echo(), source) == data[2 : 2 + (1 << 20)] + data[:2]
+
+
+def never(offset: int, length: int) -> bytes:
+    raise AssertionError("the bytes crossed the socket")
+
+
+def test_a_worker_keeps_no_file_open(pool: Pool, tmp_path: Path) -> None:
+    (tmp_path / "object").write_bytes(b"abcd")
+    with FileSource(tmp_path / "object") as source:
+        counts = {pool.run(OpenFiles(), source) for _ in range(5)}
+    assert len(counts) == 1
+
+
+def test_a_file_that_cannot_be_read_is_damage(pool: Pool, tmp_path: Path) -> None:
+    (tmp_path / "name").touch()  # an empty folder may have no size
+    folder = os.open(tmp_path, os.O_RDONLY)
+    with pytest.raises(Damaged, match="cannot be read"):
+        pool.run(Echo(), FileSource(folder))
+    os.close(folder)
+
+
+def test_a_long_task_goes_along_with_a_file(pool: Pool, tmp_path: Path) -> None:
+    (tmp_path / "object").write_bytes(b"abcd")
+    with FileSource(tmp_path / "object") as source:
+        assert pool.run(Long(bytes(1 << 20)), source) == b"abcd"
 
 
 @pytest.mark.parametrize(
