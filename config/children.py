@@ -159,7 +159,7 @@ class Node:
             regularly("sweep", sweeping(sweep(installation), history(installation)), SWEEP_EVERY, stop),
         ):
             rounds.begin(installation.database, timedelta(seconds=self.settings.audit_verify_every))
-            worker(installation, f"{socket.gethostname()}:{os.getpid()}").run(stop)
+            worker(installation, f"{socket.gethostname()}:{os.getpid()}", stop.is_set).run(stop)
 
     def _composed(self) -> AbstractContextManager[Installation]:
         settings = self.settings

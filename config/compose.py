@@ -5,7 +5,7 @@ Everything here is created after forking, since connections, locks and threads d
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -187,7 +187,8 @@ def dimse_edge(installation: Installation) -> Edge:
     )
 
 
-def worker(installation: Installation, name: str) -> Worker:
+def worker(installation: Installation, name: str, ending: Callable[[], bool] = bool) -> Worker:
+    """`ending`: whether it is about to end, so that long jobs interrupt themselves."""
     quiet_period = timedelta(seconds=installation.settings.quiet_period)
     tasks = SqlTasks(installation.database, installation.blobs.missing)
     return Worker(
@@ -198,9 +199,9 @@ def worker(installation: Installation, name: str) -> Worker:
             rounds.VERIFY: rounds.VerifyAudit(
                 installation.database, timedelta(seconds=installation.settings.audit_verify_every)
             ),
-            UPLOAD: TakeInUpload(installation.archive, tasks),
-            PROCESS: Process(tasks, metadata(installation), rendering(installation)),
-            RESTORE: Restore(installation.archive, tasks, SqlKeeping(installation.database)),
+            UPLOAD: TakeInUpload(installation.archive, tasks, ending),
+            PROCESS: Process(tasks, metadata(installation), rendering(installation), ending),
+            RESTORE: Restore(installation.archive, tasks, SqlKeeping(installation.database), ending),
         },
         name,
         timedelta(seconds=installation.settings.job_lease),

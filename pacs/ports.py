@@ -251,8 +251,12 @@ class Tasks(Protocol):
     def uploads(self, task: Task) -> list[Upload]:
         """The files that are still kept, in their order."""
 
-    def advance(self, task: Task, advance: Advance) -> None:
-        """Report progress of a running task."""
+    def advance(self, task: Task, advance: Advance) -> Task:
+        """Report progress since `task`, which is as it was last read or reported.
+
+        `Interrupted` when another worker has reported meanwhile: the items of both, added up, would hide some
+        that neither has done.
+        """
 
     def finish(self, task: Task, status: Status, message: str) -> None: ...
 

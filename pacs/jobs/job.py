@@ -39,6 +39,10 @@ class ClaimedJob:
     correlation_id: str
 
 
+class Interrupted(Exception):
+    """The job is not over: this worker ends, or another one has taken it over."""
+
+
 class JobState(StrEnum):
     QUEUED = "queued"
     RUNNING = "running"

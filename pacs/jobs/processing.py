@@ -6,13 +6,13 @@ It may be interrupted anywhere: when it runs again it skips the instances report
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
 from pacs.errors import NotConvertible, NotFound, PacsError, Unavailable
 from pacs.framing import frame_index_of
-from pacs.jobs.job import ClaimedJob
+from pacs.jobs.job import ClaimedJob, Interrupted
 from pacs.jobs.tasks import MAX_FAILURES, Advance, Failure, Status, Task
 from pacs.metadata import Metadata
 from pacs.model import StoredInstance
@@ -24,30 +24,34 @@ TELL_EVERY = 0.5  # seconds
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """Handler of `process` jobs."""
+    """Handler of `process` jobs. `ending`: whether this worker is about to end."""
 
     tasks: Tasks
     metadata: Metadata
     rendering: Rendering
+    ending: Callable[[], bool] = bool
 
     def __call__(self, job: ClaimedJob) -> None:
         task = self.tasks.get(job.organization, job.payload["task"])
         if task is None or task.status.over:
             return
-        advance, told = Advance(), time.monotonic()
-        self.tasks.advance(task, advance)
+        done, told = task.done, time.monotonic()
+        task, advance = self.tasks.advance(task, Advance()), Advance()
         for position, instance in enumerate(self._instances(task)):
-            if position < task.done:
+            if position < done:
                 continue
+            if self.ending():
+                self.tasks.advance(task, advance)
+                raise Interrupted
             if failure := self._make(task, instance):
                 advance.failed += 1
                 advance.failures = [*advance.failures, failure][:MAX_FAILURES]
             else:
                 advance.processed += 1
             if time.monotonic() - told > TELL_EVERY:
-                self.tasks.advance(task, advance)
+                task = self.tasks.advance(task, advance)
                 advance, told = Advance(), time.monotonic()
-        self.tasks.advance(task, advance)
+        task = self.tasks.advance(task, advance)
         self.tasks.finish(task, Status.COMPLETED, "")
 
     def _instances(self, task: Task) -> Iterator[StoredInstance]:

@@ -5,6 +5,7 @@ One after the other, as order decides which version of an instance is current.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from pacs.archive import Archive
@@ -15,12 +16,13 @@ from pacs.ports import Keeping, Tasks
 
 @dataclass(frozen=True, slots=True)
 class Restore:
-    """Handler of `restore` jobs."""
+    """Handler of `restore` jobs. `ending`: whether this worker is about to end."""
 
     archive: Archive
     tasks: Tasks
     keeping: Keeping
+    ending: Callable[[], bool] = bool
 
     def __call__(self, job: ClaimedJob) -> None:
-        TakeInUpload(self.archive, self.tasks, at_once=1)(job)
+        TakeInUpload(self.archive, self.tasks, self.ending, at_once=1)(job)
         self.keeping.remember(job.organization, job.payload["deletion"])

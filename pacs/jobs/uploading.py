@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -21,7 +21,7 @@ from pacs.dicom.reader import read_header
 from pacs.dicom.source import ReadAhead
 from pacs.errors import BadInput, Damaged, LimitExceeded, PacsError, Unavailable
 from pacs.ingest import identity
-from pacs.jobs.job import ClaimedJob
+from pacs.jobs.job import ClaimedJob, Interrupted
 from pacs.jobs.tasks import MAX_FAILURES, Advance, Failure, Status, Task, Upload
 from pacs.packed import HEAD, READ_ERRORS, Member, Packed, is_instance
 from pacs.pixels.photo import is_picture, read_picture
@@ -62,10 +62,14 @@ Result = Future[Done | Failure]
 
 @dataclass(frozen=True, slots=True)
 class TakeInUpload:
-    """Handler of `upload` jobs. `at_once`: items in flight; 1 keeps their order, as versions need."""
+    """Handler of `upload` jobs. `ending`: whether this worker is about to end.
+
+    `at_once`: items in flight; 1 keeps their order, as versions need.
+    """
 
     archive: Archive
     tasks: Tasks
+    ending: Callable[[], bool] = bool
     at_once: int = AT_ONCE
 
     def __call__(self, job: ClaimedJob) -> None:
@@ -75,7 +79,7 @@ class TakeInUpload:
         if task.status is not Status.COMPLETED:  # a failed one may be retried, so its files are kept
             try:
                 _Run(self, task, job.payload.get("said", {})).run()
-            except Unavailable:
+            except (Unavailable, Interrupted):
                 raise  # not a fault of the upload: the worker tries again later
             except Exception:
                 if job.attempt >= job.max_attempts:
@@ -89,23 +93,30 @@ class _Run:
         self._archive = handler.archive
         self._tasks = handler.tasks
         self._at_once = handler.at_once
+        self._ending = handler.ending
         self._task = task
         self._said = said
         self._advance = Advance()
         self._told = time.monotonic()
 
     def run(self) -> None:
-        self._tasks.advance(self._task, self._advance)
+        done, whole = self._task.done, True
+        self._task = self._tasks.advance(self._task, self._advance)
         pending = deque[Result]()
         with ThreadPoolExecutor(self._at_once, thread_name_prefix="upload") as pool:
             for position, (name, item) in enumerate(self._items()):
-                if position >= self._task.done:
+                if self._ending():
+                    whole = False
+                    break
+                if position >= done:
                     pending.append(self._begin(pool, position, name, item))
                 while len(pending) > self._at_once or (pending and pending[0].done()):
                     self._note(pending.popleft())  # in order, so that what is reported as done has no gaps
             while pending:
                 self._note(pending.popleft())
         self._tell()
+        if not whole:
+            raise Interrupted
         self._tasks.finish(self._task, Status.COMPLETED, "")
 
     def _items(self) -> Iterator[tuple[str, Member | PacsError]]:
@@ -172,7 +183,7 @@ class _Run:
     def _tell(self) -> None:
         if self._advance.items:
             del self._advance.failures[MAX_FAILURES:]
-            self._tasks.advance(self._task, self._advance)
+            self._task = self._tasks.advance(self._task, self._advance)
             self._advance = Advance()
         self._told = time.monotonic()
 

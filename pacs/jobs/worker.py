@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from pacs.errors import Unavailable
-from pacs.jobs.job import ClaimedJob, next_attempt
+from pacs.jobs.job import ClaimedJob, Interrupted, next_attempt
 from pacs.ports import JobQueue
 
 log = structlog.get_logger(__name__)
@@ -45,7 +45,7 @@ class Worker:
     wait: Callable[[threading.Event, float], object] = threading.Event.wait
 
     def run(self, stop: threading.Event) -> None:
-        """Work until `stop` is set; a running job is finished first."""
+        """Work until `stop` is set; a running job is finished first, or interrupts itself."""
         while not stop.is_set():
             try:
                 if self.work():
@@ -77,6 +77,9 @@ class Worker:
             log.warning("job waits", code=error.code)
             untried = replace(job, attempt=job.attempt - 1)
             self.queue.retry(untried, datetime.now(UTC) + AWAY, type(error).__name__)
+        except Interrupted:
+            log.info("job interrupted")
+            self.queue.retry(replace(job, attempt=job.attempt - 1), datetime.now(UTC), "interrupted")
         except Exception as error:
             log.warning("job failed", attempt=job.attempt, exc_info=True)
             self._again(job, type(error).__name__)

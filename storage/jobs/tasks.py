@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Connection, exists, func, insert, select, 
 from pacs.actor import Actor
 from pacs.attributes import Level
 from pacs.errors import NotFound
-from pacs.jobs.job import NewJob
+from pacs.jobs.job import Interrupted, NewJob
 from pacs.jobs.tasks import MAX_FAILURES, PROCESS, UPLOAD, Advance, Failure, Status, Task, Upload
 from pacs.model import AuditRecord
 from storage.database import Database
@@ -81,10 +81,13 @@ class SqlTasks:
             found = kept(connection, task.actor.organization, task.id)
         return [Upload(each.blob, each.name) for each in found]
 
-    def advance(self, task: Task, advance: Advance) -> None:
+    def advance(self, task: Task, advance: Advance) -> Task:
         with transaction(self.database) as under_way:
-            told = _errors(under_way.connection, task) + [_as_row(each) for each in advance.failures]
-            self._update(
+            before = _held(under_way.connection, task)
+            if before.done != task.done:
+                raise Interrupted("another worker has reported progress")
+            told = [_as_row(each) for each in (*before.failures, *advance.failures)]
+            return self._update(
                 under_way,
                 task,
                 status=Status.RUNNING.value,
@@ -98,7 +101,7 @@ class SqlTasks:
         with transaction(self.database) as under_way:
             self._update(under_way, task, status=status.value, message=message)
 
-    def _update(self, under_way: Transaction, task: Task, **values: Any) -> None:
+    def _update(self, under_way: Transaction, task: Task, **values: Any) -> Task:
         """Update the row and announce the change."""
         changed = update(tasks).where(tasks.c.id == task.id).values(**values, updated_at=under_way.now)
         row = under_way.connection.execute(changed.returning(tasks)).mappings().one()
@@ -113,6 +116,7 @@ class SqlTasks:
             failed_items=now.failed,
             total_items=now.total,
         )
+        return now
 
     def release(self, task: Task) -> None:
         more = True
@@ -213,10 +217,10 @@ def _task(row: dict[str, Any]) -> Task:
     )
 
 
-def _errors(connection: Connection, task: Task) -> list[dict[str, str]]:
-    told = select(tasks.c.errors).where(tasks.c.id == task.id).with_for_update()
-    found: list[dict[str, str]] = orjson.loads(connection.execute(told).scalar_one())
-    return found
+def _held(connection: Connection, task: Task) -> Task:
+    """The task as it is, locked."""
+    held = select(tasks).where(tasks.c.id == task.id).with_for_update()
+    return _task(dict(connection.execute(held).mappings().one()))
 
 
 def _as_row(failure: Failure) -> dict[str, str]:

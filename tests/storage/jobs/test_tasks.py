@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 from sqlalchemy import text
 
 from pacs.actor import Actor
 from pacs.errors import BlobVanishing
-from pacs.jobs.job import JobState
+from pacs.jobs.job import Interrupted, JobState
 from pacs.jobs.tasks import MAX_FAILURES, UPLOAD, Advance, Failure, Status, Upload
 from pacs.jobs.uploading import TakeInUpload
 from pacs.jobs.worker import Worker
@@ -74,7 +75,7 @@ def test_progress_is_added_up_and_told(database: Database) -> None:
     task = tasks.upload(USER, "1.2.3", [Upload(Blob(digest("x"), 1), "x", 400)])
     for _ in range(3):
         failures = [Failure("f", "BAD_REQUEST", "no") for _ in range(100)]
-        tasks.advance(task, Advance(processed=10, failed=100, skipped=3, failures=failures))
+        task = tasks.advance(task, Advance(processed=10, failed=100, skipped=3, failures=failures))
     found = tasks.get(1, task.id)
     assert found is not None and (found.processed, found.failed, found.skipped) == (30, 300, 9)
     assert len(found.failures) == MAX_FAILURES
@@ -84,6 +85,40 @@ def test_progress_is_added_up_and_told(database: Database) -> None:
     assert found is not None and (found.status, found.progress) == (Status.COMPLETED, 100)
     assert events(database) == ["task.progress"] * 4
     assert tasks.get(2, task.id) is None and tasks.page(2, 10, 0) == ([], 0)
+
+
+def test_of_two_workers_one_goes_on(database: Database) -> None:
+    """One was frozen for longer than its lease. Their items, added up, made the next worker skip some that
+    nobody had stored, and release the file that they were in."""
+    tasks = tasks_of(database)
+    frozen = tasks.upload(USER, None, [Upload(Blob(digest("x"), 1), "x", 9)])
+    frozen = tasks.advance(frozen, Advance(processed=2))
+    other = tasks.get(1, frozen.id)
+    assert other is not None
+    other = tasks.advance(other, Advance(skipped=1))
+    with pytest.raises(Interrupted):
+        tasks.advance(frozen, Advance(processed=1))
+    assert tasks.advance(other, Advance(failed=1)).done == 4
+
+
+def test_an_upload_whose_worker_ends_is_left_where_it_is(shelf: Shelf) -> None:
+    """It held up the end of the server until it was killed; after so many such ends it was given up."""
+    tasks, queue = SqlTasks(shelf.database, shelf.blobs.missing), SqlJobQueue(shelf.database)
+    packed = BytesIO()
+    with ZipFile(packed, "w") as archive:
+        for name in ("CT_small.dcm", "MR_small.dcm", "rtplan.dcm"):
+            archive.write(BUNDLED / "test_files" / name, name)
+    task = tasks.upload(USER, None, [Upload(shelf.publish(packed.getvalue()), "a.zip", 3)])
+    for before, ending in ((0, iter([False, True]).__next__), (1, iter([False, False, True]).__next__)):
+        assert Worker(queue, {UPLOAD: TakeInUpload(shelf.archive, tasks, ending)}, "worker").work()
+        (job,) = rows(shelf.database, "SELECT state, attempt FROM jobs WHERE kind = 'upload'")
+        assert job == {"state": "waiting", "attempt": 0}
+        found = tasks.get(1, task.id)
+        assert found is not None and (found.status, found.done) == (Status.RUNNING, before + 1)
+    assert Worker(queue, {UPLOAD: TakeInUpload(shelf.archive, tasks)}, "worker").work()
+    found = tasks.get(1, task.id)
+    assert found is not None and (found.status, found.processed) == (Status.COMPLETED, 3)
+    assert len(rows(shelf.database, "SELECT n FROM versions")) == 3
 
 
 def test_a_task_whose_worker_died_of_it_has_failed(database: Database) -> None:
