@@ -55,6 +55,18 @@ STRANGER = 3.0
 """Seconds that SQLite waits for a foreign writer, while all of ours wait behind it."""
 IDLE = 60.0
 """Seconds after which PostgreSQL ends an idle transaction and frees its rows: its node is frozen."""
+PATIENCE = 10.0
+"""Seconds after which one statement of a search is given up; at a million studies the worst takes 3."""
+
+_SEARCHING = {
+    "enable_seqscan": "off",
+    "enable_sort": "off",
+    "jit": "off",
+    "max_parallel_workers_per_gather": "0",
+    "plan_cache_mode": "force_custom_plan",
+    "statement_timeout": str(int(PATIENCE * 1000)),
+}
+"""PostgreSQL's planner: along an index where one has the order, and for the actual values."""
 
 
 class Database:
@@ -77,9 +89,12 @@ class Database:
             self._reader = _sqlite(url, "BEGIN", connections + AT_HAND)
             for _ in range(AT_HAND):
                 self._at_hand.put(None)
+            self._searcher = self._reader
             self._writer = _sqlite(url, "BEGIN IMMEDIATE", 1)
         else:
             self._reader = _postgresql(parsed, connections, silence)
+            self._searcher = _postgresql(parsed, connections, silence, isolation_level="REPEATABLE READ")
+            event.listen(self._searcher, "connect", _searching)
             self._writer = _postgresql(parsed, _WRITERS, silence)  # a pool of its own, not used up by readers
             event.listen(self._writer, "connect", _impatient)
 
@@ -90,6 +105,12 @@ class Database:
         `DatabaseUnavailable` when the database does not answer.
         """
         with database_faults(), self._reader.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def search(self) -> Iterator[Connection]:
+        """`read` in one snapshot on both databases, by a planner that is set for searches."""
+        with database_faults(), self._searcher.connect() as connection:
             yield connection
 
     @contextmanager
@@ -170,12 +191,13 @@ class Database:
                 if (idle := self._at_hand.get_nowait()) is not None:
                     idle.close()
         self._reader.dispose()
+        self._searcher.dispose()
         self._writer.dispose()
         if self._turns is not None:
             self._turns.close()
 
 
-def _postgresql(url: URL, connections: int, silence: float | None) -> Engine:
+def _postgresql(url: URL, connections: int, silence: float | None, **options: Any) -> Engine:
     engine = create_engine(
         url,
         pool_size=min(4, connections),
@@ -184,6 +206,7 @@ def _postgresql(url: URL, connections: int, silence: float | None) -> Engine:
         pool_timeout=TURN,
         hide_parameters=True,  # law 7: an error names a statement, never its values
         connect_args=_POSTGRESQL,
+        **options,
     )
     bound_silence(engine, silence)
     return engine
@@ -192,6 +215,12 @@ def _postgresql(url: URL, connections: int, silence: float | None) -> Engine:
 def _impatient(connection: Any, _: object) -> None:
     for name, seconds in (("lock_timeout", TURN), ("idle_in_transaction_session_timeout", IDLE)):
         connection.execute(f"SET {name} = {int(seconds * 1000)}")
+    connection.commit()
+
+
+def _searching(connection: Any, _: object) -> None:
+    for name, value in _SEARCHING.items():
+        connection.execute(f"SET {name} = {value}")
     connection.commit()
 
 

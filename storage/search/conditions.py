@@ -16,6 +16,7 @@ from sqlalchemy import (
     ARRAY,
     BigInteger,
     ColumnElement,
+    Integer,
     Select,
     Text,
     and_,
@@ -79,7 +80,11 @@ def unindexed(number: ColumnElement[int]) -> ColumnElement[int]:
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
+    """`indexed`: an index may find the rows. Once the way to them is chosen, PostgreSQL must not see another,
+    as it takes any value for rare."""
+
     dialect: str
+    indexed: bool = True
 
     def clause(self, condition: Condition) -> Clause:
         return self._test(condition.attribute, condition.test)
@@ -100,7 +105,7 @@ class Conditions:
     def one_of(self, attribute: Attribute, test: OneOf) -> Clause:
         bound = bounds(attribute)
         if not bound:
-            return key(attribute).in_(test.values)
+            return self._key(attribute).in_(test.values)
         return or_(*(self._like(attribute, ("*", f"{bound}{value}{bound}", "*")) for value in test.values))
 
     def wildcard(self, attribute: Attribute, test: Wildcard) -> Clause:
@@ -114,14 +119,14 @@ class Conditions:
         return rough
 
     def range(self, attribute: Attribute, test: Range) -> Clause:
-        column = blank_or_key(attribute) if attribute.keyword == "StudyDate" else key(attribute)
+        column = blank_or_key(attribute) if attribute.keyword == "StudyDate" else self._key(attribute)
         low = column >= test.low if test.low is not None else column > ""
         return low if test.high is None else and_(low, column <= test.high)
 
     def date_time_range(self, attribute: Attribute, test: DateTimeRange) -> Clause:
         """The index is bounded by the day alone."""
-        moment, parts = key(test.time), [self.range(attribute, Range(*_days(test)))]
-        day = key(attribute)
+        day, moment = self._key(attribute), self._key(test.time)
+        parts = [self.range(attribute, Range(*_days(test)))]
         if test.low is not None:
             parts.append(or_(day > test.low[0], moment >= test.low[1]))
         if test.high is not None:
@@ -131,7 +136,7 @@ class Conditions:
     def empty(self, attribute: Attribute, test: Empty) -> Clause:
         if attribute.computed and attribute.matching is Matching.NUMBER:
             return false()
-        column = TABLES[attribute.level].c[attribute.column]
+        column = self._hidden(TABLES[attribute.level].c[attribute.column])
         return or_(column.is_(None), column == "")
 
     def fuzzy_name(self, attribute: Attribute, test: FuzzyName) -> Clause:
@@ -163,8 +168,16 @@ class Conditions:
             return column.in_(test.values)
         return self._pattern(column, _tokens(test.pattern))
 
+    def _key(self, attribute: Attribute) -> ColumnElement[Any]:
+        return self._hidden(key(attribute))
+
+    def _hidden(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
+        if self.indexed or self.dialect == "sqlite" or isinstance(column.type, Integer):
+            return column
+        return column.concat(BLANK)
+
     def _subject(self, attribute: Attribute) -> ColumnElement[Any]:
-        column = key(attribute)
+        column = self._key(attribute)
         return _BACKSLASH + column + _BACKSLASH if delimited(attribute) else column
 
     def _like(self, attribute: Attribute, tokens: tuple[str, ...]) -> Clause:

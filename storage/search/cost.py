@@ -16,20 +16,17 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from pacs.errors import QueryTooCostly
+from storage.database import PATIENCE
 
-PATIENCE = 10.0
-"""Seconds; at a million studies the worst takes 3."""
 _STEPS = 20_000
 """Instructions of SQLite's virtual machine between two checks of the clock: about a millisecond."""
 _QUERY_CANCELED = "57014"  # PostgreSQL Appendix A, class 57
 
-STATEMENT_TIMEOUT = {"statement_timeout": str(int(PATIENCE * 1000))}
-"""PostgreSQL's own, in milliseconds."""
-
 
 @contextmanager
 def bounded(connection: Connection) -> Iterator[None]:
-    """`QueryTooCostly` when the statements inside take longer; in PostgreSQL, when any one of them does."""
+    """`QueryTooCostly` when the statements inside take longer; in PostgreSQL, where `Database.search` bounds
+    each, when any one of them does."""
     driver: Any = connection.connection.dbapi_connection
     embedded = isinstance(driver, sqlite3.Connection)
     if embedded:

@@ -1,26 +1,25 @@
 """Answering queries from the index, a page at a time (PS3.4 §C.4.1).
 
-A page is at most seven statements, three of which configure PostgreSQL's planner, in one snapshot; no
-transaction is open between pages.
+A page is at most five statements in one snapshot; no transaction is open between pages.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row
 
 from pacs.attributes import BY_KEYWORD, Attribute, Matching
 from pacs.model import Blob, Identity, StoredInstance, Values
 from pacs.search.query import Found, Query
 from storage.database import Database
 from storage.search.conditions import Conditions
-from storage.search.cost import STATEMENT_TIMEOUT, bounded
+from storage.search.cost import bounded
 from storage.search.plan import Planner
 from storage.search.statement import Page
 from storage.tables import blobs, instances, versions
@@ -45,18 +44,6 @@ HOPE = 1.25
 COUNTED_KEYS = 10_000
 """Of all matches, where those are collected anyway or lie within reach."""
 
-_PLAIN = {
-    "enable_seqscan": "off",
-    "jit": "off",
-    "max_parallel_workers_per_gather": "0",
-    "plan_cache_mode": "force_custom_plan",
-    **STATEMENT_TIMEOUT,
-}
-"""PostgreSQL's planner: plans for the actual values, without sequential scans, JIT or parallel workers."""
-_IN_ORDER = {"enable_bitmapscan": "off", "enable_sort": "off"}
-"""Where no key was found to be rare, the planner must not assume one."""
-_COLLECTING = dict.fromkeys(_IN_ORDER, "on")
-
 _CURRENT = (
     versions.c.instance_pk == instances.c.pk,
     versions.c.n == instances.c.current_version,
@@ -67,8 +54,7 @@ _IDENTITY = ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanc
 
 def find(database: Database, organization: int, query: Query) -> Iterator[Values]:
     """All matches, in the query's order."""
-    page = Page(organization, query, Conditions(database.dialect), None)
-    for row in _rows(database, page, FIRST_PAGE, NEXT_PAGES):
+    for row in _rows(database, _asked(database, organization, query), FIRST_PAGE, NEXT_PAGES):
         yield _values(query.include, row)
 
 
@@ -76,9 +62,9 @@ def page(database: Database, organization: int, query: Query) -> Found:
     """`limit` answers after `offset` in one snapshot, and the number of matches."""
     limit = query.limit
     assert limit is not None
-    asked = Page(organization, query, Conditions(database.dialect), None)
+    asked = _asked(database, organization, query)
     asked = replace(asked, extra=(asked.last(),))
-    with _reading(database, in_order=_hopeful(asked, counting=True)) as connection:
+    with _searching(database) as connection:
         begin = time.monotonic()
         begun = _begun(connection, asked, limit + 1, query.offset, counting=True)
         seconds, rows, total = time.monotonic() - begin, begun.rows, begun.total
@@ -118,11 +104,9 @@ def _begun(connection: Connection, asked: Page, size: int, offset: int, *, count
             begun = _read(connection, hoped, size, offset, counting and few)
             if few or len(begun.rows) == size:
                 return replace(begun, planned=asked)
-        _set(connection, _COLLECTING)
     planned = _planned(connection, asked)
     if planned.start is not None and not planned.start.keys:
         return _Begun(planned, [], 0)
-    _along(connection, planned)
     return _read(connection, planned, size, offset, counting and (few or planned.start is not None))
 
 
@@ -147,9 +131,9 @@ def _counted(connection: Connection, planned: Page, cap: int) -> int | None:
 
 
 def count(database: Database, organization: int, query: Query) -> int:
-    page = Page(organization, query, Conditions(database.dialect), None)
-    with _reading(database) as connection:
-        return int(connection.execute(_planned(connection, page).count()).scalar_one())
+    asked = _asked(database, organization, query)
+    with _searching(database) as connection:
+        return int(connection.execute(_planned(connection, asked).count()).scalar_one())
 
 
 def locate(database: Database, organization: int, query: Query) -> Iterator[StoredInstance]:
@@ -157,8 +141,8 @@ def locate(database: Database, organization: int, query: Query) -> Iterator[Stor
     identity = tuple(BY_KEYWORD[keyword] for keyword in _IDENTITY)
     columns = (versions.c.transfer_syntax, versions.c.blob, blobs.c.size, versions.c.dataset_offset)
     query = replace(query, include=identity)
-    page = Page(organization, query, Conditions(database.dialect), None, columns, _CURRENT)
-    for row in _rows(database, page, LOCATED, LOCATED):
+    asked = replace(_asked(database, organization, query), extra=columns, joined=_CURRENT)
+    for row in _rows(database, asked, LOCATED, LOCATED):
         *uids, transfer_syntax, address, size, offset = tuple(row)[:8]
         yield StoredInstance(Identity(*uids), transfer_syntax, Blob(address, size), offset)
 
@@ -170,13 +154,12 @@ def _rows(database: Database, page: Page, first: int, following: int) -> Iterato
     planned: Page | None = None
     while left is None or left > 0:
         wanted = size if left is None else min(size, left)
-        with _reading(database, in_order=after is None and _hopeful(page, counting=False)) as connection:
+        with _searching(database) as connection:
             if after is None:
                 begun = _begun(connection, page, wanted, offset)
                 planned, rows = begun.planned, begun.rows
             else:
                 planned = planned if planned else _planned(connection, page)
-                _along(connection, planned)
                 rows = _fetched(connection, planned, wanted, after, 0)
         yield from rows
         if len(rows) < wanted:
@@ -188,35 +171,30 @@ def _rows(database: Database, page: Page, first: int, following: int) -> Iterato
         left = None if left is None else left - len(rows)
 
 
+def _asked(database: Database, organization: int, query: Query) -> Page:
+    return Page(organization, query, Conditions(database.dialect, indexed=False), None)
+
+
 @contextmanager
-def _reading(database: Database, *, in_order: bool = False) -> Iterator[Connection]:
-    with database.read() as connection:
-        _set(connection, _PLAIN | _IN_ORDER if in_order else _PLAIN)
-        with bounded(connection):
-            yield connection
+def _searching(database: Database) -> Iterator[Connection]:
+    with database.search() as connection, bounded(connection):
+        yield connection
 
 
 def _hopeful(asked: Page, counting: bool) -> bool:
     """Days alone are a range of the order: all that is not known of them is how many there are."""
     if not asked.keys_first or (asked.days_only and not counting):
         return False
-    return not Planner(asked.organization, asked.conditions).looks_up(asked.query)
-
-
-def _along(connection: Connection, planned: Page) -> None:
-    if planned.start is None and not planned.query.order:
-        _set(connection, _IN_ORDER)
-
-
-def _set(connection: Connection, settings: Mapping[str, str]) -> None:
-    """PostgreSQL's settings for the rest of this transaction."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(select(*(func.set_config(name, value, True) for name, value in settings.items())))
+    return not _planner(asked).looks_up(asked.query)
 
 
 def _planned(connection: Connection, page: Page) -> Page:
     """Plan once, as the plan of a search must not change between its pages."""
-    return replace(page, start=Planner(page.organization, page.conditions).choose(connection, page.query))
+    return replace(page, start=_planner(page).choose(connection, page.query))
+
+
+def _planner(page: Page) -> Planner:
+    return Planner(page.organization, Conditions(page.conditions.dialect))
 
 
 def _values(include: Sequence[Attribute], row: Row[Any]) -> Values:

@@ -51,15 +51,14 @@ class Watched:
         if statement.startswith("EXPLAIN"):
             return
         self.statements += 1
-        if "set_config" not in statement:
-            rows = connection.exec_driver_sql(self._explain + statement, values)
-            self.plans.append("\n".join(str(row[-1]) for row in rows))
+        rows = connection.exec_driver_sql(self._explain + statement, values)
+        self.plans.append("\n".join(str(row[-1]) for row in rows))
 
 
 @pytest.fixture
 def watched(filled: Database) -> Iterator[Watched]:
     watching = Watched(filled)
-    engine = filled._reader
+    engine = filled._searcher
     event.listen(engine, "before_cursor_execute", watching)
     yield watching
     event.remove(engine, "before_cursor_execute", watching)

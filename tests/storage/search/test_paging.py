@@ -25,7 +25,7 @@ from storage.tables import studies
 from tests.storage import bulk
 
 STUDIES = 3_000
-MOST_STATEMENTS = 7
+MOST_STATEMENTS = 5
 EVERYTHING = tuple(attribute for attribute in TABLE if attribute.level.depth <= Level.STUDY.depth)
 
 
@@ -63,9 +63,9 @@ def statements(filled: Database) -> Iterator[list[str]]:
         if statement != "BEGIN":
             seen.append(statement)
 
-    event.listen(filled._reader, "before_cursor_execute", executed)
+    event.listen(filled._searcher, "before_cursor_execute", executed)
     yield seen
-    event.remove(filled._reader, "before_cursor_execute", executed)
+    event.remove(filled._searcher, "before_cursor_execute", executed)
 
 
 QUERIES: dict[str, Query] = {
@@ -182,9 +182,10 @@ def test_a_search_that_takes_too_long_is_given_up(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cost, "PATIENCE", 0.05)
-    monkeypatch.setitem(search._PLAIN, "statement_timeout", "50")
     for _ in range(2):
-        with pytest.raises(QueryTooCostly), search._reading(database) as connection:
+        with pytest.raises(QueryTooCostly), search._searching(database) as connection:
+            if database.dialect == "postgresql":
+                connection.execute(text("SET LOCAL statement_timeout = 50"))
             connection.execute(text(ENDLESS))
     monkeypatch.undo()
     assert page(database, ask()).answers == []
