@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 
-from starlette.middleware import Middleware
-from starlette.routing import BaseRoute, Mount
+from starlette.routing import BaseRoute
 
 from dicomweb import all_bulkdata, bulkdata, capabilities, frames, metadata, rendered, retrieve, wado_uri
 from dicomweb.described import described
-from dicomweb.error_warnings import ErrorWarningsMiddleware
 from dicomweb.search import qido
 from dicomweb.search.qido import SearchSettings
 from dicomweb.store import stow
+from dicomweb.warning import reason
 from pacs.archive import Archive
 from pacs.http.pictures import Pictures
+from pacs.http.resource import Service
 from pacs.metadata import Metadata
 from pacs.transcoding import Transcoder
 
@@ -45,6 +46,6 @@ def routes(web: Web) -> list[BaseRoute]:
     ]
     everything = described(*resources, *capabilities.resources(resources, ROOT))
     return [
-        Mount(ROOT, routes=everything, middleware=[Middleware(ErrorWarningsMiddleware, root=ROOT)]),
+        Service(ROOT, everything, partial(reason, ROOT)),
         wado_uri.resource(web.pictures, web.transcoder),
     ]

@@ -1,29 +1,42 @@
-"""The HTTP application: the middleware stack, health and metrics around the routes of all edges."""
+"""The HTTP application: the layers around the routes of all edges, health and metrics."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pacs.http import health, metrics
 from pacs.http.authentication import Authenticate, AuthenticationMiddleware, everyone
-from pacs.http.correlation import CorrelationMiddleware
 from pacs.http.cors import CorsMiddleware
 from pacs.http.crowding import CrowdedMiddleware
-from pacs.http.headers import SecurityHeadersMiddleware
-from pacs.http.metrics import TimingMiddleware
+from pacs.http.envelope import EnvelopeMiddleware
+from pacs.http.headers import SecurityHeaders
 from pacs.http.origin import ForwardedMiddleware, Trusted, nobody
-from pacs.http.problems import HANDLERS, UnexpectedMiddleware
+from pacs.http.problems import ExpectedMiddleware, UnexpectedMiddleware
 from pacs.http.refusals import Refusals
 from pacs.http.slashes import TrailingSlashMiddleware
+from pacs.http.table import Table
 from pacs.metrics import Sample
 from pacs.model import AuditRecord
 
-App = Starlette
+
+class App(Starlette):
+    """Has a table in place of Starlette's search for a route, and our layers in place of its own."""
+
+    def __init__(self, routes: Sequence[BaseRoute]) -> None:
+        super().__init__(routes=routes)
+        self.layered: ASGIApp = Table(self.router)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["app"] = self
+        scope.setdefault("state", {})
+        answer = self.layered if scope["type"] == "http" else self.router
+        await answer(scope, receive, send)
 
 
 def _unrecorded(record: AuditRecord) -> None:
@@ -56,26 +69,29 @@ def create_app(
     forwarding headers are believed.
     """
     access = access or Access()
-    table = [*health.routes(health.Readiness(checks)), metrics.route(samples), *routes]
-    app = Starlette(
-        routes=table,
-        middleware=[
-            Middleware(TrailingSlashMiddleware),
-            Middleware(ForwardedMiddleware, trusted=trusted),
-            Middleware(CorrelationMiddleware),
-            Middleware(SecurityHeadersMiddleware, frames=access.frames),
-            Middleware(TimingMiddleware, patterns=dict(metrics.patterns(table))),
-            Middleware(CrowdedMiddleware),
-            Middleware(UnexpectedMiddleware),
-            Middleware(CorsMiddleware, origins=access.origins),
-            Middleware(
-                AuthenticationMiddleware,
-                authenticate=access.authenticate,
-                routes=table,
-                refusals=Refusals(access.record),
-            ),
-        ],
-        exception_handlers=HANDLERS,
-    )
+    app = App([*health.routes(health.Readiness(checks)), metrics.route(samples), *routes])
     app.state.base_url = base_url
+    for layer in reversed(_layers(app, access, trusted)):
+        app.layered = layer(app.layered)
     return app
+
+
+def _layers(app: App, access: Access, trusted: Trusted) -> list[Callable[[ASGIApp], ASGIApp]]:
+    """The outermost first."""
+    security, times = SecurityHeaders(access.frames), metrics.Times(app.routes)
+    refusals = Refusals(access.record)
+    return [
+        TrailingSlashMiddleware,
+        partial(ForwardedMiddleware, trusted=trusted),
+        partial(EnvelopeMiddleware, security=security, times=times),
+        CrowdedMiddleware,
+        UnexpectedMiddleware,
+        *([partial(CorsMiddleware, origins=access.origins)] if access.origins else []),
+        partial(
+            AuthenticationMiddleware,
+            authenticate=access.authenticate,
+            routes=app.routes,
+            refusals=refusals,
+        ),
+        ExpectedMiddleware,
+    ]

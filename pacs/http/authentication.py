@@ -23,7 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from pacs.accounts import Session
 from pacs.actor import DEFAULT_ORGANIZATION, Actor
 from pacs.errors import Forbidden, PacsError, Unauthenticated, Unavailable
-from pacs.http.problems import pacs_error
+from pacs.http.problems import STATUS, pacs_error
 from pacs.http.refusals import Refusals
 from pacs.http.resource import Public
 from pacs.rights import Right
@@ -74,12 +74,9 @@ class AuthenticationMiddleware:
         self._patterns = [route for route in public if route.param_convertors]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
         request = Request(scope)
         if self._open(scope):
-            await self._through(scope, receive, _Answer(send), anonymous(request))
+            await self._through(scope, receive, send, anonymous(request))
             return
         try:
             found = self.authenticate(request)
@@ -92,12 +89,13 @@ class AuthenticationMiddleware:
         structlog.contextvars.bind_contextvars(tenant=caller.actor.organization)
         scope["state"]["caller"] = caller
         scope["state"]["actor"], scope["state"]["rights"] = caller.actor, caller.rights
-        await self._through(scope, receive, _Answer(send, partial(self._again, request)), caller.actor)
-
-    async def _through(self, scope: Scope, receive: Receive, answer: _Answer, who: Actor) -> None:
+        answer = _Answer(send, partial(self._again, request))
         with suppress(_Ended):
-            await self.app(scope, receive, answer.send)
-        if answer.status == 403:
+            await self._through(scope, receive, answer.send, caller.actor)
+
+    async def _through(self, scope: Scope, receive: Receive, send: Send, who: Actor) -> None:
+        await self.app(scope, receive, send)
+        if scope["state"].get(STATUS) == 403:
             await self._refused(who, 403)
 
     async def _again(self, request: Request) -> None:
@@ -122,34 +120,29 @@ class _Ended(Exception):
     """The caller's session ended while an event stream was being sent."""
 
 
-async def _always() -> None:
-    pass
-
-
 class _Answer:
-    """Records the status; ends an event stream once its caller's session has ended."""
+    """Ends an event stream once its caller's session has ended."""
 
-    def __init__(self, send: Send, still_allowed: Callable[[], Awaitable[None]] = _always) -> None:
-        self.status = 0
+    def __init__(self, send: Send, still_allowed: Callable[[], Awaitable[None]]) -> None:
         self._send = send
         self._still_allowed = still_allowed
         self._endless = False
         self._asked = time.monotonic()
 
-    async def send(self, message: Message) -> None:
+    def send(self, message: Message) -> Awaitable[None]:
         if message["type"] == "http.response.start":
-            self.status = message["status"]
             self._endless = (b"content-type", b"text/event-stream; charset=utf-8") in message["headers"]
         elif self._endless and time.monotonic() - self._asked > ASK_AGAIN:
-            await self._ask_again()
-        await self._send(message)
+            return self._ask_and_send(message)
+        return self._send(message)
 
-    async def _ask_again(self) -> None:
+    async def _ask_and_send(self, message: Message) -> None:
         self._asked = time.monotonic()
         try:
             await self._still_allowed()
         except Unavailable:
-            return
+            pass
         except PacsError:
             await self._send({"type": "http.response.body", "body": b"", "more_body": False})
             raise _Ended from None
+        await self._send(message)

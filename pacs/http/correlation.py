@@ -5,30 +5,22 @@ It is returned in `X-Correlation-ID`, bound to the log, and in `request.state.co
 
 from __future__ import annotations
 
-import structlog
-from starlette.datastructures import Headers, MutableHeaders
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Scope
+from structlog.contextvars import bind_contextvars
 
 from pacs.actor import correlation_id
+from pacs.http.headers import RawHeader
 
 HEADER = "X-Correlation-ID"
+_RAW = HEADER.lower().encode()
 
 
-class CorrelationMiddleware:
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+def begin(scope: Scope) -> RawHeader:
+    """Gives the request its ID; returns the header for its answer.
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        given = correlation_id(Headers(scope=scope).get(HEADER))
-        scope.setdefault("state", {})["correlation_id"] = given
-
-        async def send_with_id(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)[HEADER] = given
-            await send(message)
-
-        with structlog.contextvars.bound_contextvars(correlation_id=given, tenant=None):
-            await self.app(scope, receive, send_with_id)
+    The log's context is that of the request's task, so there is none to restore.
+    """
+    offered = next((value.decode("latin-1") for name, value in scope["headers"] if name == _RAW), None)
+    number = scope["state"]["correlation_id"] = correlation_id(offered)
+    bind_contextvars(correlation_id=number, tenant=None)
+    return _RAW, number.encode()

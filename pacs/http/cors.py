@@ -27,9 +27,6 @@ class CorsMiddleware:
         self.origins = origins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not self.origins:
-            await self.app(scope, receive, send)
-            return
         asked = Headers(scope=scope)
         origin = asked.get("origin")
         allowed = origin in self.origins

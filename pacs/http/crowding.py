@@ -18,7 +18,7 @@ class CrowdedMiddleware:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["state"].get(CROWDED) and scope["path"] not in health.PATHS:
+        if scope["state"].get(CROWDED) and scope["path"] not in health.PATHS:
             answer = pacs_error(Request(scope), Unavailable("too many connections; try again soon"))
             answer.headers["Connection"] = "close"
             await answer(scope, receive, send)

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from starlette.datastructures import MutableHeaders
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-_POLICY, _ANCESTORS = "Content-Security-Policy", "frame-ancestors"
+from starlette.types import Scope
+
+RawHeader = tuple[bytes, bytes]
+"""As in ASGI: the name in small letters, and the value."""
+
+_POLICY, _FRAMING = b"content-security-policy", b"x-frame-options"
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
-    _POLICY: "default-src 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
 """Defaults; a resource may set its own."""
 
-HSTS = "max-age=31536000"
+HSTS = {"Strict-Transport-Security": "max-age=31536000"}
 
 
 def over_tls(scope: Scope) -> bool:
@@ -25,33 +29,29 @@ def over_tls(scope: Scope) -> bool:
     return scope.get("scheme") == "https" or (base is not None and base.startswith("https:"))
 
 
-class SecurityHeadersMiddleware:
+class SecurityHeaders:
     """`frames`: origins of sites that may embed our pages."""
 
-    def __init__(self, app: ASGIApp, frames: frozenset[str] = frozenset()) -> None:
-        self.app = app
-        self._ancestors = " ".join((f"{_ANCESTORS} 'self'", *sorted(frames))) if frames else ""
+    def __init__(self, frames: frozenset[str] = frozenset()) -> None:
+        self._plain = _raw(SECURITY_HEADERS)
+        self._tls = _raw(SECURITY_HEADERS | HSTS)
+        self._ancestors = " ".join(("frame-ancestors 'self'", *sorted(frames))).encode() if frames else b""
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
+    def added(self, own: Sequence[RawHeader], scope: Scope) -> list[RawHeader]:
+        """An answer's own headers, and the defaults of those that it lacks."""
+        named = {name for name, _ in own}
+        defaults = self._tls if over_tls(scope) else self._plain
+        headers = [*own, *(each for each in defaults if each[0] not in named)]
+        return [*self._let_in(headers)] if self._ancestors else headers
 
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in SECURITY_HEADERS.items():
-                    headers.setdefault(name, value)
-                if self._ancestors:
-                    _let_in(headers, self._ancestors)
-                if over_tls(scope):
-                    headers.setdefault("Strict-Transport-Security", HSTS)
-            await send(message)
-
-        await self.app(scope, receive, send_with_headers)
+    def _let_in(self, headers: Iterable[RawHeader]) -> Iterator[RawHeader]:
+        """X-Frame-Options has no list of sites; browsers that support the policy do not need it."""
+        for name, value in headers:
+            if name == _POLICY:
+                yield name, value.replace(b"frame-ancestors 'none'", self._ancestors)
+            elif name != _FRAMING:
+                yield name, value
 
 
-def _let_in(headers: MutableHeaders, ancestors: str) -> None:
-    """X-Frame-Options has no list of sites; browsers that support the policy do not need it."""
-    headers[_POLICY] = headers[_POLICY].replace(f"{_ANCESTORS} 'none'", ancestors)
-    del headers["X-Frame-Options"]
+def _raw(headers: Mapping[str, str]) -> tuple[RawHeader, ...]:
+    return tuple((name.lower().encode(), value.encode()) for name, value in headers.items())

@@ -1,67 +1,50 @@
-"""`/metrics`, and the middleware that times and logs each request by its route's pattern."""
+"""`/metrics`, and what is counted and logged of each request."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable, Iterator, Mapping
+import logging
+from collections.abc import Iterable, Mapping
+from functools import cache
 
 import structlog
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Mount, Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.routing import BaseRoute, Route
+from starlette.types import Scope
 
 from pacs.http.described import TEXT as STRING
 from pacs.http.described import Described, describe
 from pacs.http.loopback import is_loopback
 from pacs.http.resource import Public
+from pacs.http.table import leaves
 from pacs.metrics import HTTP_SECONDS, Sample, exposition
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 log = structlog.get_logger(__name__)
+_filter = logging.getLogger(__name__)  # asked first, as an entry costs as much to make as to drop
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
-class TimingMiddleware:
-    def __init__(self, app: ASGIApp, patterns: Mapping[int, str]) -> None:
-        self.app = app
-        self.patterns = patterns
+class Times:
+    """Counts and logs each request by its route's pattern, never by its path, which may be anything."""
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        status = 500
-        begin = time.perf_counter()
+    def __init__(self, routes: Iterable[BaseRoute]) -> None:
+        # `id()`, as an endpoint need not be hashable. Of its several patterns the first is kept.
+        last_first = reversed([*leaves(routes)])
+        self._patterns = {id(route.endpoint): prefix + route.path for prefix, route in last_first}
 
-        async def send_noting(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        try:
-            await self.app(scope, receive, send_noting)
-        finally:
-            method = scope["method"] if scope["method"] in _METHODS else "other"
-            # Never the path itself, which may be anything.
-            pattern = self.patterns.get(id(scope.get("endpoint")), "other")
-            seconds = time.perf_counter() - begin
-            HTTP_SECONDS.labels(method, pattern, str(status)).observe(seconds)
-            tell = log.debug if method in _READING else log.info
-            tell("request", method=method, route=pattern, status=status, seconds=round(seconds, 6))
+    def note(self, scope: Scope, status: int, seconds: float) -> None:
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        pattern = self._patterns.get(id(scope.get("endpoint")), "other")
+        _histogram(method, pattern, status).observe(seconds)
+        level = logging.DEBUG if method in _READING else logging.INFO
+        if _filter.isEnabledFor(level):
+            log.log(level, "request", method=method, route=pattern, status=status, seconds=round(seconds, 6))
 
 
-def patterns(routes: Iterable[BaseRoute], prefix: str = "") -> Iterator[tuple[int, str]]:
-    """`id()` of each route's endpoint (which need not be hashable) and its path pattern, those of mounts
-    included, the last first: of an endpoint's several patterns a mapping keeps the first."""
-    for each in reversed([*routes]):
-        if isinstance(each, Mount):
-            yield from patterns(each.routes or (), prefix + each.path)
-        elif isinstance(each, Route):
-            yield id(each.endpoint), prefix + each.path
+_histogram = cache(HTTP_SECONDS.labels)
 
 
 class _Metrics(Public):

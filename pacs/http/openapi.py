@@ -11,11 +11,12 @@ import orjson
 from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Route
 
 import pacs
 from pacs.http.described import OBJECT, TEXT, UID, Described, Schema, answers_json, describe
 from pacs.http.resource import Public, Resource
+from pacs.http.table import leaves
 
 PATH = "/api/v1/openapi.json"
 ALIASES = ("/schema", "/api/v1/schema")
@@ -79,13 +80,9 @@ def document(routes: Iterable[BaseRoute]) -> dict[str, Any]:
     }
 
 
-def flattened(routes: Iterable[BaseRoute], prefix: str = "") -> Iterator[tuple[str, Route]]:
+def flattened(routes: Iterable[BaseRoute]) -> Iterator[tuple[str, Route]]:
     """Every route with its whole path in OpenAPI's notation."""
-    for each in routes:
-        if isinstance(each, Mount):
-            yield from flattened(each.routes or (), prefix + each.path)
-        elif isinstance(each, Route):
-            yield prefix + each.path_format, each
+    return ((prefix + each.path_format, each) for prefix, each in leaves(routes))
 
 
 def _operation(path: str, method: str, each: Route, schemas: dict[str, Any]) -> dict[str, Any]:

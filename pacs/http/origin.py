@@ -154,7 +154,7 @@ class ForwardedMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         client = scope.get("client")
-        if scope["type"] == "http" and client and _says(scope) and self._trusted(client[0]):
+        if client and _says(scope) and self._trusted(client[0]):
             said = forwarding(Headers(scope=scope))
             if said != Forwarding():
                 self._apply(scope, said)
@@ -163,7 +163,7 @@ class ForwardedMiddleware:
     def _apply(self, scope: Scope, said: Forwarding) -> None:
         url = Request(scope).base_url
         host = said.host or url.netloc
-        scope.setdefault("state", {})[_STATE] = f"{said.scheme or url.scheme}://{host}{said.prefix}"
+        scope["state"][_STATE] = f"{said.scheme or url.scheme}://{host}{said.prefix}"
         if said.scheme:
             scope["scheme"] = said.scheme
         stranger = next((each for each in reversed(said.sources) if not self._trusted(each)), "")

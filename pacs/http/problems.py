@@ -6,21 +6,26 @@ Every error body is `{"status": "error", "code", "message", "correlation_id"}`. 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from http import HTTPStatus
+from typing import Any
 
 import structlog
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Match, Mount, Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pacs.errors import PacsError, RangeNotSatisfiable, TooManyAttempts, Unauthenticated, Unavailable
+from pacs.http.resource import Service
 
 log = structlog.get_logger(__name__)
 
 RETRY_AFTER = 5  # seconds
+
+STATUS = "status"
+"""Key in a request's state: the status of its answer, once that has begun (`pacs.http.envelope`)."""
 
 
 def problem(
@@ -32,7 +37,13 @@ def problem(
         "message": message,
         "correlation_id": request.state.correlation_id,
     }
-    return JSONResponse(body, status, headers=headers)
+    return JSONResponse(body, status, headers={**_remark(request, message), **(headers or {})})
+
+
+def _remark(request: Request, message: str) -> Mapping[str, str]:
+    path = request.scope["path"]
+    services = (each for each in request.app.routes if isinstance(each, Service))
+    return next((each.remark(request, message) for each in services if path.startswith(f"{each.path}/")), {})
 
 
 def pacs_error(request: Request, error: Exception) -> Response:
@@ -88,6 +99,22 @@ def caller_gone(request: Request, _: Exception) -> Response:
     return Response(status_code=400)
 
 
+class ExpectedMiddleware:
+    """Answers what routes raise on purpose, and a caller who is gone."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self.app(scope, receive, send)
+        except tuple(_ANSWERS) as error:
+            if STATUS in scope["state"]:
+                raise
+            found = next(answer for kind, answer in _ANSWERS.items() if isinstance(error, kind))
+            await found(Request(scope), error)(scope, receive, send)
+
+
 class UnexpectedMiddleware:
     """Answers 500 for an unexpected exception, unless the answer had begun: then the connection is broken.
 
@@ -98,22 +125,12 @@ class UnexpectedMiddleware:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        begun = False
-
-        async def send_noting(message: Message) -> None:
-            nonlocal begun
-            begun = True
-            await send(message)
-
         try:
-            await self.app(scope, receive, send_noting)
+            await self.app(scope, receive, send)
         except Exception as error:
-            cause = error.__cause__
-            if begun and isinstance(cause, PacsError):
-                log.warning("answer broken off", method=scope["method"], code=cause.code, reason=str(cause))
+            begun = STATUS in scope["state"]
+            if begun and isinstance(error, PacsError):
+                log.warning("answer broken off", method=scope["method"], code=error.code, reason=str(error))
                 return
             log.error("unexpected error", method=scope["method"], exc_info=error)
             if begun:
@@ -122,4 +139,8 @@ class UnexpectedMiddleware:
             await answer(scope, receive, send)
 
 
-HANDLERS = {PacsError: pacs_error, HTTPException: http_error, ClientDisconnect: caller_gone}
+_ANSWERS: dict[type[Exception], Callable[[Request, Any], Response]] = {
+    PacsError: pacs_error,
+    HTTPException: http_error,
+    ClientDisconnect: caller_gone,
+}

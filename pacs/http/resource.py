@@ -1,15 +1,21 @@
-"""The two kinds of route that edges make: a `Resource`, which names the right it needs, or a `Public` one.
+"""The two kinds of route that edges make: a `Resource`, which names the right it needs, or a `Public` one;
+and the `Service`, which has many of them.
 
 `AuthenticationMiddleware` has put the caller into `request.state`; one without the right gets 403.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from inspect import iscoroutinefunction
 from typing import Any
 
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.routing import Route
+from starlette.responses import Response
+from starlette.routing import Mount, Route
 from starlette.types import Receive, Scope, Send
 
 from pacs.actor import Actor
@@ -26,6 +32,9 @@ class Resource(Route):
     ) -> None:
         """`right` None: any authenticated caller."""
         super().__init__(path, endpoint, methods=list(methods))
+        self._answered: Callable[[Request], Awaitable[Response]] = (
+            endpoint if iscoroutinefunction(endpoint) else partial(run_in_threadpool, endpoint)
+        )
         self.right = right
         self.described: Described | None = None
         """For the OpenAPI document, when the endpoint does not declare it."""
@@ -36,7 +45,20 @@ class Resource(Route):
             if session is not None and session.user.must_change_password:
                 raise PasswordChangeRequired
             raise Forbidden(f"this needs the right to {self.right}")
-        await super().handle(scope, receive, send)
+        if scope["method"] not in (self.methods or ()):
+            raise HTTPException(405)
+        response = await self._answered(Request(scope, receive, send))
+        await response(scope, receive, send)
+
+
+class Service(Mount):
+    """Resources below one root. `remark`: the headers that tell the reason of an error, beside its body."""
+
+    def __init__(
+        self, root: str, resources: Sequence[Resource], remark: Callable[[Request, str], Mapping[str, str]]
+    ) -> None:
+        super().__init__(root, routes=resources)
+        self.remark = remark
 
 
 class Public(Route):

@@ -13,7 +13,7 @@ class TrailingSlashMiddleware:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path = scope.get("path", "")
+        path = scope["path"]
         if f"{path}/" in _OF_ITS_OWN:
             scope = {**scope, "path": f"{path}/"}
         elif path.endswith("/") and path.startswith(_ROOTS) and path not in _OF_ITS_OWN:

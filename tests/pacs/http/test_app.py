@@ -150,8 +150,9 @@ def test_a_wellformed_correlation_id_is_taken(client: TestClient, given: str) ->
     assert client.get("/good", headers={"X-Correlation-ID": given}).headers["X-Correlation-ID"] == given
 
 
-def test_each_request_is_a_line_in_the_log(client: TestClient) -> None:
+def test_each_request_is_a_line_in_the_log(client: TestClient, caplog: pytest.LogCaptureFixture) -> None:
     """Reads at level debug, changes at info; by the route's pattern, as an address may name a patient."""
+    caplog.set_level("DEBUG")
     with capture_logs([merge_contextvars]) as lines:
         client.get("/good?PatientName=DOE", headers={"X-Correlation-ID": "abc"})
         client.post("/good", headers={"X-Correlation-ID": "def"})

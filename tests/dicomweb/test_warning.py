@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Mount, Route
 from starlette.testclient import TestClient
 
-from dicomweb.error_warnings import ErrorWarningsMiddleware
+from dicomweb.warning import reason
 from pacs.errors import NotAcceptable
 from pacs.http.app import create_app
+from pacs.http.resource import Public, Resource, Service
 
 
 def good(request: Request) -> Response:
@@ -32,17 +33,18 @@ def said_already(request: Request) -> Response:
 
 @pytest.fixture
 def client() -> TestClient:
-    routes = [Route(f"/{each.__name__}", each) for each in (good, refused, without_reason, said_already)]
-    service = Mount(
-        "/dicom-web", routes=routes, middleware=[Middleware(ErrorWarningsMiddleware, root="/dicom-web")]
-    )
-    return TestClient(create_app({}, {}, [service]))
+    resources = [
+        Resource(f"/{each.__name__}", each, None) for each in (good, refused, without_reason, said_already)
+    ]
+    service = Service("/dicom-web", resources, partial(reason, "/dicom-web"))
+    return TestClient(create_app({}, {}, [service, Public("/refused", refused)]))
 
 
 @pytest.mark.parametrize(
     ("path", "status", "warning"),
     [
         ("good", 200, None),
+        ("nothing", 404, '299 http://testserver/dicom-web "Not Found"'),
         ("refused", 406, "299 http://testserver/dicom-web \"available: 'image/jpeg'\""),
         ("without_reason", 409, None),
         ("said_already", 409, "299 here said"),
@@ -52,3 +54,8 @@ def test_an_error_says_why(client: TestClient, path: str, status: int, warning: 
     answer = client.get(f"/dicom-web/{path}")
     assert (answer.status_code, answer.headers.get("warning")) == (status, warning)
     assert answer.json()
+
+
+def test_errors_elsewhere_have_none(client: TestClient) -> None:
+    answer = client.get("/refused")
+    assert (answer.status_code, answer.headers.get("warning")) == (406, None)
