@@ -14,22 +14,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 TEXT: Schema = {"type": "string"}
 UID: Schema = {"type": "string", "pattern": r"^[0-9.]{1,64}$", "examples": ["1.2.840.113619.2.55.3"]}
 WHOLE: Schema = {"type": "integer", "minimum": 0}
-PAGED: dict[str, Schema] = {
-    "limit": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 50},
-    "offset": {"type": "integer", "minimum": 0, "maximum": (1 << 31) - 1, "default": 0},
-}
 BINARY: Schema = {"type": "string", "format": "binary"}
 OBJECT: Schema = {"type": "object"}
-LISTING: Schema = {
-    "type": "object",
-    "required": ["items", "total", "limit", "offset"],
-    "properties": {
-        "items": {"type": "array", "items": OBJECT},
-        "total": {"type": ["integer", "null"], "description": "null when counting them would cost too much"},
-        "limit": WHOLE,
-        "offset": WHOLE,
-    },
-}
 
 
 def one_of(words: Any) -> Schema:

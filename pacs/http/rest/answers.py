@@ -1,8 +1,8 @@
-"""Answers of the REST API: times in RFC 3339 UTC, lists as `{items, total, limit, offset}`, tasks as 202."""
+"""Answers of the REST API: times in RFC 3339 UTC, tasks as 202."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -22,11 +22,6 @@ def to_bytes(content: Any) -> bytes:
 
 def answer(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     return Response(to_bytes(content), status, dict(headers or {}), media_type=JSON)
-
-
-def listing(items: Sequence[Any], total: int | None, limit: int, offset: int) -> Response:
-    """`total`: None when counting would cost too much."""
-    return answer({"items": items, "total": total, "limit": limit, "offset": offset})
 
 
 def begun(request: Request, task: Task, **more: Any) -> Response:

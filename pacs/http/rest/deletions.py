@@ -1,18 +1,26 @@
-"""`/api/v1/deletions`: deleted studies and images, which can be restored while their bytes are kept."""
+"""`/api/v1/deletions`: deleted studies and images, which can be restored while their bytes are kept.
+
+Also what a request to delete one has in common, wherever it is sent: its reason and its answer.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
+from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
 from pacs.errors import BadInput, NotFound
-from pacs.http.described import LISTING, OBJECT, PAGED, Described, answers_json, describe
+from pacs.http.described import OBJECT, Described, answers_json, describe
+from pacs.http.origin import origin
 from pacs.http.resource import Resource, actor, name_in_path
 from pacs.http.rest import shapes
-from pacs.http.rest.answers import answer, begun, listing
-from pacs.http.rest.parameters import PAGING, paging, parameters
+from pacs.http.rest.answers import answer, begun
+from pacs.http.rest.bodies import Body, read
+from pacs.http.rest.listing import asked, listed
+from pacs.http.rest.parameters import parameters
 from pacs.keeping import Deletion
 from pacs.ports import Keeping
 from pacs.rights import Right
@@ -20,6 +28,34 @@ from pacs.rights import Right
 _FILTER = {
     "can_be_restored": {"type": "boolean", "default": False, "description": "true: leave out all others"}
 }
+
+MAX_REASON = 500
+_REASON = {"type": "string", "minLength": 3, "maxLength": MAX_REASON, "description": "Here or in the body"}
+
+
+class Reason(Body):
+    reason: Annotated[str, Field(min_length=3, max_length=MAX_REASON, pattern=r"^[^\x00]*$")]
+
+
+DELETION = Described({"reason": _REASON}, body={"application/json": Reason.model_json_schema()}, status=204)
+
+
+async def reason_given(request: Request) -> str:
+    """The reason for a deletion: in the body, or in the query for clients whose DELETE has no body."""
+    given = parameters(request, ("reason",))
+    if "reason" in given:
+        reason = given["reason"].strip()
+        if not 3 <= len(reason) <= MAX_REASON or "\0" in reason:
+            raise BadInput(f"reason has 3 to {MAX_REASON} characters")
+        return reason
+    if not {"content-type", "content-length", "transfer-encoding"} & set(request.headers.keys()):
+        raise BadInput("give a reason, in the query (?reason=…) or in a JSON body")
+    return (await read(request, Reason)).reason
+
+
+def deleted(request: Request, root: str, made: Deletion) -> Response:
+    """The answer to a deletion; its Location is the deletion, from which it can be restored."""
+    return Response(status_code=204, headers={"Location": f"{origin(request)}{root}/deletions/{made.id}"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +71,17 @@ class Deletions:
             Resource(f"{root}/{{deletion}}/restore", self.restore, Right.DELETE, ("POST",)),
         ]
 
-    @describe(Described({**_FILTER, **PAGED}, answers=answers_json(LISTING)))
+    @describe(listed(_FILTER))
     def list_deletions(self, request: Request) -> Response:
         """What was deleted, by whom and why; the newest first."""
-        given = parameters(request, PAGING | _FILTER.keys())
-        page, kept = paging(given), given.get("can_be_restored", "false")
+        given, page = asked(request, _FILTER)
+        kept = given.get("can_be_restored", "false")
         if kept not in ("true", "false"):
             raise BadInput("can_be_restored must be true or false")
         found, total = self.keeping.deletions(
             actor(request).organization, page.limit, page.offset, restorable=kept == "true"
         )
-        return listing([_shape(each) for each in found], total, page.limit, page.offset)
+        return page.answer([_shape(each) for each in found], total)
 
     @describe(Described(answers=answers_json(OBJECT)))
     def show_deletion(self, request: Request) -> Response:

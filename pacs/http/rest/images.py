@@ -17,14 +17,16 @@ from pacs.attributes import BY_KEYWORD, Level
 from pacs.bulk import BulkValue
 from pacs.capture import SECONDARY_CAPTURE, original
 from pacs.errors import NotFound
-from pacs.http.described import BINARY, LISTING, OBJECT, PAGED, TEXT, Described, answers_json, describe
+from pacs.http.described import BINARY, OBJECT, TEXT, Described, answers_json, describe
 from pacs.http.origin import origin
 from pacs.http.resource import Public, Resource, actor, name_in_path
 from pacs.http.rest import shapes
-from pacs.http.rest.answers import answer, listing
-from pacs.http.rest.parameters import PAGING, Paging, number, paging, parameters
+from pacs.http.rest.answers import answer
+from pacs.http.rest.deletions import DELETION, deleted, reason_given
+from pacs.http.rest.listing import Page, asked, listed
+from pacs.http.rest.parameters import number, parameters
 from pacs.http.rest.signed import LONGEST, Signer
-from pacs.http.rest.studies import DELETION, IMAGE, deleted, is_called, reason_given, uid_in_path
+from pacs.http.rest.studies import IMAGE, is_called, uid_in_path
 from pacs.http.streaming import Streamed, closing
 from pacs.http.streaming import answer as streamed
 from pacs.http.viewings import retrieved
@@ -55,13 +57,14 @@ _DETAILS = (
 DICOM_JSON = "application/dicom+json"
 _SECONDS = {"type": "integer", "minimum": 1, "maximum": LONGEST, "default": 300}
 _SIGNATURE = dict.fromkeys(("expires", "organization", "by", "signature"), TEXT)
-_FILTERS = {
+_KEYWORDS = {
     "modality": "Modality",
     "patient_id": "PatientID",
     "study_instance_uid": "StudyInstanceUID",
     "series_instance_uid": "SeriesInstanceUID",
     "sop_class_uid": "SOPClassUID",
 }
+_FILTERS = dict.fromkeys(_KEYWORDS, TEXT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,34 +91,33 @@ class Images:
             Public(f"{self.root}/signed/images/{{sop}}", self.fetch_signed),
         ]
 
-    @describe(Described({**dict.fromkeys(_FILTERS, TEXT), **PAGED}, answers=answers_json(LISTING)))
+    @describe(listed(_FILTERS))
     def list_images(self, request: Request) -> Response:
         """All images of the organisation, the newest first, or those that the filters select."""
-        given = parameters(request, PAGING | _FILTERS.keys())
-        page = paging(given)
-        tests = ((BY_KEYWORD[_FILTERS[name]], value) for name, value in given.items() if name in _FILTERS)
+        given, page = asked(request, _FILTERS)
+        tests = ((BY_KEYWORD[_KEYWORDS[name]], value) for name, value in given.items())
         conditions = tuple(Condition(a, test) for a, value in tests if (test := parse_value(a, value)))
         return self._listed(request, conditions, page)
 
-    @describe(Described(PAGED, answers=answers_json(LISTING)))
+    @describe(listed())
     def list_images_of_patient(self, request: Request) -> Response:
         """All images of the patient with exactly this Patient ID, the newest first."""
-        page = paging(parameters(request, PAGING))
+        _, page = asked(request)
         number = name_in_path(request, "pid")
         return self._listed(request, (is_called("PatientID", number),), page)
 
-    def _listed(self, request: Request, conditions: tuple[Condition, ...], page: Paging) -> Response:
-        asked = Query(Level.IMAGE, conditions, IMAGE, limit=page.limit, offset=page.offset)
-        found = self.archive.page(actor(request), asked)
+    def _listed(self, request: Request, conditions: tuple[Condition, ...], page: Page) -> Response:
+        query = Query(Level.IMAGE, conditions, IMAGE, limit=page.limit, offset=page.offset)
+        found = self.archive.page(actor(request), query)
         root = f"{origin(request)}{self.root}"
         items = [shapes.image(values, root) for values in found.answers]
-        return listing(items, found.total, page.limit, page.offset)
+        return page.answer(items, found.total)
 
     @describe(Described(answers=answers_json(OBJECT)))
     def show_image(self, request: Request) -> Response:
         """One image: identity, acquisition, display attributes and links."""
-        asked = Query(Level.IMAGE, (_named(request),), _DETAILS, limit=1)
-        values = _first(self.archive.page(actor(request), asked).answers)
+        query = Query(Level.IMAGE, (_named(request),), _DETAILS, limit=1)
+        values = _first(self.archive.page(actor(request), query).answers)
         shape = shapes.image_details(values, f"{origin(request)}{self.root}")
         if values["SOPClassUID"] == SECONDARY_CAPTURE:
             with self._file_of(self._with_frames(request)) as file:
@@ -187,8 +189,8 @@ class Images:
         """The DICOM file of a signed URL."""
         uid = uid_in_path(request, "sop")
         who = self.signer.verified(request, f"{self.root}/signed/images/{uid}")
-        asked = Query(Level.IMAGE, (is_called("SOPInstanceUID", uid),), limit=1)
-        instance = _first(list(self.archive.locate(who, asked)))
+        query = Query(Level.IMAGE, (is_called("SOPInstanceUID", uid),), limit=1)
+        instance = _first(list(self.archive.locate(who, query)))
         study = instance.identity.study_instance_uid
         retrieved(request, self.archive, study, who, form="signed", instances=[uid])
         headers = {"Content-Disposition": f'attachment; filename="{uid}.dcm"'}
@@ -196,8 +198,8 @@ class Images:
         return Streamed(file.pieces(self.archive), "application/dicom", file.size, headers=headers)
 
     def _instance(self, request: Request) -> StoredInstance:
-        asked = Query(Level.IMAGE, (_named(request),), limit=1)
-        return _first(list(self.archive.locate(actor(request), asked)))
+        query = Query(Level.IMAGE, (_named(request),), limit=1)
+        return _first(list(self.archive.locate(actor(request), query)))
 
 
 def _named(request: Request) -> Condition:

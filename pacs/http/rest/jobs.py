@@ -8,10 +8,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from pacs.errors import BadInput, NotFound
-from pacs.http.described import LISTING, OBJECT, PAGED, Described, answers_json, describe, one_of
+from pacs.http.described import OBJECT, Described, answers_json, describe, one_of
 from pacs.http.resource import Resource, actor
-from pacs.http.rest.answers import answer, listing
-from pacs.http.rest.parameters import PAGING, number, paging, parameters
+from pacs.http.rest.answers import answer
+from pacs.http.rest.listing import asked, listed
+from pacs.http.rest.parameters import number, parameters
 from pacs.jobs.job import JobState
 from pacs.ports import Jobs
 from pacs.rights import Right
@@ -32,13 +33,13 @@ class JobResources:
             Resource(f"{root}/{{job}}/retry", self.retry, Right.ADMINISTER, ("POST",)),
         ]
 
-    @describe(Described({**_STATE, **PAGED}, answers=answers_json(LISTING)))
+    @describe(listed(_STATE))
     def list_jobs(self, request: Request) -> Response:
         """The organisation's jobs, the oldest first. A finished job is no longer listed."""
-        given = parameters(request, {"state", *PAGING})
-        page, state = paging(given), _state(given["state"]) if "state" in given else None
+        given, page = asked(request, _STATE)
+        state = _state(given["state"]) if "state" in given else None
         found, total = self.jobs.page(actor(request).organization, state, page.limit, page.offset)
-        return listing([asdict(each) for each in found], total, page.limit, page.offset)
+        return page.answer([asdict(each) for each in found], total)
 
     @describe(Described({"state": {**_STATE["state"], "required": True}}, answers=answers_json(OBJECT)))
     def drop_jobs(self, request: Request) -> Response:

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 
 from starlette.requests import Request
 
 from pacs.errors import BadInput, UnknownParameter
 
-DEFAULT_LIMIT, MAX_LIMIT = 50, 1_000
 MAX_NUMBER = (1 << 63) - 1
 _FOR_OTHERS = frozenset({"access_token", "_"})
 """Parameters that other layers use, and cache busters."""
@@ -40,18 +38,3 @@ def number(given: Mapping[str, str], name: str, default: int, least: int = 0, mo
     if not re.fullmatch(r"\d{1,19}", text, re.ASCII) or not least <= int(text) <= most:
         raise BadInput(f"{name} must be a number from {least} to {most}")
     return int(text)
-
-
-@dataclass(frozen=True, slots=True)
-class Paging:
-    limit: int
-    offset: int
-
-
-PAGING = frozenset({"limit", "offset"})
-
-
-def paging(given: Mapping[str, str]) -> Paging:
-    return Paging(
-        number(given, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT), number(given, "offset", 0, most=(1 << 31) - 1)
-    )

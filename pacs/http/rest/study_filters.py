@@ -7,7 +7,8 @@ from collections.abc import Mapping
 
 from pacs.attributes import BY_KEYWORD, Attribute, Level
 from pacs.errors import BadInput
-from pacs.http.rest.parameters import PAGING, Paging
+from pacs.http.described import TEXT, Schema, one_of
+from pacs.http.rest.listing import Page
 from pacs.keeping import LAST_RECEIVED, OWN, PRIORITY, STATE, Priority
 from pacs.search.query import Condition, OneOf, Query
 from pacs.search.values import parse_value
@@ -41,7 +42,14 @@ SORTS = {
 }
 RECEIVED = "received"
 
-PARAMETERS = PAGING | {*_PLAIN, *_DATES, *_WORDS, "patient", "sort"}
+FILTERS: dict[str, Schema] = {
+    **dict.fromkeys(sorted({*_PLAIN, *_DATES}), TEXT),
+    **dict.fromkeys(("state", "status"), one_of(State) | {"description": "One, or several with commas"}),
+    "priority": one_of(Priority) | {"description": "One, or several with commas"},
+    "patient": TEXT | {"description": "An ID when it has a digit, else part of a name"},
+    "date": TEXT | {"description": "2024-01-31, or a range as DICOM writes it"},
+    "sort": one_of((*SORTS, RECEIVED)) | {"description": "With - in front for descending"},
+}
 
 INCLUDED = (
     *(
@@ -67,7 +75,7 @@ INCLUDED = (
 )
 
 
-def study_query(given: Mapping[str, str], page: Paging) -> Query:
+def study_query(given: Mapping[str, str], page: Page) -> Query:
     """`BadInput` for a value that cannot be understood."""
     conditions: dict[Attribute, Condition] = {}
     for name, value in _named(given):

@@ -15,7 +15,7 @@ from pacs.http.described import BINARY, Schema
 from pacs.http.intake import Intake, Sink, Threads, feed
 from pacs.http.multipart_reader import MultipartReader, PartBegins
 from pacs.http.rest.bodies import faults
-from pacs.http.rest.studies import KEYWORDS, Line, StudyFields, as_dicom
+from pacs.http.rest.study_fields import KEYWORDS, Line, StudyFields, as_dicom
 from pacs.jobs.tasks import Upload
 from pacs.packed import Packed
 from pacs.ports import Blobs

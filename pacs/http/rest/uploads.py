@@ -14,11 +14,12 @@ from starlette.responses import Response
 
 from pacs.archive import Archive
 from pacs.errors import BadInput, NotFound
-from pacs.http.described import LISTING, OBJECT, PAGED, Described, answers_json, describe
+from pacs.http.described import OBJECT, Described, answers_json, describe
 from pacs.http.intake import Threads
 from pacs.http.resource import Resource, actor, name_in_path
-from pacs.http.rest.answers import answer, begun, listing
-from pacs.http.rest.parameters import PAGING, paging, parameters
+from pacs.http.rest.answers import answer, begun
+from pacs.http.rest.listing import asked, listed
+from pacs.http.rest.parameters import parameters
 from pacs.http.rest.studies import uid_in_path
 from pacs.http.rest.upload_form import FORM, SCHEMA, Form, read_form
 from pacs.jobs.tasks import Task
@@ -110,12 +111,12 @@ class Uploads:
             raise NotFound
         return answer(_shape(task))
 
-    @describe(Described(PAGED, answers=answers_json(LISTING)))
+    @describe(listed())
     def list_tasks(self, request: Request) -> Response:
         """The organisation's tasks, the newest first."""
-        page = paging(parameters(request, PAGING))
+        _, page = asked(request)
         found, total = self.tasks.page(actor(request).organization, page.limit, page.offset)
-        return listing([_shape(task) for task in found], total, page.limit, page.offset)
+        return page.answer([_shape(task) for task in found], total)
 
 
 def _shape(task: Task) -> dict[str, Any]:

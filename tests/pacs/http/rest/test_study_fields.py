@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from pacs.http.rest.studies import NewStudy, as_dicom
+from pacs.http.rest.study_fields import NewStudy, as_dicom
 
 
 @pytest.mark.parametrize("said", ["2024-02-29", "20240229"])
