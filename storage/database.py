@@ -45,7 +45,9 @@ _POSTGRESQL: dict[str, Any] = {
 }
 
 
-_WRITERS = 4
+_SEARCHERS, _WRITERS = 6, 4
+"""PostgreSQL connections of one process for searches (of those for reading) and for writing. A node's five
+processes stay below the hundred that PostgreSQL allows by default."""
 AT_HAND = 4
 """SQLite connections for reading single rows; more than one per core is of no use."""
 
@@ -72,7 +74,7 @@ _SEARCHING = {
 class Database:
     """Connections for reading and transactions for writing."""
 
-    def __init__(self, url: str, *, connections: int = 16, silence: float | None = SILENCE) -> None:
+    def __init__(self, url: str, *, connections: int = 14, silence: float | None = SILENCE) -> None:
         """`connections`: the most that one process opens for reading.
 
         `silence`: seconds that PostgreSQL may take to answer a statement; None for no bound.
@@ -92,8 +94,8 @@ class Database:
             self._searcher = self._reader
             self._writer = _sqlite(url, "BEGIN IMMEDIATE", 1)
         else:
-            self._reader = _postgresql(parsed, connections, silence)
-            self._searcher = _postgresql(parsed, connections, silence, isolation_level="REPEATABLE READ")
+            self._reader = _postgresql(parsed, connections - _SEARCHERS, silence)
+            self._searcher = _postgresql(parsed, _SEARCHERS, silence, isolation_level="REPEATABLE READ")
             event.listen(self._searcher, "connect", _searching)
             self._writer = _postgresql(parsed, _WRITERS, silence)  # a pool of its own, not used up by readers
             event.listen(self._writer, "connect", _impatient)
