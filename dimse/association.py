@@ -217,7 +217,9 @@ class Association:
         places = threading.BoundedSemaphore(window)
         workers = self._workers = ThreadPoolExecutor(min(window, _WORKERS), thread_name_prefix="commit")
 
-        def run(work: Callable[[], None]) -> None:
+        def run(work: Callable[[], None], begun: threading.Lock) -> None:
+            if not begun.acquire(blocking=False):
+                return
             try:
                 work()
             finally:
@@ -225,7 +227,13 @@ class Association:
 
         def submit(work: Callable[[], None]) -> None:
             places.acquire()
-            workers.submit(contextvars.copy_context().run, run, work)
+            begun = threading.Lock()
+            try:
+                workers.submit(contextvars.copy_context().run, run, work, begun)
+            except (
+                RuntimeError
+            ):  # no further thread can be had: this one does it, or a worker, as it is in the queue
+                run(work, begun)
 
         return submit
 

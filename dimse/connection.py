@@ -76,17 +76,22 @@ class Connection:
         self._writable = select.poll()
         self._writable.register(sock, select.POLLOUT)
         self._stop = stop
+        self._stopping = select.poll()
         if stop is not None:
             self._readable_or_stop.register(stop, select.POLLIN)
+            self._stopping.register(stop, select.POLLIN)
 
     # --- Receiving ----------------------------------------------------------------------------
 
     def next_event(self, timeout: float, idle: bool = False) -> Event:
         """The next event whole, within `timeout` seconds, else `TimedOut`.
 
-        `idle`: no message is under way, so that the wait ends with `Draining` when the server stops.
+        `idle`: no message is under way, so that it ends with `Draining` when the server stops, whatever the
+        peer goes on to send.
         """
         deadline = 0.0
+        if idle and self._stopping.poll(0):
+            raise Draining
         while True:
             event = self._upper_layer.next_event()
             if self._upper_layer.reply:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import select
 import socket
@@ -26,6 +25,8 @@ _TO_REFUSE = 32
 _PATIENCE, _MOMENT = 0.03, 0.001
 """Seconds that a connection is left to processes that hold fewer associations, looked at each moment: left to
 chance, one core has all senders and the other none."""
+_LAST_MOMENT = 1.0
+"""Seconds that all associations which were cut have to notice it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,16 +169,18 @@ class DimseServer:
         """
         os.write(self._stop_writer, b"\0")
         deadline = time.monotonic() + timeout
+        while (thread := self._one()) is not None and (left := deadline - time.monotonic()) > 0:
+            thread.join(left)
         with self._lock:
-            threads = list(self._threads)
-        for thread in threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
-        with self._lock:
-            left = dict(self._threads)
-        for connection in left.values():
+            late = dict(self._threads)
+        for connection in late.values():
             if connection is not None:
                 connection.cut()
-        for thread in left:
-            with contextlib.suppress(RuntimeError):
-                thread.join(1.0)
-        return not left
+        deadline = time.monotonic() + _LAST_MOMENT
+        for thread in late:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        return not late
+
+    def _one(self) -> threading.Thread | None:
+        with self._lock:
+            return next(iter(self._threads), None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import select
 import socket
 import threading
 import time
@@ -341,6 +342,24 @@ def test_draining_lets_the_running_message_end() -> None:
             Wire(world.port).associate()
 
 
+def test_draining_ends_one_who_goes_on_sending() -> None:
+    """As long as the next message was there already, each was served, until the time was over."""
+    with running() as world, Wire(world.port) as wire:
+        wire.associate()
+        world.archive.gate.clear()
+        wire.ask(3, store_command(1), DATA_SET)
+        assert world.archive.committing.acquire(timeout=60)
+        for number in range(2, 20):
+            wire.ask(1, echo_command(number))
+        draining = threading.Thread(target=world.server.drain, args=(60.0,))
+        draining.start()
+        assert select.select([world.server._stop_reader], [], [], 60)[0]
+        world.archive.gate.set()
+        assert wire.response().responds_to == 1
+        assert wire.pdu()[0] == PduType.A_ABORT
+        draining.join()
+
+
 def test_draining_cuts_what_does_not_end() -> None:
     with running() as world, Wire(world.port) as busy:
         busy.associate()
@@ -351,6 +370,34 @@ def test_draining_cuts_what_does_not_end() -> None:
 
 
 # --- Asynchronous operations -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("threads", [0, 1])
+def test_within_the_window_without_threads(monkeypatch: pytest.MonkeyPatch, threads: int) -> None:
+    """One that was told of the failure was told of its success later, or its file was kept open for ever."""
+    start, had = threading.Thread.start, []
+
+    def refused(thread: threading.Thread) -> None:
+        if thread.name.startswith("commit"):
+            had.append(thread)
+            if len(had) > threads:
+                raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    with running() as world, Wire(world.port) as wire:
+        wire.associate(request(window=(4, 1)))
+        world.archive.gate.clear()
+        for number in (1, 2):
+            wire.ask(3, store_command(number), DATA_SET)
+            if threads:
+                assert world.archive.committing.acquire(timeout=60)
+        world.archive.gate.set()
+        answers = [wire.response() for _ in range(2)]
+        assert {(answer.responds_to, answer.status) for answer in answers} == {(1, 0), (2, 0)}
+        assert wire.echo(3) == 0
+        wire.release()
+        assert len(world.archive.kept) == world.archive.left == 2
 
 
 def test_without_a_window_the_next_request_waits_for_the_commit(world: World) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import threading
 
 import pytest
@@ -63,6 +64,60 @@ def test_draining_waits_for_a_connection_just_accepted(monkeypatch: pytest.Monke
         assert starting.wait(30)
         assert world.server.drain(30)  # nor does it wait for who says nothing
         assert wire.ended()
+
+
+def test_draining_waits_for_a_connection_accepted_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was cut as if its time were over."""
+    monkeypatch.setattr(server, "_PATIENCE", 60.0)
+    place, ends = Told(), [threading.Event(), threading.Event()]
+    run, coming = server.Association.run, iter(ends)
+
+    def slowly(association: server.Association) -> None:
+        next(coming).wait(30)
+        run(association)
+
+    monkeypatch.setattr(server.Association, "run", slowly)
+    with running(place=place) as world:
+        place.behind.set()
+        Wire(world.port)
+        eventually("it is accepted", lambda: world.server.associations == 1)
+        place.behind.clear()
+        place.asked.clear()
+        Wire(world.port)
+        assert place.asked.wait(30)  # it is about to be accepted
+        drained: list[bool] = []
+        draining = threading.Thread(target=lambda: drained.append(world.server.drain(60)))
+        draining.start()
+        assert select.select([world.server._stop_reader], [], [], 60)[0]
+        place.behind.set()
+        eventually("both are there", lambda: world.server.associations == 2)
+        for left, end in zip((1, 0), ends, strict=True):
+            end.set()
+            eventually("it has ended", lambda left=left: world.server.associations == left)
+        draining.join()
+        assert drained == [True]
+
+
+def test_the_last_moment_is_one_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each that did not notice had one of its own: a process that was draining was killed in its end."""
+    stuck = threading.Event()
+    monkeypatch.setattr(server.Association, "run", lambda association: stuck.wait(60))
+    waited: list[float] = []
+    join = threading.Thread.join
+    with running() as world:
+        for _ in range(3):
+            Wire(world.port)
+        eventually("all are there", lambda: world.server.associations == 3)
+        with monkeypatch.context() as patch:
+
+            def counted(thread: threading.Thread, timeout: float = 0.0) -> None:
+                waited.append(timeout)
+                join(thread, timeout)
+
+            patch.setattr(threading.Thread, "join", counted)
+            assert not world.server.drain(0)
+        stuck.set()
+    assert sum(waited) < 2
 
 
 def test_no_thread_to_be_had_ends_the_connection_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
