@@ -49,7 +49,7 @@ from pacs.http.app import App
 from pacs.http.sessions import Ended
 from pacs.pixels.nursery import Allowance, Nursery
 from pacs.pixels.pool import Pool
-from storage.accounts import NewUser, SqlAccounts
+from storage.accounts.users import NewUser, SqlAccounts
 from storage.database import Database
 from storage.jobs import rounds
 from storage.upkeep.reconcile import reconcile

@@ -37,21 +37,21 @@ from pacs.pixels.tasks import Workers, decoded, encoded
 from pacs.pixels.transcode import ENCODABLE
 from pacs.rendering import Lifetimes, Rendering
 from pacs.transcoding import Codecs, Transcoder
-from storage import deleting
-from storage.accounts import SqlAccounts
+from storage.accounts.entities import SqlApplicationEntities
+from storage.accounts.users import SqlAccounts
 from storage.blobs import BlobStore, S3Access, SpoolLimits
 from storage.blobs import open_blobs as open_store
 from storage.blobs.faults import disk_faults
 from storage.commits import CommitLimits
 from storage.database import Database
 from storage.disk_cache import DiskCache
-from storage.entities import SqlApplicationEntities
 from storage.index import SqlAuditTrail, SqlIndex, open_behind, open_entries
 from storage.jobs import rounds, settle
 from storage.jobs.queue import SqlJobQueue
 from storage.jobs.tasks import SqlTasks
 from storage.jobs.wakeups import Wakeups
-from storage.keeping import SqlKeeping
+from storage.keeping import deleting
+from storage.keeping.studies import SqlKeeping
 from storage.prepared import SqlVersions
 from storage.upkeep.history import History
 from storage.upkeep.sweep import Sweep

@@ -24,11 +24,11 @@ from pacs.http.tokens import Tokens
 from pacs.metrics import Aged
 from pacs.sign_in import SignIn
 from storage import figures
-from storage.accounts import SqlAccounts
+from storage.accounts.users import SqlAccounts
 from storage.changes import SqlChangeFeed
 from storage.jobs.listing import SqlJobs
 from storage.jobs.tasks import SqlTasks
-from storage.keeping import SqlKeeping
+from storage.keeping.studies import SqlKeeping
 from worklist.http import pages
 
 

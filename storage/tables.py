@@ -165,7 +165,7 @@ prepared_metadata = Table(
     ForeignKeyConstraint(["instance_pk", "n"], ["versions.instance_pk", "versions.n"], ondelete="CASCADE"),
 )
 
-# References to blobs that are not versions of an instance: see `storage.kept`.
+# References to blobs that are not versions of an instance: see `storage.keeping.kept`.
 kept_blobs = Table(
     "kept_blobs",
     metadata,

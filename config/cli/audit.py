@@ -19,7 +19,7 @@ def audit() -> None:
 def verify(data_dir: Path | None) -> None:
     """Verify the hash chain from the first record to the last. Exit code 1 when it is broken."""
     from storage import audit as trail
-    from storage import organizations
+    from storage.accounts import organizations
 
     with installation(data_dir) as composed:
         broken = {

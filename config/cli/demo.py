@@ -43,7 +43,7 @@ def demo(data_dir: Path | None) -> None:
 
 def _organization(composed: Installation) -> int:
     from pacs.actor import system_actor
-    from storage import organizations
+    from storage.accounts import organizations
 
     found = organizations.find(composed.database, CODE)
     if found is None:
@@ -78,7 +78,7 @@ def _add_users(composed: Installation, actor: Actor) -> tuple[list[str], str]:
     """Those that were added, and the password of them all."""
     from pacs import passwords
     from pacs.rights import ROLES
-    from storage.accounts import NewUser
+    from storage.accounts.users import NewUser
 
     password = passwords.one_time()
     hashed = passwords.hashed(password)

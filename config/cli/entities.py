@@ -63,7 +63,7 @@ def ae() -> None:
 @click.option("--organization", "code", default="default", show_default=True, help="Whose peer it is.")
 def add(title: str, data_dir: Path | None, rights: frozenset[str], code: str, **where: Any) -> None:
     """Register the peer TITLE."""
-    from storage import organizations
+    from storage.accounts import organizations
 
     if (where["host"] is None) != (where["port"] is None):
         raise click.UsageError("--host and --port must be given together.")
@@ -80,7 +80,7 @@ def add(title: str, data_dir: Path | None, rights: frozenset[str], code: str, **
 @data_option
 def list_(data_dir: Path | None) -> None:
     """Show the registered peers."""
-    from storage import organizations
+    from storage.accounts import organizations
 
     with installation(data_dir) as composed:
         entities = composed.entities.all()

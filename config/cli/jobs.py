@@ -21,7 +21,8 @@ def jobs() -> None:
 def list_(data_dir: Path | None) -> None:
     """Show how many jobs wait, run and failed, and the oldest failed ones of each organisation."""
     from pacs.jobs.job import JobState
-    from storage import figures, organizations
+    from storage import figures
+    from storage.accounts import organizations
     from storage.jobs.listing import SqlJobs
 
     with installation(data_dir) as composed:
@@ -60,7 +61,7 @@ def list_schedules(data_dir: Path | None) -> None:
 def retry(number: int, data_dir: Path | None) -> None:
     """Retry the failed job NUMBER."""
     from pacs.actor import system_actor
-    from storage import organizations
+    from storage.accounts import organizations
     from storage.jobs.listing import SqlJobs
 
     with installation(data_dir) as composed:

@@ -30,7 +30,7 @@ def organization() -> None:
 @click.option("--name", help="Display name; the code if absent.")
 def add(code: str, data_dir: Path | None, name: str | None) -> None:
     """Add the organisation CODE, for `pacs ae add … --organization CODE`."""
-    from storage import organizations
+    from storage.accounts import organizations
 
     with installation(data_dir) as composed:
         organizations.add(composed.database, system_actor("pacs organization"), code, name or code)
@@ -41,7 +41,7 @@ def add(code: str, data_dir: Path | None, name: str | None) -> None:
 @data_option
 def list_(data_dir: Path | None) -> None:
     """Show the organisations."""
-    from storage import organizations
+    from storage.accounts import organizations
 
     with installation(data_dir) as composed:
         for each in organizations.all_of(composed.database):

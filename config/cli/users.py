@@ -18,8 +18,8 @@ from pacs.actor import system_actor
 from pacs.errors import Forbidden, NotFound
 from pacs.http.tokens import Tokens
 from pacs.rights import ROLES
-from storage import organizations
-from storage.accounts import NewUser
+from storage.accounts import organizations
+from storage.accounts.users import NewUser
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _DURATION = re.compile(r"([1-9][0-9]{0,6})([smhd])")

@@ -16,7 +16,7 @@ from sqlalchemy import select
 from config.cli import main
 from pacs import passwords
 from pacs.demo.studies import STUDIES, Study
-from storage.accounts import SqlAccounts
+from storage.accounts.users import SqlAccounts
 from storage.database import Database
 from storage.tables import studies
 

@@ -28,9 +28,9 @@ from pacs.pixels.decode import DECODABLE, decode
 from pacs.pixels.transcode import ENCODABLE, encode_frame
 from pacs.rights import Right
 from pacs.transcoding import Codecs, Transcoder
+from storage.accounts.organizations import add
 from storage.blobs import SpoolLimits, open_blobs
 from storage.database import Database
-from storage.organizations import add
 from storage.prepared import SqlVersions
 from tests.storage.world import archive_of, rows
 

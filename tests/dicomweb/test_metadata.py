@@ -18,7 +18,7 @@ from sqlalchemy import text
 
 from pacs.model import Identity
 from storage.database import Database
-from storage.deleting import Asked, delete_what_is_asked
+from storage.keeping.deleting import Asked, delete_what_is_asked
 from tests.dicomweb.retrieving import OURS, World, image, parts, path_to, retrieving
 from tests.storage.world import rows
 

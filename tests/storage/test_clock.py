@@ -14,14 +14,14 @@ from pacs.actor import Actor
 from pacs.jobs.job import ClaimedJob
 from pacs.jobs.tasks import Upload
 from storage import clock
-from storage.accounts import SqlAccounts
+from storage.accounts.users import SqlAccounts
 from storage.blobs import LocalBlobs, SpoolLimits
 from storage.database import Database
 from storage.jobs.listing import SqlJobs
 from storage.jobs.queue import SqlJobQueue
 from storage.jobs.settle import KIND, SettleStudy
 from storage.jobs.tasks import SqlTasks
-from storage.keeping import SqlKeeping
+from storage.keeping.studies import SqlKeeping
 from storage.upkeep.history import LASTS, History
 from tests.storage import clocks
 from tests.storage.clocks import SLOW_AND_FAST

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from pacs.actor import Actor
 from pacs.dicom.part10 import part10_prefix
 from pacs.model import Outcome, Stored
-from storage import organizations
+from storage.accounts import organizations
 from storage.blobs import BlobStore
 from storage.database import Database
 from storage.upkeep.verify import Verification

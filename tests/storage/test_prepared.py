@@ -10,8 +10,8 @@ from sqlalchemy import text
 
 from pacs.model import Prepared, VersionKey
 from storage.database import Database
-from storage.deleting import Asked, delete_what_is_asked
 from storage.index import Entries, SqlIndex, open_behind
+from storage.keeping.deleting import Asked, delete_what_is_asked
 from storage.prepared import LONGEST, SqlVersions
 from tests.storage.received import MODALITY, received, uid
 from tests.storage.world import opened, rows, store

@@ -14,12 +14,12 @@ from pacs.jobs.tasks import Advance, Status, Task, Upload
 from storage import clock
 from storage.blobs import BlobStore
 from storage.database import Database
-from storage.deleting import PurgeDeletion
 from storage.feeds import transaction
 from storage.jobs.listing import SqlJobs
 from storage.jobs.queue import SqlJobQueue
 from storage.jobs.tasks import SqlTasks
-from storage.keeping import SqlKeeping
+from storage.keeping.deleting import PurgeDeletion
+from storage.keeping.studies import SqlKeeping
 from storage.upkeep.history import FOLLOWED, LASTS, History
 from tests.storage.shelf import LATER, Shelf, shelf_of
 from tests.storage.world import actions, assert_counts_true, rows
@@ -100,7 +100,7 @@ def test_what_is_still_to_be_done_stays(shelf: Shelf, uploads: Uploads) -> None:
 def test_an_upload_that_failed_for_good_gives_up_its_files(
     shelf: Shelf, uploads: Uploads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("storage.kept._BATCH", 2)
+    monkeypatch.setattr("storage.keeping.kept._BATCH", 2)
     contents = [b"%d" % n for n in range(5)]
     uploads.fail(*contents)
     files = [shelf.publish(each) for each in contents]

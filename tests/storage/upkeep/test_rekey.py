@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import text
 
 from pacs.actor import Actor
-from storage import organizations
+from storage.accounts import organizations
 from storage.database import Database
 from storage.upkeep.rekey import rekey
 from tests.storage.received import MODALITY, received

@@ -12,7 +12,7 @@ from pacs.actor import Actor
 from storage.blobs import BlobStore
 from storage.database import Database
 from storage.disk_cache import SHARDS, DiskCache
-from storage.keeping import SqlKeeping
+from storage.keeping.studies import SqlKeeping
 from storage.upkeep.tidying import STRETCH, Tidying
 from tests.storage.shelf import Shelf, shelf_of
 

@@ -12,7 +12,7 @@ from pacs.accounts import Credentials, User
 from pacs.actor import Actor
 from pacs.errors import Conflict, NotFound
 from pacs.model import AuditRecord
-from storage import sessions
+from storage.accounts import sessions
 from storage.feeds import Transaction, transaction
 from storage.tables import users
 

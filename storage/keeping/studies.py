@@ -15,12 +15,12 @@ from pacs.jobs.tasks import Task
 from pacs.keeping import RETENTION, Amendment, Deletion, Expected
 from pacs.model import AuditRecord
 from pacs.studies import State, move
-from storage import restoring
 from storage.database import Database
-from storage.deleting import Asked, delete_what_is_asked
 from storage.feeds import Transaction, transaction
 from storage.held import Held, hold, hold_or_insert
 from storage.held_studies import NO_SERIES, NO_STUDIES
+from storage.keeping import restoring
+from storage.keeping.deleting import Asked, delete_what_is_asked
 from storage.rows import Row, attribute_row, patient_identity
 
 

@@ -21,11 +21,11 @@ from pacs.jobs.worker import Worker
 from pacs.keeping import Amendment, Expected, Priority
 from storage.blobs import BlobStore
 from storage.database import Database
-from storage.deleting import PURGE, PurgeDeletion
 from storage.jobs.queue import SqlJobQueue
 from storage.jobs.settle import KIND as SETTLE
 from storage.jobs.tasks import SqlTasks
-from storage.keeping import SqlKeeping
+from storage.keeping.deleting import PURGE, PurgeDeletion
+from storage.keeping.studies import SqlKeeping
 from tests.storage.shelf import LATER, Shelf, shelf_of
 from tests.storage.world import actions, assert_counts_true, rows
 

@@ -9,9 +9,9 @@ import pytest
 from pacs.actor import system_actor
 from pacs.errors import Conflict
 from pacs.model import ApplicationEntity
-from storage import organizations
+from storage.accounts import organizations
+from storage.accounts.entities import SqlApplicationEntities
 from storage.database import Database
-from storage.entities import SqlApplicationEntities
 from tests.storage.world import actions, rows
 
 ACTOR = system_actor("cli")
@@ -56,7 +56,7 @@ def test_what_others_register_is_seen_when_the_cache_is_old(
     assert here.find("VIEWER") is None
     elsewhere.add(ACTOR, VIEWER)
     assert here.find("VIEWER") is None
-    monkeypatch.setattr("storage.entities.time.monotonic", lambda: 1e12)
+    monkeypatch.setattr("storage.accounts.entities.time.monotonic", lambda: 1e12)
     assert here.find("VIEWER") == VIEWER
 
 

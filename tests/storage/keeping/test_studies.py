@@ -15,10 +15,11 @@ from pacs.errors import Conflict, IllegalTransition, NotFound
 from pacs.jobs.job import ClaimedJob
 from pacs.keeping import Amendment, Expected, Priority
 from pacs.studies import State
-from storage import deleting, retrieval
+from storage import retrieval
 from storage.database import Database
 from storage.jobs.queue import SqlJobQueue
-from storage.keeping import SqlKeeping
+from storage.keeping import deleting
+from storage.keeping.studies import SqlKeeping
 from storage.prepared import SqlVersions
 from storage.search.conditions import TABLES
 from storage.statements import run

@@ -12,7 +12,7 @@ from sqlalchemy import update
 from pacs.accounts import FAILURE_WINDOW, MAX_FAILURES, Session, SessionKind, User, new_session
 from pacs.actor import DEFAULT_ORGANIZATION, system_actor
 from pacs.errors import Conflict, NotFound
-from storage.accounts import NewUser, SqlAccounts
+from storage.accounts.users import NewUser, SqlAccounts
 from storage.database import Database
 from storage.tables import sign_in_attempts
 from tests.storage.clocks import SLOW_AND_FAST, set_wrong
@@ -67,7 +67,7 @@ def test_a_session_ends_by_the_clock_of_all_nodes(
 ) -> None:
     """Opened on one whose clock is wrong, or asked for there, it lasts as long."""
     user = accounts.add(WHO, ANN)
-    modules = "pacs.accounts", "storage.sessions", "storage.feeds"
+    modules = "pacs.accounts", "storage.accounts.sessions", "storage.feeds"
     for opened_there, asked_there in ((True, False), (False, True)):
         with monkeypatch.context() as there:
             if opened_there:

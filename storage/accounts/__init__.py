@@ -1,0 +1,3 @@
+"""Who may enter: `organizations`, their `users`, the `sessions` of these, and the registered application
+`entities`.
+"""
