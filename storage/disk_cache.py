@@ -10,6 +10,7 @@ A file's name begins with the address of the object that it was made from, so th
 
 from __future__ import annotations
 
+import errno
 import heapq
 import os
 import struct
@@ -19,9 +20,10 @@ import zlib
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import lru_cache, partial
 from hashlib import blake2b
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import NamedTuple
 from urllib.parse import quote, unquote
 
 from pacs.ports import CacheFigures
@@ -95,8 +97,7 @@ class DiskCache:
     def _write(self, organization: int, path: str, data: bytes) -> None:
         unfinished = f"{path}.{os.getpid()}-{threading.get_ident()}"
         try:
-            with _created(unfinished) as file:
-                file.write(_HEAD.pack(_MAGIC, zlib.crc32(data)) + data)
+            _write_new(unfinished, _HEAD.pack(_MAGIC, zlib.crc32(data)), data)
             with self._tally.held():
                 replaced = _size(path)
                 os.replace(unfinished, path)
@@ -143,7 +144,7 @@ class DiskCache:
         return f"{self._folder}/{organization}/{_digest(address)[:2]}"
 
     def _path(self, organization: int, address: str, key: str) -> str:
-        return f"{self._shard(organization, address)}/{quote(address, safe='')},{_digest(key)}"
+        return f"{self._shard(organization, address)}/{_quoted(address)},{_digest(key)}"
 
     def _claim(self, organization: int, size: int) -> bool:
         """Reserves `size` bytes, making room if needed; whether that succeeded."""
@@ -183,12 +184,21 @@ class DiskCache:
         return found
 
 
-def _created(path: str) -> IO[bytes]:
+def _write_new(path: str, *parts: bytes) -> None:
     try:
-        return open(path, "wb")
+        file = os.open(path, _NEW, 0o640)
     except FileNotFoundError:
         os.makedirs(os.path.dirname(path), 0o750, exist_ok=True)
-        return open(path, "wb")
+        file = os.open(path, _NEW, 0o640)
+    try:
+        if os.writev(file, parts) < sum(map(len, parts)):
+            raise OSError(errno.ENOSPC, "the file is cut short")
+    finally:
+        os.close(file)
+
+
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+_quoted = lru_cache(maxsize=1024)(partial(quote, safe=""))
 
 
 def _digest(text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import zlib
 from pathlib import Path
-from typing import Protocol, Self, runtime_checkable
+from typing import Protocol, Self
 
 from pacs.dicom.limits import DEFAULT, Limits
 from pacs.dicom.scratch import CHUNK, Scratch
@@ -13,19 +13,15 @@ from pacs.errors import LimitExceeded
 
 
 class Source(Protocol):
-    """Bytes at offsets. `read_at` returns fewer than `length` only at the end."""
+    """Bytes at offsets. `read_at` returns fewer than `length` only at the end.
+
+    A source whose bytes are those of a file may have `fileno()`, its descriptor, for other processes to read.
+    """
 
     @property
     def size(self) -> int: ...
 
     def read_at(self, offset: int, length: int) -> bytes: ...
-
-
-@runtime_checkable
-class OpenFile(Protocol):
-    """A source whose bytes are those of a file; other processes may read its descriptor."""
-
-    def fileno(self) -> int: ...
 
 
 class BytesSource:

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 from pacs import errors
-from pacs.dicom.source import OpenFile, Source
+from pacs.dicom.source import Source
 from pacs.errors import NotConvertible, Unavailable
 from pacs.pixels.channel import OPENING, Kind, receive, send, serve_read
 from pacs.pixels.nursery import IDLE
@@ -58,8 +58,8 @@ class _Order(NamedTuple):
     @classmethod
     def of(cls, task: Task, source: Source) -> _Order:
         described = pickle.dumps((task, source.size), pickle.HIGHEST_PROTOCOL)
-        if isinstance(source, OpenFile):
-            return cls(described, source, source.fileno(), b"")
+        if fileno := getattr(source, "fileno", None):
+            return cls(described, source, fileno(), b"")
         return cls(described, source, None, source.read_at(0, OPENING))
 
 
