@@ -185,7 +185,7 @@ def test_what_an_earlier_build_left_is_counted(tmp_path: Path) -> None:
     cache.close()
 
 
-@pytest.mark.parametrize("call", ["os.pwrite", "storage.disk_cache.open", "os.replace", "os.makedirs"])
+@pytest.mark.parametrize("call", ["os.pwrite", "os.open", "os.writev", "os.replace", "os.makedirs"])
 def test_a_full_disk_keeps_nothing_and_harms_nobody(
     cache: DiskCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
@@ -201,6 +201,16 @@ def test_a_full_disk_keeps_nothing_and_harms_nobody(
     assert cache.figures(1).entries == len(files(tmp_path)) == 1
     cache.put(1, "b", "k", b"y")
     assert cache.get(1, "b", "k", LONG) == b"y"
+
+
+def test_a_file_cut_short_is_not_kept(
+    cache: DiskCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "writev", lambda file, parts: os.write(file, parts[0]))
+        cache.put(1, "a", "k", b"x")
+    assert cache.get(1, "a", "k", LONG) is None
+    assert cache.figures(1).entries == len(files(tmp_path)) == 0
 
 
 def test_its_folder_may_be_gone(cache: DiskCache, tmp_path: Path) -> None:
