@@ -1,29 +1,24 @@
-"""A bounded thread pool for one kind of slow request, so that it does not delay the other kinds."""
+"""Bounded threads for one kind of slow request, so that it does not delay the other kinds."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
 from functools import wraps
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from pacs.errors import Unavailable
+from pacs.http.workers import Workers
 
 Endpoint = Callable[[Request], Response]
 
 
 class Lane:
-    """At most `threads` requests run and at most `waiting` queue; `Unavailable` for any further one.
-
-    It uses an executor: anyio's threads cost twice as much per call, and most of these requests are small.
-    """
+    """At most `threads` requests run and at most `waiting` queue; `Unavailable` for any further one."""
 
     def __init__(self, threads: int = 16, waiting: int = 512) -> None:
-        self._threads = ThreadPoolExecutor(threads, "lane")
+        self._workers = Workers(threads, "lane")
         self._most = threads + waiting
         self._under_way = 0
 
@@ -34,8 +29,7 @@ class Lane:
                 raise Unavailable("too many images are requested at once; try again soon")
             self._under_way += 1
             try:
-                loop, context = asyncio.get_running_loop(), copy_context()
-                return await loop.run_in_executor(self._threads, context.run, endpoint, request)
+                return await self._workers.run(endpoint, request)
             finally:
                 self._under_way -= 1
 

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Generator, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from contextvars import copy_context
 
 from anyio import CancelScope
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
+
+from pacs.http.workers import Workers
 
 PIECE = 256 * 1024
 """Bytes up to which pieces are joined: passing on another one costs as much as copying them."""
@@ -25,7 +24,7 @@ BATCH = 1 << 20
 
 SMALL = 1 << 20
 
-_threads = ThreadPoolExecutor(32, "body")
+_workers = Workers(32, "body")
 
 Pieces = Generator[bytes, None, None]
 
@@ -61,7 +60,7 @@ class Streamed(StreamingResponse):
             with CancelScope(shield=True):
                 if self._ahead is not None:
                     await asyncio.wait((self._ahead,))
-                await run_in_threadpool(self._batches.close)
+                await _workers.run(self._batches.close)
 
     async def _head(self, send: Send) -> None:
         """Omits Content-Length when the size is unknown (RFC 9110 §8.6)."""
@@ -72,18 +71,11 @@ class Streamed(StreamingResponse):
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         batch = self._first
         while batch:
-            self._ahead = self._next()
+            self._ahead = _workers.run(next, self._batches, None)
             for piece in batch:
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
             batch = await asyncio.shield(self._ahead)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-    def _next(self) -> asyncio.Future[list[bytes] | None]:
-        loop, context = asyncio.get_running_loop(), copy_context()
-        return loop.run_in_executor(_threads, context.run, self._made)
-
-    def _made(self) -> list[bytes] | None:
-        return next(self._batches, None)
 
 
 class Whole(Response):

@@ -1,0 +1,115 @@
+"""Work given to threads by an event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from contextvars import ContextVar
+
+import pytest
+
+from pacs.http.workers import Workers
+
+PATIENCE = 60.0
+
+
+@pytest.fixture
+def gate() -> Iterator[threading.Event]:
+    gate = threading.Event()
+    yield gate
+    gate.set()
+
+
+def test_results_and_errors_come_back() -> None:
+    def fails() -> None:
+        raise KeyError("no")
+
+    async def main() -> None:
+        workers = Workers(2, "test")
+        assert await workers.run(divmod, 7, 2) == (3, 1)
+        with pytest.raises(KeyError, match="no"):
+            await workers.run(fails)
+        with pytest.raises(RuntimeError, match="StopIteration"):
+            await workers.run(next, iter(()))
+        assert await workers.run(divmod, 9, 2) == (4, 1)
+
+    asyncio.run(main())
+
+
+def test_context_variables_go_along_and_not_back() -> None:
+    known = ContextVar("known", default="")
+
+    def seen() -> str:
+        before = known.get()
+        known.set("changed")
+        return before
+
+    async def main() -> None:
+        workers = Workers(1, "test")
+        for word in ("one", "two"):
+            known.set(word)
+            assert await workers.run(seen) == word
+            assert known.get() == word
+
+    asyncio.run(main())
+
+
+def test_one_thread_serves_who_come_one_after_the_other() -> None:
+    async def main() -> set[int]:
+        workers = Workers(8, "test")
+        return {await workers.run(threading.get_ident) for _ in range(20)}
+
+    assert len(asyncio.run(main())) == 1
+
+
+def test_no_more_threads_than_allowed(gate: threading.Event) -> None:
+    began = threading.Semaphore(0)
+
+    def hold() -> int:
+        began.release()
+        assert gate.wait(PATIENCE)
+        return threading.get_ident()
+
+    async def main() -> None:
+        workers = Workers(3, "test")
+        held = [workers.run(hold) for _ in range(9)]
+        for _ in range(3):
+            assert await asyncio.to_thread(began.acquire, timeout=PATIENCE)
+        assert not began.acquire(blocking=False)
+        gate.set()
+        assert len(set(await asyncio.gather(*held))) <= 3
+
+    asyncio.run(main())
+
+
+def test_what_is_cancelled_before_it_began_is_not_done(gate: threading.Event) -> None:
+    done = list[str]()
+
+    async def main() -> None:
+        workers = Workers(1, "test")
+        first = workers.run(gate.wait, PATIENCE)
+        second, third = workers.run(done.append, "second"), workers.run(done.append, "third")
+        second.cancel()
+        gate.set()
+        assert await first
+        await third
+
+    asyncio.run(main())
+    assert done == ["third"]
+
+
+def test_a_loop_that_ended_takes_no_thread_along(gate: threading.Event) -> None:
+    workers = Workers(1, "test")
+
+    async def leaves() -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(workers.run(gate.wait, PATIENCE), 0)
+
+    async def comes() -> int:
+        return await workers.run(lambda: 7)
+
+    asyncio.run(leaves())
+    gate.set()
+    assert asyncio.run(comes()) == 7
