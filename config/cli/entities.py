@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from config.cli.options import data_option, installation
+from config.cli.options import data_option, installation, organization_id
 from config.settings import ae_title
 from pacs.access import RIGHTS
 from pacs.actor import system_actor
@@ -63,16 +63,12 @@ def ae() -> None:
 @click.option("--organization", "code", default="default", show_default=True, help="Whose peer it is.")
 def add(title: str, data_dir: Path | None, rights: frozenset[str], code: str, **where: Any) -> None:
     """Register the peer TITLE."""
-    from storage.accounts import organizations
-
     if (where["host"] is None) != (where["port"] is None):
         raise click.UsageError("--host and --port must be given together.")
     with installation(data_dir) as composed:
-        organization = organizations.find(composed.database, code)
-        if organization is None:
-            raise click.ClickException(f"There is no organisation {code}.")
-        entity = ApplicationEntity(title, organization.id, rights=rights, **where)
-        composed.entities.add(system_actor("pacs ae", organization.id), entity)
+        owner = organization_id(composed, code)
+        entity = ApplicationEntity(title, owner, rights=rights, **where)
+        composed.entities.add(system_actor("pacs ae", owner), entity)
     click.echo(f"{title} is registered; running servers know it within seconds.")
 
 

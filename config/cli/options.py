@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
     from config.compose import Installation
 
+CODE = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
+"""The code of an organisation."""
+
 data_option: Callable[[Any], Any] = click.option(
     "--data",
     "data_dir",
@@ -27,6 +31,19 @@ data_option: Callable[[Any], Any] = click.option(
 
 def settings_for(data_dir: Path | None, **flags: Any) -> Settings:
     return load({"data_dir": data_dir, **flags})[0]
+
+
+def organization_id(composed: Installation, code: str) -> int:
+    """`NotFound` says how to add it, or which there are when none can have that code."""
+    from pacs.errors import NotFound
+    from storage.accounts import organizations
+
+    found = organizations.find(composed.database, code)
+    if found is not None:
+        return found.id
+    possible = CODE.fullmatch(code)
+    hint = f"`pacs organization add {code}` adds it" if possible else "`pacs organization list` shows all"
+    raise NotFound(f"there is no organisation {code}; {hint}")
 
 
 def progress_bar(words: str) -> Progress:

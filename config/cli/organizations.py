@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import click
 
-from config.cli.options import data_option, installation
+from config.cli.options import CODE, data_option, installation
 from pacs.actor import system_actor
-
-_CODE = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 
 
 def _code(ctx: click.Context, param: click.Parameter, value: str) -> str:
-    if not _CODE.fullmatch(value):
+    if not CODE.fullmatch(value):
         raise click.BadParameter("a code is up to 32 lower-case letters, digits and hyphens", ctx, param)
     return value
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from config.cli.options import data_option, installation
+from config.cli.options import data_option, installation, organization_id
 from config.compose import Installation
 from config.sources import secret_key
 from pacs import passwords
@@ -41,13 +41,6 @@ _organization = click.option(
 )
 
 
-def _organization_id(composed: Installation, code: str) -> int:
-    found = organizations.find(composed.database, code)
-    if found is None:
-        raise NotFound(f"there is no organisation {code}; `pacs organization add {code}` makes one")
-    return found.id
-
-
 @click.group()
 def user() -> None:
     """Users of the HTTP interfaces: people and scripts."""
@@ -70,7 +63,7 @@ def add(email: str, data_dir: Path | None, role: str, code: str, password_stdin:
     password = sys.stdin.readline().rstrip("\r\n") if password_stdin else passwords.one_time()
     passwords.check_strength(password, address)
     with installation(data_dir) as composed:
-        number = _organization_id(composed, code)
+        number = organization_id(composed, code)
         new = NewUser(number, address, role, passwords.hashed(password), not password_stdin, **names)
         composed.accounts.add(system_actor("pacs user", number), new)
     click.echo(
@@ -163,7 +156,7 @@ def create(
 
 def _owner(composed: Installation, email: str, create_as: str | None, code: str) -> User:
     """The user of the token; added when there is none and `create_as` names a role."""
-    number = _organization_id(composed, code)
+    number = organization_id(composed, code)
     found = composed.accounts.credentials(email)
     if found is None and create_as is None:
         raise NotFound(f"there is no user {email}; --create and --role add it")

@@ -122,7 +122,7 @@ class Verification:
                     pass
         except Damaged as error:
             kind = Kind.MISSING if self.blobs.missing([blob]) else Kind.CHANGED
-            return kind, blob.address, str(error)
+            return kind, blob.address, str(error).removeprefix(blob.address).lstrip(": ")
         return None
 
     def _stored(self) -> Iterator[Finding]:
