@@ -58,7 +58,7 @@ class DiskCache:
         folder.mkdir(mode=0o750, parents=True, exist_ok=True)
         self._tally = Tally(folder / "figures")
         if not self._tally.begun:
-            with self._tally.held():
+            with suppress(OSError), self._tally.held():
                 self._count_anew()
 
     def close(self) -> None:

@@ -5,10 +5,12 @@ They are kept in a small file that all processes of a node share, and change und
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import struct
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,6 +21,8 @@ from pacs.ports import CacheFigures
 ALL = -1
 """The totals' key, in place of an organisation's number."""
 NOTHING = CacheFigures()
+PATIENCE = 1.0
+_MOMENT = 0.001
 _RECORD = struct.Struct("<qqqq")
 
 
@@ -28,7 +32,10 @@ class Tally:
         self._lock = threading.Lock()
 
     def close(self) -> None:
-        os.close(self._fd)
+        """Nothing is counted any more: a late thread must not write to a file that got the number since."""
+        with self._lock:
+            closed, self._fd = self._fd, -1
+            os.close(closed)
 
     @property
     def begun(self) -> bool:
@@ -41,13 +48,33 @@ class Tally:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Exclusive access to the figures and to the files that they count."""
-        with self._lock:
-            fcntl.flock(self._fd, fcntl.LOCK_EX)
+        """Exclusive access to the figures and to the files that they count.
+
+        `OSError` after `PATIENCE` seconds, as the process that holds them may be frozen, and when closed.
+        """
+        deadline = time.monotonic() + PATIENCE
+        if not self._lock.acquire(timeout=PATIENCE):
+            raise TimeoutError
+        try:
+            while not self._locked():
+                if time.monotonic() > deadline:
+                    raise TimeoutError
+                time.sleep(_MOMENT)
             try:
                 yield
             finally:
                 fcntl.flock(self._fd, fcntl.LOCK_UN)
+        finally:
+            self._lock.release()
+
+    def _locked(self) -> bool:
+        if self._fd < 0:
+            raise OSError(errno.EBADF, "closed")
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
 
     def add(self, organization: int, entries: int, size: int) -> None:
         """Call while holding the tally."""

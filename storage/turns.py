@@ -59,8 +59,15 @@ class Turns:
         self._threads.release()
 
     def close(self) -> None:
-        self._asked.put(False)
-        os.close(self._fd)
+        """An asker that waits for the file closes it then, as its number must not be another's by then."""
+        if self._asker is None:
+            self._close()
+        else:
+            self._asked.put(False)
+
+    def _close(self) -> None:
+        closed, self._fd = self._fd, -1
+        os.close(closed)
 
     def _take_file(self, deadline: float) -> bool:
         with self._state:
@@ -98,6 +105,7 @@ class Turns:
                     self._answered.put(True)
                 else:
                     fcntl.flock(self._fd, fcntl.LOCK_UN)
+        self._close()
 
 
 def held_by(descriptor: int) -> list[int]:

@@ -182,8 +182,8 @@ class Intake:
 
     async def _crossed(self) -> None:
         if self._crossing is not None:
-            crossing, self._crossing = self._crossing, None
-            await crossing
+            await asyncio.shield(self._crossing)  # a thread goes on, so who is cancelled still waits for it
+            self._crossing = None
 
     async def __aenter__(self) -> Intake:
         return self

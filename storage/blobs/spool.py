@@ -97,7 +97,8 @@ def abandoned(root: Path) -> Iterator[Path]:
             continue
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            yield folder
+            if folder.exists():  # else another node was faster
+                yield folder
         except BlockingIOError:
             continue
         finally:
@@ -109,11 +110,14 @@ def own_folder(root: Path) -> tuple[Path, int]:
     while True:
         folder = root / f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         folder.mkdir(mode=FOLDER_MODE)
-        lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        except FileNotFoundError:  # a starting node took it for abandoned and removed it: make another
+            continue
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if folder.exists():
                 return folder, lock
         except BlockingIOError:
             pass
-        os.close(lock)  # a starting node took the folder for abandoned and removed it: make another
+        os.close(lock)  # the same, a little later

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import random
 import shutil
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from pacs.ports import CacheFigures
+from storage import tally
 from storage.disk_cache import DiskCache
 
 LIMIT = 100_000
@@ -218,3 +220,37 @@ def test_its_folder_may_be_gone(cache: DiskCache, tmp_path: Path) -> None:
     assert [list(cache.shard(number)) for number in range(2)] == [[], []]
     cache.put(1, "a", "k", b"x")
     assert cache.get(1, "a", "k", LONG) == b"x"
+
+
+def test_nobody_waits_for_a_frozen_process(
+    cache: DiskCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever asked for a picture waited as long as the process that held the figures was stopped."""
+    monkeypatch.setattr(tally, "PATIENCE", 0.02)
+    cache.put(1, "blake3:aa", "a key", b"picture")
+    with open(tmp_path / "cache" / "figures", "rb") as figures:
+        fcntl.flock(figures, fcntl.LOCK_EX)
+        cache.put(1, "blake3:aa", "another", b"picture")
+        cache.count(1, True)
+        cache.forget(1, "blake3:aa")
+        assert cache.get(1, "blake3:aa", "a key", LONG) == b"picture"
+        assert cache.get(1, "blake3:aa", "another", LONG) is None
+        DiskCache(tmp_path / "cache", LIMIT).close()
+    cache.count(1, True)
+    assert cache.figures(1) == CacheFigures(1, held(tmp_path), 1, 0)
+
+
+def test_a_late_thread_writes_to_no_other_file(tmp_path: Path) -> None:
+    """Its figures went to whatever file had got the descriptor meanwhile, such as the database."""
+    cache = DiskCache(tmp_path / "cache", LIMIT)
+    number = cache._tally._fd
+    cache.close()
+    other = os.open(tmp_path / "other", os.O_RDWR | os.O_CREAT)
+    os.dup2(other, number)
+    try:
+        cache.count(1, True)
+        cache.put(1, "blake3:aa", "a key", b"picture")
+    finally:
+        for descriptor in {other, number}:
+            os.close(descriptor)
+    assert (tmp_path / "other").stat().st_size == 0

@@ -134,3 +134,18 @@ def test_no_thread_to_wait_in_is_a_fault_that_passes(path: str, monkeypatch: pyt
                 take(turns, 0.05)
             other.give_back()
             take(turns)
+
+
+def test_the_file_is_closed_by_who_waits_for_it(path: str) -> None:
+    """Else its number may be another file's by then, which would be unlocked in its place."""
+    with frozen(path) as process:
+        turns = Turns(path)
+        with pytest.raises(DatabaseUnavailable):
+            take(turns, 0.05)
+        number = turns._fd
+        turns.close()
+        assert os.fstat(number).st_ino == os.stat(path).st_ino
+        goes_on(process)
+        assert turns._asker is not None
+        turns._asker.join(LONG)
+        assert turns._fd == -1

@@ -65,6 +65,47 @@ def test_parts_arrive_whole_and_in_order_and_few_are_finished_at_a_time(finishin
     assert Noting.most <= finishing
 
 
+class Slow(Noting):
+    """Writes until it may `go_on`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writing, self.go_on, self.ended = (threading.Event() for _ in range(3))
+        self.closed_in_between = False
+
+    def write(self, data: bytes) -> None:
+        self.writing.set()
+        self.go_on.wait(60)
+        self.writing.clear()
+
+    def close(self) -> None:
+        self.closed_in_between = self.writing.is_set()
+        self.ended.set()
+
+
+def test_a_part_of_who_is_cancelled_is_abandoned_when_it_is_no_longer_written() -> None:
+    """Its file was closed under the thread that wrote, and its number could be another object's by then."""
+    slow = Slow()
+
+    async def receive() -> None:
+        async with Intake(Threads()) as intake:
+            intake.begin(slow)
+            for _ in range(2):
+                await intake.data(bytes(BATCH))
+
+    async def run() -> None:
+        receiving = asyncio.create_task(receive())
+        assert await asyncio.to_thread(slow.writing.wait, 60)
+        receiving.cancel()
+        await asyncio.to_thread(slow.ended.wait, 0.3)
+        slow.go_on.set()
+        with suppress(asyncio.CancelledError):
+            await receiving
+
+    asyncio.run(run())
+    assert slow.ended.is_set() and not slow.closed_in_between
+
+
 def test_a_part_that_has_not_ended_is_abandoned() -> None:
     whole, half = Noting(), Noting()
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import fcntl
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 
 from pacs.errors import LimitExceeded, StorageFull
 from storage.blobs import SpoolLimits
-from storage.blobs.spool import Spool, abandoned
+from storage.blobs.spool import Spool, abandoned, own_folder
 from storage.blobs.spooled import PIECE, SpoolFile
 from tests.storage.blobs.worlds import blob_of
 
@@ -162,6 +164,39 @@ def test_only_folders_of_dead_processes_are_abandoned(spool: Spool) -> None:
     assert list(abandoned(spool.root)) == []
     process.communicate()
     assert list(abandoned(spool.root)) == [theirs]
+
+
+def test_what_another_node_removes_meanwhile_is_not_abandoned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two that started at once: one ended in an error, as it listed what the other had removed."""
+    folder, lock = tmp_path / "dead", fcntl.flock
+    folder.mkdir()
+
+    def late(descriptor: int, how: int) -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+        lock(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    assert list(abandoned(tmp_path)) == []
+
+
+def test_a_folder_that_is_taken_for_abandoned_before_it_is_locked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, removed = os.open, list[str]()
+
+    def late(path: Path, *how: int) -> int:
+        if not removed:
+            removed.append(str(path))
+            os.rmdir(path)
+        return real(path, *how)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", late)
+        folder, lock = own_folder(tmp_path)
+    os.close(lock)
+    assert removed and list(tmp_path.iterdir()) == [folder]
 
 
 def test_a_closed_spool_leaves_nothing(spool: Spool) -> None:
