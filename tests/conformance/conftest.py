@@ -48,17 +48,20 @@ def _settings(request: pytest.FixtureRequest) -> dict[str, str]:
     return _network_settings(postgresql, endpoint)
 
 
-def _started(request: pytest.FixtureRequest, folder: Path) -> Server:
-    """Modules that are about starting say `AS_TYPED`."""
-    server = Server(folder / "data", _settings(request), getattr(request.module, "AS_TYPED", False))
+def _started(request: pytest.FixtureRequest, folder: Path, as_typed: bool = False) -> Server:
+    server = Server(folder / "data", _settings(request), as_typed)
     server.start()
     return server
 
 
 @pytest.fixture(scope="module", params=["embedded", "network"])
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server that the tests of a module share, on each kind of storage."""
-    started = _started(request, tmp_path_factory.mktemp("server"))
+    """A server that the tests of a module share, on each kind of storage.
+
+    The module that is about starting says `AS_TYPED`.
+    """
+    as_typed = getattr(request.module, "AS_TYPED", False)
+    started = _started(request, tmp_path_factory.mktemp("server"), as_typed)
     yield started
     started.stop()
 

@@ -101,6 +101,13 @@ class Server:
                 start_new_session=True,
             )
 
+    def refusal(self) -> str:
+        """What it says instead of starting; it must exit with 1."""
+        self.data.parent.mkdir(parents=True, exist_ok=True)
+        code = Forked(self.environment, self.log).wait(PATIENCE)
+        assert code == 1, f"exit code {code}:\n{self.output()[-4000:]}"
+        return self.output()
+
     def stop(self) -> None:
         """As Ctrl-C or `kill` does; it must end well, and have had nothing unexpected to say."""
         if self._process is None:

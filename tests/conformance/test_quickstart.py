@@ -113,7 +113,7 @@ def test_first_minute(server: Server, slices: Path, tmp_path: Path) -> None:
         (line,) = re.findall(r"^pacs (ae add WORKSTATION .*)$", README, re.MULTILINE)
         server.command(*line.replace("11113", str(port)).split())
         typed("movescu", server, slices, tmp_path, STUDY_UID=uid)
-        server.command("ae", "remove", "WORKSTATION")
+        server.quick_command("ae", "remove", "WORKSTATION")
     assert data_sets(received) == data_sets(slices)
 
 
@@ -141,14 +141,14 @@ def test_import_beside_the_server_keeps_files_byte_for_byte(
         ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = generate_uid()
         ds.save_as(tmp_path / f"more{number}.dcm")
     (tmp_path / "notes.txt").write_text("nothing")
-    said = server.command("import", str(tmp_path))
+    said = server.quick_command("import", str(tmp_path))
     assert re.search(r"\b3  new", said)
     assert re.search(r"\b1  not DICOM", said)
     assert re.search(r"\b4  imported before|\b3  (already in the archive|new)", said)
-    again_said = server.command("import", str(tmp_path))
+    again_said = server.quick_command("import", str(tmp_path))
     assert re.search(r"\b6  imported before", again_said)
     assert " new" not in again_said
-    assert "No damage" in server.command("verify")
+    assert "No damage" in server.quick_command("verify")
 
 
 def test_no_patient_in_any_log(server: Server, slices: Path, tmp_path: Path) -> None:
@@ -198,14 +198,14 @@ def test_a_wrong_called_title_is_refused(server: Server) -> None:
 
 def test_a_port_in_use_is_said_in_one_message(server: Server, tmp_path: Path) -> None:
     second = Server(tmp_path / "second", {"PACS_DIMSE": f"127.0.0.1:{server.dimse_port}"})
-    said = second.command("serve", code=1)
+    said = second.refusal()
     assert f"127.0.0.1:{server.dimse_port} is in use" in said
     assert "PACS_DIMSE" in said and "Traceback" not in said
 
 
 def test_bad_settings_are_said_in_one_message(tmp_path: Path) -> None:
     second = Server(tmp_path / "second", {"PACS_COLOUR": "red", "PACS_LOG_LEVEL": "loud"})
-    said = second.command("serve", code=1)
+    said = second.refusal()
     assert "PACS_COLOUR" in said and "PACS_LOG_LEVEL" in said and "Traceback" not in said
 
 
