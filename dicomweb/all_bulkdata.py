@@ -1,13 +1,14 @@
 """Retrieve Bulkdata of a whole study, series or instance (PS3.18 §10.4.1.1.5): one part for each value.
 
 The Content-Location of a part is the BulkDataURI of the metadata. Compressed pixel data is sent as its
-stored frames. An object that cannot be read is skipped, so that it does not hide the others.
+stored frames. An object that cannot be read does not hide the others: all are read before the first part is
+sent, so that the answer says whether any is left out (206 and a Warning, PS3.18 §10.4.3.1).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 
 import structlog
@@ -19,6 +20,7 @@ from dicomweb.bulkdata import images
 from dicomweb.frame_types import COMPRESSED
 from dicomweb.multipart import Part, PartHead
 from dicomweb.paths import EACH_LEVEL, instance_url, path_of
+from dicomweb.warning import warning
 from pacs.archive import Archive
 from pacs.bulk import BulkValue, bulk_value
 from pacs.dicom.header import Element
@@ -53,26 +55,56 @@ class RetrieveAllBulkdata:
     def answer(self, request: Request) -> Response:
         path, who = path_of(request), actor(request)
         choose(acceptable(request), [Offer(OCTETS, multipart=True)])
-        instances = self.archive.retrieve(who, path.study, path.series, path.sop)
+        found = self.archive.retrieve(who, path.study, path.series, path.sop)
+        service = origin(request) + self.root
+        plan = self._planned(found, service)
         retrieved(request, self.archive, path.study, level=path.level, form="bulkdata")
-        parts = self._parts(instances, origin(request) + self.root)
-        first = next(parts, None)
-        if first is None:
+        if not plan.instances:
             return Response(status_code=204)
         boundary = multipart.new_boundary()
-        body = multipart.encoded(chain((first,), parts), boundary)
-        return Streamed(body, multipart.content_type(OCTETS, boundary))
+        parts = chain.from_iterable(self._parts(instance, service) for instance in plan.instances)
+        body = multipart.encoded(parts, boundary)
+        kind = multipart.content_type(OCTETS, boundary)
+        return Streamed(body, kind, status=plan.status, headers=plan.headers(service))
 
-    def _parts(self, instances: Iterable[StoredInstance], service: str) -> Iterator[Part]:
-        for instance in instances:
-            url = instance_url(service, instance.identity)
+    def _planned(self, found: Iterable[StoredInstance], service: str) -> _Plan:
+        plan = _Plan()
+        for instance in found:
+            plan.seen += 1
             try:
-                with self.archive.header(instance) as header:
-                    for path in bulk_paths(header):
-                        yield from _values(instance, header, path, url)
+                if sum(1 for _ in self._parts(instance, service)):
+                    plan.instances.append(instance)
             except (Damaged, InvalidDataSet) as error:
+                plan.left_out += 1
                 uid = instance.identity.sop_instance_uid
                 log.error("bulk data cannot be read", sop_instance_uid=uid, reason=type(error).__name__)
+        if plan.left_out and not plan.instances:
+            raise Damaged(f"the bulk data of {plan.left_out} instances cannot be read")
+        return plan
+
+    def _parts(self, instance: StoredInstance, service: str) -> Iterator[Part]:
+        url = instance_url(service, instance.identity)
+        with self.archive.header(instance) as header:
+            for path in bulk_paths(header):
+                yield from _values(instance, header, path, url)
+
+
+@dataclass(slots=True)
+class _Plan:
+    """`instances`: those with bulk data that can be read."""
+
+    instances: list[StoredInstance] = field(default_factory=list)
+    seen: int = 0
+    left_out: int = 0
+
+    @property
+    def status(self) -> int:
+        return 206 if self.left_out else 200
+
+    def headers(self, service: str) -> dict[str, str]:
+        if not self.left_out:
+            return {}
+        return dict([warning(service, f"{self.left_out} of {self.seen} instances cannot be read: left out")])
 
 
 def bulk_paths(header: Header) -> list[Path]:

@@ -20,9 +20,13 @@ from pydicom.uid import (
     RLELossless,
 )
 
+from pacs.bulk import BulkValue
+from pacs.errors import Damaged
+from pacs.model import Stored
+from storage.blobs.address import key
 from storage.database import Database
 from tests.corpus import SHARED_DATA, needs_corpus
-from tests.dicomweb.retrieving import World, image, parts, path_to, retrieving, written
+from tests.dicomweb.retrieving import OURS, World, image, parts, path_to, retrieving, written
 
 MPEG4 = "1.2.840.10008.1.2.4.102"
 WORDS = list(range(1000))
@@ -266,6 +270,43 @@ def test_what_is_damaged_is_said(world: World) -> None:
         if blob.is_file() and "spool" not in blob.parts:
             blob.write_bytes(blob.read_bytes()[:-100])
     assert world.get(f"{path}/bulkdata/7FE00010").status_code in (404, 500)
+
+
+def damage(world: World, stored: Stored) -> None:
+    for each in world.archive.retrieve(OURS, stored.identity.study_instance_uid):
+        if each.identity == stored.identity:
+            path = world.folder / key(each.blob.address)
+            path.write_bytes(path.read_bytes()[:-1] + b"?")
+
+
+def test_a_damaged_object_is_left_out_of_a_study_and_that_is_said(world: World) -> None:
+    whole, damaged = world.store(with_words(ExplicitVRBigEndian)), world.store(image(2))
+    study = path_to(whole.identity).partition("/series")[0]
+    damage(world, damaged)
+    answer = world.get(f"{study}/bulkdata")
+    assert answer.status_code == 206
+    assert "1 of 2 instances" in answer.headers["warning"] and answer.headers["warning"].startswith("299 ")
+    assert {head["content-location"].partition("/bulkdata")[0] for head, _ in parts(answer)} == {
+        f"http://testserver/dicom-web{path_to(whole.identity)}"
+    }
+    assert "warning" not in world.get(f"{path_to(whole.identity)}/bulkdata").headers
+    assert world.get(f"{path_to(damaged.identity)}/bulkdata").status_code == 500
+    damage(world, whole)
+    assert world.get(f"{study}/bulkdata").status_code == 500
+
+
+def test_an_object_damaged_while_it_is_sent_is_an_error(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was whole when it was looked at; leaving it out then would be silent."""
+    path = put(world, image(2, JPEGBaseline8Bit, [b"as stored", b"as stored too"]))
+
+    def damaged(*_: object) -> Iterator[bytes]:
+        raise Damaged
+        yield b""
+
+    monkeypatch.setattr(BulkValue, "pieces", damaged)
+    assert world.get(f"{path}/bulkdata").status_code == 500
 
 
 @needs_corpus
