@@ -43,6 +43,8 @@ HOPE = 1.25
 """How many times the page should be found within reach, for it to be tried."""
 COUNTED_KEYS = 10_000
 """Of all matches, where those are collected anyway or lie within reach."""
+MOST_KEYS = (1 << 31) - 1
+"""PostgreSQL's integers, of which the limit of a SELECT is one here."""
 
 _CURRENT = (
     versions.c.instance_pk == instances.c.pk,
@@ -111,18 +113,25 @@ def _begun(connection: Connection, asked: Page, size: int, offset: int, *, count
 
 
 def _read(connection: Connection, planned: Page, size: int, offset: int, counting: bool) -> _Begun:
-    if counting and planned.keys_first:
-        keys = connection.execute(planned.keys(COUNTED_KEYS + 1)).scalars().all()
-        if len(keys) <= COUNTED_KEYS:
-            rows = connection.execute(planned.rows(keys[offset : offset + size])).all()
-            return _Begun(planned, planned.in_order(rows), len(keys))
-    return _Begun(planned, _fetched(connection, planned, size, None, offset))
+    if not (counting and planned.keys_first):
+        return _Begun(planned, _fetched(connection, planned, size, None, offset))
+    most = min(max(COUNTED_KEYS + 1, offset + size), MOST_KEYS)
+    keys = connection.execute(planned.keys(most)).scalars().all()
+    rows = _rows_of(connection, planned, keys[offset : offset + size])
+    return _Begun(planned, rows, len(keys) if len(keys) <= COUNTED_KEYS else None)
 
 
 def _fetched(
     connection: Connection, planned: Page, size: int, after: Sequence[Any] | None, offset: int
 ) -> Sequence[Row[Any]]:
+    if planned.keys_first and planned.start is not None:
+        keys = connection.execute(planned.keys(size, after, offset)).scalars().all()
+        return _rows_of(connection, planned, keys)
     return planned.in_order(connection.execute(planned.statement(size, after, offset)).all())
+
+
+def _rows_of(connection: Connection, planned: Page, keys: Sequence[int]) -> Sequence[Row[Any]]:
+    return planned.in_order(connection.execute(planned.rows(keys)).all()) if keys else []
 
 
 def _counted(connection: Connection, planned: Page, cap: int) -> int | None:
