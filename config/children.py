@@ -12,8 +12,7 @@ import resource
 import socket
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -52,7 +51,7 @@ from pacs.pixels.pool import Pool
 from storage.accounts.users import NewUser, SqlAccounts
 from storage.database import Database
 from storage.jobs import rounds
-from storage.upkeep.reconcile import reconcile
+from storage.upkeep.reconcile import reconcile, remove_abandoned
 
 log = structlog.get_logger(__name__)
 
@@ -122,10 +121,8 @@ class Node:
     nursery: Nursery
     ended: Ended = field(default_factory=Ended)
 
-    def pixels(self, listeners: Iterable[socket.socket]) -> None:
-        """Serves until all other children have ended."""
-        for listener in listeners:
-            listener.close()
+    def pixels(self, stop: threading.Event) -> None:
+        """Serves until all other children have ended, whatever `stop` says."""
         self.nursery.run()
 
     def dimse(self, listeners: Sequence[Listener], place: Place, stop: threading.Event) -> None:
@@ -161,9 +158,21 @@ class Node:
             rounds.begin(installation.database, timedelta(seconds=self.settings.audit_verify_every))
             worker(installation, f"{socket.gethostname()}:{os.getpid()}", stop.is_set).run(stop)
 
-    def _composed(self) -> AbstractContextManager[Installation]:
+    @contextlib.contextmanager
+    def _composed(self) -> Iterator[Installation]:
         settings = self.settings
-        return compose(settings, Pool(self.nursery.hire, settings.pixel_processes, settings.pixel_timeout))
+        pool = Pool(self.nursery.hire, settings.pixel_processes, settings.pixel_timeout)
+        with compose(settings, pool) as installation:
+            _clear_up(installation)
+            yield installation
+
+
+def _clear_up(installation: Installation) -> None:
+    """Remove what a dead predecessor was receiving: it may be many gigabytes, and was never acknowledged."""
+    try:
+        remove_abandoned(installation.blobs)
+    except OSError as error:
+        log.warning("abandoned spool not removed", reason=error.strerror)
 
 
 class _Server(uvicorn.Server):

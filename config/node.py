@@ -8,7 +8,7 @@ import resource
 import shutil
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
 import click
@@ -60,7 +60,7 @@ def run(settings: Settings, only: str | None = None) -> int:
     ]
     node = children.Node(settings, children.nursery(settings))
     roles = [
-        Role("pixels", lambda stop: node.pixels(sockets.values())),
+        Role("pixels", node.pixels),
         *_each(settings.processes_dimse, "dimse", lambda place, stop: node.dimse(dicom, place, stop)),
         *_each(settings.processes_http, "http", lambda place, stop: node.http(sockets["http"], place, stop)),
         Role("jobs", node.jobs),
@@ -72,7 +72,7 @@ def run(settings: Settings, only: str | None = None) -> int:
             listener.close()
 
     supervisor = Supervisor(
-        [role for role in roles if only in (None, role.name) or role.name == "pixels"],
+        [_apart(role, sockets) for role in roles if only in (None, role.name) or role.name == "pixels"],
         settings.drain_timeout,
         on_drain=stop_listening,
         on_death=process_ended,
@@ -95,6 +95,19 @@ def _each(processes: int, name: str, run: Callable[[Place, threading.Event], Non
     sharing = Sharing(processes)
     for number in range(processes):
         yield Role(name, partial(run, sharing.place(number)))
+
+
+def _apart(role: Role, sockets: Mapping[str, socket.socket]) -> Role:
+    """In a process that holds no listener but its own: else a port stays open, and nobody answers, until the
+    last process of another kind has finished its work."""
+
+    def run(stop: threading.Event) -> None:
+        for name, listener in sockets.items():
+            if not name.startswith(role.name):
+                listener.close()
+        role.run(stop)
+
+    return Role(role.name, run)
 
 
 def _prepare(settings: Settings, with_users: bool) -> str:
