@@ -39,6 +39,7 @@ class Expected:
     values: Values
     priority: Priority = Priority.NORMAL
     clinical_notes: str | None = None
+    body_part: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ class Amendment:
 
     priority: Priority | None = None
     clinical_notes: str | None = None
+    body_part: str | None = None
     state: State | None = None
     values: Mapping[str, str] = field(default_factory=dict)
 
@@ -92,7 +94,8 @@ STATE = Own("State", Level.STUDY, Matching.EXACT)
 PRIORITY = Own("Priority", Level.STUDY, Matching.EXACT)
 FLAGS = Own("Flags", Level.STUDY, Matching.EXACT)
 CLINICAL_NOTES = Own("ClinicalNotes", Level.STUDY, Matching.EXACT)
+BODY_PART = Own("BodyPart", Level.STUDY, Matching.EXACT)
 SIZE = Own("SizeBytes", Level.STUDY, Matching.NUMBER, computed=True)
 FIRST_RECEIVED = Own("FirstReceivedAt", Level.STUDY, Matching.NUMBER, computed=True)
 LAST_RECEIVED = Own("LastReceivedAt", Level.STUDY, Matching.NUMBER, computed=True)
-OWN = (STATE, PRIORITY, FLAGS, CLINICAL_NOTES, SIZE, FIRST_RECEIVED, LAST_RECEIVED)
+OWN = (STATE, PRIORITY, FLAGS, CLINICAL_NOTES, BODY_PART, SIZE, FIRST_RECEIVED, LAST_RECEIVED)

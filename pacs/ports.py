@@ -221,7 +221,7 @@ class Keeping(Protocol):
         """Begin to restore it, or return the running task. `NotFound`; `Conflict` once its bytes are gone."""
 
     def remember(self, organization: int, deletion: str) -> None:
-        """Give a restored study its priority and clinical notes back."""
+        """Give a restored study its priority, clinical notes and body part back."""
 
 
 class Tasks(Protocol):

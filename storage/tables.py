@@ -62,6 +62,7 @@ studies = Table(
     Column("flags", Text, nullable=False, server_default=text("''")),  # words joined by a backslash
     Column("priority", Text, nullable=False, server_default=text("'normal'")),  # see pacs.keeping
     words("clinical_notes", nullable=True),
+    words("body_part", nullable=True),  # what users say; what images say is their series'
     count("size_bytes"),
     instant("first_received_at"),
     instant("last_received_at"),
@@ -181,6 +182,8 @@ kept_blobs = Table(
 OF_PATIENT = ("patient_id", "patient_name")
 OF_STUDY = ("study_date", "study_description", "accession_number", "modalities_in_study")
 """The attributes by which a deletion is listed, of the patient and of the study."""
+SAID = ("priority", "clinical_notes", "body_part")
+"""What users said of a study, which a restoration brings back."""
 
 deletions = Table(
     "deletions",
@@ -194,8 +197,7 @@ deletions = Table(
     words("actor_name"),
     instant("deleted_at"),
     instant("purge_at"),
-    words("priority", nullable=True),  # of the study, when it was deleted as a whole
-    words("clinical_notes", nullable=True),
+    *(words(name, nullable=True) for name in SAID),  # of the study, when it was deleted as a whole
     words("restored_by", nullable=True),  # id of a task
     *(words(name, nullable=True) for name in OF_PATIENT + OF_STUDY),  # until the bytes are purged
     Index(None, "org_id", "deleted_at"),

@@ -29,6 +29,7 @@ from storage.keeping.kept import release
 from storage.tables import (
     OF_PATIENT,
     OF_STUDY,
+    SAID,
     blobs,
     deletions,
     instances,
@@ -190,7 +191,7 @@ class _Deleting:
         whose: dict[str, Any] = {name: self._patient[name] for name in OF_PATIENT}
         whose |= {name: self._study[name] for name in OF_STUDY}
         made = Deletion(self._id, asked.study, asked.sop, count, asked.reason, by, now, purge_at, **whose)
-        said = {name: self._study[name] if whole else None for name in ("priority", "clinical_notes")}
+        said = {name: self._study[name] if whole else None for name in SAID}
         row = {**asdict(made), **said, "org_id": asked.actor.organization}
         del row["over"]  # which time tells
         self._connection.execute(insert(deletions), row)

@@ -91,7 +91,7 @@ def restore(database: Database, actor: Actor, number: str) -> Task:
 
 
 def remember(database: Database, organization: int, number: str) -> None:
-    """Restore the study's priority and clinical notes, unless users have set others since."""
+    """Restore the study's priority, clinical notes and body part, unless users have set others since."""
     this = deletions.c.org_id == organization, deletions.c.id == number
     with transaction(database) as under_way:
         row = under_way.connection.execute(select(deletions).where(*this)).mappings().first()
@@ -110,6 +110,7 @@ def _unsaid(row: Mapping[Any, Any], held: Any) -> dict[str, str]:
     found = {}
     if row["priority"] not in (None, held["priority"]) and held["priority"] == Priority.NORMAL:
         found["priority"] = row["priority"]
-    if row["clinical_notes"] and not held["clinical_notes"]:
-        found["clinical_notes"] = row["clinical_notes"]
+    for column in ("clinical_notes", "body_part"):
+        if row[column] and not held[column]:
+            found[column] = row[column]
     return found

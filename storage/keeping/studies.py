@@ -82,6 +82,7 @@ def _expect(under_way: Transaction, actor: Actor, expected: Expected) -> None:
         "flags": "",
         "priority": expected.priority.value,
         "clinical_notes": expected.clinical_notes,
+        "body_part": expected.body_part,
         "first_received_at": under_way.now,
         "last_received_at": under_way.now,
         "version": 1,
@@ -100,6 +101,7 @@ def _amend(connection: Connection, held: Held, amendment: Amendment) -> list[str
     wanted: dict[str, Any] = {
         "priority": amendment.priority and amendment.priority.value,
         "clinical_notes": amendment.clinical_notes,
+        "body_part": amendment.body_part,
     }
     state = State(held["state"])
     if amendment.state is not None and amendment.state is not state:

@@ -187,8 +187,9 @@ def test_images_fill_a_study_that_was_expected(client: httpx.Client, server: Ser
     assert found["patient"]["id"] and found["flags"] == []
     late = client.patch(f"/api/v1/studies/{uid}", json={"study_description": "CT brain"})
     assert error(late) == (409, "CONFLICT")
-    noted = client.patch(f"/api/v1/studies/{uid}", json={"priority": "stat", "clinical_notes": "fell"})
-    assert (noted.json()["priority"], noted.json()["clinical_notes"]) == ("stat", "fell")
+    said = {"priority": "stat", "clinical_notes": "fell", "body_part": "HAND"}
+    noted = client.patch(f"/api/v1/studies/{uid}", json=said).json()
+    assert {name: noted[name] for name in said} == said
     jump = client.patch(f"/api/v1/studies/{uid}", json={"state": "final"})
     assert error(jump) == (409, "ILLEGAL_TRANSITION")
 

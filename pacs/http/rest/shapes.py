@@ -5,7 +5,16 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from pacs.keeping import CLINICAL_NOTES, FIRST_RECEIVED, FLAGS, LAST_RECEIVED, PRIORITY, SIZE, STATE
+from pacs.keeping import (
+    BODY_PART,
+    CLINICAL_NOTES,
+    FIRST_RECEIVED,
+    FLAGS,
+    LAST_RECEIVED,
+    PRIORITY,
+    SIZE,
+    STATE,
+)
 from pacs.model import Values
 from pacs.studies import State
 
@@ -73,6 +82,7 @@ def study(values: Values) -> Shape:
         "size_bytes": values[SIZE.keyword],
         "flags": words(values.get(FLAGS.keyword)),
         "clinical_notes": values.get(CLINICAL_NOTES.keyword),
+        "body_part": values.get(BODY_PART.keyword),
         "first_received_at": values[FIRST_RECEIVED.keyword] if came else None,
         "last_received_at": values[LAST_RECEIVED.keyword] if came else None,
     }

@@ -93,17 +93,17 @@ class Studies:
         """Announce a study before its images arrive."""
         body = await read(request, NewStudy)
         uid = body.study_instance_uid or new_uid()
-        expected = Expected(uid, as_dicom(body), body.priority, body.clinical_notes)
+        expected = Expected(uid, as_dicom(body), body.priority, body.clinical_notes, body.body_part)
         await run_in_threadpool(self.keeping.expect, actor(request), expected)
         shape = await run_in_threadpool(self._shape, request, uid)
         return answer(shape, 201, {"Location": f"{origin(request)}{self.root}/studies/{uid}"})
 
     @describe(Described(body=StudyChanges, answers=_STUDY))
     async def change_study(self, request: Request) -> Response:
-        """Change priority, notes or state; while the study has no image yet, its other fields too."""
+        """Change priority, notes, body part or state; as long as there are no images, other fields too."""
         uid = uid_in_path(request, "study")
         body = await read(request, StudyChanges)
-        amendment = Amendment(body.priority, body.clinical_notes, body.state, as_dicom(body))
+        amendment = Amendment(body.priority, body.clinical_notes, body.body_part, body.state, as_dicom(body))
         await run_in_threadpool(self.keeping.amend, actor(request), uid, amendment)
         return answer(await run_in_threadpool(self._shape, request, uid))
 

@@ -30,6 +30,8 @@ Day = Annotated[
 ]
 Uid = Annotated[str, Field(max_length=64, pattern=r"^(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))+$")]
 """PS3.5 §9.1 without tolerance, as this is a UID that we assign."""
+BodyPart = Annotated[str, Field(pattern="^[A-Z0-9_ ]{1,16}$")]
+"""A CS value (PS3.5 §6.2), as Body Part Examined has."""
 Notes = Annotated[str, Field(max_length=10_000, pattern=r"^[^\x00]*$")]
 
 
@@ -53,6 +55,7 @@ class NewStudy(StudyFields):
 
     priority: Priority = Priority.NORMAL
     clinical_notes: Notes | None = None
+    body_part: BodyPart | None = None
 
 
 class StudyChanges(Body):
@@ -60,6 +63,7 @@ class StudyChanges(Body):
 
     priority: Priority | None = None
     clinical_notes: Notes | None = None
+    body_part: BodyPart | None = None
     state: State | None = None
     study_date: Day | None = None
     study_description: Line | None = None

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from email.message import Message
-from typing import Annotated
 
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 from starlette.requests import Request
 
 from pacs.errors import BadInput, LimitExceeded, PacsError, Unprocessable, UnsupportedMediaType
@@ -15,7 +14,7 @@ from pacs.http.described import BINARY, Schema
 from pacs.http.intake import Intake, Sink, Threads, feed
 from pacs.http.multipart_reader import MultipartReader, PartBegins
 from pacs.http.rest.bodies import faults
-from pacs.http.rest.study_fields import KEYWORDS, Line, StudyFields, as_dicom
+from pacs.http.rest.study_fields import KEYWORDS, BodyPart, Line, StudyFields, as_dicom
 from pacs.jobs.tasks import Upload
 from pacs.packed import Packed
 from pacs.ports import Blobs
@@ -31,7 +30,7 @@ class Described(StudyFields):
     """Fields about pictures: whose they are, and what they show."""
 
     series_description: Line | None = None
-    body_part: Annotated[str, Field(pattern="^[A-Z0-9_ ]{1,16}$")] | None = None
+    body_part: BodyPart | None = None
 
 
 _KEYWORDS = {

@@ -92,14 +92,14 @@ def world(database: Database, blobs: BlobStore) -> Iterator[World]:
 
 def test_a_study_comes_back_with_all_versions_and_what_was_said_of_it(world: World) -> None:
     before = world.held()
-    world.keeping.amend(USER, STUDY, Amendment(priority=Priority.STAT, clinical_notes="fell"))
+    world.keeping.amend(USER, STUDY, Amendment(Priority.STAT, "fell", "HAND"))
     deletion = world.keeping.delete(USER, STUDY, None, "wrong patient")
     assert world.held() == []
     task = world.restored(deletion.id)
     assert (task.kind, task.status, task.processed, task.failed) == (RESTORE, Status.COMPLETED, 4, 0)
     assert world.held() == before
-    (study,) = rows(world.database, "SELECT priority, clinical_notes FROM studies")
-    assert study == {"priority": "stat", "clinical_notes": "fell"}
+    (study,) = rows(world.database, "SELECT priority, clinical_notes, body_part FROM studies")
+    assert study == {"priority": "stat", "clinical_notes": "fell", "body_part": "HAND"}
     assert_counts_true(world.database)
     assert rows(world.database, "SELECT * FROM kept_blobs") == []
     assert "deletion.restore" in actions(world.database)
