@@ -36,6 +36,8 @@ def _search(level: Level) -> Described:
         **keys,
         "includefield": _text("Attributes by keyword or tag, with commas between, or all"),
         "fuzzymatching": _SWITCH,
+        "emptyvaluematching": _SWITCH,
+        "multiplevaluematching": _SWITCH,
         "limit": WHOLE,
         "offset": WHOLE,
         **_ACCEPT,

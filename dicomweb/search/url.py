@@ -8,8 +8,9 @@ returned here is ignored, with a warning.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from pydicom.datadict import dictionary_has_tag, dictionary_VR, keyword_for_tag, tag_for_keyword
 
@@ -151,9 +152,18 @@ def _include_field(sent: _Sent, value: str) -> None:
 
 
 def _fuzzy_matching(sent: _Sent, value: str) -> None:
+    sent.fuzzy = _switched("fuzzymatching", value)
+
+
+def _always_on(name: str, sent: _Sent, value: str) -> None:
+    """Matching that nothing else could be meant by: `""`, and several values with backslashes between."""
+    _switched(name, value)
+
+
+def _switched(name: str, value: str) -> bool:
     if value.lower() not in _SWITCH:
-        raise InvalidQuery("fuzzymatching must be true or false")
-    sent.fuzzy = _SWITCH[value.lower()]
+        raise InvalidQuery(f"{name} must be true or false")
+    return _SWITCH[value.lower()]
 
 
 def _limit(sent: _Sent, value: str) -> None:
@@ -170,9 +180,10 @@ def _count(name: str, value: str) -> int:
     return min(int(value), MAX_NUMBER)
 
 
-_CONTROLS = {
+_CONTROLS: Mapping[str, Callable[[_Sent, str], None]] = {
     "includefield": _include_field,
     "fuzzymatching": _fuzzy_matching,
+    **{name: partial(_always_on, name) for name in ("emptyvaluematching", "multiplevaluematching")},
     "limit": _limit,
     "offset": _offset,
 }

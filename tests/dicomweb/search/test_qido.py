@@ -220,6 +220,8 @@ def test_matching_of_series(client: TestClient, query: str, expected: list[str])
         "limit=x",
         "offset=1.5",
         "fuzzymatching=perhaps",
+        "emptyvaluematching=perhaps",
+        "multiplevaluematching=perhaps",
         "PatinetName=Doe",
         "PatientName.PatientID=x",
         "NumberOfStudyRelatedInstances=many",
@@ -248,6 +250,15 @@ def test_what_is_ignored_is_said_to_be(client: TestClient, query: str, named: st
     answer = client.get(f"studies?{query}")
     assert answer.status_code == 200
     assert answer.headers["Warning"] == f'299 {BASE} "Not supported here and ignored: {named}"'
+
+
+@pytest.mark.parametrize("value", ["true", "false"])
+def test_what_is_always_matched_may_be_asked_for(client: TestClient, value: str) -> None:
+    """PS3.18 §8.3.4.5 and .6; a warning would say that it was not done."""
+    query = f'emptyvaluematching={value}&multiplevaluematching={value}&AccessionNumber=A-1%5C""'
+    answer = client.get(f"studies?{query}")
+    assert "Warning" not in answer.headers
+    assert answer.json() == client.get('studies?AccessionNumber=A-1%5C""').json() != []
 
 
 def test_parameters_of_other_layers_are_no_keys(client: TestClient) -> None:
