@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from pydicom import dcmread
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -18,3 +21,15 @@ def corpus_files() -> list[Path]:
     if not SHARED_DATA.is_dir():
         return []
     return sorted(p for p in SHARED_DATA.rglob("*") if p.is_file() and p.suffix not in {".md", ".tsv"})
+
+
+def one_of_each_kind() -> list[Path]:
+    """The first file of each SOP class in each transfer syntax, and those that pydicom does not read."""
+    found: dict[object, Path] = {}
+    for path in corpus_files():
+        kind: object = path
+        with warnings.catch_warnings(action="ignore"), suppress(Exception):
+            header = dcmread(path, force=True, stop_before_pixels=True, specific_tags=["SOPClassUID"])
+            kind = header.get("SOPClassUID"), header.file_meta.get("TransferSyntaxUID")
+        found.setdefault(kind, path)
+    return list(found.values())

@@ -27,6 +27,7 @@ import psutil
 from sqlalchemy import create_engine, text
 
 from tests.conformance.forked import Forked
+from tests.corpus import SHARED_DATA, one_of_each_kind
 
 PATIENCE = 120.0
 """Seconds a server gets to be ready, and to finish."""
@@ -75,6 +76,11 @@ class Server:
         }
         self._process: subprocess.Popen[bytes] | Forked | None = None
         self._tokens: dict[tuple[str, str], str] = {}
+
+    @property
+    def embedded(self) -> bool:
+        """All that it keeps is in its folder."""
+        return "PACS_BLOBS_URL" not in self.environment
 
     @property
     def url(self) -> str:
@@ -170,6 +176,20 @@ class Server:
         """A client of this server with a token; paths are relative to its root."""
         headers = {"Authorization": f"Bearer {self.token(role, organization)}"}
         return httpx.Client(base_url=self.url, headers=headers, timeout=PATIENCE)
+
+    def import_corpus(self) -> list[dict[str, Any]]:
+        """What QIDO-RS says of the instances then: of every file, or, in a bucket, of one of each kind.
+
+        `test_corpus.py` has every file go into both and come back; what is made of it knows of no bucket.
+        """
+        files = [SHARED_DATA] if self.embedded else one_of_each_kind()
+        self.quick_command("import", *map(str, files), code=1)  # some have no place in an archive
+        with self.web() as web:
+            answer = web.get("/dicom-web/instances?limit=5000")
+        assert answer.status_code == 200
+        found: list[dict[str, Any]] = answer.json()
+        assert len(found) > (300 if self.embedded else 80)
+        return found
 
     def get(self, path: str) -> tuple[int, Any]:
         answer = httpx.get(self.url + path, timeout=PATIENCE)
