@@ -108,6 +108,7 @@ def compose(settings: Settings, workers: Workers | None = None) -> Iterator[Inst
 def limits(settings: Settings) -> Limits:
     return Limits(
         depth=settings.max_depth,
+        elements=settings.max_elements,
         inflated_bytes=settings.max_inflated,
         inflate_ratio=settings.max_inflate_ratio,
         reserve=settings.free_space_reserve,

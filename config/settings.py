@@ -134,6 +134,13 @@ class Settings(BaseModel):
     private_sop_classes: bool = Field(True, description="Store objects of private SOP classes too")
     max_object_size: ByteSize = Field(ByteSize(16 * GIB), description="Largest object accepted", gt=0)
     max_depth: int = Field(128, ge=1, le=200, description="Deepest nesting of sequences accepted")
+    max_elements: int = Field(
+        4_000_000,
+        ge=100_000,
+        le=100_000_000,
+        description="Most elements of one object, and of all large ones that a process reads at a time; each "
+        "takes 24 bytes of memory",
+    )
     max_inflated: ByteSize = Field(
         ByteSize(4 * GIB), description="Largest deflated data set accepted, in bytes once inflated", gt=0
     )

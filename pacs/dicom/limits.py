@@ -13,8 +13,8 @@ class Limits:
     """`depth`: nested sequences. The content trees of real reports stay below 40; pydicom, which
     later reads what is accepted here, overruns Python's stack near 250.
 
-    `elements`: all elements and items, 24 bytes of memory each. A sparsely tiled slide with 100,000
-    frames has about two million.
+    `elements`: all elements and items, 24 bytes of memory each; also of all large data sets that are read
+    at a time (`pacs.dicom.crowd`). A sparsely tiled slide with 100,000 frames has about two million.
 
     `width`: elements of one data set or item, which are indexed when it is accessed.
 

@@ -14,6 +14,7 @@ from array import array
 from bisect import bisect_right
 from struct import Struct
 
+from pacs.dicom.crowd import Share
 from pacs.dicom.dictionary import (
     ITEM,
     ITEM_DELIMITATION,
@@ -88,6 +89,7 @@ class Listing:
         self._end = source.size
         self._jumped = 0
         self._fragments_left = limits.fragments
+        self._share = Share(limits.elements)
         self._window = b""
         self._refill()
         self._head = self._window
@@ -125,7 +127,8 @@ class Listing:
         """Move the window to the current position, and check the limits on the walk."""
         limits = self.limits
         if len(self.keys) > limits.elements:
-            raise LimitExceeded(f"the data set has more than {limits.elements} elements")
+            raise LimitExceeded(f"the data set has more than {limits.elements} elements (PACS_MAX_ELEMENTS)")
+        self._share.cover(len(self.keys))
         if sum(len(frame.creators) for frame in self._stack) > limits.width:
             raise LimitExceeded(f"the data set has more than {limits.width} private creators")
         if self.walked > limits.header_bytes:
