@@ -39,7 +39,7 @@ class BoundedProtocol(HttpToolsProtocol):
     _lingering = 0
     """Bytes of a body that came behind its answer."""
     _patience: asyncio.TimerHandle | None = None
-
+    _in_head = False
     _spare = False
 
     def __init__(self, *given: Any, **named: Any) -> None:
@@ -68,14 +68,15 @@ class BoundedProtocol(HttpToolsProtocol):
             self.logger.warning("Request header too long.")
             self.transport.write(_TOO_LARGE)
             self.transport.close()
+        elif self._in_head and self._patience is None:  # most heads come as a whole
+            self._wait_for_head()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        if self._patience is None:
-            self._wait_for_head()
+        self._in_head = True
 
     def on_headers_complete(self) -> None:
-        self._unfinished = 0
+        self._unfinished, self._in_head = 0, False
         self._head_came()
         self.scope["state"][CROWDED] = self._spare
         super().on_headers_complete()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 from itertools import chain
 
@@ -41,21 +42,23 @@ class RetrieveDicom:
     transcoder: Transcoder
 
     def answer(self, request: Request) -> Response:
-        path, ranges = path_of(request), acceptable(request)
-        offer = choose(ranges, (IN_PARTS, ALONE, ZIPPED) if path.sop else (IN_PARTS, ZIPPED))
-        found = self.archive.retrieve(actor(request), path.study, path.series, path.sop)
-        retrieval = Retrieval(self.archive, self.transcoder, actor(request), request.method == "HEAD")
-        planned = plan(retrieval.files(found), _wanted(ranges, offer), self.transcoder.codecs.decodable)
+        path, who = path_of(request), actor(request)
+        offer, wanted = _negotiated(tuple(acceptable(request)), path.sop is not None)
+        found = self.archive.retrieve(who, path.study, path.series, path.sop)
+        retrieval = Retrieval(self.archive, self.transcoder, who, request.method == "HEAD")
+        planned = plan(retrieval.files(found), wanted, self.transcoder.codecs.decodable)
         progress = Progress(path.study, path.level, str(offer), len(planned.instances))
         return _ANSWERS[offer](_Asked(request, retrieval, planned, progress))
 
 
-def _wanted(ranges: list[MediaRange], offer: Offer) -> list[Wish]:
-    """A ZIP holds instances as stored unless a transfer syntax was named."""
+@lru_cache(maxsize=256)
+def _negotiated(ranges: Sequence[MediaRange], single: bool) -> tuple[Offer, Sequence[Wish]]:
+    """Cached: instance after instance is requested in the same way."""
+    offer = choose(ranges, (IN_PARTS, ALONE, ZIPPED) if single else (IN_PARTS, ZIPPED))
     taking = [each for each in ranges if takes(each, offer)]
     if offer is ZIPPED and not any(each.syntaxes for each in taking):
-        return [Wish(frozenset({AS_STORED}))]
-    return wishes(taking) or [DEFAULT]
+        return offer, [Wish(frozenset({AS_STORED}))]  # unless a transfer syntax was named
+    return offer, wishes(taking) or [DEFAULT]
 
 
 @dataclass(frozen=True, slots=True)

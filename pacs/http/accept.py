@@ -86,8 +86,11 @@ class Offer:
 
 def acceptable(request: Request) -> list[MediaRange]:
     """The ranges of the request's `accept` parameters if it has any, else of its headers."""
-    given = [each for each in request.query_params.getlist("accept") if each.strip()]
-    return of_query(given) if given else parse(request.headers.getlist("accept"))
+    if request.scope["query_string"]:
+        given = [each for each in request.query_params.getlist("accept") if each.strip()]
+        if given:
+            return of_query(given)
+    return parse(request.headers.getlist("accept"))
 
 
 def of_query(given: Iterable[str]) -> list[MediaRange]:
@@ -176,6 +179,11 @@ def choose(ranges: Sequence[MediaRange], offers: Sequence[Offer]) -> Offer:
     """The offer of highest weight; among equals the most specifically named, then the server's
     first. `NotAcceptable`, whose message lists the offers, when the caller accepts none.
     """
+    return _chosen(tuple(ranges), tuple(offers))
+
+
+@lru_cache(maxsize=256)
+def _chosen(ranges: tuple[MediaRange, ...], offers: tuple[Offer, ...]) -> Offer:
     best, rank = None, (0.0, -1)
     for offer in offers:
         found = _rank(ranges, offer)

@@ -74,7 +74,7 @@ class Public(Route):
 
 def actor(request: Request) -> Actor:
     """The authenticated caller and their organisation."""
-    found: Actor = request.state.actor
+    found: Actor = request.scope["state"]["actor"]
     return found
 
 

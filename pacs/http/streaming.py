@@ -84,9 +84,9 @@ class Whole(Response):
     def __init__(
         self, pieces: Sequence[bytes], media_type: str, status: int, headers: Mapping[str, str] | None
     ) -> None:
-        super().__init__(None, status, headers, media_type)
+        size = str(sum(map(len, pieces)))
+        super().__init__(None, status, {**(headers or {}), "Content-Length": size}, media_type)
         self._pieces = pieces
-        self.headers["Content-Length"] = str(sum(map(len, pieces)))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
