@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from pacs.archive import Archive
 from pacs.jobs.job import ClaimedJob
@@ -24,5 +25,5 @@ class Restore:
     ending: Callable[[], bool] = bool
 
     def __call__(self, job: ClaimedJob) -> None:
-        TakeInUpload(self.archive, self.tasks, self.ending, at_once=1)(job)
-        self.keeping.remember(job.organization, job.payload["deletion"])
+        remember = partial(self.keeping.remember, job.organization, job.payload["deletion"])
+        TakeInUpload(self.archive, self.tasks, self.ending, at_once=1, lastly=remember)(job)

@@ -60,17 +60,23 @@ class Done(Enum):
 Result = Future[Done | Failure]
 
 
+def _nothing() -> None:
+    return
+
+
 @dataclass(frozen=True, slots=True)
 class TakeInUpload:
     """Handler of `upload` jobs. `ending`: whether this worker is about to end.
 
-    `at_once`: items in flight; 1 keeps their order, as versions need.
+    `at_once`: items in flight; 1 keeps their order, as versions need. `lastly`: what else belongs to the
+    task; done before anybody is told that it is complete.
     """
 
     archive: Archive
     tasks: Tasks
     ending: Callable[[], bool] = bool
     at_once: int = AT_ONCE
+    lastly: Callable[[], None] = _nothing
 
     def __call__(self, job: ClaimedJob) -> None:
         task = self.tasks.get(job.organization, job.payload["task"])
@@ -94,6 +100,7 @@ class _Run:
         self._tasks = handler.tasks
         self._at_once = handler.at_once
         self._ending = handler.ending
+        self._lastly = handler.lastly
         self._task = task
         self._said = said
         self._advance = Advance()
@@ -117,6 +124,7 @@ class _Run:
         self._tell()
         if not whole:
             raise Interrupted
+        self._lastly()
         self._tasks.finish(self._task, Status.COMPLETED, "")
 
     def _items(self) -> Iterator[tuple[str, Member | PacsError]]:

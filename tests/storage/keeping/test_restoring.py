@@ -107,6 +107,22 @@ def test_a_study_comes_back_with_all_versions_and_what_was_said_of_it(world: Wor
     assert (found.id, found.restored_by, found.reason, total) == (deletion.id, task.id, "wrong patient", 1)
 
 
+def test_what_was_said_is_back_before_the_task_is_complete(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.keeping.amend(USER, STUDY, Amendment(clinical_notes="fell"))
+    deletion = world.keeping.delete(USER, STUDY, None, "wrong patient")
+    finish, seen = SqlTasks.finish, list[Any]()
+
+    def noting(tasks: SqlTasks, task: Task, status: Status, message: str) -> None:
+        seen.extend(rows(world.database, "SELECT clinical_notes FROM studies"))
+        finish(tasks, task, status, message)
+
+    monkeypatch.setattr(SqlTasks, "finish", noting)
+    world.restored(deletion.id)
+    assert seen == [{"clinical_notes": "fell"}]
+
+
 def test_an_image_comes_back_to_its_study(world: World) -> None:
     before = world.held()
     deletion = world.keeping.delete(USER, STUDY, f"{STUDY}.1.2", "blurred")
