@@ -19,31 +19,13 @@ from pydicom.uid import (
     generate_uid,
 )
 
-# value, centre x y z, half axes x y z, in the unit ball: a head in the manner of Shepp and Logan
-ELLIPSOIDS = (
-    (1000, 0.0, 0.0, 0.0, 0.70, 0.92, 0.90),
-    (-960, 0.0, -0.01, 0.0, 0.655, 0.865, 0.86),
-    (-25, 0.22, 0.0, 0.0, 0.11, 0.31, 0.35),
-    (-25, -0.22, 0.0, 0.0, 0.14, 0.38, 0.40),
-    (15, 0.0, 0.35, -0.10, 0.21, 0.25, 0.35),
-    (25, 0.0, 0.10, 0.15, 0.05, 0.05, 0.10),
-    (30, -0.08, -0.60, 0.0, 0.05, 0.03, 0.08),
-    (40, 0.30, -0.45, 0.25, 0.09, 0.07, 0.12),
-)
+from pacs.pixels.phantom import HEAD_CT, volume
 
 
-def head(side: int, slices: int) -> Iterator[NDArray[np.int16]]:
-    """Hounsfield units, a slice at a time from below to above."""
-    axis = np.linspace(-1, 1, side, dtype=np.float32)
-    x, y = np.meshgrid(axis, axis)
-    noise = np.random.default_rng(7)
-    for z in np.linspace(-0.95, 0.95, slices):
-        plane = np.full((side, side), -1000.0, np.float32)
-        for value, cx, cy, cz, ax, ay, az in ELLIPSOIDS:
-            inside = ((x - cx) / ax) ** 2 + ((y - cy) / ay) ** 2 + ((z - cz) / az) ** 2 <= 1
-            plane[inside] += value + (1000 if value == 1000 else 0)
-        plane += noise.normal(0, 6, plane.shape).astype(np.float32) * (plane > -900)
-        yield plane.astype(np.int16)
+def head(side: int, slices: int) -> list[NDArray[np.int16]]:
+    """Hounsfield units, from below to above."""
+    planes = volume(HEAD_CT, side, slices, background=-1000)
+    return [np.frombuffer(plane, "<i2").reshape(side, side) for plane in planes]
 
 
 def data_set(sop_class: str, study: Dataset, series: str, number: int, **attributes: object) -> Dataset:

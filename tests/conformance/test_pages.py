@@ -89,7 +89,7 @@ def held(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Held]:
 
 def windowed(number: int, center: float, width: float) -> float:
     """Mean gray of a slice, counted from 0, under a linear window (PS3.3 §C.11.2.1.2)."""
-    plane = list(phantom.head(SIDE, SLICES))[number].astype(float)
+    plane = phantom.head(SIDE, SLICES)[number].astype(float)
     levels = ((plane - (center - 0.5)) / (width - 1) + 0.5) * 255
     return float(np.clip(levels, 0, 255).mean())
 
