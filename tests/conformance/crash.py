@@ -26,7 +26,7 @@ from tests.conformance.senders import Modality, get_study, instance_uids, study_
 from tests.conformance.server import PATIENCE, Server
 
 SENDERS = 4
-PAUSE = 0.02
+PAUSE = 0.05
 """Seconds that a sender waits between slices, so that all of them can be fetched in the end."""
 
 
@@ -46,10 +46,11 @@ def crash_rounds(server: Server, rounds: int, seconds: tuple[float, float] = (0.
         server.start()
         total = sum(len(sender.acknowledged) for sender in senders)
         print(f"\rkilled {done + 1} of {rounds} times, {total} acknowledged", end="", file=sys.stderr)
-    deadline = time.monotonic() + PATIENCE
-    while not all(sender.acknowledged for sender in senders) and time.monotonic() < deadline:
+    before, deadline = [len(sender.acknowledged) for sender in senders], time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        if all(len(sender.acknowledged) > n for sender, n in zip(senders, before, strict=True)):
+            break  # each was served by the server that is up now
         time.sleep(0.05)
-    time.sleep(1)
     stop.set()
     for thread in threads:
         thread.join(90)

@@ -73,11 +73,11 @@ def test_database_gone_for_ten_seconds(tmp_path: Path) -> None:
             stop = threading.Event()
             thread = threading.Thread(target=modality.run, args=(stop,))
             thread.start()
-            time.sleep(2)
+            wait_for(lambda: bool(modality.acknowledged))
             database.stop()
             assert server.live()
             assert not server.ready()
-            time.sleep(10)
+            time.sleep(10)  # as the name says
             database.start()
             wait_for(server.ready)
             before = len(modality.acknowledged)

@@ -309,6 +309,8 @@ def test_the_whole_corpus_comes_through_and_back() -> None:
             expected = None
             done["pydicom has no pixels"] += 1
         for target in UNCOMPRESSED:
+            if target == DEFLATED and len(first) > 2 * PIECE:
+                continue  # deflating takes longest; the way of a third piece is that of the second
             there = converted(first, base, target)
             back = converted(there, target, base)
             between = read(there, target)
