@@ -12,6 +12,8 @@ from contextvars import Context, copy_context
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
+from pacs.errors import Unavailable
+
 T = TypeVar("T")
 
 _Work = tuple["asyncio.Future[Any]", Context, Callable[..., Any], tuple[Any, ...]]
@@ -31,15 +33,23 @@ class Workers:
     def run(self, function: Callable[..., T], *arguments: Any) -> asyncio.Future[T]:
         """Begins at once when a thread is free; the log's context variables go along.
 
-        What is cancelled before it began is not done.
+        What is cancelled before it began is not done. `Unavailable` when there is no thread.
         """
-        future = asyncio.get_running_loop().create_future()
+        if self._threads < min(self._under_way + 1, self._most):
+            self._hire()
         self._under_way += 1
-        if self._threads < min(self._under_way, self._most):
-            self._threads += 1
-            threading.Thread(target=self._serve, name=self._name, daemon=True).start()
+        future = asyncio.get_running_loop().create_future()
         self._work.put((future, copy_context(), function, arguments))
         return future
+
+    def _hire(self) -> None:
+        try:
+            threading.Thread(target=self._serve, name=self._name, daemon=True).start()
+        except RuntimeError:  # the machine allows no more: those who are there do it
+            if not self._threads:
+                raise Unavailable("no thread can be started; try again soon") from None
+        else:
+            self._threads += 1
 
     def _serve(self) -> None:
         while True:

@@ -10,6 +10,7 @@ from contextvars import ContextVar
 
 import pytest
 
+from pacs.errors import Unavailable
 from pacs.http.workers import Workers
 
 PATIENCE = 60.0
@@ -52,6 +53,23 @@ def test_context_variables_go_along_and_not_back() -> None:
             known.set(word)
             assert await workers.run(seen) == word
             assert known.get() == word
+
+    asyncio.run(main())
+
+
+def test_where_no_more_threads_can_be_had_those_that_are_there_serve(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async def main() -> None:
+        workers = Workers(2, "test")
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", refused)
+            with pytest.raises(Unavailable):
+                await workers.run(divmod, 7, 2)
+        assert await workers.run(divmod, 7, 2) == (3, 1)
+        monkeypatch.setattr(threading.Thread, "start", refused)
+        assert await asyncio.gather(*(workers.run(divmod, 7, 2) for _ in range(5))) == [(3, 1)] * 5
 
     asyncio.run(main())
 
