@@ -37,6 +37,7 @@ from config.compose import (
 )
 from config.compose_http import http_app
 from config.http_protocol import BoundedProtocol
+from config.memory import large_apart
 from config.settings import Settings
 from config.sharing import Place
 from dimse.server import DimseServer, Listener
@@ -160,6 +161,7 @@ class Node:
 
     @contextlib.contextmanager
     def _composed(self) -> Iterator[Installation]:
+        large_apart()
         settings = self.settings
         pool = Pool(self.nursery.hire, settings.pixel_processes, settings.pixel_timeout)
         with compose(settings, pool) as installation:
