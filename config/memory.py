@@ -1,8 +1,8 @@
 """Large arrays are returned to the system when they are freed, and moved as a whole when they grow.
 
 glibc keeps what is below a threshold in heaps, and raises the threshold to 32 MiB as soon as anything so
-large was freed. The listings of large data sets, which grow together in several threads, then leave five times
-their size behind in holes.
+large was freed. The listings of large data sets, which grow together in several threads, then leave five
+times their size behind in holes.
 """
 
 from __future__ import annotations
