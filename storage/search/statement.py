@@ -87,10 +87,11 @@ class Page:
         """The `size` answers after the one whose order values were `after`; the order values of each
         answer are the last columns of its row.
 
-        With conditions, the keys are found first, along the index alone: see `in_order`. With a `start` they
-        would be sorted, which misleads a planner told to avoid it: ask for `keys`, then for `rows`.
+        With conditions, or rows to skip, the keys are found first, along the index alone: see `in_order`. With
+        a `start` they would be sorted, which misleads a planner told to avoid it: ask for `keys`, then for
+        `rows`.
         """
-        if not self.keys_first:
+        if not self.keys_first and not (offset and self._along):
             return self._page(self._wide().where(*self.joined), size, after, offset)
         keys = self.keys(size, after, offset).subquery()
         return self._wide().select_from(self._source().join(keys, keys.c.pk == self.table.c.pk))
@@ -116,12 +117,16 @@ class Page:
     def days_only(self) -> bool:
         return all(condition.attribute is _STUDY_DATE for condition in self.query.conditions)
 
+    @property
+    def _along(self) -> bool:
+        return self.start is None and not self.query.order and not self.joined
+
     def in_order(self, rows: Sequence[Row[Any]]) -> Sequence[Row[Any]]:
         """Sorted here: with an outer ORDER BY, a planner told to avoid sorting reads the whole index."""
-        if not self.keys_first:
+        if not self.keys_first and not self._along:
             return rows
-        terms = len(self.order())
-        return sorted(rows, key=lambda row: tuple(row[-terms:]), reverse=True)
+        terms = self.order()
+        return sorted(rows, key=lambda row: tuple(row[-len(terms) :]), reverse=terms[0].descending)
 
     def _page(
         self, selected: Select[Any], size: int, after: Sequence[Any] | None, offset: int

@@ -134,6 +134,33 @@ def test_a_page_is_read_in_the_order_of_its_index(filled: Database, watched: Wat
     assert "TEMP B-TREE" not in watched.plans[-1] and "Sort" not in watched.plans[-1]
 
 
+def test_rows_are_not_read_to_be_skipped(filled: Database, watched: Watched) -> None:
+    query = Query(Level.STUDY, (), ask(PatientName="", StudyDescription="").include, limit=10, offset=5_000)
+    found = search.page(filled, DEFAULT_ORGANIZATION, query)
+    assert len(found.answers) == 10
+    plan = watched.plans[0]
+    assert (
+        "COVERING INDEX ix_studies_newest" in plan
+        or "Index Only Scan Backward using ix_studies_newest" in plan
+    )
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_a_page_further_on_follows_the_first(database: Database, level: Level) -> None:
+    images = [
+        Entity(Level.IMAGE, n, n, {"SOPInstanceUID": f"1.4.{n}", "InstanceNumber": str(n)})
+        for n in range(1, 31)
+    ]
+    with database.write() as connection:
+        bulk.enter(connection, [*bulk.studies(range(30)), *images])
+    query = ask(level, PatientName="", PatientID="")
+    every = list(search.find(database, DEFAULT_ORGANIZATION, query))
+    for offset in (0, 4, 14, 40):
+        part = Query(query.level, (), query.include, limit=7, offset=offset)
+        found = search.page(database, DEFAULT_ORGANIZATION, part)
+        assert (found.answers, found.total) == (every[offset : offset + 7], len(every))
+
+
 def test_every_answer_once_and_newest_first(filled: Database) -> None:
     answers = list(search.find(filled, DEFAULT_ORGANIZATION, ask(StudyDate="", StudyTime="")))
     assert len({values["StudyInstanceUID"] for values in answers}) == STUDIES
