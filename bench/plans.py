@@ -32,7 +32,7 @@ def plan(database: Database, keys: Mapping[tuple[int, int], str]) -> str:
     finally:
         event.remove(Engine, "before_cursor_execute", remember)
     explain = "EXPLAIN QUERY PLAN" if database.dialect == "sqlite" else "EXPLAIN"
-    with database.read() as connection:
+    with database.search() as connection:
         selects = [(statement, values) for statement, values in asked if "FROM studies" in statement]
         return "\n".join(
             str(row[-1])

@@ -87,9 +87,9 @@ class Page:
         """The `size` answers after the one whose order values were `after`; the order values of each
         answer are the last columns of its row.
 
-        With conditions, or rows to skip, the keys are found first, along the index alone: see `in_order`. With
-        a `start` they would be sorted, which misleads a planner told to avoid it: ask for `keys`, then for
-        `rows`.
+        With conditions, or rows to skip, the keys are found first, along the index alone: see `in_order`.
+        With a `start` they would be sorted, which misleads a planner told to avoid it: ask for `keys`, then
+        for `rows`.
         """
         if not self.keys_first and not (offset and self._along):
             return self._page(self._wide().where(*self.joined), size, after, offset)
