@@ -75,7 +75,7 @@ class Database:
     """Connections for reading and transactions for writing."""
 
     def __init__(self, url: str, *, connections: int = 14, silence: float | None = SILENCE) -> None:
-        """`connections`: the most that one process opens for reading, and in PostgreSQL as many for searching.
+        """`connections`: the most that one process opens for reading.
 
         `silence`: seconds that PostgreSQL may take to answer a statement; None for no bound.
         """
