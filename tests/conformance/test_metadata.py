@@ -14,6 +14,7 @@ from requests import Session
 from tests.conformance.raw import send, sendable
 from tests.conformance.server import Server
 from tests.corpus import SHARED_DATA, needs_corpus
+from tests.dicomweb.retrieving import uris
 
 pytestmark = needs_corpus
 
@@ -44,18 +45,6 @@ def sent(server: Server, name: str) -> tuple[Dataset, str]:
 
 def instance_path(ds: Dataset) -> str:
     return f"/studies/{ds.StudyInstanceUID}/series/{ds.SeriesInstanceUID}/instances/{ds.SOPInstanceUID}"
-
-
-def uris(value: Any) -> Iterator[str]:
-    """All that metadata names, however deep."""
-    if isinstance(value, dict):
-        if "BulkDataURI" in value:
-            yield value["BulkDataURI"]
-        for inner in value.values():
-            yield from uris(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from uris(inner)
 
 
 def as_sent(expected: dict[str, Any], ds: Dataset) -> dict[str, Any]:

@@ -147,3 +147,15 @@ def parts(answer: httpx.Response) -> list[tuple[dict[str, str], bytes]]:
         headers = dict(line.decode().split(": ", 1) for line in head.split(b"\r\n"))
         found.append(({name.lower(): value for name, value in headers.items()}, content))
     return found
+
+
+def uris(value: Any) -> Iterator[str]:
+    """All that metadata names, however deep."""
+    if isinstance(value, dict):
+        if "BulkDataURI" in value:
+            yield value["BulkDataURI"]
+        for inner in value.values():
+            yield from uris(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from uris(inner)

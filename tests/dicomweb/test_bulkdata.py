@@ -5,8 +5,6 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from io import BytesIO
-from pathlib import Path
-from typing import Any
 
 import pytest
 from pydicom import Dataset, dcmread
@@ -24,35 +22,14 @@ from pacs.bulk import BulkValue
 from pacs.errors import Damaged
 from pacs.model import Stored
 from storage.blobs.address import key
-from storage.database import Database
 from tests.corpus import SHARED_DATA, needs_corpus
-from tests.dicomweb.retrieving import OURS, World, image, parts, path_to, retrieving, written
+from tests.dicomweb.retrieving import OURS, World, image, parts, path_to, uris, written
 
 MPEG4 = "1.2.840.10008.1.2.4.102"
 WORDS = list(range(1000))
 SYNTAXES = [
     ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian,
 ]  # fmt: skip
-
-
-@pytest.fixture
-def world(sqlite_url: str, tmp_path: Path) -> Iterator[World]:
-    database = Database(sqlite_url)
-    with retrieving(database, tmp_path / "blobs") as opened:
-        yield opened
-    database.close()
-
-
-def uris(value: Any) -> Iterator[str]:
-    """All that metadata names, however deep."""
-    if isinstance(value, dict):
-        if "BulkDataURI" in value:
-            yield value["BulkDataURI"]
-        for inner in value.values():
-            yield from uris(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from uris(inner)
 
 
 def put(world: World, data: bytes) -> str:

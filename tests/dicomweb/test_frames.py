@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,20 +24,11 @@ from pacs.errors import BadInput, LimitExceeded
 from pacs.framing import ENCAPSULATED_UNCOMPRESSED
 from pacs.pixels.decode import decode
 from pacs.pixels.transcode import encode_frame
-from storage.database import Database
-from tests.dicomweb.retrieving import World, image, parts, path_to, retrieving
+from tests.dicomweb.retrieving import World, image, parts, path_to
 
 OCTETS = 'multipart/related; type="application/octet-stream"'
 OHIF = "multipart/related; type=application/octet-stream; transfer-syntax=*"
 FRAMES = [bytes([n] * 24) for n in range(5)]
-
-
-@pytest.fixture
-def world(sqlite_url: str, tmp_path: Path) -> Iterator[World]:
-    database = Database(sqlite_url)
-    with retrieving(database, tmp_path / "blobs") as opened:
-        yield opened
-    database.close()
 
 
 def frames_of(world: World, syntax: str = ExplicitVRLittleEndian, **changes: Any) -> str:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import threading
 import time
 import zipfile
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
-from pathlib import Path
 
 import orjson
 import pytest
@@ -29,21 +27,12 @@ from pacs.dicom.source import BytesSource
 from pacs.model import StoredInstance
 from pacs.pixels.transcode import encode_frame
 from pacs.ports import BlobReader
-from storage.database import Database
-from tests.dicomweb.retrieving import World, image, parts, path_to, retrieving
+from tests.dicomweb.retrieving import World, image, parts, path_to
 
 STUDY = "/studies/1.2.3.1"
 ALONE = f"application/dicom; transfer-syntax={ExplicitVRLittleEndian}"
 CONVERTED = f"application/dicom; transfer-syntax={ImplicitVRLittleEndian}"
 MULTIPART = 'multipart/related; type="application/dicom"'
-
-
-@pytest.fixture
-def world(sqlite_url: str, tmp_path: Path) -> Iterator[World]:
-    database = Database(sqlite_url)
-    with retrieving(database, tmp_path / "blobs") as opened:
-        yield opened
-    database.close()
 
 
 def test_a_study_in_parts_each_as_it_was_sent(world: World) -> None:

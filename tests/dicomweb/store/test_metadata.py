@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,19 +17,10 @@ from pydicom.encaps import generate_frames
 
 from dicomweb.native_model import to_xml
 from pacs.actor import system_actor
-from storage.database import Database
-from tests.dicomweb.storing import FAILED, OTHER, REFERENCED, STUDIES, Storing, storing
+from tests.dicomweb.storing import FAILED, OTHER, REFERENCED, STUDIES, Storing
 
 JSON, XML = "application/dicom+json", "application/dicom+xml"
 Part = tuple[dict[str, str], bytes]
-
-
-@pytest.fixture
-def world(sqlite_url: str, tmp_path: Path) -> Iterator[Storing]:
-    database = Database(sqlite_url)
-    with storing(database, tmp_path) as world:
-        yield world
-    database.close()
 
 
 def metadata(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +26,6 @@ from tests.dicomweb.storing import (
 )
 
 BASE = "http://testserver/dicom-web/studies"
-
-
-@pytest.fixture
-def world(sqlite_url: str, tmp_path: Path) -> Iterator[Storing]:
-    database = Database(sqlite_url)
-    with storing(database, tmp_path) as world:
-        yield world
-    database.close()
 
 
 def uids(report: dict[str, Any], sequence: str) -> list[str]:
