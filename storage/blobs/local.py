@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 import shutil
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from stat import S_ISREG
+
+import structlog
 
 from pacs.errors import Damaged
 from pacs.model import Blob
@@ -25,6 +28,8 @@ from storage.blobs.reading import Reader, is_whole
 from storage.blobs.spool import FOLDER_MODE, Spool, SpoolLimits
 from storage.blobs.spooled import SpoolFile
 from storage.blobs.store import Found
+
+log = structlog.get_logger(__name__)
 
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS, errno.EXDEV})
 
@@ -40,6 +45,9 @@ class LocalReader(Reader):
             except FileNotFoundError as error:
                 raise Damaged(f"{address} is missing") from error
         self._file = os.fstat(self._fd)
+        if not S_ISREG(self._file.st_mode):
+            self.close()
+            raise Damaged(f"{address} is missing: what lies there is no file")
         self._found = found
         super().__init__(address, self._file.st_size)
 
@@ -112,6 +120,7 @@ class LocalBlobs:
             os.link(spooled, path)
         except FileExistsError:
             if not self.holds(blob):
+                _move_folder_aside(path)
                 _replace(spooled, path)
         except OSError as error:
             if error.errno not in _NO_LINKS:
@@ -123,6 +132,9 @@ class LocalBlobs:
 
     def _open_anew(self, address: str) -> LocalReader:
         return LocalReader(address, self._path(address))
+
+    def link(self, address: str, seconds: int) -> str | None:
+        return None
 
     def missing(self, blobs: Iterable[Blob]) -> list[Blob]:
         return [blob for blob in blobs if not self._lies_here(blob)]
@@ -137,8 +149,13 @@ class LocalBlobs:
     def delete(self, addresses: Iterable[str]) -> None:
         with disk_faults():
             for address in addresses:
-                with suppress(FileNotFoundError):
+                try:
                     os.unlink(self._path(address))
+                except FileNotFoundError:
+                    pass
+                except (IsADirectoryError, PermissionError):  # macOS says the latter of a folder
+                    if not os.path.isdir(self._path(address)):
+                        raise
 
     def walk(self, after: str, limit: int) -> list[Found]:
         found: list[Found] = []
@@ -147,6 +164,8 @@ class LocalBlobs:
                 try:
                     state = os.stat(self._path(address))
                 except FileNotFoundError:
+                    continue
+                if not S_ISREG(state.st_mode):
                     continue
                 modified = datetime.fromtimestamp(state.st_mtime, UTC)
                 found.append(Found(Blob(address, state.st_size), modified))
@@ -164,9 +183,10 @@ class LocalBlobs:
     def _lies_here(self, blob: Blob) -> bool:
         with disk_faults():
             try:
-                return os.stat(self._path(blob.address)).st_size == blob.size
+                found = os.stat(self._path(blob.address))
             except FileNotFoundError:
                 return False
+        return S_ISREG(found.st_mode) and found.st_size == blob.size
 
     def _make_folders(self) -> None:
         """Make all 256 folders durable with one wait for the disk instead of one for each.
@@ -191,6 +211,14 @@ class LocalBlobs:
                 address = address_at(folder, name)
                 if address is not None and address > after:
                     yield address
+
+
+def _move_folder_aside(path: str) -> None:
+    """What is in it is not ours to remove."""
+    if os.path.isdir(path):
+        aside = f"{path}.{secrets.token_hex(4)}"
+        os.rename(path, aside)
+        log.error("a folder lay in the place of an object; it is moved aside", moved_to=aside)
 
 
 def _replace(source: Path, target: str) -> None:

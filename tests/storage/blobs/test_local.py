@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pacs.errors import StorageFull, Unavailable
+from pacs.errors import Damaged, StorageFull, Unavailable
 from storage.blobs import LocalBlobs, SpoolLimits
 from storage.blobs.address import key
 from tests.storage.blobs.worlds import blob_of, content_of, damage, publish
@@ -87,3 +87,37 @@ def test_stray_files_are_no_blobs(local: LocalBlobs, tmp_path: Path) -> None:
     publish(local, CONTENT)
     (tmp_path / key(BLOB.address)).with_name("notes.txt").write_text("mine")
     assert [found.blob for found in local.walk("", 10)] == [BLOB]
+
+
+@pytest.fixture
+def folder(local: LocalBlobs, tmp_path: Path) -> Path:
+    """A folder where a blob should lie, as a faulty repair of the filesystem leaves it."""
+    publish(local, CONTENT)
+    path = tmp_path / key(BLOB.address)
+    path.unlink()
+    path.mkdir()
+    (path / "found").write_text("somebody's")
+    return path
+
+
+def test_a_folder_in_a_blobs_place_is_damage(local: LocalBlobs, folder: Path) -> None:
+    assert local.missing([BLOB]) == [BLOB]
+    assert not local.holds(BLOB)
+    with pytest.raises(Damaged):
+        local.open(BLOB.address)
+    assert local.walk("", 10) == []
+
+
+def test_a_folder_in_a_blobs_place_is_moved_aside(local: LocalBlobs, folder: Path) -> None:
+    publish(local, CONTENT)
+    assert content_of(local, BLOB) == CONTENT
+    (aside,) = folder.parent.glob(f"{folder.name}.*")
+    assert (aside / "found").read_text() == "somebody's"
+    assert [found.blob for found in local.walk("", 10)] == [BLOB]
+
+
+def test_a_folder_in_a_blobs_place_stops_no_sweep(local: LocalBlobs, folder: Path) -> None:
+    other = publish(local, b"another")
+    local.delete([BLOB.address, other.address])
+    assert local.missing([other]) == [other]
+    assert folder.is_dir()
