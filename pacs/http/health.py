@@ -48,7 +48,11 @@ class _Run:
         self._check = check
         self._done = threading.Event()
         self._finding = Finding("timeout", "no answer in time")
-        threading.Thread(target=self._go, daemon=True, name="health-check").start()
+        try:
+            threading.Thread(target=self._go, daemon=True, name="health-check").start()
+        except RuntimeError:
+            self._finding = Finding("failed", "no thread")
+            self._done.set()
 
     def _go(self) -> None:
         try:

@@ -13,7 +13,7 @@ import resource
 import signal
 import socket
 import traceback
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,12 +44,18 @@ class Nursery:
     def __init__(self, allowance: Allowance) -> None:
         self.allowance = allowance
         self._heard, self._ask = socket.socketpair()
+        self._ask.setblocking(False)
 
     def hire(self) -> socket.socket:
-        """A socket to a new worker, which starts as soon as the nursery gets to it."""
+        """A socket to a new worker, which starts as soon as the nursery gets to it.
+
+        `OSError` when too many wait already, as the nursery may be stopped, or there are no descriptors.
+        """
         ours, theirs = socket.socketpair()
-        with theirs:
+        with ExitStack() as undo, theirs:
+            undo.enter_context(ours)
             socket.send_fds(self._ask, [b"+"], [theirs.fileno()])
+            undo.pop_all()
         return ours
 
     def close(self) -> None:

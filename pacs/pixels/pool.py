@@ -12,7 +12,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import NamedTuple
 
 from pacs import errors
@@ -95,14 +95,12 @@ class Pool:
 
     def _hired(self) -> socket.socket:
         """A new worker that has reported ready; a failure to start is not the image's fault."""
-        worker = self._hire()
-        worker.settimeout(self._seconds + GRACE)
-        try:
+        with suppress(EOFError, OSError, ValueError), ExitStack() as undo:
+            worker = undo.enter_context(self._hire())
+            worker.settimeout(self._seconds + GRACE)
             if receive(worker)[0] == Kind.READY:
+                undo.pop_all()
                 return worker
-        except (EOFError, OSError, ValueError):
-            pass
-        worker.close()
         raise Unavailable("no worker process can be started; try again soon")
 
     def _by(self, worker: socket.socket, order: _Order) -> tuple[Kind, bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import socket
@@ -354,3 +355,27 @@ def test_where_no_process_can_be_made_the_next_worker_may_be(monkeypatch: pytest
     nursery.close()
     running.join(60)
     assert not running.is_alive()
+
+
+def test_no_descriptors_for_a_worker_are_not_the_images_fault() -> None:
+    def hire() -> socket.socket:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    pool = Pool(hire, 1, SECONDS)
+    for _ in range(2):
+        with pytest.raises(Unavailable):
+            pool.run(Echo(), NOTHING)
+
+
+def test_nobody_waits_to_ask_a_nursery_that_is_stopped() -> None:
+    """Once its socket was full, each thread that wanted a worker waited for ever."""
+    stopped, workers = Nursery(Allowance()), list[socket.socket]()
+    try:
+        with pytest.raises(BlockingIOError):
+            while len(workers) < 10_000:
+                workers.append(stopped.hire())
+    finally:
+        for worker in workers:
+            worker.close()
+        stopped.close()
+    assert workers
