@@ -20,6 +20,7 @@ from pacs.search.query import Found, Query
 from storage.database import Database
 from storage.search.conditions import Conditions
 from storage.search.cost import bounded
+from storage.search.crowds import Crowds
 from storage.search.plan import Planner
 from storage.search.statement import Page
 from storage.tables import blobs, instances, versions
@@ -51,6 +52,7 @@ _CURRENT = (
     versions.c.n == instances.c.current_version,
     blobs.c.address == versions.c.blob,
 )
+_crowds = Crowds()
 _IDENTITY = ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID")
 
 
@@ -74,15 +76,22 @@ def page(database: Database, organization: int, query: Query) -> Found:
         if not more and (rows or not query.offset):
             return Found(answers, more, query.offset + len(rows))
         if not asked.keys_first:
-            total = _total(connection, begun.planned, seconds)
+            total = _total(database, connection, begun.planned, seconds)
         return Found(answers, more, total, rows[0][len(query.include)] if more else None)
 
 
-def _total(connection: Connection, planned: Page, seconds: float) -> int | None:
+def _total(database: Database, connection: Connection, planned: Page, seconds: float) -> int | None:
     query = planned.query
-    if planned.start is None and query.conditions and seconds > SLOW:
+    if query.conditions:
+        slow = planned.start is None and seconds > SLOW
+        return None if slow else _counted(connection, planned, COUNTED_MATCHING)
+    everything = planned.organization, query.level, COUNTED
+    if _crowds.known(database, everything):
         return None
-    return _counted(connection, planned, COUNTED_MATCHING if query.conditions else COUNTED)
+    total = _counted(connection, planned, COUNTED)
+    if total is None:
+        _crowds.note(database, everything)
+    return total
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from storage.database import Database
 from storage.search import cost, plan
 from storage.search import pages as search
 from storage.search.conditions import Conditions
+from storage.search.crowds import LASTS, Crowds
 from storage.search.plan import Planner
 from storage.search.statement import Page
 from storage.tables import studies
@@ -104,6 +105,20 @@ def test_what_is_too_many_to_count_is_not_counted(filled: Database, monkeypatch:
     assert page(filled, ask()).total == STUDIES
     monkeypatch.setattr(search, "COUNTED", STUDIES - 1)
     assert page(filled, ask()).total is None
+
+
+def test_what_is_too_many_is_not_counted_for_a_while(
+    filled: Database, statements: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr(search, "_crowds", Crowds(lambda: now[0]))
+    monkeypatch.setattr(search, "COUNTED", STUDIES - 1)
+    for later, expected in ((1.0, 2), (1.0, 1), (LASTS, 2)):
+        now[0] += later
+        statements.clear()
+        assert page(filled, ask()).total is None
+        assert len(statements) == expected
+    assert page(filled, ask(PatientName="*kenbu*")).total == 2
 
 
 def test_only_what_lies_within_reach_is_counted(filled: Database, monkeypatch: pytest.MonkeyPatch) -> None:
