@@ -122,6 +122,7 @@ def open_blobs(settings: Settings) -> BlobStore:
         settings.s3_region,
         _revealed(settings.s3_access_key),
         _revealed(settings.s3_secret_key),
+        settings.s3_public_endpoint,
     )
     spool = SpoolLimits(max_object=settings.max_object_size, reserve=settings.free_space_reserve)
     return open_store(settings.blobs_url, settings.data_dir, access, spool)

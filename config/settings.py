@@ -84,6 +84,9 @@ class Settings(BaseModel):
         None, description="`s3://bucket/prefix` or `file:///…`; a folder in the data folder if absent"
     )
     s3_endpoint: str | None = Field(None, description="URL of an S3-compatible store other than AWS")
+    s3_public_endpoint: str | None = Field(
+        None, description="The store's URL for others; given, signed links of images lead to the store itself"
+    )
     s3_region: str = Field("us-east-1", description="Region of the S3 store")
     s3_access_key: SecretStr | None = Field(None, description="Access key of the S3 store")
     s3_secret_key: SecretStr | None = Field(
@@ -254,7 +257,7 @@ class Settings(BaseModel):
             raise ValueError("must begin with s3://BUCKET or file:///")
         return value
 
-    @field_validator("base_url", "s3_endpoint")
+    @field_validator("base_url", "s3_endpoint", "s3_public_endpoint")
     @classmethod
     def _check_web_url(cls, value: str | None) -> str | None:
         if value is not None and not re.match(r"https?://[^/\s]+", value):

@@ -104,6 +104,9 @@ class Blobs(Protocol):
     def open(self, address: str) -> BlobReader:
         """`Damaged` when there is no such blob."""
 
+    def link(self, address: str, seconds: int) -> str | None:
+        """A URL from which anybody can read the blob for so long; None when only this server can give it."""
+
     def missing(self, blobs: Iterable[Blob]) -> list[Blob]:
         """Those that are absent or have another size; cheap, reads no content.
 

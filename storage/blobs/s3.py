@@ -41,12 +41,16 @@ _RETRY: Any = {"max_retries": 4, "retry_timeout": timedelta(seconds=30)}
 
 @dataclass(frozen=True, slots=True)
 class S3Access:
-    """Fields that are None default to the usual `AWS_…` environment or the machine's role."""
+    """Fields that are None default to the usual `AWS_…` environment or the machine's role.
+
+    `public_endpoint`: where others than this server reach the store; without it there are no links to it.
+    """
 
     endpoint: str | None = None
     region: str | None = None
     access_key_id: str | None = None
     secret_access_key: str | None = None
+    public_endpoint: str | None = None
 
 
 @contextmanager
@@ -96,27 +100,33 @@ class S3Reader(Reader):
         self._ahead = memoryview(b"")
 
 
+def _opened(url: str, access: S3Access, endpoint: str | None) -> S3Store:
+    place = urlsplit(url)
+    given = {
+        "endpoint": endpoint,
+        "region": access.region,
+        "access_key_id": access.access_key_id,
+        "secret_access_key": access.secret_access_key,
+    }
+    config: Any = {name: value for name, value in given.items() if value is not None}
+    return S3Store(
+        place.netloc,
+        prefix=place.path.strip("/") or None,
+        checksum_algorithm="SHA256",
+        client_options=_CLIENT,
+        retry_config=_RETRY,
+        **config,
+    )
+
+
 class S3Blobs:
     """Implements `BlobStore` on a bucket. Make it after forking: the client has threads of its own."""
 
     def __init__(self, url: str, spool: Path, access: S3Access, limits: SpoolLimits | None = None) -> None:
         """`url`: `s3://bucket/prefix`."""
-        place = urlsplit(url)
-        given = {
-            "endpoint": access.endpoint,
-            "region": access.region,
-            "access_key_id": access.access_key_id,
-            "secret_access_key": access.secret_access_key,
-        }
-        config: Any = {name: value for name, value in given.items() if value is not None}
-        self._store = S3Store(
-            place.netloc,
-            prefix=place.path.strip("/") or None,
-            checksum_algorithm="SHA256",
-            client_options=_CLIENT,
-            retry_config=_RETRY,
-            **config,
-        )
+        self._store = _opened(url, access, access.endpoint)
+        public = access.public_endpoint
+        self._public = _opened(url, access, public) if public is not None else None
         self._spool = Spool(spool, limits or SpoolLimits(), durable=False)
         self._asking = ThreadPoolExecutor(_QUESTIONS, thread_name_prefix="s3-size")
 
@@ -140,6 +150,12 @@ class S3Blobs:
 
     def open(self, address: str) -> S3Reader:
         return S3Reader(self._store, address)
+
+    def link(self, address: str, seconds: int) -> str | None:
+        if self._public is None:
+            return None
+        with _store_faults():
+            return obstore.sign(self._public, "GET", key(address), timedelta(seconds=seconds))
 
     def missing(self, blobs: Iterable[Blob]) -> list[Blob]:
         wanted = list(blobs)

@@ -176,13 +176,20 @@ class Images:
     def sign_url(self, request: Request) -> Response:
         """A URL that returns the DICOM file without authentication for `expires` seconds."""
         seconds = number(parameters(request, ("expires",)), "expires", 300, 1, LONGEST)
-        found, who = self._instance(request).identity, actor(request)
-        path = f"{self.root}/signed/images/{found.sop_instance_uid}"
+        instance, who = self._instance(request), actor(request)
+        found = instance.identity
         self.archive.record(
             who, "share", resource=found.study_instance_uid, instance=found.sop_instance_uid, seconds=seconds
         )
-        url = f"{origin(request)}{path}?{self.signer.sign(path, who, seconds)}"
-        return answer({"url": url, "expires_in": seconds})
+        path = f"{self.root}/signed/images/{found.sop_instance_uid}"
+        ours = f"{origin(request)}{path}?{self.signer.sign(path, who, seconds)}"
+        return answer({"url": self._in_store(instance, seconds) or ours, "expires_in": seconds})
+
+    def _in_store(self, instance: StoredInstance, seconds: int) -> str | None:
+        """The store's own link, for what it holds as a whole file."""
+        if part10_file(self.archive, instance).header:
+            return None
+        return self.archive.blobs.link(instance.blob.address, seconds)
 
     @describe(Described(_SIGNATURE, answers={"application/dicom": BINARY}))
     def fetch_signed(self, request: Request) -> Response:

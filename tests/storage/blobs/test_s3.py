@@ -6,11 +6,14 @@ import random
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Self
+from urllib.parse import parse_qs, urlsplit
 
 import boto3
+import httpx
 import pytest
 
 from pacs.errors import Unavailable
@@ -123,6 +126,24 @@ def test_a_store_that_does_not_answer_is_unavailable(tmp_path: Path, monkeypatch
         with pytest.raises(Unavailable):
             s3.delete([blob.address])
         s3.close()
+
+
+def test_a_link_leads_to_the_store_where_others_reach_it(
+    s3_url: str, s3_access: S3Access, tmp_path: Path
+) -> None:
+    public = replace(s3_access, public_endpoint=s3_access.endpoint)
+    s3 = S3Blobs(s3_url, tmp_path / "spool", public, SpoolLimits(reserve=0))
+    blob = publish(s3, b"content")
+    link = s3.link(blob.address, 300)
+    assert link is not None and link.startswith(f"{s3_access.endpoint}/")
+    said = parse_qs(urlsplit(link).query)
+    assert said["X-Amz-Expires"] == ["300"] and said["X-Amz-Signature"]
+    assert httpx.get(link).content == b"content"
+    s3.close()
+
+
+def test_no_link_leads_to_a_store_that_others_do_not_reach(s3: S3Blobs) -> None:
+    assert s3.link(publish(s3, b"content").address, 300) is None
 
 
 def test_a_bucket_that_is_not_there_is_unavailable(tmp_path: Path, s3_access: S3Access) -> None:
