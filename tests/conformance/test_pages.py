@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import re
 import time
 from collections.abc import Iterator
@@ -461,6 +462,39 @@ def test_measures_are_millimetres_only_where_they_are_known(held: Held, chromium
             (spaced, corner, "90°"),
         ):
             assert module(opened, "viewer/measure.js", f"m.labelOf({image}, {measure})") == said
+
+
+def region(*corners: int, units: int = 3, delta: float = 0.05, kind: int = 1) -> dict[str, Any]:
+    """Corners from the left upper to the right lower, both inclusive; `delta`: of rows, twice that of columns."""
+    numbers = (kind, *corners, units, units, delta / 2, -delta)
+    tags = ("12", "18", "1A", "1C", "1E", "24", "26", "2C", "2E")
+    return {f"001860{tag}": {"Value": [value]} for tag, value in zip(tags, numbers, strict=True)}
+
+
+@pytest.mark.parametrize(
+    ("regions", "said"),
+    [
+        ([region(0, 0, 63, 63)], "12.5 mm"),
+        ([region(30, 20, 63, 63)], "36.1 px"),  # half of it lies outside
+        ([region(0, 0, 640, 480)], "36.1 px"),  # of a larger image, of which this is a copy
+        ([region(0, 0, 63, 63, units=4)], "36.1 px"),  # seconds
+        ([region(0, 0, 63, 63, kind=2)], "36.1 px"),  # motion over time
+        ([region(0, 0, 63, 63, kind=0, units=0), region(0, 0, 63, 63)], "12.5 mm"),
+        ([region(0, 0, 63, 63), region(0, 0, 40, 40, delta=0.1)], "36.1 px"),  # one upon the other
+        ([], "36.1 px"),
+    ],
+)
+def test_ultrasound_is_measured_within_its_region(
+    held: Held, chromium: Any, regions: list[dict[str, Any]], said: str
+) -> None:
+    dataset = json.dumps(
+        {"00280010": {"Value": [64]}, "00280011": {"Value": [64]}, "00186011": {"Value": regions}}
+    )
+    with page(chromium, held.server.url) as opened:
+        base = opened.get_attribute("link[rel=icon]", "href").rsplit("/", 1)[0]
+        line = "{kind: 'length', points: [[0, 0], [30, 20]]}"
+        shown = f"import('{base}/viewer/image.js').then(i => m.labelOf(new i.Image({dataset}, 0), {line}))"
+        assert module(opened, "viewer/measure.js", shown) == said
 
 
 @pytest.mark.parametrize(

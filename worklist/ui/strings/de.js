@@ -205,6 +205,7 @@ export default {
   "viewer.window": "B {width} · Z {center}",
   "viewer.zoom": "{percent} %",
   "viewer.unscaled": "Maßstab unbekannt",
+  "viewer.scaledInside": "Maßstab nur im Ultraschallbereich",
   "tool.window": "Fensterung",
   "tool.pan": "Verschieben",
   "tool.zoom": "Zoom",

@@ -205,6 +205,7 @@ export default {
   "viewer.window": "W {width} · L {center}",
   "viewer.zoom": "{percent} %",
   "viewer.unscaled": "no scale known",
+  "viewer.scaledInside": "scale within the ultrasound region only",
   "tool.window": "Window",
   "tool.pan": "Pan",
   "tool.zoom": "Zoom",

@@ -205,6 +205,7 @@ export default {
   "viewer.window": "A {width} · C {center}",
   "viewer.zoom": "{percent} %",
   "viewer.unscaled": "escala desconocida",
+  "viewer.scaledInside": "escala solo dentro de la región ecográfica",
   "tool.window": "Ventana",
   "tool.pan": "Mover",
   "tool.zoom": "Zoom",

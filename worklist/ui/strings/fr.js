@@ -205,6 +205,7 @@ export default {
   "viewer.window": "L {width} · C {center}",
   "viewer.zoom": "{percent} %",
   "viewer.unscaled": "échelle inconnue",
+  "viewer.scaledInside": "échelle connue dans la zone échographique seulement",
   "tool.window": "Fenêtre",
   "tool.pan": "Déplacer",
   "tool.zoom": "Zoom",

@@ -3,6 +3,7 @@ import { DICOMWEB } from "../core/api.js";
 import { bytes, first, has, number, numbers, text, values } from "../dicom/dataset.js";
 import { cross, dot } from "./geometry.js";
 import { embeddedIn, overlaysOf } from "./overlay.js";
+import { regionsOf } from "./regions.js";
 
 const VIDEO_CLASSES = new Set(["1.1.1", "1.2.1", "1.4.1"].map((end) => `1.2.840.10008.5.1.4.1.1.77.${end}`));
 
@@ -113,6 +114,11 @@ export class Image {
     const found = inPatient ?? numbers(this.dataset, "ImagerPixelSpacing");
     if (found?.length !== 2 || !found.every((each) => each > 0)) return undefined;
     return { row: found[0], column: found[1], atDetector: !inPatient };
+  }
+
+  /** Parts with scales of their own, in ultrasound. */
+  get regions() {
+    return regionsOf(this.dataset, this);
   }
 
   /** Height of a pixel in terms of its width. */

@@ -1,17 +1,15 @@
 /** Lengths and angles: points in the image's own pixels, [column, row] from the corner of the first. */
 import { number as shown } from "../core/strings.js";
+import { scaleAt } from "./regions.js";
 
 export const POINTS = { length: 2, angle: 3 };
 const NEAR = 12; // pixels of the screen
 
-function millimetres(image, [a, b]) {
-  const { row, column } = image.spacing;
-  return Math.hypot((b[0] - a[0]) * column, (b[1] - a[1]) * row);
-}
+const millimetres = ({ row, column }, [a, b]) => Math.hypot((b[0] - a[0]) * column, (b[1] - a[1]) * row);
 
 /** Degrees at the middle point. */
-function degrees(image, [a, b, c]) {
-  const way = (from, to) => [to[0] - from[0], (to[1] - from[1]) * image.aspect];
+function degrees(aspect, [a, b, c]) {
+  const way = (from, to) => [to[0] - from[0], (to[1] - from[1]) * aspect];
   const [u, v] = [way(b, a), way(b, c)];
   const size = Math.hypot(...u) * Math.hypot(...v);
   return size ? (Math.acos(Math.max(-1, Math.min(1, (u[0] * v[0] + u[1] * v[1]) / size))) * 180) / Math.PI : 0;
@@ -21,9 +19,11 @@ const rounded = (value) => shown(Math.round(value * 10) / 10);
 
 /** What stands beside it: never millimetres that nobody knows. */
 export function labelOf(image, { kind, points }) {
-  if (kind === "angle") return points.length === 3 ? `${rounded(degrees(image, points))}°` : "";
-  if (!image.spacing) return `${rounded(Math.hypot(points[1][0] - points[0][0], (points[1][1] - points[0][1]) * image.aspect))} px`;
-  return `${rounded(millimetres(image, points))} mm${image.spacing.atDetector ? " *" : ""}`;
+  const scale = scaleAt(image, points);
+  const aspect = scale ? scale.row / scale.column : image.aspect;
+  if (kind === "angle") return points.length === 3 ? `${rounded(degrees(aspect, points))}°` : "";
+  if (!scale) return `${rounded(millimetres({ row: aspect, column: 1 }, points))} px`;
+  return `${rounded(millimetres(scale, points))} mm${scale.atDetector ? " *" : ""}`;
 }
 
 /** `toScreen`: a point of the image on the canvas. */

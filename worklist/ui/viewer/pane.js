@@ -5,6 +5,7 @@ import { Developer, windowOf } from "./develop.js";
 import { draw as drawMeasures } from "./measure.js";
 import { Frames } from "./frames.js";
 import { parallel } from "./geometry.js";
+import { scaleOf } from "./regions.js";
 
 const AHEAD = 12; // frames fetched in the direction of scrolling before all others
 
@@ -198,8 +199,8 @@ export class Pane {
 
   /** Millimetres that a pixel of the screen shows, across; undefined when nobody knows. */
   get millimetresPerPixel() {
-    if (!this.image?.spacing || !this.#canvas) return undefined;
-    return (this.image.spacing.column * this.#ratio) / this.scale.x;
+    const known = this.image && this.#canvas && scaleOf(this.image);
+    return known && (known.column * this.#ratio) / this.scale.x;
   }
 
   zoomBy(factor, left, top) {

@@ -51,7 +51,7 @@ function Marks({ pane, title }) {
   return html`
     <${Corner} at="tl" lines=${[series.description || series.modality, `${series.modality} ${series.number || ""}`]} />
     <${Corner} at="tr" lines=${[title, [day(text(image.dataset, "StudyDate")), clock(text(image.dataset, "StudyTime"))].join(" ")]} />
-    <${Corner} at="bl" lines=${[window, t("viewer.zoom", { percent: Math.round(pane.zoom.value * 100) }), image.spacing ? "" : t("viewer.unscaled")]} />
+    <${Corner} at="bl" lines=${[window, t("viewer.zoom", { percent: Math.round(pane.zoom.value * 100) }), scaleNote(image)]} />
     <${Corner} at="br" lines=${[frames && `# ${frames}`, depth, `${index + 1} / ${count}`]} data-position />
     <${Orientation} image=${image} />
     ${count > 1 && html`<${Progress} pane=${pane} count=${count} index=${index} />`}
@@ -63,6 +63,9 @@ function Marks({ pane, title }) {
     </div>`}
   `;
 }
+
+/** Where millimetres can be measured, unless everywhere. */
+const scaleNote = ({ spacing, regions }) => (spacing ? "" : t(regions.some((each) => each.spacing) ? "viewer.scaledInside" : "viewer.unscaled"));
 
 const Corner = ({ at, lines, ...rest }) => html`<div class=${`corner ${at}`} ...${rest}>${lines.filter(Boolean).map((line, index) => html`<div key=${index}>${line}</div>`)}</div>`;
 
