@@ -465,7 +465,7 @@ def test_measures_are_millimetres_only_where_they_are_known(held: Held, chromium
 
 
 def region(*corners: int, units: int = 3, delta: float = 0.05, kind: int = 1) -> dict[str, Any]:
-    """Corners from the left upper to the right lower, both inclusive; `delta`: of rows, twice that of columns."""
+    """Corners: left upper, right lower, both inclusive; `delta`: of rows, twice that of columns."""
     numbers = (kind, *corners, units, units, delta / 2, -delta)
     tags = ("12", "18", "1A", "1C", "1E", "24", "26", "2C", "2E")
     return {f"001860{tag}": {"Value": [value]} for tag, value in zip(tags, numbers, strict=True)}
