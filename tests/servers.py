@@ -31,11 +31,23 @@ def _unprivileged() -> list[str]:
     return ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
 
 
+_MEMORY, _ROOM = Path("/dev/shm"), 4 << 30
+
+
+def _quick_place() -> str | None:
+    """In memory, where there is room: there the 300 files of a database are made in a fifth of the time."""
+    with suppress(OSError):
+        if shutil.disk_usage(_MEMORY).free >= _ROOM and os.access(_MEMORY, os.W_OK):
+            return str(_MEMORY)
+    return None
+
+
 class Cluster:
     """A PostgreSQL of its own on a Unix socket, in a folder of its own."""
 
     def __init__(self, programs: Path, connections: int = 100) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="pacs-pg-"))  # a socket's path has 107 bytes at most
+        # A socket's path has 107 bytes at most.
+        self.folder = Path(tempfile.mkdtemp(prefix="pacs-pg-", dir=_quick_place()))
         self.url = f"postgresql+psycopg://pacs@/postgres?host={self.folder}"
         self._programs, self._prefix = programs, _unprivileged()
         self._options = (
