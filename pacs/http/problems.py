@@ -6,6 +6,7 @@ Every error body is `{"status": "error", "code", "message", "correlation_id"}`. 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
@@ -119,6 +120,7 @@ class UnexpectedMiddleware:
     """Answers 500 for an unexpected exception, unless the answer had begun: then the connection is broken.
 
     It is also broken when the rest of a body cannot be produced, so that no truncated body looks whole.
+    Requests that are cut off when the server stops get 503.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -127,6 +129,11 @@ class UnexpectedMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await self.app(scope, receive, send)
+        except asyncio.CancelledError:  # the server stops, and its time for requests is over
+            log.warning("request cut off", method=scope["method"], hint="PACS_DRAIN_TIMEOUT is what they get")
+            if STATUS not in scope["state"]:
+                answer = pacs_error(Request(scope), Unavailable("the server is stopping; try again soon"))
+                await answer(scope, receive, send)
         except Exception as error:
             begun = STATUS in scope["state"]
             if begun and isinstance(error, PacsError):

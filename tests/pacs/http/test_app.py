@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import threading
 import time
@@ -79,6 +80,10 @@ async def waiting(request: Request) -> Response:
     raise ClientDisconnect  # as reading the body does when the caller is gone
 
 
+async def cut_off(request: Request) -> Response:
+    raise asyncio.CancelledError  # as uvicorn does to what takes too long when it stops
+
+
 @pytest.fixture
 def world() -> Iterator[World]:
     world = World()
@@ -96,7 +101,10 @@ def client(world: World) -> TestClient:
     app = create_app(
         {"database": world.database},
         {"pacs_jobs": ("Jobs", world.depth)},
-        [Route(f"/{each.__name__}", each) for each in (good, missing, busy, broken, half, waiting, slow)],
+        [
+            Route(f"/{each.__name__}", each)
+            for each in (good, missing, busy, broken, half, waiting, cut_off, slow)
+        ],
     )
     return TestClient(app, raise_server_exceptions=False)
 
@@ -223,6 +231,16 @@ def test_half_an_answer_is_broken_off_and_no_surprise(client: TestClient, said: 
 def test_a_caller_who_leaves_is_no_error_of_ours(client: TestClient, said: Callable[[], str]) -> None:
     assert client.get("/waiting").status_code == 400
     assert "error" not in said()
+
+
+def test_who_is_cut_off_as_the_server_stops_may_come_again(
+    client: TestClient, said: Callable[[], str]
+) -> None:
+    """It got 500 and a text, and the log a traceback."""
+    answer = client.get("/cut_off")
+    assert (answer.status_code, answer.json()["code"]) == (503, "UNAVAILABLE")
+    assert "Retry-After" in answer.headers
+    assert "Traceback" not in said()
 
 
 @pytest.mark.parametrize("path", ["/good", "/nowhere", "/broken", "/health/live"])
