@@ -171,6 +171,8 @@ export default {
   "viewer.next": "Nächstes Objekt",
   "viewer.previous": "Voriges Objekt",
   "viewer.notShown": "Ein Dokument dieser Art ({type}) wird hier nicht gezeigt. Es lässt sich herunterladen.",
+  "viewer.notPlayed": "Dieser Browser spielt Filme dieser Art ({type}) nicht ab. Der Film lässt sich herunterladen.",
+  "viewer.downloadFilm": "Film herunterladen",
   "viewer.refers": "Verweist auf {uid}",
   "viewer.others": "Andere Objekte",
   "viewer.elsewhere": "Nicht hier: Serie {uid}",

@@ -171,6 +171,8 @@ export default {
   "viewer.next": "Next object",
   "viewer.previous": "Previous object",
   "viewer.notShown": "A document of this kind ({type}) is not shown here. It can be downloaded.",
+  "viewer.notPlayed": "This browser does not play films of this kind ({type}). The film can be downloaded.",
+  "viewer.downloadFilm": "Download the film",
   "viewer.refers": "Refers to {uid}",
   "viewer.others": "Other objects",
   "viewer.elsewhere": "Not here: series {uid}",

@@ -171,6 +171,8 @@ export default {
   "viewer.next": "Objeto siguiente",
   "viewer.previous": "Objeto anterior",
   "viewer.notShown": "Un documento de este tipo ({type}) no se muestra aquí. Puede descargarse.",
+  "viewer.notPlayed": "Este navegador no reproduce películas de este tipo ({type}). La película puede descargarse.",
+  "viewer.downloadFilm": "Descargar la película",
   "viewer.refers": "Remite a {uid}",
   "viewer.others": "Otros objetos",
   "viewer.elsewhere": "No está aquí: serie {uid}",

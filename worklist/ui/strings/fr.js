@@ -171,6 +171,8 @@ export default {
   "viewer.next": "Objet suivant",
   "viewer.previous": "Objet précédent",
   "viewer.notShown": "Un document de ce type ({type}) n’est pas affiché ici. Il peut être téléchargé.",
+  "viewer.notPlayed": "Ce navigateur ne lit pas les films de ce type ({type}). Le film peut être téléchargé.",
+  "viewer.downloadFilm": "Télécharger le film",
   "viewer.refers": "Renvoie à {uid}",
   "viewer.others": "Autres objets",
   "viewer.elsewhere": "Absente ici : série {uid}",

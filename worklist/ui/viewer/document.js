@@ -12,6 +12,7 @@ import { Reference, referencesOf } from "./references.js";
 
 const DEEPEST = 32;
 const SAFE = /^(application\/pdf|video\/(mp4|mpeg|webm))\b/;
+const FILES = { "application/pdf": "document.pdf", "video/mp4": "film.mp4", "video/mpeg": "film.mpg", "video/webm": "film.webm" };
 
 /** One object of a series that has no images; the keys that scroll go to the next. */
 export function DocumentView({ pane, desk }) {
@@ -66,13 +67,14 @@ function Embedded({ dataset, kind }) {
   const title = text(dataset, "DocumentTitle") || text(dataset, "SeriesDescription") || t("viewer.document");
   if (problem) return html`<${Failure} problem=${problem} />`;
   if (!url) return html`<${Skeleton} />`;
-  const film = type.startsWith("video/") && !unplayable;
+  const film = kind === "video" || type.startsWith("video/");
+  const shown = type === "application/pdf" || (type.startsWith("video/") && !unplayable);
   return html`
     <h1>${title}</h1>
-    ${film && html`<video src=${url} controls onError=${() => setUnplayable(true)}></video>`}
-    ${type === "application/pdf" && html`<iframe src=${url} title=${title}></iframe>`}
-    ${!film && type !== "application/pdf" && html`<p class="dim">${t("viewer.notShown", { type: said || type })}</p>`}
-    <p><a href=${url} download=${type === "application/pdf" ? "document.pdf" : "document"}>${t("viewer.openDocument")}</a></p>
+    ${shown && film && html`<video src=${url} controls onError=${() => setUnplayable(true)}></video>`}
+    ${shown && !film && html`<iframe src=${url} title=${title}></iframe>`}
+    ${!shown && html`<p class="dim">${t(film ? "viewer.notPlayed" : "viewer.notShown", { type: said || type })}</p>`}
+    <p><a href=${url} download=${FILES[type] ?? "document"}>${t(film ? "viewer.downloadFilm" : "viewer.openDocument")}</a></p>
   `;
 }
 

@@ -7,9 +7,12 @@ import { regionsOf } from "./regions.js";
 
 const VIDEO_CLASSES = new Set(["1.1.1", "1.2.1", "1.4.1"].map((end) => `1.2.840.10008.5.1.4.1.1.77.${end}`));
 
+/** Other classes may hold a film too: only those have such samples (PS3.3 §C.7.6.3.1.2). */
+const isVideo = (dataset) => VIDEO_CLASSES.has(text(dataset, "SOPClassUID")) || text(dataset, "PhotometricInterpretation") === "YBR_PARTIAL_420";
+
 /** "image", "video", "document", "report", "presentation" of images, or "other" for what has nothing to see. */
 export function kindOf(dataset) {
-  if (VIDEO_CLASSES.has(text(dataset, "SOPClassUID"))) return "video";
+  if (isVideo(dataset)) return "video";
   if (has(dataset, "PixelData") || has(dataset, "FloatPixelData") || has(dataset, "DoubleFloatPixelData")) return "image";
   if (number(dataset, "Rows") && number(dataset, "Columns") && has(dataset, "PhotometricInterpretation")) return "image";
   if (has(dataset, "EncapsulatedDocument")) return "document";
