@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TypeVar
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -24,9 +23,10 @@ from pacs.http.rest import shapes
 from pacs.http.rest.answers import answer
 from pacs.http.rest.deletions import DELETION, deleted, reason_given
 from pacs.http.rest.listing import Page, asked, listed
+from pacs.http.rest.named import image_in_path, image_with_frames, is_called, uid_in_path
 from pacs.http.rest.parameters import number, parameters
 from pacs.http.rest.signed import LONGEST, Signer
-from pacs.http.rest.studies import IMAGE, is_called, uid_in_path
+from pacs.http.rest.studies import IMAGE
 from pacs.http.streaming import Streamed, closing
 from pacs.http.streaming import answer as streamed
 from pacs.http.viewings import retrieved
@@ -39,8 +39,6 @@ from pacs.ports import Keeping
 from pacs.rights import Right
 from pacs.search.query import Condition, Query
 from pacs.search.values import parse_value
-
-T = TypeVar("T")
 
 _DETAILS = (
     *IMAGE,
@@ -116,18 +114,21 @@ class Images:
     @describe(Described(answers=answers_json(OBJECT)))
     def show_image(self, request: Request) -> Response:
         """One image: identity, acquisition, display attributes and links."""
-        query = Query(Level.IMAGE, (_named(request),), _DETAILS, limit=1)
-        values = _first(self.archive.page(actor(request), query).answers)
+        named = is_called("SOPInstanceUID", uid_in_path(request, "sop"))
+        found = self.archive.page(actor(request), Query(Level.IMAGE, (named,), _DETAILS, limit=1)).answers
+        if not found:
+            raise NotFound
+        (values,) = found
         shape = shapes.image_details(values, f"{origin(request)}{self.root}")
         if values["SOPClassUID"] == SECONDARY_CAPTURE:
-            with self._file_of(self._with_frames(request)) as file:
+            with self._file_of(image_with_frames(request, self.archive)) as file:
                 shape["is_dicom"] = file is None
         return answer(shape)
 
     @describe(Described(answers=dict.fromkeys(sorted(MEDIA_TYPES), BINARY)))
     def fetch_original(self, request: Request) -> Response:
         """The uploaded picture that this image was made from."""
-        instance = self._with_frames(request)
+        instance = image_with_frames(request, self.archive)
         with ExitStack() as opened:
             file = opened.enter_context(self._file_of(instance))
             if file is None:
@@ -141,11 +142,6 @@ class Images:
         with self.archive.header(instance) as header:
             yield original(header, instance)
 
-    def _with_frames(self, request: Request) -> StoredInstance:
-        uids = self._instance(request).identity
-        study, series, sop = uids.study_instance_uid, uids.series_instance_uid, uids.sop_instance_uid
-        return next(self.archive.retrieve(actor(request), study, series, sop))
-
     @describe(DELETION)
     async def delete_image(self, request: Request) -> Response:
         """Delete an image for a reason. It is gone at once; its bytes stay for the retention period."""
@@ -154,13 +150,13 @@ class Images:
         return deleted(request, self.root, made)
 
     def _delete(self, request: Request, reason: str) -> Deletion:
-        uids = self._instance(request).identity
+        uids = image_in_path(request, self.archive).identity
         return self.keeping.delete(actor(request), uids.study_instance_uid, uids.sop_instance_uid, reason)
 
     @describe(Described(answers={DICOM_JSON: {"type": "array", "items": OBJECT}}))
     def show_metadata(self, request: Request) -> Response:
         """The DICOM JSON of one image, as from DICOMweb's `/metadata`; bulk data by URI."""
-        who, found = actor(request), self._instance(request).identity
+        who, found = actor(request), image_in_path(request, self.archive).identity
         study, series = found.study_instance_uid, found.series_instance_uid
         held = self.metadata.held(who, study, series, found.sop_instance_uid)
         service = f"{origin(request)}{self.web_root}"
@@ -176,7 +172,7 @@ class Images:
     def sign_url(self, request: Request) -> Response:
         """A URL that returns the DICOM file without authentication for `expires` seconds."""
         seconds = number(parameters(request, ("expires",)), "expires", 300, 1, LONGEST)
-        instance, who = self._instance(request), actor(request)
+        instance, who = image_in_path(request, self.archive), actor(request)
         found = instance.identity
         self.archive.record(
             who, "share", resource=found.study_instance_uid, instance=found.sop_instance_uid, seconds=seconds
@@ -196,24 +192,9 @@ class Images:
         """The DICOM file of a signed URL."""
         uid = uid_in_path(request, "sop")
         who = self.signer.verified(request, f"{self.root}/signed/images/{uid}")
-        query = Query(Level.IMAGE, (is_called("SOPInstanceUID", uid),), limit=1)
-        instance = _first(list(self.archive.locate(who, query)))
+        instance = image_in_path(request, self.archive, who)
         study = instance.identity.study_instance_uid
         retrieved(request, self.archive, study, who, form="signed", instances=[uid])
         headers = {"Content-Disposition": f'attachment; filename="{uid}.dcm"'}
         file = part10_file(self.archive, instance)
         return Streamed(file.pieces(self.archive), "application/dicom", file.size, headers=headers)
-
-    def _instance(self, request: Request) -> StoredInstance:
-        query = Query(Level.IMAGE, (_named(request),), limit=1)
-        return _first(list(self.archive.locate(actor(request), query)))
-
-
-def _named(request: Request) -> Condition:
-    return is_called("SOPInstanceUID", uid_in_path(request, "sop"))
-
-
-def _first(found: Sequence[T]) -> T:
-    if not found:
-        raise NotFound
-    return found[0]

@@ -8,7 +8,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from pacs.attributes import Level
 from pacs.errors import NotConvertible, NotFound
 from pacs.framing import frame_index_of
 from pacs.http.accept import DICOM, Offer, acceptable, choose
@@ -17,16 +16,14 @@ from pacs.http.described import BINARY, OBJECT, Described, answers_json, describ
 from pacs.http.pictures import VARY, Pictures
 from pacs.http.resource import Resource, actor
 from pacs.http.rest.answers import answer
+from pacs.http.rest.named import image_in_path, image_with_frames
 from pacs.http.rest.parameters import number, parameters
-from pacs.http.rest.studies import is_called, uid_in_path
 from pacs.http.streaming import Streamed
-from pacs.model import StoredInstance
 from pacs.part10_file import part10_file
 from pacs.pixels.presentation import Presentation, Viewport
 from pacs.pixels.tasks import PNG_OF_STORED_VALUES
 from pacs.rendering import THUMBNAIL, Tier, Wish, is_image
 from pacs.rights import Right
-from pacs.search.query import Query
 
 PREVIEW = Presentation(viewport=Viewport(800, 800))
 _FRAME = {"frame": {"type": "integer", "minimum": 1}}
@@ -80,7 +77,7 @@ class Renditions:
         if offer.media_type != DICOM:
             return self._picture(request, PNG_OF_STORED_VALUES, Presentation(), Tier.FULL)
         parameters(request, _KNOWN)
-        instance = self._instance(request)
+        instance = image_with_frames(request, self.pictures.rendering.archive)
         self.pictures.note(request, instance.identity.study_instance_uid)
         headers = {**self.pictures.headers(instance, Wish(DICOM)), "Vary": VARY}
         if is_known(request, headers["ETag"]):
@@ -93,7 +90,8 @@ class Renditions:
     def forget(self, request: Request) -> Response:
         """Remove the cached pictures of an image; they are made anew on demand."""
         parameters(request, ())
-        self.pictures.rendering.forget(actor(request), self._instance(request))
+        rendering = self.pictures.rendering
+        rendering.forget(actor(request), image_in_path(request, rendering.archive))
         return Response(status_code=204)
 
     @describe(Described(answers=answers_json({**OBJECT, "additionalProperties": {"type": "number"}})))
@@ -114,7 +112,7 @@ class Renditions:
 
     def _picture(self, request: Request, media_type: str, how: Presentation, tier: Tier) -> Response:
         frame = number(parameters(request, _KNOWN), "frame", 0, 1)
-        instance = self._instance(request)
+        instance = image_with_frames(request, self.pictures.rendering.archive)
         if not is_image(instance):
             raise NotConvertible("this instance has no frames to render")
         count = len(frame_index_of(instance))
@@ -122,12 +120,3 @@ class Renditions:
             raise NotFound(f"there is no frame {frame}")
         wish = Wish(media_type, (frame - 1 if frame else count // 2,), how, tier)
         return self.pictures.picture(request, instance, wish)
-
-    def _instance(self, request: Request) -> StoredInstance:
-        archive, who = self.pictures.rendering.archive, actor(request)
-        named = is_called("SOPInstanceUID", uid_in_path(request, "sop"))
-        for found in archive.locate(who, Query(Level.IMAGE, (named,), limit=1)):
-            uids = found.identity
-            study, series = uids.study_instance_uid, uids.series_instance_uid
-            return next(archive.retrieve(who, study, series, uids.sop_instance_uid))
-        raise NotFound

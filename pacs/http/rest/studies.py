@@ -19,14 +19,14 @@ from pacs.http.rest.answers import answer
 from pacs.http.rest.bodies import read
 from pacs.http.rest.deletions import DELETION, deleted, reason_given
 from pacs.http.rest.listing import asked, listed
+from pacs.http.rest.named import is_called, uid_in_path
 from pacs.http.rest.study_fields import NewStudy, StudyChanges, as_dicom
 from pacs.http.rest.study_filters import FILTERS, INCLUDED, study_query
-from pacs.ingest import is_uid
 from pacs.keeping import Amendment, Expected, new_uid
 from pacs.model import Values
 from pacs.ports import Keeping
 from pacs.rights import Right
-from pacs.search.query import Condition, OneOf, Query
+from pacs.search.query import Query
 
 _STUDY = answers_json(OBJECT)
 _SERIES = tuple(a for a in TABLE if a.level is Level.SERIES)
@@ -39,18 +39,6 @@ IMAGE = tuple(
     )
 )
 _IN_ORDER = tuple((BY_KEYWORD[k], False) for k in ("SeriesNumber", "SeriesInstanceUID", "InstanceNumber"))
-
-
-def uid_in_path(request: Request, name: str) -> str:
-    """A UID in the path; `NotFound` for text that cannot be one."""
-    uid = str(request.path_params[name])
-    if not is_uid(uid):
-        raise NotFound
-    return uid
-
-
-def is_called(keyword: str, uid: str) -> Condition:
-    return Condition(BY_KEYWORD[keyword], OneOf((uid,)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,8 @@ from pacs.http.intake import Threads
 from pacs.http.resource import Resource, actor, name_in_path
 from pacs.http.rest.answers import answer, begun
 from pacs.http.rest.listing import asked, listed
+from pacs.http.rest.named import uid_in_path
 from pacs.http.rest.parameters import parameters
-from pacs.http.rest.studies import uid_in_path
 from pacs.http.rest.upload_form import FORM, SCHEMA, Form, read_form
 from pacs.jobs.tasks import Task
 from pacs.jobs.uploading import instance_of
