@@ -22,8 +22,10 @@ from tests import reactor
 from tests.servers import S3_BUCKET, object_store, postgresql
 
 pytest.register_assert_rewrite("tests.conformance.browser", "tests.conformance.server")
-settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("suite")  # a busy machine is no fault
+# No deadline: a busy machine is no fault.
+settings.register_profile("explore", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("suite", settings.get_profile("explore"), derandomize=True)
+settings.load_profile("suite")  # `--hypothesis-profile explore` tries other examples each time
 reactor.mend()
 for _processor in structlog.get_config()["processors"]:
     if isinstance(_processor, ConsoleRenderer):  # rich would draw each traceback for a quarter of a second

@@ -286,7 +286,7 @@ def shared(database: Database) -> Database:
 
 
 @settings(
-    max_examples=60,
+    max_examples=40,
     deadline=None,
     suppress_health_check=[
         HealthCheck.function_scoped_fixture,
