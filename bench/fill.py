@@ -8,7 +8,7 @@ from sqlalchemy import insert, text
 
 from bench.data import Study, uid
 from pacs.attributes import Level
-from pacs.studies import State
+from pacs.study_states import State
 from storage.columns import EPOCH
 from storage.database import Database
 from storage.rows import attribute_row, patient_identity

@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from pacs.attributes import Attribute, Level, Matching
 from pacs.model import Values
-from pacs.studies import State
+from pacs.study_states import State
 
 RETENTION = timedelta(days=30)
 """How long the bytes of deleted objects are kept."""

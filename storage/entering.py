@@ -22,7 +22,7 @@ from pacs.actor import Actor
 from pacs.attributes import Level
 from pacs.errors import BlobVanishing
 from pacs.model import AuditRecord, Blob, Outcome, Received, Stored, VersionKey
-from pacs.studies import NEW_IMAGES, PATIENT_CONFLICT, State, is_late, on_arrival
+from pacs.study_states import NEW_IMAGES, PATIENT_CONFLICT, State, is_late, on_arrival
 from storage.feeds import BeginAgain, Transaction
 from storage.held import Held, hold_or_insert, insert_items
 from storage.held_studies import HeldStudies, HeldStudy

@@ -19,7 +19,7 @@ from sqlalchemy import bindparam, select
 from pacs.attributes import Level
 from pacs.jobs.job import NewJob
 from pacs.model import Received
-from pacs.studies import State
+from pacs.study_states import State
 from storage.feeds import BeginAgain, Transaction
 from storage.held import Held, hold, hold_or_insert
 from storage.jobs.queue import enqueue

@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from pacs.model import AuditRecord, Prepared, Received, Stored, StoredInstance, Values
 from pacs.search.query import Found, Query
-from pacs.studies import QUIET_PERIOD
+from pacs.study_states import QUIET_PERIOD
 from storage import retrieval
 from storage.commits import CommitLimits, Committer
 from storage.database import Database

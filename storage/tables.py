@@ -58,7 +58,7 @@ studies = Table(
     org(),
     of("patients", "patient_pk"),
     *attributes(Level.STUDY),
-    Column("state", Text, nullable=False),  # see pacs.studies
+    Column("state", Text, nullable=False),  # see pacs.study_states
     Column("flags", Text, nullable=False, server_default=text("''")),  # words joined by a backslash
     Column("priority", Text, nullable=False, server_default=text("'normal'")),  # see pacs.keeping
     words("clinical_notes", nullable=True),
@@ -166,7 +166,7 @@ prepared_metadata = Table(
     ForeignKeyConstraint(["instance_pk", "n"], ["versions.instance_pk", "versions.n"], ondelete="CASCADE"),
 )
 
-# References to blobs that are not versions of an instance: see `storage.keeping.kept`.
+# References to blobs that are not versions of an instance: see `storage.kept_blobs`.
 kept_blobs = Table(
     "kept_blobs",
     metadata,

@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 
 from pacs.actor import Actor
 from pacs.jobs.job import ClaimedJob, NewJob
-from pacs.studies import QUIET_PERIOD, State, on_quiet, quiet_at
+from pacs.study_states import QUIET_PERIOD, State, on_quiet, quiet_at
 from storage.database import Database
 from storage.feeds import transaction
 from storage.jobs.queue import enqueue

@@ -22,7 +22,7 @@ from storage.database import Database
 from storage.feeds import Transaction, transaction
 from storage.held import hold
 from storage.jobs.queue import enqueue
-from storage.keeping.kept import Kept, keep, kept, release
+from storage.kept_blobs import Kept, keep, kept, release
 from storage.references import Missing
 from storage.tables import jobs, tasks
 

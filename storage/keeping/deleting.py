@@ -25,7 +25,7 @@ from storage.database import Database
 from storage.feeds import BeginAgain, Transaction, transaction
 from storage.held import TABLES, Held, hold
 from storage.jobs.queue import enqueue
-from storage.keeping.kept import release
+from storage.kept_blobs import release
 from storage.tables import (
     OF_PATIENT,
     OF_STUDY,

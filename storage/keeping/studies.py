@@ -14,7 +14,7 @@ from pacs.errors import Conflict, NotFound
 from pacs.jobs.tasks import Task
 from pacs.keeping import RETENTION, Amendment, Deletion, Expected
 from pacs.model import AuditRecord
-from pacs.studies import State, move
+from pacs.study_states import State, move
 from storage.database import Database
 from storage.feeds import Transaction, transaction
 from storage.held import Held, hold, hold_or_insert

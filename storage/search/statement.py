@@ -29,7 +29,7 @@ from sqlalchemy import (
 
 from pacs.attributes import BY_KEYWORD, LEVELS, Attribute, Level, Matching
 from pacs.search.query import Query
-from pacs.studies import State
+from pacs.study_states import State
 from storage import tables
 from storage.search.conditions import PARENT, TABLES, Conditions, blank_or_key, key, unindexed
 from storage.search.plan import Start

@@ -20,7 +20,7 @@ from storage import clock
 from storage.database import Database
 from storage.feeds import transaction
 from storage.jobs.tasks import is_alive, job_key
-from storage.keeping.kept import release
+from storage.kept_blobs import release
 from storage.tables import changes, deletions, jobs, kept_blobs, org_heads, organizations, tasks
 
 LASTS = timedelta(days=30)

@@ -16,7 +16,7 @@ from pacs.keeping import (
     STATE,
 )
 from pacs.model import Values
-from pacs.studies import State
+from pacs.study_states import State
 
 _DATE = re.compile(r"(\d{4})\.?(\d\d)\.?(\d\d)")
 _TIME = re.compile(r"(\d\d):?(\d\d):?(\d\d)(\.\d{1,6})?")

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field
 
 from pacs.http.rest.bodies import Body
 from pacs.keeping import Priority
-from pacs.studies import State
+from pacs.study_states import State
 
 Line = Annotated[str, Field(max_length=64, pattern=r"^[^\\\x00-\x1f\x7f]*$")]
 """A LO value (PS3.5 §6.2)."""

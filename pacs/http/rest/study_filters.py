@@ -12,7 +12,7 @@ from pacs.http.rest.listing import Page
 from pacs.keeping import LAST_RECEIVED, OWN, PRIORITY, STATE, Priority
 from pacs.search.query import Condition, OneOf, Query
 from pacs.search.values import parse_value
-from pacs.studies import State
+from pacs.study_states import State
 
 _PLAIN = {
     "patient_id": "PatientID",

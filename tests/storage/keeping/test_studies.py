@@ -14,7 +14,7 @@ from pacs.actor import Actor
 from pacs.errors import Conflict, IllegalTransition, NotFound
 from pacs.jobs.job import ClaimedJob
 from pacs.keeping import Amendment, Expected, Priority
-from pacs.studies import State
+from pacs.study_states import State
 from storage import retrieval
 from storage.database import Database
 from storage.jobs.queue import SqlJobQueue

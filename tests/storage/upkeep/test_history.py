@@ -100,7 +100,7 @@ def test_what_is_still_to_be_done_stays(shelf: Shelf, uploads: Uploads) -> None:
 def test_an_upload_that_failed_for_good_gives_up_its_files(
     shelf: Shelf, uploads: Uploads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("storage.keeping.kept._BATCH", 2)
+    monkeypatch.setattr("storage.kept_blobs._BATCH", 2)
     contents = [b"%d" % n for n in range(5)]
     uploads.fail(*contents)
     files = [shelf.publish(each) for each in contents]

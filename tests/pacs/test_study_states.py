@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from pacs.errors import IllegalTransition
-from pacs.studies import TRANSITIONS, State, is_late, move, on_arrival, on_quiet, quiet_at
+from pacs.study_states import TRANSITIONS, State, is_late, move, on_arrival, on_quiet, quiet_at
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
