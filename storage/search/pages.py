@@ -106,16 +106,16 @@ class _Begun:
 def _begun(connection: Connection, asked: Page, size: int, offset: int, *, counting: bool = False) -> _Begun:
     """What is common among the newest is sought there first: finding out how many there are of it
     would cost as much as the page."""
-    few = False
+    few = rare = False
     if _hopeful(asked, counting):
         fitting, tried, *edge = connection.execute(asked.newest(SAMPLE, REACH)).one()
-        few = edge[-1] is None
+        few, rare = edge[-1] is None, fitting == 0
         if fitting * REACH > HOPE * tried * (offset + size):
             hoped = replace(asked, edge=None if few else edge)
             begun = _read(connection, hoped, size, offset, counting and few)
             if few or len(begun.rows) == size:
                 return replace(begun, planned=asked)
-    planned = _planned(connection, asked)
+    planned = _planned(connection, asked, rare=rare)
     if planned.start is not None and not planned.start.keys:
         return _Begun(planned, [], 0)
     return _read(connection, planned, size, offset, counting and (few or planned.start is not None))
@@ -206,9 +206,9 @@ def _hopeful(asked: Page, counting: bool) -> bool:
     return not _planner(asked).looks_up(asked.query)
 
 
-def _planned(connection: Connection, page: Page) -> Page:
+def _planned(connection: Connection, page: Page, *, rare: bool = False) -> Page:
     """Plan once, as the plan of a search must not change between its pages."""
-    return replace(page, start=_planner(page).choose(connection, page.query))
+    return replace(page, start=_planner(page).choose(connection, page.query, rare=rare))
 
 
 def _planner(page: Page) -> Planner:

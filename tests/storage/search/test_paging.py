@@ -135,6 +135,18 @@ def test_only_what_lies_within_reach_is_counted(filled: Database, monkeypatch: p
     assert page(filled, ask(PatientName="*kenbu*")).total == 2
 
 
+def test_what_is_rare_without_an_index_is_collected(
+    filled: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "REACH", 200)
+    monkeypatch.setattr(search, "SAMPLE", 1)
+    moment, day = ask(limit=10, StudyTime="235959"), ask(limit=10, StudyTime="235959", StudyDate="20050101-")
+    found = page(filled, moment)
+    assert found.total == STUDIES // 120
+    assert uids(found) == [uid for *_, uid in sorted(_placed(filled, moment), reverse=True)][:10]
+    assert page(filled, day).total is None, "days bound the walk"
+
+
 def test_what_took_long_in_another_order_is_not_counted(
     filled: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
