@@ -5,7 +5,6 @@ Whatever is sent, the answer is one that the document promises, and never the se
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from itertools import count
 from typing import Any
@@ -24,11 +23,8 @@ schemathesis = pytest.importorskip(
 
 ENDLESS = "/api/v1/events"
 """Its answer has no end; `test_fuzzed_http.py` asks for it."""
-BUDGET = 60.0
-"""Seconds; operations that are left then are skipped, visibly."""
-
 BOUNDED = settings(
-    max_examples=12,
+    max_examples=6,
     derandomize=True,
     database=None,
     deadline=None,
@@ -95,13 +91,6 @@ def _faults(server: Server, samples: Samples, operation: Any) -> list[str]:
 def test_no_operation_fails_or_hangs(server: Server, web: httpx.Client, samples: Samples) -> None:
     operations = _operations(web)
     assert len(operations) > 40
-    faults, deadline, left = list[str](), time.monotonic() + BUDGET, 0
-    for operation in operations:
-        if time.monotonic() > deadline:
-            left += 1
-            continue
-        faults += _faults(server, samples, operation)
+    faults = [fault for operation in operations for fault in _faults(server, samples, operation)]
     assert not faults, "\n".join(faults[:20])
     assert server.ready()
-    if left:
-        pytest.skip(f"{left} of {len(operations)} operations are left: {BUDGET:.0f} seconds are over")
