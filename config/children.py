@@ -129,7 +129,14 @@ class Node:
     def dimse(self, listeners: Sequence[Listener], place: Place, stop: threading.Event) -> None:
         with self._composed() as installation:
             server = DimseServer(dimse_edge(installation), listeners, place)
-            accepting = threading.Thread(target=server.serve, name="accept", daemon=True)
+
+            def accept() -> None:
+                try:
+                    server.serve()
+                finally:
+                    stop.set()  # where it fails, another process takes this one's place
+
+            accepting = threading.Thread(target=accept, name="accept", daemon=True)
             accepting.start()
             stop.wait()
             if not server.drain(self.settings.drain_timeout):

@@ -171,10 +171,17 @@ class Connection:
         self._send(self._upper_layer.release_reply())
 
     def release(self, timeout: float) -> None:
-        """Release in order (PS3.8 §7.2), through a collision with the peer's own request."""
+        """Release in order (PS3.8 §7.2), through a collision with the peer's own request.
+
+        `TimedOut` after `timeout` seconds, whatever the peer goes on to send.
+        """
+        deadline = time.monotonic() + timeout
         self._send(self._upper_layer.release())
         while True:
-            event = self.next_event(timeout)
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise TimedOut
+            event = self.next_event(left)
             if isinstance(event, ReleaseReplied):
                 return
             if isinstance(event, ReleaseRequested):

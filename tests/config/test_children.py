@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,8 +10,10 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import text
 
-from config.children import prepare_node
+from config.children import Node, nursery, prepare_node
 from config.settings import Settings
+from config.sharing import Sharing
+from dimse.server import DimseServer
 from storage.database import Database
 from tests.conformance.server import free_port
 from tests.storage.received import received
@@ -53,3 +56,18 @@ def test_objects_that_cannot_be_reached_are_told_once_and_hinder_no_start(
 def test_objects_that_can_be_reached_need_no_words(tmp_path: Path, said: Callable[[], str]) -> None:
     prepare_node(Settings(data_dir=tmp_path / "data"))
     assert "warning" not in said()
+
+
+def test_a_listener_that_fails_ends_its_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It lived on, and nobody accepted: the parent starts only those again that have ended."""
+    settings = Settings(data_dir=tmp_path / "data")
+    prepare_node(settings)
+    node = Node(settings, nursery(settings))
+    with monkeypatch.context() as patch:
+        patch.setattr(DimseServer, "serve", lambda server: None)
+        process = threading.Thread(target=node.dimse, args=([], Sharing(1).place(0), threading.Event()))
+        process.daemon = True
+        process.start()
+        process.join(60)
+    node.nursery.close()
+    assert not process.is_alive()

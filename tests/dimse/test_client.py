@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 import pytest
@@ -230,6 +230,21 @@ def test_a_peer_that_does_not_answer_a_release_is_left() -> None:
         wire.send(ACCEPT)
         assert wire.pdu()[0] == PduType.A_RELEASE_RQ
         assert wire.pdu()[0] == PduType.A_ABORT
+
+    with peer(script) as port:
+        open_association(destination(port, 0.2), WANTED).release()
+
+
+def test_a_peer_that_sends_data_instead_is_left_too() -> None:
+    """Each PDU of it gave it as much time again."""
+
+    def script(wire: Wire) -> None:
+        wire.send(ACCEPT)
+        assert wire.pdu()[0] == PduType.A_RELEASE_RQ
+        data = b"".join(Wire.encoded(1, echo_command()))
+        with suppress(OSError):
+            while True:
+                wire.send(data)
 
     with peer(script) as port:
         open_association(destination(port, 0.2), WANTED).release()
