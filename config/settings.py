@@ -12,6 +12,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
+from zoneinfo import available_timezones
 
 from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, SecretStr, field_validator
 
@@ -102,6 +103,11 @@ class Settings(BaseModel):
         ("127.0.0.0/8", "::1/128"),
         description="Proxies whose `Forwarded` and `X-Forwarded-*` headers are trusted: IP addresses or "
         "networks, separated by commas",
+    )
+    time_zone: str | None = Field(
+        None,
+        description="Zone in which the pages show the server's times, such as `Europe/Berlin`; "
+        "the reader's own if absent",
     )
     ohif_dir: Path = Field(
         Path("ohif"),
@@ -262,6 +268,15 @@ class Settings(BaseModel):
     def _check_web_url(cls, value: str | None) -> str | None:
         if value is not None and not re.match(r"https?://[^/\s]+", value):
             raise ValueError("must begin with http:// or https://")
+        return value
+
+    @field_validator("time_zone")
+    @classmethod
+    def _check_time_zone(cls, value: str | None) -> str | None:
+        if value is not None and value not in (
+            available_timezones() or {value}
+        ):  # none are known without tzdata
+            raise ValueError("must be a zone of the IANA database, such as Europe/Berlin")
         return value
 
     @field_validator("cors_origins", "frame_origins")

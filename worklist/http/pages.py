@@ -47,9 +47,9 @@ _NOT_AT_ONCE = ("strings/", "viewer/worker.js", "ohif-config.js")
 
 
 class Pages:
-    def __init__(self, assets: Assets, viewer: str) -> None:
+    def __init__(self, assets: Assets, viewer: str, time_zone: str) -> None:
         self._assets = assets
-        self._viewer = viewer
+        self._installed = {"viewer": viewer, "time_zone": escape(time_zone)}
         self._document = Template(assets.files["index.html"].body.decode())
         self._modules = [
             name
@@ -62,7 +62,7 @@ class Pages:
         base = f"{root}{ASSETS}/{self._assets.digest}"
         preloads = "\n".join(f'<link rel="modulepreload" href="{base}/{name}">' for name in self._modules)
         text = self._document.substitute(
-            root=escape(root), base=escape(base), preloads=preloads, viewer=self._viewer
+            root=escape(root), base=escape(base), preloads=preloads, **self._installed
         )
         response = answer(request, asset("index.html", text.encode()), ASKED_AGAIN)
         response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
@@ -78,10 +78,14 @@ class Pages:
         return response
 
 
-def routes(ohif: Path | None = None) -> list[BaseRoute]:
-    """`ohif`: the folder of its static build, which need not exist."""
+def routes(ohif: Path | None = None, time_zone: str = "") -> list[BaseRoute]:
+    """`ohif`: the folder of its static build, which need not exist.
+
+    `time_zone`: the organisation's, in which the server's times are shown; empty for the reader's own.
+    """
     built_in = ohif is None or not installed(ohif)
-    pages = Pages(read(Path(str(resources.files("worklist") / "ui"))), "built-in" if built_in else "ohif")
+    assets = read(Path(str(resources.files("worklist") / "ui")))
+    pages = Pages(assets, "built-in" if built_in else "ohif", time_zone)
     return [
         *(Public(path, pages.document) for path in PAGES),
         Public(ASSETS + "/{digest}/{name:path}", pages.file),

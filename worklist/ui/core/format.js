@@ -28,13 +28,27 @@ export function moment(text) {
   return [day(digits.slice(0, 8)), clock(digits.slice(8)), digits.length > 8 && zone].filter(Boolean).join(" ");
 }
 
-/** An instant of the server as a date and a time of where we are. */
-export const when = (instant) => formatter("DateTimeFormat", { dateStyle: "medium", timeStyle: "short" }).format(new Date(instant));
+const HERE = Intl.DateTimeFormat().resolvedOptions().timeZone;
+const ZONE = known(document.querySelector('meta[name="time-zone"]')?.content) ?? HERE;
+
+function known(zone) {
+  try {
+    return zone ? new Intl.DateTimeFormat("en", { timeZone: zone }).resolvedOptions().timeZone : undefined;
+  } catch {
+    return undefined; // this browser has never heard of it
+  }
+}
+
+const TO_THE_MINUTE = { year: "numeric", month: "short", day: "numeric", hour: "numeric", minute: "2-digit", timeZone: ZONE };
+
+/** An instant of the server as a date and a time of where the organisation is: with the zone when we are in another. */
+export const when = (instant) =>
+  formatter("DateTimeFormat", ZONE === HERE ? TO_THE_MINUTE : { ...TO_THE_MINUTE, timeZoneName: "short" }).format(new Date(instant));
 
 /** The same to the second, and which zone that is. */
 export function exactly(instant) {
-  const exact = formatter("DateTimeFormat", { dateStyle: "full", timeStyle: "long" }).format(new Date(instant));
-  return `${exact} (${Intl.DateTimeFormat().resolvedOptions().timeZone})`;
+  const exact = formatter("DateTimeFormat", { dateStyle: "full", timeStyle: "long", timeZone: ZONE }).format(new Date(instant));
+  return `${exact} (${ZONE})`;
 }
 
 const HOUR = 3_600_000;
