@@ -108,3 +108,14 @@ def test_a_search_that_takes_too_long_is_ended_by_the_database_itself(filled: Da
     if filled.dialect == "postgresql":
         with filled.search() as connection:
             assert connection.execute(text("SHOW statement_timeout")).scalar_one() == "10s"
+
+
+def test_a_page_and_its_count_are_of_one_moment(database: Database) -> None:
+    everything = text("SELECT count(*) FROM studies")
+    with database.search() as connection:
+        before = connection.execute(everything).scalar_one()
+        with database.write() as other:
+            bulk.enter(other, list(bulk.studies(range(2))))
+        assert connection.execute(everything).scalar_one() == before
+    with database.search() as connection:
+        assert connection.execute(everything).scalar_one() == before + 2
