@@ -13,11 +13,11 @@ import pytest
 from pydicom.uid import generate_uid
 
 from tests.conformance.senders import small_ct
-from tests.conformance.server import PATIENCE, Server
+from tests.conformance.server import DRAIN, PATIENCE, Server
 from tests.conformance.test_rest import error, store
 
-SOON = 10.0
-"""Seconds: less than a stream says nothing when nothing happens."""
+SOON = 60.0
+"""Seconds: far more than the feed is left unread, as the machine may be busy."""
 
 
 @pytest.fixture
@@ -133,4 +133,4 @@ def test_listeners_do_not_hold_up_a_stop(fresh_server: Server) -> None:
         fresh_server.stop()
         for listener in listeners:
             assert listener.ended.wait(PATIENCE)
-        assert time.monotonic() - begun < 24  # they are cut off after 25
+        assert time.monotonic() - begun < DRAIN  # when they are cut off

@@ -14,7 +14,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 
 from tests.conformance.senders import find, small_ct
-from tests.conformance.server import Server
+from tests.conformance.server import PATIENCE, Server
 
 
 def as_file(data_set: Dataset) -> bytes:
@@ -354,7 +354,7 @@ def test_a_deleted_study_is_brought_back(client: httpx.Client, server: Server) -
 
 
 def task_is_over(client: httpx.Client, url: str) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     while client.get(url).json()["status"] != "completed" and time.monotonic() < deadline:
         time.sleep(0.05)
     assert client.get(url).json()["status"] == "completed"

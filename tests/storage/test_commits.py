@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
 from sqlalchemy import make_url, text
@@ -147,8 +148,8 @@ def _cut_off(server: str, url: str, *, away: bool) -> None:
 
 
 def test_a_database_that_comes_back_loses_nothing(postgresql_server: str, postgresql_url: str) -> None:
-    database = Database(postgresql_url)
-    with opened(database) as entries, ThreadPoolExecutor(4) as pool:
+    database, patient = Database(postgresql_url), CommitLimits(patience=120)
+    with closing(open_entries(database, lambda _: [], patient)) as entries, ThreadPoolExecutor(4) as pool:
         store(entries, received())
         _cut_off(postgresql_server, postgresql_url, away=True)
         answers = [pool.submit(store, entries, received(instance=n)) for n in range(2, 12)]

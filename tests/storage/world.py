@@ -16,7 +16,7 @@ from storage.commits import CommitLimits
 from storage.database import Database
 from storage.index import Entries, SqlAuditTrail, SqlIndex, open_behind, open_entries
 
-LIMITS = CommitLimits(patience=10)
+LIMITS = CommitLimits(patience=60)
 
 RECOUNTS = (
     """SELECT s.study_instance_uid, s.number_of_study_related_series,
