@@ -21,7 +21,8 @@ def leaves(routes: Iterable[BaseRoute], prefix: str = "") -> Iterator[tuple[str,
     """Every route, after what its mounts put before its path."""
     for each in routes:
         if isinstance(each, Mount):
-            yield from leaves(each.routes or (), prefix + each.path)
+            assert isinstance(each.app, Router), "the table would pass by its middleware"
+            yield from leaves(each.routes, prefix + each.path)
         elif isinstance(each, Route):
             yield prefix, each
 

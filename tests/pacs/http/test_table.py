@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route, Router
@@ -90,3 +91,9 @@ def test_what_is_found_is_not_searched_for() -> None:
     router.routes.clear()
     assert _answer(table, "GET", "/m.n/a/1/b/2")[0] == 200
     assert _answer(table, "PUT", "/m.n/a/1/b/2") == 404
+
+
+def test_no_middleware_is_passed_by() -> None:
+    guarded = Mount("/guarded", routes=[_said("/x")], middleware=[Middleware(lambda app: app.app)])
+    with pytest.raises(AssertionError, match="middleware"):
+        Table(Router([guarded]))
