@@ -26,7 +26,6 @@ from pacs.http.rest.listing import Page, asked, listed
 from pacs.http.rest.named import image_in_path, image_with_frames, is_called, uid_in_path
 from pacs.http.rest.parameters import number, parameters
 from pacs.http.rest.signed import LONGEST, Signer
-from pacs.http.rest.studies import IMAGE
 from pacs.http.streaming import Streamed, closing
 from pacs.http.streaming import answer as streamed
 from pacs.http.viewings import retrieved
@@ -40,18 +39,6 @@ from pacs.rights import Right
 from pacs.search.query import Condition, Query
 from pacs.search.values import parse_value
 
-_DETAILS = (
-    *IMAGE,
-    *(
-        BY_KEYWORD[keyword]
-        for keyword in (
-            *("PatientID", "PatientName", "StudyDescription", "SeriesDescription", "BodyPartExamined"),
-            *("ImageType", "SamplesPerPixel", "PhotometricInterpretation", "PixelSpacing"),
-            *("SliceThickness", "SliceLocation", "WindowCenter", "WindowWidth", "Manufacturer"),
-            *("ManufacturerModelName", "StationName", "AcquisitionDate", "AcquisitionTime"),
-        )
-    ),
-)
 DICOM_JSON = "application/dicom+json"
 _SECONDS = {"type": "integer", "minimum": 1, "maximum": LONGEST, "default": 300}
 _SIGNATURE = dict.fromkeys(("expires", "organization", "by", "signature"), TEXT)
@@ -105,7 +92,7 @@ class Images:
         return self._listed(request, (is_called("PatientID", number),), page)
 
     def _listed(self, request: Request, conditions: tuple[Condition, ...], page: Page) -> Response:
-        query = Query(Level.IMAGE, conditions, IMAGE, limit=page.limit, offset=page.offset)
+        query = Query(Level.IMAGE, conditions, shapes.IMAGE, limit=page.limit, offset=page.offset)
         found = self.archive.page(actor(request), query)
         root = f"{origin(request)}{self.root}"
         items = [shapes.image(values, root) for values in found.answers]
@@ -115,7 +102,8 @@ class Images:
     def show_image(self, request: Request) -> Response:
         """One image: identity, acquisition, display attributes and links."""
         named = is_called("SOPInstanceUID", uid_in_path(request, "sop"))
-        found = self.archive.page(actor(request), Query(Level.IMAGE, (named,), _DETAILS, limit=1)).answers
+        query = Query(Level.IMAGE, (named,), shapes.IMAGE_DETAILS, limit=1)
+        found = self.archive.page(actor(request), query).answers
         if not found:
             raise NotFound
         (values,) = found

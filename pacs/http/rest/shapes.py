@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from pacs.attributes import BY_KEYWORD, Attribute, Level, at_level
 from pacs.keeping import (
     BODY_PART,
     CLINICAL_NOTES,
     FIRST_RECEIVED,
     FLAGS,
     LAST_RECEIVED,
+    OWN,
     PRIORITY,
     SIZE,
     STATE,
@@ -22,6 +24,32 @@ _DATE = re.compile(r"(\d{4})\.?(\d\d)\.?(\d\d)")
 _TIME = re.compile(r"(\d\d):?(\d\d):?(\d\d)(\.\d{1,6})?")
 
 Shape = dict[str, Any]
+
+
+def _named(*keywords: str) -> tuple[Attribute, ...]:
+    return tuple(BY_KEYWORD[keyword] for keyword in keywords)
+
+
+# The attributes of which each shape is made.
+STUDY = (
+    *_named("StudyInstanceUID", "PatientID", "PatientName", "PatientBirthDate", "PatientSex", "StudyDate"),
+    *_named("StudyTime", "AccessionNumber", "StudyID", "StudyDescription", "ReferringPhysicianName"),
+    *_named("ModalitiesInStudy", "NumberOfStudyRelatedSeries", "NumberOfStudyRelatedInstances"),
+    *OWN,
+)
+SERIES = at_level(Level.SERIES)
+IMAGE = (
+    *_named("StudyInstanceUID", "SeriesInstanceUID", "Modality", "SeriesNumber", "SOPInstanceUID"),
+    *_named("SOPClassUID", "InstanceNumber", "Rows", "Columns", "NumberOfFrames", "BitsAllocated"),
+    *_named("AvailableTransferSyntaxUID"),
+)
+IMAGE_DETAILS = (
+    *IMAGE,
+    *_named("PatientID", "PatientName", "StudyDescription", "SeriesDescription", "BodyPartExamined"),
+    *_named("ImageType", "SamplesPerPixel", "PhotometricInterpretation", "PixelSpacing"),
+    *_named("SliceThickness", "SliceLocation", "WindowCenter", "WindowWidth", "Manufacturer"),
+    *_named("ManufacturerModelName", "StationName", "AcquisitionDate", "AcquisitionTime"),
+)
 
 
 def words(text: str | None) -> list[str]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
 from pacs.archive import Archive
-from pacs.attributes import BY_KEYWORD, TABLE, Attribute, Level
+from pacs.attributes import BY_KEYWORD, Level
 from pacs.errors import NotFound
 from pacs.http.described import OBJECT, Described, answers_json, describe
 from pacs.http.origin import origin
@@ -21,7 +23,7 @@ from pacs.http.rest.deletions import DELETION, deleted, reason_given
 from pacs.http.rest.listing import asked, listed
 from pacs.http.rest.named import is_called, uid_in_path
 from pacs.http.rest.study_fields import NewStudy, StudyChanges, as_dicom
-from pacs.http.rest.study_filters import FILTERS, INCLUDED, study_query
+from pacs.http.rest.study_filters import FILTERS, study_query
 from pacs.keeping import Amendment, Expected, new_uid
 from pacs.model import Values
 from pacs.ports import Keeping
@@ -29,16 +31,9 @@ from pacs.rights import Right
 from pacs.search.query import Query
 
 _STUDY = answers_json(OBJECT)
-_SERIES = tuple(a for a in TABLE if a.level is Level.SERIES)
-IMAGE = tuple(
-    BY_KEYWORD[keyword]
-    for keyword in (
-        *("StudyInstanceUID", "SeriesInstanceUID", "Modality", "SeriesNumber", "SOPInstanceUID"),
-        *("SOPClassUID", "InstanceNumber", "Rows", "Columns", "NumberOfFrames", "BitsAllocated"),
-        "AvailableTransferSyntaxUID",
-    )
-)
+_SERIES = Query(Level.SERIES, include=shapes.SERIES)
 _IN_ORDER = tuple((BY_KEYWORD[k], False) for k in ("SeriesNumber", "SeriesInstanceUID", "InstanceNumber"))
+_IMAGES = Query(Level.IMAGE, include=shapes.IMAGE, order=_IN_ORDER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,38 +100,36 @@ class Studies:
     @describe(listed())
     def list_series(self, request: Request) -> Response:
         """The series of a study, by number."""
-        return self._below(request, Level.SERIES, _SERIES)
+        return self._below(request, _SERIES, shapes.series)
 
     @describe(listed())
     def list_images(self, request: Request) -> Response:
         """The instances of a study, by series and number."""
-        return self._below(request, Level.IMAGE, IMAGE)
+        return self._images(request)
 
     @describe(listed())
     def list_images_of_study(self, request: Request) -> Response:
         """The images of a study, by series and number."""
-        return self._below(request, Level.IMAGE, IMAGE)
+        return self._images(request)
 
-    def _below(self, request: Request, level: Level, include: tuple[Attribute, ...]) -> Response:
+    def _images(self, request: Request) -> Response:
+        return self._below(request, _IMAGES, partial(shapes.image, root=f"{origin(request)}{self.root}"))
+
+    def _below(self, request: Request, all_of: Query, shape: Callable[[Values], shapes.Shape]) -> Response:
         uid, (_, page) = uid_in_path(request, "study"), asked(request)
-        query = Query(
-            level, (is_called("StudyInstanceUID", uid),), include, limit=page.limit, offset=page.offset
-        )
-        if level is Level.IMAGE:
-            query = replace(query, order=_IN_ORDER)
+        named = is_called("StudyInstanceUID", uid)
+        query = replace(all_of, conditions=(named,), limit=page.limit, offset=page.offset)
         found = self.archive.page(actor(request), query)
         if not found.answers:
             self._values(request, uid)
-        root = f"{origin(request)}{self.root}"
-        if level is Level.IMAGE:
-            return page.answer([shapes.image(values, root) for values in found.answers], found.total)
-        return page.answer([shapes.series(values) for values in found.answers], found.total)
+        return page.answer([shape(values) for values in found.answers], found.total)
 
     def _shape(self, request: Request, uid: str) -> shapes.Shape:
         return shapes.study(self._values(request, uid))
 
     def _values(self, request: Request, uid: str) -> Values:
-        query = Query(Level.STUDY, (is_called("StudyInstanceUID", uid),), INCLUDED, limit=1, expected=True)
+        named = is_called("StudyInstanceUID", uid)
+        query = Query(Level.STUDY, (named,), shapes.STUDY, limit=1, expected=True)
         found = self.archive.page(actor(request), query).answers
         if not found:
             raise NotFound

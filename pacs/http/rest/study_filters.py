@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from pacs.attributes import BY_KEYWORD, Attribute, Level
 from pacs.errors import BadInput
 from pacs.http.described import TEXT, Schema, one_of
+from pacs.http.rest import shapes
 from pacs.http.rest.listing import Page
-from pacs.keeping import LAST_RECEIVED, OWN, PRIORITY, STATE, Priority
+from pacs.keeping import LAST_RECEIVED, PRIORITY, STATE, Priority
 from pacs.search.query import Condition, OneOf, Query
 from pacs.search.values import parse_value
 from pacs.study_states import State
@@ -51,29 +52,6 @@ FILTERS: dict[str, Schema] = {
     "sort": one_of((*SORTS, RECEIVED)) | {"description": "With - in front for descending"},
 }
 
-INCLUDED = (
-    *(
-        BY_KEYWORD[keyword]
-        for keyword in (
-            "StudyInstanceUID",
-            "PatientID",
-            "PatientName",
-            "PatientBirthDate",
-            "PatientSex",
-            "StudyDate",
-            "StudyTime",
-            "AccessionNumber",
-            "StudyID",
-            "StudyDescription",
-            "ReferringPhysicianName",
-            "ModalitiesInStudy",
-            "NumberOfStudyRelatedSeries",
-            "NumberOfStudyRelatedInstances",
-        )
-    ),
-    *OWN,
-)
-
 
 def study_query(given: Mapping[str, str], page: Page) -> Query:
     """`BadInput` for a value that cannot be understood."""
@@ -87,7 +65,7 @@ def study_query(given: Mapping[str, str], page: Page) -> Query:
     return Query(
         Level.STUDY,
         tuple(conditions.values()),
-        INCLUDED,
+        shapes.STUDY,
         order=_order(given.get("sort", "")),
         limit=page.limit,
         offset=page.offset,
