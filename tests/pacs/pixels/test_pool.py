@@ -371,7 +371,7 @@ def test_nobody_waits_to_ask_a_nursery_that_is_stopped() -> None:
     """Once its socket was full, each thread that wanted a worker waited for ever."""
     stopped, workers = Nursery(Allowance()), list[socket.socket]()
     try:
-        with pytest.raises(BlockingIOError):
+        with pytest.raises(OSError):  # whichever is used up first
             while len(workers) < 10_000:
                 workers.append(stopped.hire())
     finally:
