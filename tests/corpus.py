@@ -24,8 +24,10 @@ def corpus_files() -> list[Path]:
 
 
 def one_of_each_kind() -> list[Path]:
-    """The first file of each SOP class in each transfer syntax, of those that pydicom reads: of the others two
-    share a UID, and which of them came first would be chance."""
+    """The first file of each SOP class in each transfer syntax, of those that pydicom reads.
+
+    Another one shares its UID with one of these; which of them came first would be chance.
+    """
     found: dict[object, Path] = {}
     for path in corpus_files():
         with warnings.catch_warnings(action="ignore"), suppress(Exception):
