@@ -49,6 +49,7 @@ from pacs.http.app import App
 from pacs.http.sessions import Ended
 from pacs.pixels.nursery import Allowance, Nursery
 from pacs.pixels.pool import Pool
+from pacs.pixels.rehearsal import rehearse
 from storage.accounts.users import NewUser, SqlAccounts
 from storage.database import Database
 from storage.jobs import rounds
@@ -124,6 +125,7 @@ class Node:
 
     def pixels(self, stop: threading.Event) -> None:
         """Serves until all other children have ended, whatever `stop` says."""
+        rehearse()
         self.nursery.run()
 
     def dimse(self, listeners: Sequence[Listener], place: Place, stop: threading.Event) -> None:
