@@ -12,7 +12,8 @@ from dataclasses import replace
 
 import pytest
 
-from dimse.associate import ProposedContext
+from dimse import connection
+from dimse.associate import AssociateRequest, ProposedContext
 from dimse.associate_codec import encode_request
 from dimse.command import Command, CommandField
 from dimse.operation import Operation, Service
@@ -137,12 +138,9 @@ def test_commands_that_nobody_serves(world: World) -> None:
 # --- Who may -----------------------------------------------------------------------------------
 
 
-def rejected(world: World, wanted: object) -> tuple[int, ...]:
+def rejected(world: World, wanted: AssociateRequest) -> tuple[int, int, int]:
     with Wire(world.port) as wire:
-        wire.send(frame(PduType.A_ASSOCIATE_RQ, encode_request(wanted)))  # type: ignore[arg-type]
-        kind, body = wire.pdu()
-        assert kind == PduType.A_ASSOCIATE_RJ and wire.ended()
-        return tuple(body[1:])
+        return wire.rejected(wanted)
 
 
 def unavailable(*_: object) -> None:
@@ -234,6 +232,33 @@ def test_a_violation_is_answered_by_an_abort(
         other.associate()
         assert other.echo() == 0
     assert world.archive.kept == []
+
+
+MORE = b"".join(Wire.encoded(3, store_command(), bytes(1 << 22)))
+
+
+class Hasty(Wire):
+    """Sends on before it reads any answer, far more than the buffers between us take: all of it is taken."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__(port)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 18)
+
+
+def test_a_last_answer_arrives_whole_although_the_peer_sends_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Closing a socket with unread bytes resets the connection, and what we sent may be lost."""
+    monkeypatch.setattr(connection, "LINGER", 60.0)
+    with running(called="PACS") as world:
+        with Hasty(world.port) as wire:
+            assert wire.rejected(request(called="OTHER"), MORE) == (1, 1, 7)
+        with Hasty(world.port) as wire:
+            wire.associate()
+            wire.send(frame(PduType.A_RELEASE_RQ), MORE)
+            assert wire.pdu()[0] == PduType.A_RELEASE_RP and wire.ended()
+        with Hasty(world.port) as wire:
+            wire.associate()
+            wire.send(b"GET / HTTP/1.1\r\n\r\n", MORE)
+            assert wire.aborted() == (2, AbortReason.UNRECOGNIZED_PDU) and wire.ended()
 
 
 ENDS = {

@@ -22,15 +22,15 @@ CONTEXTS = (
 
 
 def request(
-    contexts: Iterable[ProposedContext] = CONTEXTS, called: str = "PACS", **user: Any
+    contexts: Iterable[ProposedContext] = CONTEXTS, called: str = "PACS", calling: str = "WIRE", **user: Any
 ) -> AssociateRequest:
     information = UserInformation(max_length=1 << 16, implementation_class_uid="1.2.3", **user)
-    return AssociateRequest(called, "WIRE", tuple(contexts), information)
+    return AssociateRequest(called, calling, tuple(contexts), information)
 
 
 class Wire:
-    def __init__(self, port: int, timeout: float = 60.0) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout)
+    def __init__(self, port: int, timeout: float = 60.0, host: str = "127.0.0.1") -> None:
+        self.socket = socket.create_connection((host, port), timeout)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def send(self, *data: bytes) -> None:
@@ -67,6 +67,14 @@ class Wire:
         kind, body = self.pdu()
         assert kind == PduType.A_ASSOCIATE_AC, (kind, body)
         return decode_accept(body)
+
+    def rejected(self, wanted: AssociateRequest, *more: bytes) -> tuple[int, int, int]:
+        """Result, source and reason of the A-ASSOCIATE-RJ that must come, whole and in order, although we
+        have sent `more`."""
+        self.send(frame(PduType.A_ASSOCIATE_RQ, encode_request(wanted)), *more)
+        kind, body = self.pdu()
+        assert kind == PduType.A_ASSOCIATE_RJ and self.socket.recv(1) == b""
+        return body[1], body[2], body[3]
 
     def ask(
         self, context_id: int, command: Command, data_set: bytes | None = None, max_length: int = 1 << 14
