@@ -202,7 +202,7 @@ class Settings(BaseModel):
     cache_thumbnails: Lifetime = Field(86_400, description="Seconds that thumbnails are cached")
     cache_previews: Lifetime = Field(7_200, description="Seconds that previews are cached")
     cache_full: Lifetime = Field(3_600, description="Seconds that other rendered images are cached")
-    artim_timeout: Seconds = Field(30, description="Seconds that a peer gets to associate or to disconnect")
+    artim_timeout: Seconds = Field(30, description="Seconds that a peer gets to associate")
     idle_timeout: Seconds = Field(600, description="Seconds an association may be silent between messages")
     message_timeout: Seconds = Field(60, description="Seconds a peer may pause within a message")
     database_patience: Seconds = Field(15, description="Seconds to wait for an unavailable database")

@@ -56,9 +56,6 @@ def free_port() -> int:
 class Server:
     """One node. It keeps its ports and its folder from one `start` to the next."""
 
-    artim = 2
-    """Seconds that its peers get to associate."""
-
     def __init__(self, data: Path, settings: Mapping[str, str] | None = None, as_typed: bool = False) -> None:
         """`as_typed`: in a Python of its own, which takes its time to begin; else `forked`."""
         self.data = data
@@ -71,7 +68,6 @@ class Server:
             "PACS_DATA_DIR": str(data),
             "PACS_HTTP": f"127.0.0.1:{self.http_port}",
             "PACS_DIMSE": f"127.0.0.1:{self.dimse_port}",
-            "PACS_ARTIM_TIMEOUT": str(self.artim),
             "PACS_LOG_FORMAT": "json",
             "PACS_FREE_SPACE_RESERVE": "1 MiB",
             "PACS_DRAIN_TIMEOUT": str(DRAIN),
