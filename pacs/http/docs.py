@@ -14,6 +14,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from pacs.http import openapi
+from pacs.http.compressed import compressing
 from pacs.http.described import TEXT, Described, describe
 from pacs.http.origin import origin
 from pacs.http.resource import Public
@@ -42,7 +43,7 @@ _POLICY = f"default-src 'none'; style-src 'sha256-{_HASH}'; frame-ancestors 'non
 
 
 def routes() -> list[Route]:
-    return [Public(path, show_docs) for path in PATHS]
+    return [Public(path, compressing(show_docs)) for path in PATHS]
 
 
 @describe(Described(answers={"text/html": TEXT}))

@@ -20,6 +20,7 @@ from starlette.types import Receive, Scope, Send
 
 from pacs.actor import Actor
 from pacs.errors import Forbidden, NotFound, PasswordChangeRequired
+from pacs.http.compressed import compressing
 from pacs.http.described import Described
 from pacs.rights import Right
 
@@ -33,7 +34,7 @@ class Resource(Route):
         """`right` None: any authenticated caller."""
         super().__init__(path, endpoint, methods=list(methods))
         self._answered: Callable[[Request], Awaitable[Response]] = (
-            endpoint if iscoroutinefunction(endpoint) else partial(run_in_threadpool, endpoint)
+            endpoint if iscoroutinefunction(endpoint) else partial(run_in_threadpool, compressing(endpoint))
         )
         self.right = right
         self.described: Described | None = None
