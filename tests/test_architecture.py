@@ -31,7 +31,6 @@ BELOW = {
 HOMES = {
     "numpy": "pacs/pixels",
     "PIL": "pacs/pixels",
-    "pylibjpeg": "pacs/pixels",
     "libjpeg": "pacs/pixels",
     "openjpeg": "pacs/pixels",
     "jpeg_ls": "pacs/pixels",
