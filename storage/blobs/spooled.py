@@ -65,17 +65,20 @@ class SpoolFile:
         if len(self._gathered) + len(data) < PIECE:
             self._gathered += data
             return
+        begin = self._written
         self._drain()
         if len(data) < PIECE:
             self._gathered += data
         else:
             self._put(data)
+        if self._durable:
+            begin_writing(self._fd, begin, self._written - begin)
 
     def mark_dataset(self) -> None:
+        """The data set begins with what is written next."""
         assert self._dataset is None, "marked twice"
-        self._drain()
         self._dataset = blake3()
-        self._dataset_offset = self._written
+        self._dataset_offset = self.size
 
     def seal(self) -> Blob:
         if self._sealed is None:
@@ -107,14 +110,12 @@ class SpoolFile:
 
     def _put(self, data: bytes | bytearray | memoryview) -> None:
         self._whole.update(data)
-        if self._dataset is not None:
-            self._dataset.update(data)
         rest = memoryview(data)
+        if self._dataset is not None:
+            self._dataset.update(rest[max(0, self._dataset_offset - self._written) :])
         with self._or_discard():
             while rest:
                 rest = rest[os.write(self._fd, rest) :]
-            if self._durable:
-                begin_writing(self._fd, self._written, len(data))
         self._written += len(data)
 
     @contextmanager
