@@ -52,6 +52,12 @@ class LimitExceeded(BadInput):
     code = "LIMIT_EXCEEDED"
 
 
+class FileTooLarge(LimitExceeded):
+    """The file is larger than this archive takes."""
+
+    code = "FILE_TOO_LARGE"
+
+
 class MissingIdentity(InvalidDataSet):
     """SOP Class, SOP Instance, Series or Study Instance UID is missing or malformed."""
 

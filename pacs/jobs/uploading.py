@@ -19,7 +19,7 @@ from pacs.capture import as_capture
 from pacs.dicom.part10 import read_part10
 from pacs.dicom.reader import read_header
 from pacs.dicom.source import ReadAhead
-from pacs.errors import BadInput, Damaged, LimitExceeded, PacsError, Unavailable
+from pacs.errors import BadInput, Damaged, FileTooLarge, PacsError, Unavailable
 from pacs.ingest import identity
 from pacs.jobs.job import ClaimedJob, Interrupted
 from pacs.jobs.tasks import MAX_FAILURES, Advance, Failure, Status, Task, Upload
@@ -173,7 +173,7 @@ class _Run:
     def _captured(self, head: bytes, file: IO[bytes], position: int) -> Iterator[bytes]:
         data = head + file.read(MAX_PICTURE + 1 - len(head))
         if len(data) > MAX_PICTURE:
-            raise LimitExceeded(f"a picture has at most {MAX_PICTURE} bytes")
+            raise FileTooLarge(f"a picture has at most {MAX_PICTURE} bytes")
         return as_capture(read_picture(data), placed(self._archive.index, self._task, self._said, position))
 
     def _note(self, result: Result) -> None:

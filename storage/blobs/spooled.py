@@ -14,7 +14,7 @@ from typing import Self
 
 from blake3 import blake3
 
-from pacs.errors import LimitExceeded, Unavailable
+from pacs.errors import FileTooLarge, Unavailable
 from pacs.model import Blob
 from storage.blobs.address import address_of
 from storage.blobs.faults import begin_writing, disk_faults, sync_data
@@ -61,7 +61,7 @@ class SpoolFile:
         assert self._sealed is None, "sealed"
         if self.size + len(data) > self._max_size:
             self.discard()
-            raise LimitExceeded(f"larger than {self._max_size} bytes")
+            raise FileTooLarge(f"larger than {self._max_size} bytes")
         if len(self._gathered) + len(data) < PIECE:
             self._gathered += data
             return

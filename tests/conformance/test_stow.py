@@ -218,7 +218,10 @@ def test_too_large_is_413(tmp_path: Path) -> None:
     server.start()
     try:
         with server.web() as web:
-            assert store(web, part10(ct(side=1024))).status_code == 413
+            file = part10(ct(side=1024))
+            assert store(web, file).status_code == 413
+            uploaded = web.post("/api/v1/images/upload", files={"file": file})
+            assert (uploaded.status_code, uploaded.json()["code"]) == (413, "FILE_TOO_LARGE")
             assert server.blobs() == 0 and settled(server)
     finally:
         server.stop()
