@@ -31,6 +31,7 @@ BELOW = {
 HOMES = {
     "numpy": "pacs/pixels",
     "PIL": "pacs/pixels",
+    "pylibjpeg": "pacs/pixels",
     "libjpeg": "pacs/pixels",
     "openjpeg": "pacs/pixels",
     "jpeg_ls": "pacs/pixels",
