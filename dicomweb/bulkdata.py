@@ -20,9 +20,10 @@ from dicomweb.multipart import PartHead
 from dicomweb.paths import instance_url, path_of
 from pacs.archive import Archive
 from pacs.bulk import BulkValue, bulk_value
-from pacs.dicom.dictionary import PIXEL_DATA, VIDEO
+from pacs.dicom.dictionary import PIXEL_DATA
 from pacs.dicom.frames import FrameIndex
 from pacs.dicom.json import Path
+from pacs.dicom.transfer_syntaxes import VIDEO
 from pacs.framing import frame_index_of
 from pacs.http.accept import OCTETS, Offer, acceptable, choose
 from pacs.http.byte_range import byte_range

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dicomweb.frame_types import COMPRESSED
 from pacs.bulk import BulkValue, bulk_value
-from pacs.dicom.dictionary import VIDEO
 from pacs.dicom.header import Header
 from pacs.dicom.source import BytesSource
+from pacs.dicom.transfer_syntaxes import VIDEO
 from pacs.errors import NotAcceptable, NotFound
 from pacs.model import StoredInstance
 from pacs.structured_report import as_html, as_text, is_report

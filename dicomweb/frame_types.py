@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
-from pacs.dicom.dictionary import VIDEO
-from pacs.dicom.part10 import EXPLICIT_LITTLE
+from pacs.dicom.transfer_syntaxes import EXPLICIT_LITTLE, RLE, VIDEO
 from pacs.framing import NATIVE
 from pacs.http.accept import OCTETS, MediaRange, Offer, choose
 from pacs.transcoding import Codecs
@@ -15,7 +14,7 @@ _JPEG = "1.2.840.10008.1.2.4."
 
 
 def _compressed() -> dict[str, str]:
-    found = {"1.2.840.10008.1.2.5": "image/dicom-rle"}
+    found = {RLE: "image/dicom-rle"}
     images: tuple[tuple[str, tuple[int, ...]], ...] = (
         ("image/jpeg", (50, 51, 53, 55, 57, 70)),
         ("image/jls", (80, 81)),

@@ -16,7 +16,7 @@ from dicomweb.multipart import Part, PartHead
 from dicomweb.paths import path_of
 from pacs.archive import Archive
 from pacs.dicom.frames import FrameIndex
-from pacs.dicom.part10 import EXPLICIT_LITTLE
+from pacs.dicom.transfer_syntaxes import EXPLICIT_LITTLE
 from pacs.errors import BadInput, LimitExceeded, NotFound
 from pacs.framing import Frames, frame_index_of, frame_size
 from pacs.http.accept import Offer, acceptable

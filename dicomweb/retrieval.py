@@ -17,8 +17,9 @@ from dicomweb.zipped import Member
 from pacs.actor import Actor
 from pacs.archive import Archive
 from pacs.dicom.choice import AsStored, Convert, Impossible, choose
-from pacs.dicom.part10 import EXPLICIT_LITTLE, part10_prefix
+from pacs.dicom.part10 import part10_prefix
 from pacs.dicom.scratch import Scratch
+from pacs.dicom.transfer_syntaxes import EXPLICIT_LITTLE
 from pacs.errors import NotAcceptable, NotConvertible
 from pacs.http.accept import AS_STORED, MediaRange
 from pacs.http.streaming import Pieces, resumed

@@ -18,18 +18,12 @@ from dimse.associate import (
     Role,
     UserInformation,
 )
+from pacs.dicom.encoding import UNCOMPRESSED
 from pacs.dicom.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from pacs.dicom.transfer_syntaxes import IMPLICIT_LITTLE
 from pacs.ingest import is_uid
 
-IDENTIFIER_SYNTAXES = frozenset(
-    {
-        "1.2.840.10008.1.2",  # Implicit VR Little Endian
-        "1.2.840.10008.1.2.1",  # Explicit VR Little Endian
-        "1.2.840.10008.1.2.1.99",  # Deflated Explicit VR Little Endian
-        "1.2.840.10008.1.2.2",  # Explicit VR Big Endian
-    }
-)
-_DEFAULT_SYNTAX = "1.2.840.10008.1.2"
+IDENTIFIER_SYNTAXES = frozenset(UNCOMPRESSED)
 _ACCEPTANCE, _NO_ABSTRACT_SYNTAX, _NO_TRANSFER_SYNTAX = 0, 3, 4
 
 
@@ -136,9 +130,9 @@ def _result(proposed: ProposedContext, ours: Capabilities) -> ContextResult:
     elif proposed.abstract_syntax in ours.sop_classes:
         usable = [syntax for syntax in proposed.transfer_syntaxes if syntax in IDENTIFIER_SYNTAXES]
     else:
-        return ContextResult(proposed.id, _NO_ABSTRACT_SYNTAX, _DEFAULT_SYNTAX)
+        return ContextResult(proposed.id, _NO_ABSTRACT_SYNTAX, IMPLICIT_LITTLE)
     if not usable:
-        return ContextResult(proposed.id, _NO_TRANSFER_SYNTAX, _DEFAULT_SYNTAX)
+        return ContextResult(proposed.id, _NO_TRANSFER_SYNTAX, IMPLICIT_LITTLE)
     return ContextResult(proposed.id, _ACCEPTANCE, usable[0])
 
 

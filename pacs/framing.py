@@ -14,14 +14,14 @@ from pacs.dicom.convert import MAX_COMPRESSED_FRAME
 from pacs.dicom.encoding import UNCOMPRESSED, swapped
 from pacs.dicom.frames import FrameIndex, NativeFrames
 from pacs.dicom.image import DecodedFrame, image_pixel
-from pacs.dicom.reader import EXPLICIT_BIG, Header
+from pacs.dicom.reader import Header
 from pacs.dicom.source import Source
+from pacs.dicom.transfer_syntaxes import ENCAPSULATED_UNCOMPRESSED, EXPLICIT_BIG
 from pacs.errors import Damaged, NotConvertible, NotFound
 from pacs.model import StoredInstance
 from pacs.ports import BlobReader
 from pacs.transcoding import Transcoder
 
-ENCAPSULATED_UNCOMPRESSED = "1.2.840.10008.1.2.1.98"
 NATIVE = frozenset({*UNCOMPRESSED, ENCAPSULATED_UNCOMPRESSED})
 """Transfer syntaxes whose frames need no codec to become Explicit VR Little Endian."""
 

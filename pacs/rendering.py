@@ -16,7 +16,7 @@ from hashlib import blake2b
 
 from pacs.actor import Actor
 from pacs.archive import Archive
-from pacs.dicom.dictionary import VIDEO
+from pacs.dicom.transfer_syntaxes import VIDEO
 from pacs.errors import NotConvertible
 from pacs.model import StoredInstance
 from pacs.pixels.presentation import AS_STORED, Presentation, Viewport

@@ -13,7 +13,7 @@ from typing import Any
 from dicomweb.store.shelf import Bulk
 from pacs.dicom.from_json import PIXEL_DATA, InMemory, Payload
 from pacs.dicom.image import ImagePixel
-from pacs.dicom.part10 import EXPLICIT_LITTLE, IMPLICIT_LITTLE
+from pacs.dicom.transfer_syntaxes import EXPLICIT_LITTLE, IMPLICIT_LITTLE, RLE
 from pacs.errors import InvalidDataSet, LimitExceeded
 from pacs.ingest import is_uid
 from pacs.pixels.codestream import HEAD, read_codestream
@@ -25,7 +25,7 @@ DataSet = dict[str, Any]
 _DOCUMENT, _DOCUMENT_TYPE, _DOCUMENT_LENGTH = "00420011", "00420012", "00420015"
 _NUMBER_OF_FRAMES, _FRAME_TIME, _LOSSY = "00280008", "00181063", "00282110"
 _MAX_PNG = 256 << 20
-_IMPLIED = {"image/dicom-rle": "1.2.840.10008.1.2.5"}
+_IMPLIED = {"image/dicom-rle": RLE}
 """Media types that determine the transfer syntax."""
 
 

@@ -24,12 +24,13 @@ from dimse.sop_classes import MOVE
 from dimse.status import PROCESSING_FAILURE
 from dimse.suboperations import DestinationLost, located, perform, recorded
 from pacs.dicom.encoding import UNCOMPRESSED
+from pacs.dicom.transfer_syntaxes import EXPLICIT_LITTLE, IMPLICIT_LITTLE
 from pacs.errors import PacsError, UnknownDestination
 from pacs.model import ApplicationEntity, StoredInstance
 from pacs.ports import ApplicationEntities
 
-FALLBACKS = ("1.2.840.10008.1.2.1", "1.2.840.10008.1.2")
-"""Explicit and Implicit VR Little Endian; every peer accepts the latter (PS3.5 §10.1)."""
+FALLBACKS = (EXPLICIT_LITTLE, IMPLICIT_LITTLE)
+"""Every peer accepts the latter (PS3.5 §10.1)."""
 MAX_TITLE = 16  # AE, PS3.5 §6.2; a longer one is not looked up
 PATIENCE = 3
 """Associations lost in a row before the destination is given up."""

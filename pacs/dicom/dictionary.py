@@ -40,11 +40,6 @@ TEXT_VRS = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
 """VRs to which Specific Character Set applies (PS3.5 §6.1.2.3)."""
 BINARY_VRS = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})
 
-VIDEO = frozenset(
-    f"1.2.840.10008.1.2.4.{n}{fragmentable}" for n in range(100, 109) for fragmentable in ("", ".1")
-)
-"""Transfer syntaxes that hold all frames in one MPEG stream (PS3.5 §A.4.5 and following)."""
-
 
 def tag_of(attribute: int | str) -> int:
     """`KeyError` for a keyword that PS3.6 does not know."""

@@ -8,15 +8,8 @@ from array import array
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
-from pydicom.uid import (
-    DeflatedExplicitVRLittleEndian,
-    ExplicitVRBigEndian,
-    ExplicitVRLittleEndian,
-    ImplicitVRLittleEndian,
-)
-
-from pacs.dicom.dictionary import ITEM, LONG_VRS, SEQUENCE_DELIMITATION, UNDEFINED
-from pacs.dicom.dictionary import ITEM_DELIMITATION as ITEM_END
+from pacs.dicom.dictionary import ITEM, ITEM_DELIMITATION, LONG_VRS, SEQUENCE_DELIMITATION, UNDEFINED
+from pacs.dicom.transfer_syntaxes import DEFLATED_LITTLE, EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTLE
 
 LONG_FORM = frozenset(LONG_VRS)
 """Explicit VR: two reserved bytes and a 32-bit length (PS3.5 §7.1.2)."""
@@ -61,16 +54,16 @@ class Encoding:
     def sequence(self, tag: int, items: Collection[bytes]) -> bytes:
         """A sequence of undefined length with these encoded items."""
         opened = self.delimiter(ITEM, UNDEFINED)
-        closed = self.delimiter(ITEM_END)
+        closed = self.delimiter(ITEM_DELIMITATION)
         content = b"".join(part for item in items for part in (opened, item, closed))
         return self.header(tag, "SQ", UNDEFINED) + content + self.delimiter(SEQUENCE_DELIMITATION)
 
 
 UNCOMPRESSED: dict[str, Encoding] = {
-    str(ExplicitVRLittleEndian): Encoding(),
-    str(ImplicitVRLittleEndian): Encoding(explicit=False),
-    str(DeflatedExplicitVRLittleEndian): Encoding(deflated=True),
-    str(ExplicitVRBigEndian): Encoding(big=True),
+    EXPLICIT_LITTLE: Encoding(),
+    IMPLICIT_LITTLE: Encoding(explicit=False),
+    DEFLATED_LITTLE: Encoding(deflated=True),
+    EXPLICIT_BIG: Encoding(big=True),
 }
 """The transfer syntaxes that need no codec, the preferred target of a conversion first."""
 

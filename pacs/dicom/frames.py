@@ -14,10 +14,10 @@ from itertools import accumulate, pairwise
 from operator import add
 from typing import ClassVar, Self
 
-from pacs.dicom.dictionary import VIDEO
 from pacs.dicom.fragments import Fragments
 from pacs.dicom.header import Element, Header
 from pacs.dicom.source import Source
+from pacs.dicom.transfer_syntaxes import VIDEO
 
 _BITS_OF_FLOAT = {0x7FE00008: 32, 0x7FE00009: 64}
 _NATIVE, _ENCAPSULATED, _NATIVE_INFLATED, _ENCAPSULATED_INFLATED = range(4)

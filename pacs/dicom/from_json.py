@@ -29,7 +29,7 @@ from pacs.dicom.dictionary import (
 )
 from pacs.dicom.encoding import Encoding, padding
 from pacs.dicom.limits import DEFAULT, Limits
-from pacs.dicom.part10 import EXPLICIT_LITTLE
+from pacs.dicom.transfer_syntaxes import EXPLICIT_LITTLE
 from pacs.dicom.writer import encode_dataset
 from pacs.errors import InvalidDataSet, LimitExceeded
 

@@ -10,6 +10,7 @@ from typing import Final
 from pacs.dicom.dictionary import CODES, LONG_CODES, PUBLIC_CODES
 from pacs.dicom.limits import DEFAULT, Limits
 from pacs.dicom.source import Source
+from pacs.dicom.transfer_syntaxes import EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTLE
 from pacs.errors import InvalidDataSet, LimitExceeded
 
 PREAMBLE: Final = bytes(128)
@@ -17,10 +18,6 @@ PREFIX: Final = b"DICM"
 IMPLEMENTATION_CLASS_UID: Final = "2.25.302871590371948822104837751164922385703"
 IMPLEMENTATION_VERSION_NAME: Final = "LIGHTBOX_PACS"
 MEDIA_STORAGE_DIRECTORY: Final = "1.2.840.10008.1.3.10"
-
-IMPLICIT_LITTLE = "1.2.840.10008.1.2"
-EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
-EXPLICIT_BIG = "1.2.840.10008.1.2.2"
 
 SOP_CLASS, SOP_INSTANCE, TRANSFER_SYNTAX = 0x00020002, 0x00020003, 0x00020010
 _CLASS_UID, _VERSION_NAME = 0x00020012, 0x00020013

@@ -7,21 +7,10 @@ from pacs.dicom.header import Element, Header, index
 from pacs.dicom.limits import DEFAULT, Limits
 from pacs.dicom.listing import Listing
 from pacs.dicom.source import InflatedSource, Source
+from pacs.dicom.transfer_syntaxes import DEFLATED, EXPLICIT_BIG, IMPLICIT
 from pacs.errors import InvalidDataSet
 
-__all__ = ["DEFAULT", "Element", "Header", "Limits", "is_deflated", "read_header"]
-
-IMPLICIT_LITTLE = "1.2.840.10008.1.2"
-EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
-DEFLATED = frozenset({"1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95"})
-"""Deflated Explicit VR, and JPIP Referenced Deflate."""
-EXPLICIT_BIG = "1.2.840.10008.1.2.2"
-IMPLICIT = frozenset({IMPLICIT_LITTLE, "1.2.840.113619.5.2"})
-"""Implicit VR, and GE's private syntax, in which only the pixels are big endian."""
-
-
-def is_deflated(transfer_syntax: str) -> bool:
-    return transfer_syntax in DEFLATED
+__all__ = ["DEFAULT", "Element", "Header", "Limits", "read_header"]
 
 
 def read_header(source: Source, transfer_syntax: str, start: int = 0, limits: Limits = DEFAULT) -> Header:
@@ -30,7 +19,7 @@ def read_header(source: Source, transfer_syntax: str, start: int = 0, limits: Li
     If the first element contradicts the transfer syntax, the element is believed. `InvalidDataSet` when
     there are no elements, `LimitExceeded` beyond `limits`.
     """
-    inflated = InflatedSource(source, start, limits) if is_deflated(transfer_syntax) else None
+    inflated = InflatedSource(source, start, limits) if transfer_syntax in DEFLATED else None
     if inflated is not None:
         source, start = inflated, 0
     implicit, big = _encoding(source.read_at(start, 8), transfer_syntax)

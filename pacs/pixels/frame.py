@@ -8,12 +8,11 @@ from pacs.dicom.encoding import swapped
 from pacs.dicom.frames import FrameIndex
 from pacs.dicom.header import Header
 from pacs.dicom.image import DecodedFrame, ImagePixel, image_pixel
+from pacs.dicom.transfer_syntaxes import GE_PRIVATE
 from pacs.errors import InvalidDataSet, NotConvertible, NotFound
 from pacs.pixels.decode import MAX_FRAME, decode
 
 FLOAT_PIXEL_DATA, DOUBLE_FLOAT_PIXEL_DATA = 0x7FE00008, 0x7FE00009
-GE_PRIVATE = "1.2.840.113619.5.2"
-"""GE's private syntax: Implicit VR Little Endian with big-endian pixel data."""
 
 
 def read_frame(header: Header, index: FrameIndex, number: int) -> DecodedFrame:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from PIL import Image, ImageOps
 
 from pacs.dicom.image import DecodedFrame, ImagePixel
-from pacs.dicom.part10 import EXPLICIT_LITTLE
+from pacs.dicom.transfer_syntaxes import EXPLICIT_LITTLE
 from pacs.errors import InvalidDataSet, LimitExceeded
 from pacs.pixels.codestream import HEAD, Codestream, read_codestream
 from pacs.pixels.png import MAX_PIXELS, SIGNATURE, decode_png

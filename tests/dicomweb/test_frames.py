@@ -20,8 +20,8 @@ from pydicom.uid import (
 from dicomweb.frames import frame_list
 from pacs import archive
 from pacs.dicom.image import ImagePixel
+from pacs.dicom.transfer_syntaxes import ENCAPSULATED_UNCOMPRESSED
 from pacs.errors import BadInput, LimitExceeded
-from pacs.framing import ENCAPSULATED_UNCOMPRESSED
 from pacs.pixels.decode import decode
 from pacs.pixels.transcode import encode_frame
 from tests.dicomweb.retrieving import World, image, parts, path_to

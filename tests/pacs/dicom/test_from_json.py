@@ -17,9 +17,10 @@ from pydicom.filereader import read_dataset
 from pacs.dicom.from_json import Payload, encode_json
 from pacs.dicom.json import to_json
 from pacs.dicom.limits import Limits
-from pacs.dicom.part10 import EXPLICIT_LITTLE, read_part10
+from pacs.dicom.part10 import read_part10
 from pacs.dicom.reader import read_header
 from pacs.dicom.source import BytesSource
+from pacs.dicom.transfer_syntaxes import EXPLICIT_LITTLE
 from pacs.errors import InvalidDataSet, LimitExceeded, PacsError
 from tests.corpus import SHARED_DATA, needs_corpus
 
