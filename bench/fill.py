@@ -13,6 +13,7 @@ from storage.columns import EPOCH
 from storage.database import Database
 from storage.rows import attribute_row, patient_identity
 from storage.tables import patients, series, studies
+from storage.upkeep.tallies import retally
 
 ORGANIZATION = 1
 BATCH = 10_000
@@ -36,6 +37,7 @@ def fill(database_url: str, count: int) -> None:
     else:
         with database.write() as connection:
             connection.execute(text("ANALYZE"))
+    retally(database)
     database.close()
 
 

@@ -91,7 +91,7 @@ class _Batch:
                 "series_instance_uid": uid,
                 **_NO_INSTANCES,
             }
-            held, new = hold_or_insert(self._connection, Level.SERIES, row, item.values)
+            held, new = hold_or_insert(self._transaction, Level.SERIES, row, item.values)
             entry.series[uid] = held
             if new:
                 entry.study["number_of_study_related_series"] += 1
@@ -107,6 +107,7 @@ class _Batch:
         row["available_transfer_syntax_uid"] = item.transfer_syntax
         row["current_version"] = 1
         pk = scalar(self._connection, _INSERT_INSTANCE, row)
+        self._transaction.tally(row["org_id"], instances.name, 1)
         insert_items(self._connection, item_rows(row["org_id"], Level.IMAGE, pk, item.values))
         self._histories[pk] = []
         version = self._keep(entry, held, pk, item)

@@ -2,11 +2,13 @@
 
 Both feeds are numbered by organisation without gaps. The numbers are assigned last, under a lock of the
 organisation's head that lasts until the commit, so that they are in the order of commits: a reader that
-has seen number n never sees a smaller one appear.
+has seen number n never sees a smaller one appear. The organisation's tallies are moved with it, by the same
+statement.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,7 +26,7 @@ from storage import clock
 from storage.chain import audit_row
 from storage.database import Database
 from storage.statements import first, run
-from storage.tables import audit, changes, org_heads
+from storage.tables import TALLIES, audit, changes, org_heads
 
 _LOCK_HEAD = select(org_heads).where(org_heads.c.org_id == bindparam("org")).with_for_update()
 _MOVE_HEAD = update(org_heads).where(org_heads.c.org_id == bindparam("org"))
@@ -55,6 +57,7 @@ class _Event:
 class _Feed:
     records: list[AuditRecord] = field(default_factory=list)
     events: list[_Event] = field(default_factory=list)
+    tallies: Counter[str] = field(default_factory=Counter)
 
 
 class Transaction:
@@ -76,6 +79,10 @@ class Transaction:
         """Add an event. `kind`: such as `study.received`. `payload`: identifiers only."""
         event = _Event(kind, resource, payload, actor.correlation_id)
         self._feed(actor.organization).events.append(event)
+
+    def tally(self, organization: int, what: str, more: int) -> None:
+        """Count so many rows more, or less. `what`: of `TALLIES`."""
+        self._feed(organization).tallies[what] += more
 
     def _feed(self, organization: int) -> _Feed:
         return self._feeds.setdefault(organization, _Feed())
@@ -102,7 +109,8 @@ class Transaction:
         if events:
             run(self.connection, _INSERT_CHANGES, events)
         moved = {"audit_seq": audit_seq, "audit_hash": audit_hash, "change_seq": change_seq}
-        run(self.connection, _MOVE_HEAD, [{"org": organization, **moved}])
+        tallied = {what: head[what] + feed.tallies[what] for what in TALLIES}
+        run(self.connection, _MOVE_HEAD, [{"org": organization, **moved, **tallied}])
 
 
 def _change_row(organization: int, seq: int, at: datetime, event: _Event) -> dict[str, Any]:

@@ -1,4 +1,7 @@
-"""Rows that a transaction has locked or inserted, so that their values stay true until it commits."""
+"""Rows that a transaction has locked or inserted, so that their values stay true until it commits.
+
+Whoever inserts or removes one here, or receives what was only announced, moves the organisation's tallies.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,11 @@ from sqlalchemy import Connection, Table, bindparam, delete, insert, select, upd
 
 from pacs.attributes import Level
 from pacs.model import Values
-from storage.feeds import BeginAgain
+from pacs.study_states import State
+from storage.feeds import BeginAgain, Transaction
 from storage.rows import Row, attribute_row, item_rows, unknown
 from storage.statements import first, run, scalar
-from storage.tables import instances, patients, sequence_values, series, studies
+from storage.tables import ANNOUNCED, instances, patients, sequence_values, series, studies
 from storage.upsert import INSERT
 
 TABLES = {Level.PATIENT: patients, Level.STUDY: studies, Level.SERIES: series, Level.IMAGE: instances}
@@ -41,7 +45,7 @@ _REMOVE_ITEMS = delete(sequence_values).where(
 class Held:
     """One held row. `flush` writes the assigned values."""
 
-    __slots__ = ("_changed", "_row", "_table", "level", "pk")
+    __slots__ = ("_announced", "_changed", "_row", "_table", "level", "pk")
 
     def __init__(self, level: Level, row: Row) -> None:
         self.level = level
@@ -49,6 +53,7 @@ class Held:
         self._table: Table = TABLES[level]
         self._row = row
         self._changed: Row = {}
+        self._announced = _is_announced(row)  # as it is stored
 
     def __getitem__(self, column: str) -> Any:
         return self._row[column]
@@ -71,15 +76,27 @@ class Held:
                 self[column] = value
         insert_items(connection, item_rows(self._row["org_id"], self.level, self.pk, fresh))
 
-    def flush(self, connection: Connection) -> None:
+    def flush(self, transaction: Transaction) -> None:
         if self._changed:
-            run(connection, _UPDATE[self._table], [{**self._changed, "held": self.pk}])
+            run(transaction.connection, _UPDATE[self._table], [{**self._changed, "held": self.pk}])
             self._changed = {}
+            self._tally_announced(transaction, _is_announced(self._row))
 
-    def remove(self, connection: Connection) -> None:
+    def remove(self, transaction: Transaction) -> None:
         """Delete the row and its sequence items; it must have no children."""
-        run(connection, _REMOVE_ITEMS, [_owner(self.level, self.pk)])
-        run(connection, _REMOVE[self._table], [{"held": self.pk}])
+        run(transaction.connection, _REMOVE_ITEMS, [_owner(self.level, self.pk)])
+        run(transaction.connection, _REMOVE[self._table], [{"held": self.pk}])
+        transaction.tally(self._row["org_id"], self._table.name, -1)
+        self._tally_announced(transaction, False)
+
+    def _tally_announced(self, transaction: Transaction, now: bool) -> None:
+        if now != self._announced:
+            transaction.tally(self._row["org_id"], ANNOUNCED, now - self._announced)
+            self._announced = now
+
+
+def _is_announced(row: Row) -> bool:
+    return row.get("state") == State.EXPECTED
 
 
 def _owner(level: Level, pk: int) -> dict[str, Any]:
@@ -104,12 +121,12 @@ def _insert(level: Level, dialect: str) -> Any:
     return new.on_conflict_do_nothing(index_elements=UNIQUE[level]).returning(table.c.pk)
 
 
-def hold_or_insert(connection: Connection, level: Level, row: Row, values: Values) -> tuple[Held, bool]:
+def hold_or_insert(transaction: Transaction, level: Level, row: Row, values: Values) -> tuple[Held, bool]:
     """The row, and whether it is new. `row`: columns besides those of `values`.
 
     Of concurrent transactions with the same new row, one inserts it and the others wait.
     """
-    unique = {name: row[name] for name in UNIQUE[level]}
+    connection, unique = transaction.connection, {name: row[name] for name in UNIQUE[level]}
     if held := hold(connection, level, unique):
         return held, False
     whole = {**attribute_row(level, values), **row}
@@ -120,4 +137,6 @@ def hold_or_insert(connection: Connection, level: Level, row: Row, values: Value
             raise BeginAgain  # inserted by another transaction and deleted again
         return held, False
     insert_items(connection, item_rows(row["org_id"], level, pk, values))
+    transaction.tally(row["org_id"], TABLES[level].name, 1)
+    transaction.tally(row["org_id"], ANNOUNCED, _is_announced(row))
     return Held(level, {**whole, "pk": pk}), True

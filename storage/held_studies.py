@@ -95,7 +95,7 @@ class HeldStudies:
             unique = {"org_id": organization, "identity": identity}
             if of := named.get((organization, identity)):
                 patient, _ = hold_or_insert(
-                    self._connection, Level.PATIENT, {**unique, **NO_STUDIES}, of.values
+                    self._transaction, Level.PATIENT, {**unique, **NO_STUDIES}, of.values
                 )
                 held[organization, identity] = patient
             else:
@@ -132,7 +132,7 @@ class HeldStudies:
             "version": 0,
             **NO_SERIES,
         }
-        study, new = hold_or_insert(self._connection, Level.STUDY, row, first.values)
+        study, new = hold_or_insert(self._transaction, Level.STUDY, row, first.values)
         entry = HeldStudy(study, patient)
         if new:
             if patient["identity"] != patient_identity(first.values, uid):
@@ -169,8 +169,8 @@ class HeldStudies:
             if entry.study.changed:
                 entry.study["version"] += 1
             for held in (*entry.series.values(), entry.study, entry.patient):
-                held.flush(self._connection)
+                held.flush(self._transaction)
             if entry.unnamed:
-                entry.unnamed.remove(self._connection)
+                entry.unnamed.remove(self._transaction)
             if entry.settle:
                 enqueue(self._connection, entry.settle, organization, entry.correlation_id)

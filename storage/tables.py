@@ -358,7 +358,12 @@ audit = Table(
     Index(None, "org_id", "at"),
 )
 
-# The last numbers assigned; locked last in a transaction, so that numbers are in the order of commits.
+ANNOUNCED = "announced"
+TALLIES = (patients.name, studies.name, ANNOUNCED, series.name, instances.name)
+"""What an organisation's head counts: the rows of each level, and those studies that are only expected."""
+
+# The last numbers assigned, and the tallies; locked last in a transaction, so that numbers are in the order
+# of commits, and tallies are those of any snapshot.
 org_heads = Table(
     "org_heads",
     metadata,
@@ -366,4 +371,5 @@ org_heads = Table(
     count("audit_seq"),
     Column("audit_hash", Text, nullable=False, server_default=text("''")),
     count("change_seq"),
+    *map(count, TALLIES),
 )

@@ -24,18 +24,19 @@ _ENTERED, _OTHER, _FAILED = "entered", "other", "failed"
 @click.command()
 @data_option
 def reindex(data_dir: Path | None) -> None:
-    """Index stored objects that are not in the database, and recompute derived keys.
+    """Index stored objects that are not in the database, and recompute derived keys and tallies.
 
     After a loss of the database, that is all of them. They are stored the same way as from a sender, the
     oldest first, in the default organisation. Run it once after an update whose change log says so, so
     that searches use the newest rules. Exit code 1 when an object could not be indexed.
     """
     from storage.upkeep.rekey import rekey
+    from storage.upkeep.tallies import retally
 
     with installation(data_dir) as composed, progress_bar("indexing") as bar:
         waiting = sorted(_unknown(composed))
         done = Counter(_outcome(composed, address) for _, address in bar.track(waiting))
-        changed = rekey(composed.database)
+        changed = rekey(composed.database) + retally(composed.database)
     click.echo(f"{done[_ENTERED]} objects entered, {changed} rows brought up to date.")
     if done[_OTHER]:
         click.echo(

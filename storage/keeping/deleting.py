@@ -92,11 +92,11 @@ class _Deleting:
         else:
             self._lessen(touched, count, size)
         if asked.sop is None or not study["number_of_study_related_instances"]:
-            study.remove(self._connection)
+            study.remove(self._transaction)
             self._patient["number_of_patient_related_studies"] -= 1
         else:
             study["version"] += 1
-            study.flush(self._connection)
+            study.flush(self._transaction)
         self._finish_patient()
         return self._record(count)
 
@@ -142,7 +142,8 @@ class _Deleting:
         table = TABLES[level]
         items = sequence_values.c.level == level.value, sequence_values.c.owner.in_(chosen)
         self._connection.execute(delete(sequence_values).where(*items))
-        self._connection.execute(delete(table).where(table.c.pk.in_(chosen)))
+        gone = self._connection.execute(delete(table).where(table.c.pk.in_(chosen))).rowcount
+        self._transaction.tally(self._asked.actor.organization, table.name, -gone)
 
     def _series_touched(self, chosen: Select[Any]) -> list[Any]:
         """Key, instances and bytes to delete, by series: a faulty device may use one UID in several."""
@@ -162,9 +163,9 @@ class _Deleting:
             held = Held(Level.SERIES, dict(row))
             held["number_of_series_related_instances"] -= gone
             held["size_bytes"] -= int(gone_bytes)
-            held.flush(self._connection)
+            held.flush(self._transaction)
             if not held["number_of_series_related_instances"]:
-                held.remove(self._connection)
+                held.remove(self._transaction)
                 study["number_of_study_related_series"] -= 1
                 patient["number_of_patient_related_series"] -= 1
         study["number_of_study_related_instances"] -= count
@@ -181,9 +182,9 @@ class _Deleting:
         return "\\".join(sorted(words)) or None
 
     def _finish_patient(self) -> None:
-        self._patient.flush(self._connection)
+        self._patient.flush(self._transaction)
         if not self._patient["number_of_patient_related_studies"]:
-            self._patient.remove(self._connection)
+            self._patient.remove(self._transaction)
 
     def _record(self, count: int) -> Deletion:
         asked, now, whole = self._asked, self._transaction.now, self._asked.sop is None

@@ -103,7 +103,7 @@ def remember(database: Database, organization: int, number: str) -> None:
             for column, value in said.items():
                 held[column] = value
             held["version"] += 1
-            held.flush(under_way.connection)
+            held.flush(under_way)
 
 
 def _unsaid(row: Mapping[Any, Any], held: Any) -> dict[str, str]:

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection
-
 from pacs.actor import Actor
 from pacs.attributes import Level
 from pacs.errors import Conflict, NotFound
@@ -47,7 +45,7 @@ class SqlKeeping:
             )
             if held is None:
                 raise NotFound
-            changed = _amend(under_way.connection, held, amendment)
+            changed = _amend(under_way, held, amendment)
             under_way.audit(AuditRecord(actor, "study.update", "success", study, {"changed": changed}))
             under_way.announce(actor, "study.updated", study, state=held["state"])
 
@@ -70,10 +68,9 @@ class SqlKeeping:
 
 
 def _expect(under_way: Transaction, actor: Actor, expected: Expected) -> None:
-    connection, uid, values = under_way.connection, expected.study_instance_uid, expected.values
-    organization = actor.organization
+    organization, uid, values = actor.organization, expected.study_instance_uid, expected.values
     row: Row = {"org_id": organization, "identity": patient_identity(values, uid), **NO_STUDIES}
-    patient, _ = hold_or_insert(connection, Level.PATIENT, row, values)
+    patient, _ = hold_or_insert(under_way, Level.PATIENT, row, values)
     row = {
         "org_id": organization,
         "study_instance_uid": uid,
@@ -89,14 +86,14 @@ def _expect(under_way: Transaction, actor: Actor, expected: Expected) -> None:
         **NO_SERIES,
         "modalities_in_study": values.get("Modality"),
     }
-    _, new = hold_or_insert(connection, Level.STUDY, row, values)
+    _, new = hold_or_insert(under_way, Level.STUDY, row, values)
     if not new:
         raise Conflict("a study with this UID exists already")
     patient["number_of_patient_related_studies"] += 1
-    patient.flush(connection)
+    patient.flush(under_way)
 
 
-def _amend(connection: Connection, held: Held, amendment: Amendment) -> list[str]:
+def _amend(under_way: Transaction, held: Held, amendment: Amendment) -> list[str]:
     """The columns that changed."""
     wanted: dict[str, Any] = {
         "priority": amendment.priority and amendment.priority.value,
@@ -118,5 +115,5 @@ def _amend(connection: Connection, held: Held, amendment: Amendment) -> list[str
     changed = sorted(column for column, value in before.items() if held[column] != value)
     if changed:
         held["version"] += 1
-    held.flush(connection)
+    held.flush(under_way)
     return changed

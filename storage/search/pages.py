@@ -20,7 +20,6 @@ from pacs.search.query import Found, Query
 from storage.database import Database
 from storage.search.conditions import Conditions
 from storage.search.cost import bounded
-from storage.search.crowds import Crowds
 from storage.search.plan import Planner
 from storage.search.statement import Page
 from storage.tables import blobs, instances, versions
@@ -31,9 +30,8 @@ NEXT_PAGES = 500
 LOCATED = 10_000
 """Instances of one page when all are needed before the first is used, as each page sorts the whole study."""
 
-COUNTED = 50_000
 COUNTED_MATCHING = 2_000
-"""How many are counted beside a page: of everything, and of what keys select in an order of no index."""
+"""How many are counted beside a page of what keys select in an order of no index."""
 SLOW = 0.1
 """Seconds that such a page may take if its matches are to be counted too."""
 REACH = 5_000
@@ -42,6 +40,8 @@ SAMPLE = 300
 """Rows among the newest, by which it is seen whether there is hope."""
 HOPE = 1.25
 """How many times the page should be found within reach, for it to be tried."""
+COUNTED_LATER = 10_000
+"""Of those stored since the page that `Query.until` is of."""
 COUNTED_KEYS = 10_000
 """Of all matches, where those are collected anyway or lie within reach."""
 MOST_KEYS = (1 << 31) - 1
@@ -52,7 +52,6 @@ _CURRENT = (
     versions.c.n == instances.c.current_version,
     blobs.c.address == versions.c.blob,
 )
-_crowds = Crowds()
 _IDENTITY = ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID")
 
 
@@ -76,22 +75,16 @@ def page(database: Database, organization: int, query: Query) -> Found:
         if not more and (rows or not query.offset):
             return Found(answers, more, query.offset + len(rows))
         if not asked.keys_first:
-            total = _total(database, connection, begun.planned, seconds)
+            total = _total(connection, begun.planned, seconds)
         return Found(answers, more, total, rows[0][len(query.include)] if more else None)
 
 
-def _total(database: Database, connection: Connection, planned: Page, seconds: float) -> int | None:
-    query = planned.query
-    if query.conditions:
-        slow = planned.start is None and seconds > SLOW
-        return None if slow else _counted(connection, planned, COUNTED_MATCHING)
-    everything = planned.organization, query.level, COUNTED
-    if _crowds.known(database, everything):
-        return None
-    total = _counted(connection, planned, COUNTED)
-    if total is None:
-        _crowds.note(database, everything)
-    return total
+def _total(connection: Connection, planned: Page, seconds: float) -> int | None:
+    if not planned.query.conditions:
+        tallied, later = connection.execute(planned.tallied(COUNTED_LATER)).one()
+        return tallied - later if later <= COUNTED_LATER else None
+    slow = planned.start is None and seconds > SLOW
+    return None if slow else _counted(connection, planned, COUNTED_MATCHING)
 
 
 @dataclass(frozen=True, slots=True)

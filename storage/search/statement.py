@@ -170,6 +170,21 @@ class Page:
         owned = (unindexed(owner) if self.query.conditions else owner) == self.organization
         return bare._matching(select(func.count()), owned)
 
+    def tallied(self, at_most: int) -> Select[int, int]:
+        """Without conditions: how many there are, by the organisation's head, and how many of those were
+        stored after `until`, counted no further than one above `at_most`."""
+        head = tables.org_heads
+        total: ColumnElement[int] = head.c[self.table.name]
+        if self.query.level is Level.STUDY and not self.query.expected:
+            total = total - head.c[tables.ANNOUNCED]
+        if self.query.until is None:
+            return select(total, literal_column("0", BigInteger)).where(head.c.org_id == self.organization)
+        every = replace(self, query=replace(self.query, until=None))
+        mine = unindexed(self.table.c.org_id) == self.organization
+        newer = every._matching(select(literal_column("1")), mine).where(self.table.c.pk > self.query.until)
+        counted = select(func.count()).select_from(newer.limit(at_most + 1).subquery()).scalar_subquery()
+        return select(total, counted).where(head.c.org_id == self.organization)
+
     def _bare(self) -> Page:
         """Without the tables whose columns are only returned."""
         return replace(self, query=replace(self.query, include=()))

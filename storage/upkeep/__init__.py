@@ -2,5 +2,5 @@
 
 What goes: `sweep` removes unreferenced blobs, `history` old tasks and changes, `tidying` cached files.
 What is checked: `verify` compares the index with the blobs. What is repaired: `reconcile` cleans up after a
-crash, `rekey` renews the keys that searches compare.
+crash, `rekey` renews the keys that searches compare, `tallies` corrects what an organisation is said to hold.
 """

@@ -79,10 +79,10 @@ def _give(under_way: Transaction, padded: _Padded) -> bool:
         return False
     if other is None:
         patient["identity"] = padded.right
-        patient.flush(under_way.connection)
+        patient.flush(under_way)
         return True
     moved = _move_studies(under_way, patient, other)
-    patient.remove(under_way.connection)
+    patient.remove(under_way)
     actor = system_actor("reindex", padded.organization)
     under_way.audit(AuditRecord(actor, "patient.merge", "success", "", {"studies": moved}))
     for uid in moved:
@@ -100,5 +100,5 @@ def _move_studies(under_way: Transaction, patient: Held, other: Held) -> list[st
         if other[attribute.column] is None:
             other[attribute.column] = patient[attribute.column]
             other[attribute.key_column] = patient[attribute.key_column]
-    other.flush(under_way.connection)
+    other.flush(under_way)
     return sorted(moved.scalars())

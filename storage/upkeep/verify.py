@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import Enum
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import Row, Select, func, select
@@ -22,6 +23,7 @@ from storage.database import Database
 from storage.tables import blobs, instances, kept_blobs, versions
 from storage.upkeep.counts import miscounts
 from storage.upkeep.sweep import GRACE, unknown_blobs
+from storage.upkeep.tallies import mistallied
 
 _PAGE = 256
 _AFFECTED = 1000  # instances named per blob
@@ -79,7 +81,7 @@ class Verification:
     def run(self) -> Iterator[Finding]:
         yield from self._rows()
         yield from self._stored()
-        for wrong in miscounts(self.database):
+        for wrong in chain(miscounts(self.database), mistallied(self.database)):
             detail = f"{wrong.column} is {wrong.kept}, should be {wrong.counted}"
             yield Finding(Kind.COUNTS, wrong.resource, detail)
 

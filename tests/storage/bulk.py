@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert
+from sqlalchemy import Connection, delete, insert, update
 
 from pacs.attributes import LEVELS, Level, Matching, at_level
 from pacs.model import Values
 from storage.columns import EPOCH
 from storage.rows import Row, attribute_row, item_rows
 from storage.search.conditions import TABLES
-from storage.tables import organizations, sequence_values
+from storage.tables import TALLIES, org_heads, organizations, sequence_values
 
 _PARENT = {Level.STUDY: "patient_pk", Level.SERIES: "study_pk", Level.IMAGE: "series_pk"}
 _NOTHING = {Matching.NUMBER: 0, Matching.EXACT: None, Matching.UID: None}
@@ -63,17 +64,22 @@ def enter(connection: Connection, entities: Sequence[Entity]) -> None:
     ]
     if items:
         connection.execute(insert(sequence_values), items)
+    for (organization, level), more in Counter((e.organization, e.level) for e in entities).items():
+        name, this = TABLES[level].name, org_heads.c.org_id == organization
+        connection.execute(update(org_heads).where(this).values({name: org_heads.c[name] + more}))
 
 
 def clear(connection: Connection) -> None:
     connection.execute(delete(sequence_values))
     for level in reversed(LEVELS):
         connection.execute(delete(TABLES[level]))
+    connection.execute(update(org_heads).values(dict.fromkeys(TALLIES, 0)))
 
 
 def add_organization(connection: Connection, number: int) -> None:
     code = f"org{number}"
     connection.execute(insert(organizations), [{"id": number, "code": code, "name": code}])
+    connection.execute(insert(org_heads), {"org_id": number})
 
 
 def studies(numbers: Iterable[int]) -> Iterable[Entity]:

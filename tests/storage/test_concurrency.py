@@ -11,12 +11,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import text
+from sqlalchemy import text, update
 
 from pacs.model import Outcome, Received
 from storage.audit import verify
 from storage.database import Database
-from storage.tables import metadata
+from storage.tables import TALLIES, metadata, org_heads
 from tests.storage.received import received
 from tests.storage.world import assert_counts_true, opened, rows, store
 
@@ -125,7 +125,7 @@ def _empty(database: Database) -> None:
         for table in reversed(metadata.sorted_tables):
             if table.name not in kept:
                 connection.execute(text(f"DELETE FROM {table.name}"))
-        connection.execute(text("UPDATE org_heads SET change_seq = 0"))
+        connection.execute(update(org_heads).values(change_seq=0, **dict.fromkeys(TALLIES, 0)))
 
 
 def _process(url: str, sender: int, instances: int) -> None:

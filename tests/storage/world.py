@@ -38,6 +38,12 @@ RECOUNTS = (
             JOIN studies s ON s.pk = r.study_pk WHERE s.patient_pk = p.pk) FROM patients p""",
     """SELECT b.address, b.refcount, (SELECT count(*) FROM versions v WHERE v.blob = b.address)
          + (SELECT count(*) FROM kept_blobs k WHERE k.blob = b.address) FROM blobs b""",
+    """SELECT h.org_id, h.patients, h.studies, h.announced, h.series, h.instances,
+         (SELECT count(*) FROM patients p WHERE p.org_id = h.org_id),
+         (SELECT count(*) FROM studies s WHERE s.org_id = h.org_id),
+         (SELECT count(*) FROM studies s WHERE s.org_id = h.org_id AND s.state = 'expected'),
+         (SELECT count(*) FROM series r WHERE r.org_id = h.org_id),
+         (SELECT count(*) FROM instances i WHERE i.org_id = h.org_id) FROM org_heads h""",
 )
 """Rows of a name, what the archive says, and what counting again says."""
 

@@ -19,7 +19,6 @@ from storage.database import Database
 from storage.search import cost, plan
 from storage.search import pages as search
 from storage.search.conditions import Conditions
-from storage.search.crowds import LASTS, Crowds
 from storage.search.plan import Planner
 from storage.search.statement import Page
 from storage.tables import studies
@@ -100,25 +99,21 @@ def test_a_page_takes_few_statements_and_agrees_with_the_whole_search(
     assert (found.total, found.more) == (len(expected), len(expected) > end)
 
 
-def test_what_is_too_many_to_count_is_not_counted(filled: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(search, "COUNTED", STUDIES)
-    assert page(filled, ask()).total == STUDIES
-    monkeypatch.setattr(search, "COUNTED", STUDIES - 1)
-    assert page(filled, ask()).total is None
-
-
-def test_what_is_too_many_is_not_counted_for_a_while(
-    filled: Database, statements: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    now = [0.0]
-    monkeypatch.setattr(search, "_crowds", Crowds(lambda: now[0]))
-    monkeypatch.setattr(search, "COUNTED", STUDIES - 1)
-    for later, expected in ((1.0, 2), (1.0, 1), (LASTS, 2)):
-        now[0] += later
+def test_everything_is_tallied_not_counted(filled: Database, statements: list[str]) -> None:
+    """However much there is: QIDO, the REST list, and each level."""
+    every = ask()
+    listed = replace(every, expected=True, order=((BY_KEYWORD["PatientName"], False),))
+    for query, total in (
+        (every, STUDIES),
+        (replace(every, offset=STUDIES), STUDIES),
+        (listed, STUDIES),
+        (Query(Level.PATIENT, limit=5), STUDIES // 2),
+        (Query(Level.SERIES, limit=5), STUDIES),
+        (Query(Level.IMAGE, limit=5), 0),
+    ):
         statements.clear()
-        assert page(filled, ask()).total is None
-        assert len(statements) == expected
-    assert page(filled, ask(PatientName="*kenbu*")).total == 2
+        assert page(filled, query).total == total
+        assert not any("count(" in statement for statement in statements)
 
 
 def test_only_what_lies_within_reach_is_counted(filled: Database, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -189,7 +184,7 @@ def _placed(database: Database, query: Query) -> list[tuple[str, str, int, str]]
     return [(day, time, pk, uid) for day, time, pk, uid in rows]
 
 
-def test_what_came_in_later_is_not_seen(database: Database) -> None:
+def test_what_came_in_later_is_not_seen(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     filled = fill(database)
     first = page(filled, ask(limit=2))
     newest = {"StudyInstanceUID": "1.9", "StudyDate": "20991231"}
@@ -199,6 +194,8 @@ def test_what_came_in_later_is_not_seen(database: Database) -> None:
     until = replace(ask(limit=2), until=first.last)
     again = page(filled, until)
     assert (uids(again), again.total) == (uids(first), STUDIES)
+    monkeypatch.setattr(search, "COUNTED_LATER", 0)
+    assert page(filled, until).total is None, "as too many came in later"
     assert uids(page(filled, replace(until, limit=1, offset=1))) == uids(first)[1:]
 
 
