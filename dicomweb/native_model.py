@@ -8,8 +8,9 @@ from typing import Any
 
 from pydicom.datadict import dictionary_has_tag, keyword_for_tag
 
+from pacs.dicom.person_name import GROUPS
+
 NAMESPACE = "http://dicom.nema.org/PS3.19/models/NativeDICOM"
-GROUPS = ("Alphabetic", "Ideographic", "Phonetic")
 COMPONENTS = ("FamilyName", "GivenName", "MiddleName", "NamePrefix", "NameSuffix")
 
 _HEAD = f'<?xml version="1.0" encoding="UTF-8"?>\n<NativeDicomModel xmlns="{NAMESPACE}" xml:space="preserve">'

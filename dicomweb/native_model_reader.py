@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from xml.parsers import expat
 
-from dicomweb.native_model import COMPONENTS, GROUPS, NAMESPACE
+from dicomweb.native_model import COMPONENTS, NAMESPACE
 from pacs.dicom.dictionary import LONG_VRS, SHORT_VRS
+from pacs.dicom.person_name import GROUPS
 from pacs.dicom.values import Value, integer
 from pacs.errors import InvalidDataSet, LimitExceeded
 

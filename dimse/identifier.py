@@ -18,6 +18,7 @@ from pacs.attributes import Attribute
 from pacs.dicom import charset
 from pacs.dicom.dictionary import SPECIFIC_CHARACTER_SET, TEXT_VRS
 from pacs.dicom.encoding import LONG_FORM, MAX_SHORT, UNCOMPRESSED, Encoding, deflated, encoding_of, padding
+from pacs.dicom.person_name import from_groups
 from pacs.dicom.reader import Header
 from pacs.dicom.writer import WriteElement, encode_dataset
 from pacs.model import Values
@@ -27,7 +28,6 @@ RETRIEVE_AE_TITLE = 0x00080054
 INSTANCE_AVAILABILITY = 0x00080056
 
 _NUMBERS = {"US": "H", "SS": "h", "UL": "L", "SL": "l"}
-_NAME_GROUPS = ("Alphabetic", "Ideographic", "Phonetic")
 _UTF_8 = (charset.UTF_8,)
 
 Charsets = tuple[str, ...]
@@ -146,7 +146,7 @@ def _elements(item: Mapping[str, Any]) -> Iterator[WriteElement]:
         elif "InlineBinary" in attribute:
             yield tag, vr, b64decode(attribute["InlineBinary"])
         elif vr == "PN":
-            yield tag, vr, [_name(value or {}) for value in values]
+            yield tag, vr, [from_groups(value or {}) for value in values]
         else:
             yield tag, vr, [_plain(value, vr) for value in values]
 
@@ -155,7 +155,3 @@ def _plain(value: Any, vr: str) -> Any:
     if isinstance(value, str) and vr not in TEXT_VRS:
         return value.encode("ascii", "replace").decode("ascii")
     return "" if value is None else value
-
-
-def _name(groups: Mapping[str, str]) -> str:
-    return "=".join(groups.get(group, "") for group in _NAME_GROUPS).rstrip("=")

@@ -19,6 +19,7 @@ from pacs.dicom.from_json import InMemory, Payload, encode_json
 from pacs.dicom.header import Header
 from pacs.dicom.image import number
 from pacs.dicom.part10 import part10_prefix
+from pacs.dicom.person_name import to_groups
 from pacs.framing import frame_index_of
 from pacs.model import StoredInstance, Values
 from pacs.pixels.photo import MEDIA_TYPES, Picture
@@ -30,7 +31,6 @@ _CREATOR, _RESERVED = "LIGHTBOX PACS", 0x00090010
 _MEDIA_TYPE, _LENGTH, _FILE = 0x00091001, 0x00091002, 0x00091003
 """Private elements: media type and length of the original file, and the file unless it is the frame."""
 
-_GROUPS = ("Alphabetic", "Ideographic", "Phonetic")
 _PIXELS, _ORIGINAL = "pixels", "original"
 
 
@@ -106,7 +106,7 @@ def _values(value: Any, vr: str, *, multiple: bool) -> list[Any]:
     if not isinstance(value, str):
         return value if isinstance(value, list) else [value]
     texts = value.split("\\") if multiple else [value]
-    return [dict(zip(_GROUPS, each.split("=", 2), strict=False)) for each in texts] if vr == "PN" else texts
+    return [to_groups(each) for each in texts] if vr == "PN" else texts
 
 
 def _private(picture: Picture) -> dict[str, dict[str, Any]]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from pacs.attributes import BY_KEYWORD, UNIQUE_KEY, Attribute, Level, Matching
 from pacs.dicom.charset import UTF_8
+from pacs.dicom.person_name import to_groups
 from pacs.dicom.values import integer
 from pacs.model import Values
 
@@ -33,7 +34,6 @@ _CONSTANT: Mapping[str, DataSet] = {
 _RESOURCES = {Level.STUDY: "studies", Level.SERIES: "series", Level.IMAGE: "instances"}
 _Entry = tuple[str, str, str, Callable[[Any], list[Any]], DataSet | None]
 """Tag, keyword, VR, the parser of the text, and the element for an absent value."""
-_GROUPS = ("Alphabetic", "Ideographic", "Phonetic")
 _ONE_VALUE = frozenset({"ST", "LT", "UT", "UR"})
 _INTEGERS = frozenset({"US", "UL", "SS", "SL", "UV", "SV"})
 
@@ -95,11 +95,4 @@ def _integers(value: str | int) -> list[Any]:
 
 
 def _person_names(text: str) -> list[Any]:
-    return [_person_name(value) for value in text.split("\\")]
-
-
-def _person_name(text: str) -> Mapping[str, str] | None:
-    if "=" not in text:
-        return {"Alphabetic": text} if text else None
-    groups = text.split("=", 2)
-    return {name: group for name, group in zip(_GROUPS, groups, strict=False) if group} or None
+    return [to_groups(value) for value in text.split("\\")]

@@ -29,6 +29,7 @@ from pacs.dicom.dictionary import (
 )
 from pacs.dicom.encoding import Encoding, padding
 from pacs.dicom.limits import DEFAULT, Limits
+from pacs.dicom.person_name import from_groups
 from pacs.dicom.transfer_syntaxes import EXPLICIT_LITTLE
 from pacs.dicom.writer import encode_dataset
 from pacs.errors import InvalidDataSet, LimitExceeded
@@ -40,7 +41,6 @@ _TAG = re.compile(r"[0-9A-Fa-f]{8}")
 _VRS = frozenset(SHORT_VRS + LONG_VRS)
 _ENCODING = Encoding()
 _FILE_META = 0x0002
-_NAME_GROUPS = ("Alphabetic", "Ideographic", "Phonetic")
 _MAX_LENGTH = UNDEFINED - 1
 
 
@@ -170,8 +170,7 @@ def _plain(vr: str, value: Any) -> str | int | float:
     if value is None:
         return ""
     if vr == "PN" and isinstance(value, Mapping):
-        groups = [value.get(name, "") for name in _NAME_GROUPS]
-        return "=".join(str(group or "") for group in groups).rstrip("=")
+        return from_groups(value)
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise ValueError
     if isinstance(value, float) and vr in ("DS", "IS", "SV", "UV", "SL", "SS", "UL", "US"):

@@ -25,6 +25,7 @@ from pacs.dicom.charset import UTF_8
 from pacs.dicom.dictionary import BINARY_VRS, PIXEL_DATA, SPECIFIC_CHARACTER_SET, TEXT_VRS
 from pacs.dicom.encoding import UNIT, swapped
 from pacs.dicom.header import Element, Header
+from pacs.dicom.person_name import to_groups
 from pacs.dicom.values import Value, parsed, strings
 
 Path = tuple[int, ...]
@@ -42,7 +43,6 @@ contour, a lookup table."""
 _LOOKUP_TABLES = frozenset({0x00283006, *range(0x00281201, 0x00281205), *range(0x00281221, 0x00281224)})
 _REMEMBERED = 64
 """The longest value, in bytes, whose written form is cached."""
-_GROUPS = ("Alphabetic", "Ideographic", "Phonetic")
 _EXACT = 1 << 53
 
 
@@ -130,15 +130,13 @@ _remembered = lru_cache(maxsize=8192)(_short)
 def _values(tag: int, vr: str, raw: bytes, charsets: tuple[str, ...], big: bool) -> list[Any]:
     if tag == SPECIFIC_CHARACTER_SET:
         return [UTF_8]
-    convert = _person_name if vr == "PN" else _scalar
-    found = strings(raw, vr, charsets) if vr == "DS" else parsed(raw, vr, charsets, big)
-    values = [convert(value) for value in found]
+    values: list[Any]
+    if vr == "PN":
+        values = [to_groups(name) for name in strings(raw, vr, charsets)]
+    else:
+        found = strings(raw, vr, charsets) if vr == "DS" else parsed(raw, vr, charsets, big)
+        values = [_scalar(value) for value in found]
     return values if any(value is not None for value in values) else []
-
-
-def _person_name(value: Value) -> dict[str, str] | None:
-    groups = str(value).split("=", 2)
-    return {name: group for name, group in zip(_GROUPS, groups, strict=False) if group} or None
 
 
 def _scalar(value: Value) -> Value | None:
