@@ -45,5 +45,9 @@ def pixel_aspect(header: Header) -> float:
         for attribute in _ASPECT_ATTRIBUTES:
             match holder.values(attribute):
                 case [int() | float() as height, int() | float() as width] if width > 0 and height > 0:
-                    return min(max(height / width, 1 / _FLATTEST), _FLATTEST)
+                    return plausible(height / width)
     return 1.0
+
+
+def plausible(aspect: float) -> float:
+    return min(max(aspect, 1 / _FLATTEST), _FLATTEST)

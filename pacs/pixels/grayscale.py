@@ -67,13 +67,14 @@ def voi_lut(header: Header, number: int) -> Window | Voi | None:
     """§C.11.2: the first table, else the first usable window."""
     for holder in holders(header, number, "FrameVOILUTSequence"):
         if (item := holder.item("VOILUTSequence", 0)) and (table := lut(item)):
-            return _scaled(table)
+            return scaled(table)
         if window := _window(holder):
             return window
     return None
 
 
-def _scaled(table: Lut) -> Voi:
+def scaled(table: Lut) -> Voi:
+    """From 0 to 1."""
     bits = table.descriptor.bits
     top = (1 << bits) - 1 if 8 <= bits <= 16 else max(int(table.data.max()), 1)
     return lambda values: np.minimum(table(values) / top, 1.0)

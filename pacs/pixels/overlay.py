@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,46 +15,61 @@ from pacs.pixels.picture import Octets
 
 _GROUPS = range(0x6000, 0x6020, 2)
 _ROWS, _COLUMNS, _FRAMES, _ORIGIN, _FIRST_FRAME = 0x10, 0x11, 0x15, 0x50, 0x51
-_BIT_POSITION, _DATA = 0x102, 0x3000
+_BIT_POSITION, OVERLAY_DATA = 0x102, 0x3000
 _WHITE = 255
 
 Bits = NDArray[Any]
 
 
+class Plane(NamedTuple):
+    """Bits that belong at a row and a column of the image, counted from 0; either may be negative."""
+
+    row: int
+    column: int
+    bits: Bits
+
+
 def overlaid(header: Header, frame: DecodedFrame, place: int, pixels: Octets) -> Octets:
     """With every overlay of frame `place` (from 0) in white; the same array when there are none."""
-    painted = None
-    for row, column, bits in _planes(header, frame, place):
-        if painted is None:
-            painted = pixels.copy()
-        top, left = max(row, 0), max(column, 0)
-        visible = bits[top - row :, left - column :]
-        target = painted[top : top + visible.shape[0], left : left + visible.shape[1]]
-        target[visible[: target.shape[0], : target.shape[1]]] = _WHITE
-    return pixels if painted is None else painted
+    for _, plane in planes(header, frame, place):
+        pixels = stamped(pixels, plane, _WHITE)
+    return pixels
 
 
-def _planes(header: Header, frame: DecodedFrame, place: int) -> Iterator[tuple[int, int, Bits]]:
-    """(row, column) of the upper left corner, from 0, and the plane."""
+def stamped(pixels: Octets, plane: Plane, value: int | tuple[int, int, int]) -> Octets:
+    painted = pixels.copy()
+    row, column, bits = plane
+    top, left = max(row, 0), max(column, 0)
+    visible = bits[top - row :, left - column :]
+    target = painted[top : top + visible.shape[0], left : left + visible.shape[1]]
+    target[visible[: target.shape[0], : target.shape[1]]] = value
+    return painted
+
+
+def planes(header: Header, frame: DecodedFrame | None, place: int) -> Iterator[tuple[int, Plane]]:
+    """With the first tag of each one's group. `frame`: None where there are no pixels that could hold one."""
     for group in _GROUPS:
         base = group << 16
         if base | _ROWS not in header and base | _BIT_POSITION not in header:
             continue
-        bits = _bitmap(header, base, place) if base | _DATA in header else _embedded(header, base, frame)
+        bits = (
+            bitmap(header, base, place) if base | OVERLAY_DATA in header else _embedded(header, base, frame)
+        )
         if bits is not None:
             origin = [value - 1 for value in header.values(base | _ORIGIN) if isinstance(value, int)]
             row, column = origin if len(origin) == 2 else (0, 0)
-            yield row, column, bits
+            yield base, Plane(row, column, bits)
 
 
-def _bitmap(header: Header, base: int, place: int) -> Bits | None:
+def bitmap(header: Header, base: int, place: int) -> Bits | None:
+    """Overlay Data of the group that begins at `base`."""
     rows, columns = number(header, base | _ROWS, 0), number(header, base | _COLUMNS, 0)
     frames, first = number(header, base | _FRAMES, 1), number(header, base | _FIRST_FRAME, 1)
     if base | _FRAMES in header or base | _FIRST_FRAME in header:
         place -= first - 1
     else:
         place = 0
-    element, size = header.element(base | _DATA), rows * columns
+    element, size = header.element(base | OVERLAY_DATA), rows * columns
     if element is None or not 0 <= place < max(frames, 1) or size <= 0:
         return None
     first_bit = place * size
@@ -66,7 +81,9 @@ def _bitmap(header: Header, base: int, place: int) -> Bits | None:
     return bits[:size].reshape(rows, columns).astype(bool)
 
 
-def _embedded(header: Header, base: int, frame: DecodedFrame) -> Bits | None:
+def _embedded(header: Header, base: int, frame: DecodedFrame | None) -> Bits | None:
+    if frame is None:
+        return None
     image, position = frame.image, number(header, base | _BIT_POSITION, 0)
     unsigned = {8: "u1", 16: "<u2", 32: "<u4"}.get(image.bits_allocated)
     if unsigned is None or image.samples_per_pixel != 1 or not 0 <= position < image.bits_allocated:

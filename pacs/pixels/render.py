@@ -28,8 +28,7 @@ def render(header: Header, frame: DecodedFrame, number: int, how: Presentation) 
     `NotConvertible` when what the data set says about its pixels cannot be shown,
     `BadInput` when `how` cannot be fulfilled for this image.
     """
-    if frame.image.rows * frame.image.columns > MOST_PIXELS:
-        raise NotConvertible("a frame is larger than what is rendered here")
+    check_size(frame)
     with np.errstate(all="ignore"):
         pixels, icc = _pixels(header, frame, number, how)
     if how.overlays:
@@ -40,6 +39,11 @@ def render(header: Header, frame: DecodedFrame, number: int, how: Presentation) 
     return annotated(picture, header, number, how.annotations) if how.annotations else picture
 
 
+def check_size(frame: DecodedFrame) -> None:
+    if frame.image.rows * frame.image.columns > MOST_PIXELS:
+        raise NotConvertible("a frame is larger than what is rendered here")
+
+
 def _pixels(
     header: Header, frame: DecodedFrame, number: int, how: Presentation
 ) -> tuple[Octets, bytes | None]:
@@ -48,7 +52,7 @@ def _pixels(
     if image.samples_per_pixel != 1:
         return colour(header, frame), profile(header)
     if image.photometric_interpretation == "PALETTE COLOR":
-        return _by_palette(header, frame), profile(header)
+        return by_palette(header, frame), profile(header)
     if image.photometric_interpretation not in _GREY:
         raise NotConvertible(f"one sample a pixel is not {image.photometric_interpretation[:16]!r}")
     pixels = render_grey(header, frame, number, how.window)
@@ -57,7 +61,7 @@ def _pixels(
     return pixels, None
 
 
-def _by_palette(header: Header, frame: DecodedFrame) -> Octets:
+def by_palette(header: Header, frame: DecodedFrame) -> Octets:
     stored, colours = grey(header, frame), palette(header)
     if stored.codes is None:
         return colours(stored.values)

@@ -1,0 +1,146 @@
+"""Marks and words of a presentation state, in the order of their layers (PS3.3 §C.10.5, §C.10.7).
+
+All that a state claims is counted: what is more than a reader could draw is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from pacs.dicom.header import Header
+from pacs.errors import NotConvertible
+from pacs.pixels.grayscale import numeric
+from pacs.pixels.softcopy.geometry import Displayed, Points
+from pacs.pixels.softcopy.inks import Ink, ink
+from pacs.pixels.softcopy.references import applying
+
+MOST_OBJECTS = 5_000
+MOST_POINTS = 50_000
+MOST_TEXT = 4_096
+"""Characters of one text; four times what PS3.5 allows."""
+_KINDS = {"POINT": 1, "POLYLINE": 2, "INTERPOLATED": 2, "CIRCLE": 2, "ELLIPSE": 4}
+"""The fewest points of each Graphic Type."""
+_FARTHEST = 1e9
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Place:
+    """Points in columns and rows of the image, or in shares of the displayed area."""
+
+    points: Points
+    of_image: bool
+
+    def within(self, shown: Displayed) -> Points:
+        """In columns and rows of the picture."""
+        return shown.of_pixels(self.points) if self.of_image else shown.of_area(self.points)
+
+
+@dataclass(frozen=True, slots=True)
+class Graphic:
+    kind: str
+    place: Place
+    filled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """`box`: two opposite corners. `anchor`: what they belong to, to be marked by a line if `pointing`."""
+
+    text: str
+    box: Place | None
+    anchor: Place | None
+    pointing: bool
+    alignment: str
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """`name`: what overlays and annotations call it. The first layers are painted first."""
+
+    name: str
+    order: float
+    ink: Ink
+
+
+def layers_of(state: Header) -> dict[str, Layer]:
+    found = {}
+    for item in state.each_item("GraphicLayerSequence"):
+        name = _code(item, "GraphicLayer")
+        colours = (
+            "GraphicLayerRecommendedDisplayGrayscaleValue",
+            "GraphicLayerRecommendedDisplayCIELabValue",
+        )
+        found[name] = Layer(name, numeric(item, "GraphicLayerOrder") or 0, ink(item, *colours))
+    return found
+
+
+def unlisted(name: str) -> Layer:
+    """A layer that the state uses without describing it, painted last."""
+    return Layer(name, np.inf, Ink(255, (255, 255, 255)))
+
+
+def marks(state: Header, image: str, frame: int) -> list[tuple[Layer, Graphic | Words]]:
+    """Those of `frame` (from 1) of `image`, the first to be painted first."""
+    layers, found, points = layers_of(state), list[tuple[Layer, Graphic | Words]](), 0
+    for item in applying(state, "GraphicAnnotationSequence", image, frame):
+        name = _code(item, "GraphicLayer")
+        layer = layers.get(name) or unlisted(name)
+        for each in _objects(item):
+            found.append((layer, each))
+            points += len(each.place.points) if isinstance(each, Graphic) else 0
+            if len(found) > MOST_OBJECTS or points > MOST_POINTS:
+                raise NotConvertible("the presentation state has more annotations than what is drawn here")
+    return sorted(found, key=lambda each: each[0].order)
+
+
+def _objects(item: Header) -> Iterator[Graphic | Words]:
+    yield from map(_graphic, item.each_item("GraphicObjectSequence"))
+    yield from map(_words, item.each_item("TextObjectSequence"))
+
+
+def _graphic(item: Header) -> Graphic:
+    kind = _code(item, "GraphicType")
+    place = _place(item, "GraphicData", "GraphicAnnotationUnits")
+    if kind not in _KINDS or place is None or len(place.points) < _KINDS[kind]:
+        raise NotConvertible("the presentation state has a graphic that cannot be drawn")
+    return Graphic(kind, place, _code(item, "GraphicFilled") == "Y")
+
+
+def _words(item: Header) -> Words:
+    element = item.element("UnformattedTextValue")
+    if element is not None and element.length > 4 * MOST_TEXT:
+        raise NotConvertible("the presentation state has a text that is longer than what is drawn here")
+    corners = [
+        _place(item, f"BoundingBox{each}HandCorner", "BoundingBoxAnnotationUnits")
+        for each in ("TopLeft", "BottomRight")
+    ]
+    box = None
+    if corners[0] is not None and corners[1] is not None:
+        box = Place(np.concatenate([corners[0].points[:1], corners[1].points[:1]]), corners[0].of_image)
+    anchor = _place(item, "AnchorPoint", "AnchorPointAnnotationUnits")
+    if box is None and anchor is None:
+        raise NotConvertible("the presentation state has a text without a place")
+    pointing = _code(item, "AnchorPointVisibility") == "Y"
+    alignment = _code(item, "BoundingBoxTextHorizontalJustification")
+    return Words((item.text("UnformattedTextValue") or "")[:MOST_TEXT], box, anchor, pointing, alignment)
+
+
+def _place(item: Header, attribute: str, units: str) -> Place | None:
+    """The coordinates of binary floating point, read as an array, as there may be many."""
+    element = item.element(attribute)
+    if element is None or not element.length:
+        return None
+    if element.length > 8 * MOST_POINTS or element.vr != "FL":
+        raise NotConvertible("the presentation state has more points than what is drawn here")
+    raw = item.raw(attribute) or b""
+    numbers = np.frombuffer(raw[: len(raw) // 8 * 8], ">f4" if item.big_endian else "<f4").astype(np.float64)
+    if not np.isfinite(numbers).all() or np.abs(numbers).max(initial=0) > _FARTHEST:
+        raise NotConvertible("the presentation state has coordinates that are no places")
+    return Place(numbers.reshape(-1, 2), _code(item, units) != "DISPLAY")
+
+
+def _code(item: Header, attribute: str) -> str:
+    return (item.text(attribute) or "").strip()

@@ -1,0 +1,81 @@
+"""From stored values to grey as a presentation state wants it (PS3.4 §N.2.1): Modality LUT, VOI LUT,
+Presentation LUT, and the palette of a Pseudo-Color state (§N.2.3)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pacs.dicom.header import Header
+from pacs.dicom.image import DecodedFrame, ImagePixel
+from pacs.errors import NotConvertible
+from pacs.pixels.grayscale import Stage, Voi, is_inverse, modality_lut, octets, scaled, voi_lut, windowed
+from pacs.pixels.lut import Lut, descriptor, lut
+from pacs.pixels.palette import palette
+from pacs.pixels.picture import Octets
+from pacs.pixels.presentation import Function, Window
+from pacs.pixels.samples import Grey, Values, grey
+
+_COLOURS = "RedPaletteColorLookupTableDescriptor"
+
+
+def toned(state: Header, voi: Header | None, frame: DecodedFrame, image: Header) -> Octets:
+    """`voi`: the item of the Softcopy VOI LUT Sequence that applies."""
+    stored, modality = grey(image, frame), modality_lut(state, 0)
+    contrast = _contrast(voi, stored) or _whole_range(state, stored, frame.image, modality)
+    final = presentation_lut(state, frame.image)
+
+    def brightness(values: Values) -> Values:
+        return final(contrast(modality(values)))
+
+    if _COLOURS in state:
+        return _coloured(state, stored, brightness)
+    return stored.mapped(lambda values: octets(brightness(values)))
+
+
+def presentation_lut(state: Header, image: ImagePixel) -> Voi:
+    """P-Values, from 0 to 1, of brightness (PS3.3 §C.11.4, §C.11.6)."""
+    table = _table(state, "PresentationLUTSequence")
+    if table is None:
+        return (lambda values: 1 - values) if is_inverse(state, image) else (lambda values: values)
+    p_values, first, last = scaled(table), table.descriptor.first, len(table.data) - 1
+    return lambda values: p_values(np.floor(values * last + 0.5) + first)
+
+
+def _contrast(voi: Header | None, stored: Grey) -> Voi | None:
+    if voi is None:
+        return None
+    wanted = voi_lut(voi, 0)
+    if wanted is None:
+        raise NotConvertible("the presentation state has a VOI LUT that cannot be used")
+    return windowed(wanted, stored.is_float) if isinstance(wanted, Window) else wanted
+
+
+def _whole_range(state: Header, stored: Grey, image: ImagePixel, modality: Stage) -> Voi:
+    """Without a VOI LUT, every value that there could be has its own grey."""
+    if table := _table(state, "ModalityLUTSequence"):
+        ends = np.array([0, (1 << min(max(table.descriptor.bits, 8), 16)) - 1])
+    elif stored.is_float:
+        occurring = stored.occurring()
+        ends = modality(np.array([occurring.min(initial=0), occurring.max(initial=0)]))
+    else:
+        span = 1 << image.bits_stored
+        least = -(span >> 1) if image.pixel_representation else 0
+        ends = modality(np.array([least, least + span - 1]))
+    low, high = float(ends.min()), float(ends.max())
+    return windowed(Window((low + high) / 2, high - low, Function.LINEAR_EXACT))
+
+
+def _table(state: Header, sequence: str) -> Lut | None:
+    item = state.item(sequence, 0)
+    table = lut(item) if item is not None else None
+    if item is not None and table is None:
+        raise NotConvertible("the presentation state has a lookup table that cannot be used")
+    return table
+
+
+def _coloured(state: Header, stored: Grey, brightness: Voi) -> Octets:
+    """The palette's entries are spread over the whole range of grey."""
+    colours, described = palette(state), descriptor(state, _COLOURS)
+    last = described.entries - 1 if described else 0
+    table = colours(np.floor(brightness(stored.values) * last + 0.5) + colours.first)
+    return table if stored.codes is None else table[stored.codes]
