@@ -22,7 +22,7 @@ from pacs.dicom.part10 import part10_prefix
 from pacs.dicom.person_name import to_groups
 from pacs.framing import frame_index_of
 from pacs.model import StoredInstance, Values
-from pacs.pixels.photo import MEDIA_TYPES, Picture
+from pacs.pixels.photo import MEDIA_TYPES, Photo
 from pacs.search import moments
 
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
@@ -45,7 +45,7 @@ class Placed:
     at: datetime
 
 
-def as_capture(picture: Picture, placed: Placed) -> Iterator[bytes]:
+def as_capture(picture: Photo, placed: Placed) -> Iterator[bytes]:
     """A PS3.10 file in pieces."""
     values = {**_described(picture, placed), **placed.series, **placed.subject}
     data_set = dict(_attribute(keyword, value) for keyword, value in values.items())
@@ -57,7 +57,7 @@ def as_capture(picture: Picture, placed: Placed) -> Iterator[bytes]:
     yield from encode_json(data_set, bulk.__getitem__, frames)
 
 
-def _described(picture: Picture, placed: Placed) -> dict[str, Any]:
+def _described(picture: Photo, placed: Placed) -> dict[str, Any]:
     image, at = picture.image, _at_home(placed)
     found: dict[str, Any] = {
         "SOPClassUID": SECONDARY_CAPTURE,
@@ -109,7 +109,7 @@ def _values(value: Any, vr: str, *, multiple: bool) -> list[Any]:
     return [to_groups(each) for each in texts] if vr == "PN" else texts
 
 
-def _private(picture: Picture) -> dict[str, dict[str, Any]]:
+def _private(picture: Photo) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {
         f"{_RESERVED:08X}": {"vr": "LO", "Value": [_CREATOR]},
         f"{_MEDIA_TYPE:08X}": {"vr": "LO", "Value": [picture.media_type]},

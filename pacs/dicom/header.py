@@ -11,7 +11,7 @@ from pacs.dicom.dictionary import PIXEL_DATA, SPECIFIC_CHARACTER_SET, SQ, TEXT_V
 from pacs.dicom.fragments import Fragments
 from pacs.dicom.listing import Listing
 from pacs.dicom.source import Source
-from pacs.dicom.values import NUMBER_VRS, STRING_VRS, Value, numbers, parsed, strings, tags
+from pacs.dicom.values import NUMBERS, STRING_VRS, Value, numbers, parsed, strings, tags
 from pacs.errors import LimitExceeded
 
 MOST_DECODED = 16 << 20
@@ -126,7 +126,7 @@ class Header:
         if entry is None:
             return None
         vr = self._vr(tag, entry)
-        if vr not in STRING_VRS and vr not in NUMBER_VRS and vr != "AT":
+        if vr not in STRING_VRS and vr not in NUMBERS and vr != "AT":
             return None
         raw = self._bounded(entry)
         joined = _remembered if len(raw) <= _SHORT else _joined
@@ -139,7 +139,7 @@ class Header:
         if entry is None:
             return []
         vr = self._vr(tag, entry)
-        if vr not in STRING_VRS and vr not in NUMBER_VRS and vr != "AT":
+        if vr not in STRING_VRS and vr not in NUMBERS and vr != "AT":
             return []
         return parsed(self._bounded(entry), vr, self.charsets, self._big)
 

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Final
 
 from pacs.dicom.dictionary import CODES, LONG_CODES, PUBLIC_CODES
+from pacs.dicom.encoding import Encoding
 from pacs.dicom.limits import DEFAULT, Limits
 from pacs.dicom.source import Source
 from pacs.dicom.transfer_syntaxes import EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTLE
@@ -20,7 +21,11 @@ IMPLEMENTATION_VERSION_NAME: Final = "LIGHTBOX_PACS"
 MEDIA_STORAGE_DIRECTORY: Final = "1.2.840.10008.1.3.10"
 
 SOP_CLASS, SOP_INSTANCE, TRANSFER_SYNTAX = 0x00020002, 0x00020003, 0x00020010
-_CLASS_UID, _VERSION_NAME = 0x00020012, 0x00020013
+_ENCODING = Encoding()
+_META_VERSION = _ENCODING.element(0x00020001, "OB", b"\0\1")
+_WRITER = _ENCODING.element(0x00020012, "UI", IMPLEMENTATION_CLASS_UID.encode()) + _ENCODING.element(
+    0x00020013, "SH", IMPLEMENTATION_VERSION_NAME.encode()
+)
 _MAX_META = 1 << 20
 """The meta information must end within this many bytes; usually it has a few hundred."""
 _MAX_VALUE = 1024
@@ -34,7 +39,6 @@ class Part10:
     transfer_syntax: str
     dataset_offset: int
     has_preamble: bool
-    has_meta: bool
     meta: MappingProxyType[int, str] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
@@ -66,7 +70,7 @@ def read_part10(source: Source, limits: Limits = DEFAULT) -> Part10:
         if guessed is None and not has_preamble and not meta:
             raise InvalidDataSet("this is not a DICOM file")
         declared = guessed or IMPLICIT_LITTLE
-    return Part10(declared, offset, has_preamble, bool(meta), MappingProxyType(meta))
+    return Part10(declared, offset, has_preamble, MappingProxyType(meta))
 
 
 def _begins_data_set(head: bytes) -> bool:
@@ -127,19 +131,7 @@ def part10_prefix(sop_class_uid: str, sop_instance_uid: str, transfer_syntax: st
 
     Nothing depends on the association (no AE titles, no time), so an object sent twice is the same file.
     """
-    group = b"".join((
-        struct.pack("<HH2sxxLH", 2, 1, b"OB", 2, 0x0100),  # File Meta Information Version 00\01
-        _short(SOP_CLASS, "UI", sop_class_uid),
-        _short(SOP_INSTANCE, "UI", sop_instance_uid),
-        _short(TRANSFER_SYNTAX, "UI", transfer_syntax),
-        _short(_CLASS_UID, "UI", IMPLEMENTATION_CLASS_UID),
-        _short(_VERSION_NAME, "SH", IMPLEMENTATION_VERSION_NAME),
-    ))  # fmt: skip
-    return PREAMBLE + PREFIX + struct.pack("<HH2sHL", 2, 0, b"UL", 4, len(group)) + group
-
-
-def _short(tag: int, vr: str, text: str) -> bytes:
-    value = text.encode("ascii")
-    if len(value) % 2:
-        value += b"\0" if vr == "UI" else b" "
-    return struct.pack("<HH2sH", tag >> 16, tag & 0xFFFF, vr.encode(), len(value)) + value
+    named = (SOP_CLASS, sop_class_uid), (SOP_INSTANCE, sop_instance_uid), (TRANSFER_SYNTAX, transfer_syntax)
+    uids = b"".join(_ENCODING.element(tag, "UI", uid.encode("ascii")) for tag, uid in named)
+    group = _META_VERSION + uids + _WRITER
+    return PREAMBLE + PREFIX + _ENCODING.element(0x00020000, "UL", struct.pack("<L", len(group))) + group

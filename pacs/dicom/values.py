@@ -11,8 +11,9 @@ from pacs.dicom.dictionary import TEXT_VRS
 
 Value = str | int | float
 
-_NUMBERS = {"FD": "d", "FL": "f", "SL": "l", "SS": "h", "SV": "q", "UL": "L", "US": "H", "UV": "Q"}
-_SIZES = {vr: Struct("<" + form).size for vr, form in _NUMBERS.items()}
+NUMBERS = {"FD": "d", "FL": "f", "SL": "l", "SS": "h", "SV": "q", "UL": "L", "US": "H", "UV": "Q"}
+"""VR → the letter of `struct`."""
+_SIZES = {vr: Struct("<" + form).size for vr, form in NUMBERS.items()}
 _WHOLE = frozenset({"LT", "ST", "UR", "UT"})
 """One value, backslashes and leading spaces included."""
 _BOTH_SIDES = frozenset({"AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "SH", "TM", "UI"})
@@ -21,7 +22,6 @@ _PADDING = " \0"
 _NAME_PADDING = " \0="
 """Empty trailing component groups should be omitted (PS3.5 §6.2.1.1), but some writers send them."""
 STRING_VRS = _WHOLE | _BOTH_SIDES | TEXT_VRS
-NUMBER_VRS = frozenset(_NUMBERS)
 
 
 def strings(raw: bytes, vr: str, charsets: tuple[str, ...]) -> list[str]:
@@ -41,7 +41,7 @@ def strings(raw: bytes, vr: str, charsets: tuple[str, ...]) -> list[str]:
 def numbers(raw: bytes, vr: str, big: bool) -> list[int | float]:
     """The values of a binary number VR; an incomplete last one is dropped."""
     count = len(raw) // _SIZES[vr]
-    return list(unpack(f"{'>' if big else '<'}{count}{_NUMBERS[vr]}", raw[: count * _SIZES[vr]]))
+    return list(unpack(f"{'>' if big else '<'}{count}{NUMBERS[vr]}", raw[: count * _SIZES[vr]]))
 
 
 def tags(raw: bytes, big: bool) -> list[str]:
@@ -76,7 +76,7 @@ _PARSERS: dict[str, Callable[[str], Value]] = {"IS": integer, "DS": decimal}
 
 def parsed(raw: bytes, vr: str, charsets: tuple[str, ...], big: bool) -> list[Value]:
     """The values, numbers as numbers; `[]` when empty, and for binary VRs and sequences."""
-    if vr in NUMBER_VRS:
+    if vr in NUMBERS:
         return [*numbers(raw, vr, big)]
     if vr == "AT":
         return [*tags(raw, big)]

@@ -9,12 +9,11 @@ from typing import Any
 from pacs.dicom.charset import encode
 from pacs.dicom.dictionary import TEXT_VRS
 from pacs.dicom.encoding import Encoding, deflated, encoding_of
+from pacs.dicom.values import NUMBERS
 
 WriteElement = tuple[int, str, Any]
 """Tag, VR, value. A value is text (several values joined by backslashes), raw bytes, a number, a list of
 texts or numbers, or None for empty; for SQ a list of items, each an iterable of elements."""
-
-_NUMBERS = {"FD": "d", "FL": "f", "SL": "l", "SS": "h", "SV": "q", "UL": "L", "US": "H", "UV": "Q"}
 
 
 def encode_dataset(
@@ -50,10 +49,10 @@ def _element(tag: int, vr: str, value: Any, encoding: Encoding, charsets: tuple[
 
 
 def _field(values: Sequence[Any], vr: str, order: str, charsets: tuple[str, ...]) -> bytes:
-    if vr in _NUMBERS:
+    if vr in NUMBERS:
         parse = float if vr in ("FD", "FL") else int
         numbers = [parse(part) for value in values for part in _parts(value)]
-        return struct.pack(f"{order}{len(numbers)}{_NUMBERS[vr]}", *numbers)
+        return struct.pack(f"{order}{len(numbers)}{NUMBERS[vr]}", *numbers)
     if vr == "AT":
         parts = [part for value in values for part in _parts(value)]
         tags = [part if isinstance(part, int) else int(part, 16) for part in parts]

@@ -24,7 +24,7 @@ _DAMAGED = OSError, ValueError, SyntaxError, Image.DecompressionBombError
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class Photo:
     """`file`: as received. `data`: its one frame in `transfer_syntax`, which may be the file itself."""
 
     file: bytes
@@ -44,19 +44,19 @@ def is_picture(head: bytes) -> bool:
     return head.startswith((_JPEG, SIGNATURE)) and head[128:132] != b"DICM"
 
 
-def read_picture(data: bytes) -> Picture:
+def read_picture(data: bytes) -> Photo:
     """`InvalidDataSet` when it is damaged, `LimitExceeded` when it has too many pixels."""
     if data.startswith(SIGNATURE):
         decoded = decode_png(data)
-        return Picture(data, "image/png", EXPLICIT_LITTLE, decoded.image, decoded.data, lossy=False)
+        return Photo(data, "image/png", EXPLICIT_LITTLE, decoded.image, decoded.data, lossy=False)
     try:
         found = None if _is_turned(data) else _kept(data[:HEAD])
         if found is not None:
-            return Picture(data, "image/jpeg", found.transfer_syntax, found.image, data, found.lossy)
+            return Photo(data, "image/jpeg", found.transfer_syntax, found.image, data, found.lossy)
         decoded = _decoded(data)
     except _DAMAGED as error:
         raise InvalidDataSet("the JPEG is damaged") from error
-    return Picture(data, "image/jpeg", EXPLICIT_LITTLE, decoded.image, decoded.data, lossy=True)
+    return Photo(data, "image/jpeg", EXPLICIT_LITTLE, decoded.image, decoded.data, lossy=True)
 
 
 def _is_turned(data: bytes) -> bool:

@@ -43,8 +43,7 @@ def test_where_the_data_set_begins_and_how_it_is_encoded(
     part10 = read_part10(BytesSource(before + data_set + NAME))
     assert (part10.dataset_offset, part10.transfer_syntax) == (len(before), transfer_syntax)
     assert part10.has_preamble == before.startswith(PREAMBLE)
-    assert part10.has_meta == bool(part10.meta)
-    assert part10.media_storage_sop_class == ("1.2" if part10.has_meta else "")
+    assert part10.media_storage_sop_class == ("1.2" if part10.meta else "")
 
 
 @pytest.mark.parametrize(
