@@ -51,7 +51,9 @@ def http_app(installation: Installation, stopping: Callable[[], bool], ended: En
             *dicomweb.routes(web(installation, pictures)),
             *api.routes(rest_of(installation, pictures, stopping)),
             *AuthResources(sign_in(installation), sessions).routes(),
-            *pages.routes(settings.ohif_dir, settings.time_zone or ""),
+            *pages.routes(
+                settings.ohif_dir, settings.time_zone or "", (settings.dimse.port, settings.ae_title)
+            ),
         ],
         access=Access(
             sessions or OpenOnLoopback(origins),

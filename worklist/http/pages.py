@@ -47,9 +47,9 @@ _NOT_AT_ONCE = ("strings/", "viewer/worker.js", "ohif-config.js")
 
 
 class Pages:
-    def __init__(self, assets: Assets, viewer: str, time_zone: str) -> None:
+    def __init__(self, assets: Assets, viewer: str, time_zone: str, dicom: str) -> None:
         self._assets = assets
-        self._installed = {"viewer": viewer, "time_zone": escape(time_zone)}
+        self._installed = {"viewer": viewer, "time_zone": escape(time_zone), "dicom": escape(dicom)}
         self._document = Template(assets.files["index.html"].body.decode())
         self._modules = [
             name
@@ -78,14 +78,17 @@ class Pages:
         return response
 
 
-def routes(ohif: Path | None = None, time_zone: str = "") -> list[BaseRoute]:
+def routes(
+    ohif: Path | None = None, time_zone: str = "", dicom: tuple[int, str] = (11112, "PACS")
+) -> list[BaseRoute]:
     """`ohif`: the folder of its static build, which need not exist.
 
     `time_zone`: the organisation's, in which the server's times are shown; empty for the reader's own.
+    `dicom`: port and AE title that images are sent to.
     """
     built_in = ohif is None or not installed(ohif)
     assets = read(Path(str(resources.files("worklist") / "ui")))
-    pages = Pages(assets, "built-in" if built_in else "ohif", time_zone)
+    pages = Pages(assets, "built-in" if built_in else "ohif", time_zone, " ".join(map(str, dicom)))
     return [
         *(Public(path, pages.document) for path in PAGES),
         Public(ASSETS + "/{digest}/{name:path}", pages.file),

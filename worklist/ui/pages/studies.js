@@ -222,9 +222,13 @@ function Filters({ query, list, total, onRefresh }) {
 
 const NoMatch = () => html`<${EmptyState} icon="search" title=${t("studies.none")}><p>${t("studies.none.hint")}</p><//>`;
 
+const [, PORT, TITLE] = /^(\d+) (.*)$/.exec(document.querySelector("meta[name=dicom]").content);
+/** As one word of a shell. */
+const quoted = (word) => (/^[\w.-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
+
 /** What to do with a new archive, and a light that turns on when it was done. */
 function FirstImage() {
-  const line = `storescu -aec PACS +sd +r ${location.hostname} 11112 path/to/images`;
+  const line = `storescu -aec ${quoted(TITLE)} +sd +r ${location.hostname} ${PORT} path/to/images`;
   return html`<${EmptyState} icon="hdd-network" title=${t("studies.first")}>
     <p>${t("studies.first.hint")}</p>
     <div class="shell"><code>${line}</code><${Button} bare icon="copy" label=${t("copy")} onClick=${() => copy(line)} /></div>
