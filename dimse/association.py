@@ -65,10 +65,18 @@ class Edge:
 class Association:
     """`full`: the server has no place for it, so it is rejected in order."""
 
-    def __init__(self, connection: Connection, edge: Edge, address: str, full: bool = False) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        edge: Edge,
+        address: str,
+        is_ending: Callable[[], bool],
+        full: bool = False,
+    ) -> None:
         self._connection = connection
         self._edge = edge
         self._address = address
+        self._is_ending = is_ending
         self._full = full
         self._capabilities = edge.capabilities
         self._workers: ThreadPoolExecutor | None = None
@@ -171,6 +179,7 @@ class Association:
             observer=self._edge.observer,
             stall_timeout=settings.stall_timeout,
             serve=self._dispatch,
+            is_ending=self._is_ending,
             window=negotiated.window,
             background=self._background(negotiated.window) if negotiated.window > 1 else None,
         )

@@ -14,6 +14,7 @@ import ssl
 import threading
 import time
 
+from dimse import pdu
 from dimse.associate import AssociateAccept, AssociateReject, AssociateRequest
 from dimse.ended import Aborted, ConnectionLost, Released, TimedOut, Violation
 from dimse.pdu import AbortReason, Pdv
@@ -250,9 +251,18 @@ class Connection:
                 return
 
     def cut(self) -> None:
-        """From another thread: end every wait on this connection now."""
-        with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
+        """From another thread: end every wait on this connection now; with an A-ABORT, unless a PDU is half
+        sent."""
+        free = self._sending.acquire(blocking=False)
+        try:
+            if free and self._upper_layer.may_abort:
+                with contextlib.suppress(OSError), self._guard:
+                    self._send_some([pdu.abort(0)])
+            with contextlib.suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
+        finally:
+            if free:
+                self._sending.release()
 
 
 def _unsent(pieces: list[bytes | memoryview], sent: int) -> list[bytes | memoryview]:

@@ -69,6 +69,9 @@ class Operation(Protocol):
         """Whether a C-CANCEL-RQ for this request has arrived; never blocks. Raises `AssociationEnded` when
         the peer has disconnected, so that the service stops."""
 
+    def is_ending(self) -> bool:
+        """Whether the server stops and will soon cut what still runs: answer now, with what is done."""
+
     def store(self, context: Context, instance: OutgoingInstance) -> Command:
         """A C-STORE sub-operation on this association (C-GET); returns the peer's response."""
 

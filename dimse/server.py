@@ -25,6 +25,8 @@ _TO_REFUSE = 32
 _PATIENCE, _MOMENT = 0.03, 0.001
 """Seconds that a connection is left to processes that hold fewer associations, looked at each moment: left to
 chance, one core has all senders and the other none."""
+_LEAD = 5.0
+"""Seconds before its end in which a drain has long retrievals answer with what they have sent."""
 _LAST_MOMENT = 1.0
 """Seconds that all associations which were cut have to notice it."""
 
@@ -67,6 +69,7 @@ class DimseServer:
         for listener in listeners:
             listener.socket.setblocking(False)
         self._stop_reader, self._stop_writer = os.pipe()
+        self._ending = threading.Event()
         self._lock = threading.Lock()
         self._threads: dict[threading.Thread, Connection | None] = {}
 
@@ -131,7 +134,7 @@ class DimseServer:
             connection = Connection(sock, upper_layer, settings.stall_timeout, self._stop_reader)
             with self._lock:
                 self._threads[threading.current_thread()] = connection
-            Association(connection, self._edge, address, full).run()
+            Association(connection, self._edge, address, self.is_ending, full).run()
         except OSError as error:
             log.info("association.ended", address=address, reason=type(error).__name__)
             sock.close()
@@ -162,6 +165,10 @@ class DimseServer:
         with self._lock:
             return len(self._threads)
 
+    def is_ending(self) -> bool:
+        """Whether a drain's time is nearly over."""
+        return self._ending.is_set()
+
     def drain(self, timeout: float) -> bool:
         """Stop accepting, let running messages end within `timeout` seconds, cut what is left.
 
@@ -169,8 +176,9 @@ class DimseServer:
         """
         os.write(self._stop_writer, b"\0")
         deadline = time.monotonic() + timeout
-        while (thread := self._one()) is not None and (left := deadline - time.monotonic()) > 0:
-            thread.join(left)
+        self._wait(deadline - _LEAD)
+        self._ending.set()
+        self._wait(deadline)
         with self._lock:
             late = dict(self._threads)
         for connection in late.values():
@@ -180,6 +188,11 @@ class DimseServer:
         for thread in late:
             thread.join(max(0.0, deadline - time.monotonic()))
         return not late
+
+    def _wait(self, deadline: float) -> None:
+        """Until all associations have ended, or `deadline`."""
+        while (thread := self._one()) is not None and (left := deadline - time.monotonic()) > 0:
+            thread.join(left)
 
     def _one(self) -> threading.Thread | None:
         with self._lock:

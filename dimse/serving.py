@@ -53,6 +53,7 @@ class Session:
     observer: Observer
     stall_timeout: float
     serve: Callable[[ServedOperation], None]
+    is_ending: Callable[[], bool]
     window: int = 1
     """Operations that the peer may have outstanding (PS3.7 §D.3.3.3)."""
     background: Callable[[Callable[[], None]], None] | None = None
@@ -205,6 +206,9 @@ class ServedOperation:
                 break
             session.take(message)
         return self._cancelled
+
+    def is_ending(self) -> bool:
+        return self._session.is_ending()
 
     def store(self, context: Context, instance: OutgoingInstance) -> Command:
         session = self._session

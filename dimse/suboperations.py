@@ -52,8 +52,12 @@ class RetrieveArchive(Protocol):
     ) -> None: ...
 
 
-class DestinationLost(Exception):
-    """Nothing more can be sent to the destination."""
+class NothingMore(Exception):
+    """No further instance can be sent, and why."""
+
+
+class DestinationLost(NothingMore):
+    """The destination takes no more."""
 
 
 Send = Callable[[StoredInstance, bytes | None], Command]
@@ -142,11 +146,11 @@ def perform(
     try:
         with closing(ahead):
             cancelled = _send_all(operation, ahead, send, progress)
-    except DestinationLost as lost:
-        log.warning("destination.lost", detail=str(lost), remaining=progress.remaining)
+    except NothingMore as end:
+        log.warning("retrieve.ended_early", detail=str(end), remaining=progress.remaining)
         for instance in instances[-progress.remaining :]:
             progress.count(instance, PROCESSING_FAILURE)
-        _finish(operation, progress.status, progress, str(lost))
+        _finish(operation, progress.status, progress, str(end))
     else:
         _finish(operation, CANCEL if cancelled else progress.status, progress)
 
@@ -157,6 +161,8 @@ def _send_all(operation: Operation, ahead: Iterable[Ahead], send: Send, progress
     for instance, data_set in ahead:
         if operation.cancelled():
             return True
+        if operation.is_ending():
+            raise NothingMore("the archive is being stopped")
         try:
             status = send(instance, data_set).status
         except PacsError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from pynetdicom import AE, AllStoragePresentationContexts, build_context, build_
 from pynetdicom.pdu_primitives import SOPClassExtendedNegotiation
 from pynetdicom.presentation import PresentationContext
 
-from dimse import suboperations
+from dimse import server, suboperations
 from dimse.models import MODELS, OPTIONS
 from dimse.sending import Sending
 from dimse.services import get, move
@@ -29,6 +30,7 @@ from pacs.pixels.decode import DECODABLE, decode
 from pacs.transcoding import Codecs, Transcoder
 from tests.conformance.server import free_port
 from tests.dimse.holdings import BIG, CT, EXPLICIT, IMPLICIT, MR, SR, Holdings
+from tests.dimse.test_association import eventually
 from tests.dimse.world import Register, World, running
 
 PATIENT_ROOT, STUDY_ROOT, PATIENT_STUDY_ONLY = MODELS
@@ -57,7 +59,7 @@ def archive(monkeypatch: pytest.MonkeyPatch) -> Iterator[Archive]:
     monkeypatch.setattr(suboperations, "PENDING_EVERY", 0.0)
     holdings, entities = Holdings(), Register()
     sending = Sending(holdings, Transcoder(Codecs(DECODABLE, decode)))
-    services = (get.service(sending), move.service(sending, Outbound(entities, "PACS", timeout=5.0)))
+    services = (get.service(sending), move.service(sending, Outbound(entities, "PACS", timeout=60.0)))
     with running(services=services, options=OPTIONS) as world:
         yield Archive(holdings, world, entities)
 
@@ -71,6 +73,7 @@ class Destination:
     """SOP Instance UID, transfer syntax, data set."""
     originators: list[tuple[str, int]] = field(default_factory=list)
     associations: int = 0
+    released: int = 0
     answer: Callable[[int], int] = lambda number: 0x0000
     """The status for the n-th object; -1 aborts the association."""
 
@@ -91,6 +94,9 @@ class Destination:
     def accepted(self, event: evt.Event) -> None:
         self.associations += 1
 
+    def ended_in_order(self, event: evt.Event) -> None:
+        self.released += 1
+
 
 @contextmanager
 def destination(contexts: list[PresentationContext], **told: Any) -> Iterator[Destination]:
@@ -98,12 +104,13 @@ def destination(contexts: list[PresentationContext], **told: Any) -> Iterator[De
     ae = AE("THERE")
     ae.supported_contexts = contexts
     handlers = [(evt.EVT_C_STORE, there.store), (evt.EVT_ACCEPTED, there.accepted)]
-    server = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)
-    there.port = server.socket.getsockname()[1]
+    handlers.append((evt.EVT_RELEASED, there.ended_in_order))
+    listening = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)
+    there.port = listening.socket.getsockname()[1]
     try:
         yield there
     finally:
-        server.shutdown()
+        listening.shutdown()
 
 
 def ask(level: str = "STUDY", **keys: Any) -> Dataset:
@@ -401,9 +408,12 @@ def test_a_move_is_cancelled_between_two_instances(archive: Archive) -> None:
         archive.holdings.add_image()
 
     def slowly(number: int) -> int:
+        if number == 3:
+            assert cancelled.wait(60)
         time.sleep(0.005)
         return 0
 
+    cancelled = threading.Event()
     with destination([build_context(CT)], answer=slowly) as there:
         archive.register("THERE", there.port)
         ae = AE("ASKER")
@@ -416,6 +426,7 @@ def test_a_move_is_cancelled_between_two_instances(archive: Archive) -> None:
             responses.append(status)
             if len(responses) == 3:
                 association.send_c_cancel(7, query_model=STUDY_ROOT.move)
+                cancelled.set()
         assert association.send_c_move(ask(StudyInstanceUID="9"), "THERE", STUDY_ROOT.move)
         association.release()
     remaining, completed, failed, warning = counters(responses[-1])
@@ -520,6 +531,66 @@ def test_a_get_is_cancelled(archive: Archive) -> None:
     assert responses[-1].Status == 0xFE00
     assert remaining is not None and completed is not None
     assert remaining + completed == 100 and remaining > 0
+
+
+# --- The server's end ----------------------------------------------------------------------------
+
+
+@dataclass
+class Ending:
+    """The server's end, told to come when `number` objects have arrived: its time is nearly over at once."""
+
+    world: World
+    number: int
+    _draining: threading.Thread | None = None
+    _ended: list[bool] = field(default_factory=list)
+
+    def answer(self, number: int) -> int:
+        if number == self.number:
+            self._draining = threading.Thread(target=lambda: self._ended.append(self.world.server.drain(120)))
+            self._draining.start()
+            eventually("the time is nearly over", self.world.server.is_ending)
+        return 0
+
+    def in_order(self) -> bool:
+        assert self._draining is not None
+        self._draining.join(120)
+        return self._ended == [True]
+
+
+@pytest.fixture
+def ending(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> Ending:
+    monkeypatch.setattr(server, "_LEAD", 120.0)
+    return Ending(archive.world, 2)
+
+
+def test_a_move_that_the_servers_end_interrupts_ends_in_order(archive: Archive, ending: Ending) -> None:
+    """It was cut, after as long as a stop may take, and its destination with it."""
+    held = [archive.holdings.add_image() for _ in range(50)]
+    with destination([build_context(CT)], answer=ending.answer) as there:
+        archive.register("THERE", there.port)
+        ae = AE("ASKER")
+        ae.add_requested_context(STUDY_ROOT.move)
+        association = ae.associate("127.0.0.1", archive.world.port, ae_title="PACS")
+        *_, (final, failed) = association.send_c_move(ask(StudyInstanceUID="1.2"), "THERE", STUDY_ROOT.move)
+        assert ending.in_order()
+    interrupted(final, failed, [each.instance.identity.sop_instance_uid for each in held])
+    assert len(there.came) == 3 and there.released == 1
+
+
+def test_a_get_that_the_servers_end_interrupts_ends_in_order(archive: Archive, ending: Ending) -> None:
+    held = [archive.holdings.add_image() for _ in range(50)]
+    responses, here = do_get(archive, ask(StudyInstanceUID="1.2"), [build_context(CT)], answer=ending.answer)
+    assert ending.in_order()
+    interrupted(*responses[-1], [each.instance.identity.sop_instance_uid for each in held])
+    assert len(here.came) == 3
+
+
+def interrupted(final: Dataset, failed: Dataset | None, uids: list[str]) -> None:
+    """The final response tells that three of `uids` came."""
+    assert (final.Status, counters(final)) == (0xB000, (None, 3, 47, 0))
+    assert final.ErrorComment == "the archive is being stopped"
+    assert failed is not None and set(failed.FailedSOPInstanceUIDList) < set(uids)
 
 
 # --- DCMTK ------------------------------------------------------------------------------------

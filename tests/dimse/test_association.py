@@ -391,6 +391,7 @@ def test_draining_cuts_what_does_not_end() -> None:
         busy.send(HALF_A_STORE)
         eventually("the data set is arriving", lambda: world.archive.written > 0)
         assert world.server.drain(0.1) is False
+        assert busy.aborted() == (0, AbortReason.NOT_SPECIFIED)
         assert busy.ended()
 
 
