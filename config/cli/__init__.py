@@ -5,6 +5,7 @@ Operational faults end with one message that says what to do next, and exit code
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 
 import click
@@ -63,3 +64,4 @@ class _Commands(click.Group):
 @click.version_option(pacs.__version__, prog_name="Lightbox PACS")
 def main() -> None:
     """Lightbox PACS: DICOM in, kept safe, found, and out again."""
+    os.umask(0o027)  # what an archive keeps is for its owner and group

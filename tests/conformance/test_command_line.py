@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import sqlite3
 import subprocess
@@ -29,6 +30,16 @@ def test_peers_are_registered_and_forgotten(server: Server) -> None:
     assert "registered already" in server.quick_command("ae", "add", "CT1", code=1)
     server.quick_command("ae", "remove", "CT1")
     assert "not registered" in server.quick_command("ae", "remove", "CT1", code=1)
+
+
+def test_the_data_folder_is_for_its_owner_and_group(server: Server) -> None:
+    open_to_others = []
+    for folder, folders, files in os.walk(server.data):
+        for path in (folder, *(os.path.join(folder, name) for name in (*folders, *files))):
+            with contextlib.suppress(FileNotFoundError):  # what is temporary may be gone by now
+                if os.stat(path).st_mode & 0o027:
+                    open_to_others.append(path)
+    assert (server.data / "run").is_dir() and open_to_others == []
 
 
 @pytest.mark.parametrize("title", ["A\\B", "A" * 17, "", "A\tB", "Ä"])
