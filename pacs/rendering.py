@@ -20,6 +20,7 @@ from pacs.dicom.transfer_syntaxes import VIDEO
 from pacs.errors import NotConvertible
 from pacs.model import StoredInstance
 from pacs.pixels.presentation import AS_STORED, Presentation, Viewport
+from pacs.pixels.softcopy.stored import MOST_BYTES, StoredState
 from pacs.pixels.tasks import Render, StoredPixels, Workers
 from pacs.ports import Cache, CacheFigures
 
@@ -55,18 +56,23 @@ class Lifetimes:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """`frames` are counted from 0; several make an animation."""
+    """`frames` are counted from 0; several make an animation.
+
+    `state`: the presentation state that the frames are to be shown with; the caller may see it.
+    """
 
     media_type: str
     frames: tuple[int, ...] = (0,)
     how: Presentation = AS_STORED
     tier: Tier = Tier.FULL
+    state: StoredInstance | None = None
 
     def key(self) -> str:
         how = self.how
         annotations = sorted(how.annotations)
         rest = (how.window, how.viewport, annotations, how.overlays, how.quality, how.icc)
-        return repr((VERSION, self.media_type, self.frames, *rest))
+        state = (self.state.blob.address,) if self.state else ()
+        return repr((VERSION, self.media_type, self.frames, *rest, *state))
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +160,14 @@ class Rendering:
         pixels = StoredPixels(
             instance.transfer_syntax, instance.dataset_offset, instance.frames, self.archive.limits
         )
-        task = Render(pixels, wish.frames, wish.how, wish.media_type)
-        with self.archive.open_proven(instance) as reader:
-            return self._workers.run(task, reader)
+        state = self._state(wish.state) if wish.state else None
+        task = Render(pixels, wish.frames, wish.how, wish.media_type, state)
+        with self.archive.open(instance) as reader:
+            return self._workers.run(task, reader, meanwhile=lambda: self.archive.prove(instance, reader))
+
+    def _state(self, state: StoredInstance) -> StoredState:
+        if state.blob.size > MOST_BYTES:
+            raise NotConvertible("this presentation state is larger than what is applied here")
+        with self.archive.open_proven(state) as reader:
+            data = reader.read_at(0, reader.size)
+        return StoredState(data, state.transfer_syntax, state.dataset_offset, self.archive.limits)

@@ -20,7 +20,7 @@ from pacs.dicom.source import Source
 from pacs.errors import NotConvertible, Unavailable
 from pacs.pixels.channel import OPENING, Kind, receive, send, serve_read
 from pacs.pixels.nursery import IDLE
-from pacs.pixels.tasks import Task
+from pacs.pixels.tasks import Meanwhile, Task
 from pacs.pixels.turns import Turns
 
 WAITING = 128
@@ -54,13 +54,20 @@ class _Order(NamedTuple):
     source: Source
     file: int | None
     opening: bytes
+    meanwhile: Meanwhile
 
     @classmethod
-    def of(cls, task: Task, source: Source) -> _Order:
+    def of(cls, task: Task, source: Source, meanwhile: Meanwhile | None) -> _Order:
         described = pickle.dumps((task, source.size), pickle.HIGHEST_PROTOCOL)
         if fileno := getattr(source, "fileno", None):
-            return cls(described, source, fileno(), b"")
-        return cls(described, source, None, source.read_at(0, OPENING))
+            return cls(described, source, fileno(), b"", meanwhile or _nothing)
+        if meanwhile is not None:  # a worker that has to ask us for the object does not wait for this
+            meanwhile()
+        return cls(described, source, None, source.read_at(0, OPENING), _nothing)
+
+
+def _nothing() -> None:
+    pass
 
 
 class Pool:
@@ -73,13 +80,15 @@ class Pool:
         self._lock = threading.Lock()
         self._idle: list[tuple[float, socket.socket]] = []
 
-    def run(self, task: Task, source: Source, patient: bool = False) -> bytes:
+    def run(
+        self, task: Task, source: Source, patient: bool = False, meanwhile: Meanwhile | None = None
+    ) -> bytes:
         """The task's result for `source`, which the caller keeps open.
 
         `NotConvertible` when it takes too long or too much memory, `Unavailable` when too many wait.
         """
         with self._turn(patient):
-            kind, answer = self._done(_Order.of(task, source))
+            kind, answer = self._done(_Order.of(task, source, meanwhile))
         if kind == Kind.RESULT:
             return answer
         name, _, message = answer.decode("utf-8", "replace").partition("\n")
@@ -140,6 +149,7 @@ class Pool:
             send(worker, Kind.TASK, order.task, order.file)
             if order.file is None:
                 send(worker, Kind.DATA, order.opening)
+            order.meanwhile()
             while True:
                 kind, message = receive(worker)
                 if kind != Kind.READ:
@@ -157,5 +167,9 @@ class Pool:
 class Inline:
     """The same without processes, for commands and tests with trusted objects."""
 
-    def run(self, task: Task, source: Source, patient: bool = False) -> bytes:
+    def run(
+        self, task: Task, source: Source, patient: bool = False, meanwhile: Meanwhile | None = None
+    ) -> bytes:
+        if meanwhile is not None:
+            meanwhile()
         return task.run(source)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Protocol
 
@@ -22,9 +22,14 @@ from pacs.pixels.frame import read_frame
 from pacs.pixels.picture import Picture
 from pacs.pixels.presentation import Presentation
 from pacs.pixels.render import render
+from pacs.pixels.softcopy.render import presented
+from pacs.pixels.softcopy.stored import StoredState
 from pacs.pixels.transcode import encode_frame
 
 PNG_OF_STORED_VALUES = "image/png; values=stored"
+
+
+Meanwhile = Callable[[], None]
 
 
 class Task(Protocol):
@@ -34,8 +39,11 @@ class Task(Protocol):
 class Workers(Protocol):
     """What runs tasks: see `pacs.pixels.pool`."""
 
-    def run(self, task: Task, source: Source, patient: bool = False) -> bytes:
-        """`patient`: waits for its turn however long the queue is, instead of being refused."""
+    def run(
+        self, task: Task, source: Source, patient: bool = False, meanwhile: Meanwhile | None = None
+    ) -> bytes:
+        """`patient`: waits for its turn however long the queue is, instead of being refused.
+        `meanwhile`: done here while the task is done there; what it raises takes the result's place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +65,13 @@ class StoredPixels:
 
 @dataclass(frozen=True, slots=True)
 class Render:
-    """Frames, counted from 0, as one file of `media_type`."""
+    """Frames, counted from 0, as one file of `media_type`; `state`: shown as it says."""
 
     pixels: StoredPixels
     frames: tuple[int, ...]
     how: Presentation
     media_type: str
+    state: StoredState | None = None
 
     def run(self, source: Source) -> bytes:
         header, index = self.pixels.open(source)
@@ -72,8 +81,13 @@ class Render:
         return encode(pictures, self.media_type, self.how.quality, frame_milliseconds(header))
 
     def _pictures(self, header: Header, index: FrameIndex) -> Iterator[Picture]:
+        state = self.state.open() if self.state else None
         for number in self.frames:
-            yield render(header, read_frame(header, index, number), number, self.how)
+            frame = read_frame(header, index, number)
+            if state is None:
+                yield render(header, frame, number, self.how)
+            else:
+                yield presented(state, header, frame, number, self.how)
 
 
 @dataclass(frozen=True, slots=True)

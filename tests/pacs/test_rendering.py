@@ -18,7 +18,7 @@ from pacs.dicom.source import BytesSource, Source
 from pacs.errors import NotConvertible, Unavailable
 from pacs.model import Blob, Identity, StoredInstance
 from pacs.pixels.presentation import Annotation, Presentation, Viewport, Window
-from pacs.pixels.tasks import Task
+from pacs.pixels.tasks import Meanwhile, Task
 from pacs.ports import CacheFigures
 from pacs.rendering import Lifetimes, Rendering, Tier, Wish
 from storage.disk_cache import DiskCache
@@ -42,7 +42,7 @@ class Opened(BytesSource):
 class Objects:
     limits = DEFAULT
 
-    def open_proven(self, instance: StoredInstance) -> Opened:
+    def open(self, instance: StoredInstance) -> Opened:
         return Opened(b"x")
 
 
@@ -55,7 +55,9 @@ class Counting:
         self.go = threading.Event()
         self.go.set()
 
-    def run(self, task: Task, source: Source, patient: bool = False) -> bytes:
+    def run(
+        self, task: Task, source: Source, patient: bool = False, meanwhile: Meanwhile | None = None
+    ) -> bytes:
         self.done += 1
         self.go.wait(120)
         if self.fault:

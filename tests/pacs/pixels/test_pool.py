@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -379,3 +379,18 @@ def test_nobody_waits_to_ask_a_nursery_that_is_stopped() -> None:
             worker.close()
         stopped.close()
     assert workers
+
+
+def _refuse() -> None:
+    raise Damaged("it was not what was stored")
+
+
+@pytest.mark.parametrize("as_file", [True, False])
+def test_what_fails_meanwhile_takes_the_place_of_the_result(
+    pool: Pool, tmp_path: Path, as_file: bool
+) -> None:
+    (tmp_path / "object").write_bytes(b"abcd")
+    with FileSource(tmp_path / "object") if as_file else nullcontext(BytesSource(b"abcd")) as source:
+        with pytest.raises(Damaged):
+            pool.run(Echo(), source, meanwhile=_refuse)
+        assert pool.run(Echo(), source, meanwhile=lambda: None) == b"cdab"
