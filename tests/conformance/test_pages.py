@@ -143,6 +143,7 @@ def test_from_the_list_to_the_image_by_keyboard_alone(held: Held, chromium: Any)
         until_drawn(opened, 255 - windowed(5, 500, 2500))
 
         opened.keyboard.press("t")
+        opened.wait_for_selector("dialog >> text=Patient's Name")
         assert "0010,0020\tLO\tPatient ID\tLB-1" in opened.inner_text("dialog[open]")
         opened.keyboard.press("Escape")
         opened.wait_for_selector("dialog", state="detached")

@@ -61,12 +61,13 @@ class Assets:
     """By path below the folder, with slashes."""
 
 
-def read(folder: Path) -> Assets:
+def read(folder: Path, made: Mapping[str, bytes] | None = None) -> Assets:
+    """`made`: files that are not in the folder, by their path below it."""
     bodies = {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in sorted(folder.rglob("*"))
         if path.is_file()
-    }
+    } | dict(made or {})
     whole = hashlib.sha256()
     for name, body in bodies.items():
         whole.update(f"{name}\0{len(body)}\0".encode() + body)

@@ -19,6 +19,7 @@ from starlette.routing import BaseRoute
 
 from pacs.http.origin import origin
 from pacs.http.resource import Public
+from worklist.http import dictionary
 from worklist.http.assets import ASKED_AGAIN, KEPT_FOR_EVER, Assets, answer, asset, read
 from worklist.http.ohif import Ohif, installed
 
@@ -87,7 +88,7 @@ def routes(
     `dicom`: port and AE title that images are sent to.
     """
     built_in = ohif is None or not installed(ohif)
-    assets = read(Path(str(resources.files("worklist") / "ui")))
+    assets = read(Path(str(resources.files("worklist") / "ui")), {dictionary.FILE: dictionary.names()})
     pages = Pages(assets, "built-in" if built_in else "ohif", time_zone, " ".join(map(str, dicom)))
     return [
         *(Public(path, pages.document) for path in PAGES),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -9,6 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
+from worklist.http import dictionary
 from worklist.http.assets import ASKED_AGAIN, answer, asset
 
 BODY = b"export const answer = 42;\n" * 100
@@ -40,3 +43,10 @@ def test_each_form_has_a_tag_of_its_own(client: TestClient) -> None:
         assert found.status_code == status
         assert found.headers["Vary"] == "Accept-Encoding"
         assert status == 200 or (found.headers["ETag"] == tag and not found.content)
+
+
+def test_names_of_attributes() -> None:
+    names = json.loads(dictionary.names())
+    assert names["00100010"] == "Patient's Name"
+    assert names["0008103E"] == "Series Description"
+    assert names["60xx3000"] == "Overlay Data"

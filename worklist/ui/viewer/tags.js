@@ -1,13 +1,14 @@
 /** All attributes of the instance in sight, as text. */
-import { html, useState } from "../core/html.js";
+import { html, useEffect, useState } from "../core/html.js";
 import { t } from "../core/strings.js";
 import { Dialog } from "../kit/dialog.js";
 import { Field } from "../kit/field.js";
-import { TAG } from "../dicom/dataset.js";
 
-const NAMES = Object.fromEntries(Object.entries(TAG).map(([name, tag]) => [tag, name]));
 const MOST = 2000;
-const spaced = (name) => name.replace(/([a-z])([A-Z])/g, "$1 $2");
+const DICTIONARY = new URL("../dicom/names.json", import.meta.url);
+
+/** Of a tag, in the dictionary; those of overlays and curves stand there once for all groups. */
+const nameOf = (names, tag) => names[tag] ?? names[`${tag.slice(0, 2)}xx${tag.slice(4)}`] ?? "";
 
 function shown(attribute) {
   if (attribute.BulkDataURI) return "…";
@@ -15,20 +16,24 @@ function shown(attribute) {
   return (attribute.Value ?? []).map((value) => (value && typeof value === "object" ? Object.values(value).join("=") : value)).join("\\");
 }
 
-function* rows(dataset, depth = 0) {
+function* rows(dataset, names, depth = 0) {
   for (const [tag, attribute] of Object.entries(dataset)) {
     const sequence = attribute.vr === "SQ";
-    yield { depth, tag, vr: attribute.vr, name: spaced(NAMES[tag] ?? ""), value: sequence ? `${attribute.Value?.length ?? 0} ×` : shown(attribute) };
+    yield { depth, tag, vr: attribute.vr, name: nameOf(names, tag), value: sequence ? `${attribute.Value?.length ?? 0} ×` : shown(attribute) };
     if (!sequence) continue;
-    for (const item of attribute.Value ?? []) yield* rows(item, depth + 1);
+    for (const item of attribute.Value ?? []) yield* rows(item, names, depth + 1);
   }
 }
 
 export function Tags({ dataset, onClose }) {
   const [wanted, setWanted] = useState("");
+  const [names, setNames] = useState({});
+  useEffect(() => {
+    fetch(DICTIONARY).then((answer) => answer.ok && answer.json().then(setNames), () => {}); // tags say enough
+  }, []);
   const words = wanted.toLowerCase();
   const found = [];
-  for (const row of rows(dataset)) {
+  for (const row of rows(dataset, names)) {
     if (found.length >= MOST) break;
     if (!words || `${row.tag} ${row.name} ${row.value}`.toLowerCase().includes(words)) found.push(row);
   }
