@@ -23,7 +23,7 @@ def compressing(endpoint: Callable[[Request], Response]) -> Callable[..., Respon
     @wraps(endpoint)
     def answer(request: Request) -> Response:
         response = endpoint(request)
-        body = bytes(getattr(response, "body", b""))
+        body = getattr(response, "body", b"")
         if len(body) >= WORTH and _may_be(response):
             response.headers.add_vary_header("Accept-Encoding")
             if takes_gzip(request):
