@@ -11,6 +11,7 @@ from typing import Any
 import structlog
 
 from config.sharing import MOMENT, PATIENCE, Place
+from pacs.seldom import Seldom
 
 log = structlog.get_logger(__name__)
 
@@ -59,6 +60,7 @@ class Accepting:
         self._loop = asyncio.get_running_loop()
         self._joining: set[asyncio.Task[None]] = set()
         self._waiting: asyncio.TimerHandle | None = None
+        self._failing = Seldom()
         self.connections = Connections(self._tell)
 
     def start(self) -> None:
@@ -104,7 +106,8 @@ class Accepting:
         except BlockingIOError:  # another process was faster, or the peer has gone again
             self._listen()
         except OSError as error:
-            log.error("http.accept", error=str(error))
+            if times := self._failing.times():
+                log.error("http.accept", error=str(error), times=times)
             self._waiting = self._loop.call_later(OUT_OF_DESCRIPTORS, self._listen)
 
     def _join(self, sock: socket.socket) -> None:

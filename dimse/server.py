@@ -17,6 +17,7 @@ import structlog
 from dimse.association import Association, Edge
 from dimse.connection import Connection
 from dimse.upper_layer import Role, UpperLayer
+from pacs.seldom import Seldom
 
 log = structlog.get_logger(__name__)
 
@@ -70,6 +71,7 @@ class DimseServer:
             listener.socket.setblocking(False)
         self._stop_reader, self._stop_writer = os.pipe()
         self._ending = threading.Event()
+        self._failing = Seldom()
         self._lock = threading.Lock()
         self._threads: dict[threading.Thread, Connection | None] = {}
 
@@ -99,7 +101,7 @@ class DimseServer:
         except BlockingIOError:
             return  # another process was faster, or the peer has gone again
         except OSError as error:
-            log.error("dimse.accept", error=str(error))
+            self._complain(error)
             time.sleep(0.1)  # out of descriptors: let associations end
             return
         with self._lock:
@@ -117,11 +119,15 @@ class DimseServer:
             try:
                 thread.start()
             except RuntimeError as error:
-                log.error("dimse.accept", error=str(error))
+                self._complain(error)
                 sock.close()
                 return
             self._threads[thread] = None
             self._place.holds(len(self._threads))
+
+    def _complain(self, error: Exception) -> None:
+        if times := self._failing.times():
+            log.error("dimse.accept", error=str(error), times=times)
 
     def _run(self, sock: socket.socket, tls: ssl.SSLContext | None, address: str, full: bool) -> None:
         settings = self._edge.settings

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import select
+import socket
 import threading
+from collections.abc import MutableMapping
+from typing import Any
 
 import pytest
 
@@ -134,3 +139,30 @@ def test_no_thread_to_be_had_ends_the_connection_and_nothing_else(monkeypatch: p
             assert Wire(world.port).ended()
         assert world.server.associations == 0
         Wire(world.port).associate()
+
+
+class OutOfDescriptors:
+    """A listener that cannot accept `times` times."""
+
+    def __init__(self, listener: socket.socket, times: int) -> None:
+        self._listener = listener
+        self.left = times
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        if self.left:
+            self.left -= 1
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return self._listener.accept()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._listener, name)
+
+
+def test_what_goes_on_failing_is_said_once(log_lines: list[MutableMapping[str, Any]]) -> None:
+    """The log had ten lines a second."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        short: Any = OutOfDescriptors(listening, 3)
+        with running(listener=short) as world:
+            Wire(world.port).associate()
+    said = [line for line in log_lines if line["event"] == "dimse.accept"]
+    assert short.left == 0 and [line["times"] for line in said] == [1]

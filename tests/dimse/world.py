@@ -140,6 +140,7 @@ def running(
     options: dict[str, QueryOptions] | None = None,
     tls: ssl.SSLContext | None = None,
     place: Place | None = None,
+    listener: socket.socket | None = None,
 ) -> Iterator[World]:
     archive, register, observer = FakeArchive(), Register(), Watching()
     edge = Edge(
@@ -149,7 +150,7 @@ def running(
         settings=settings or DimseSettings(),
         options=options or dict.fromkeys(FIND, QueryOptions(relational=True, date_time=True)),
     )
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = listener or socket.create_server(("127.0.0.1", 0))
     host, port = listener.getsockname()
     server = DimseServer(edge, [Listener(listener, tls)], place)
     thread = threading.Thread(target=server.serve, daemon=True)
