@@ -71,7 +71,7 @@ class Least:
         upper_layer = UpperLayer(Role.ACCEPTOR, MAX_LENGTH)
         while (request := upper_layer.next_event()) is None:
             upper_layer.reader.received(peer.recv_into(upper_layer.reader.room()))
-        negotiated = negotiate(request, self._capabilities)  # type: ignore[arg-type]  # a request comes first
+        negotiated = negotiate(request, self._capabilities)
         assert isinstance(negotiated, Negotiated)
         peer.sendall(upper_layer.accept(negotiated.accept))
         self._store(peer, upper_layer.reader)

@@ -23,7 +23,7 @@ from types import TracebackType
 from urllib.parse import urlsplit, urlunsplit
 from urllib.request import Request, urlopen
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 import psycopg
 
 #: Seconds a peer may take to answer its first C-ECHO, and to stop.

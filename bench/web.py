@@ -68,7 +68,7 @@ def _reading(setting: Setting, peers: Sequence[Peer], series: str, instances: Se
         "rendered JPEG, each once": lambda web: web.once(next(fresh[web.peer.name]), "image/jpeg"),
     }
     return [
-        take_turns(name, setting.runs, peers, lambda peer, measure=measure: measure(Web(peer)))  # type: ignore[misc]
+        take_turns(name, setting.runs, peers, lambda peer, measure=measure: measure(Web(peer)))
         for name, measure in work.items()
     ]
 

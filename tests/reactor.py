@@ -60,5 +60,5 @@ def mend() -> None:
         begin(self, *args, **kwargs)
         self._reactor_checkpoint = Checkpoint(self)
 
-    begin_with_checkpoint.__wrapped__ = begin  # type: ignore[attr-defined]
+    begin_with_checkpoint.__wrapped__ = begin
     Association.__init__ = begin_with_checkpoint

@@ -111,7 +111,7 @@ def test_two_nodes_are_one_archive(network_settings: dict[str, str], tmp_path: P
         two.stop()
 
 
-def wait_for(condition, seconds: float = 120) -> None:  # type: ignore[no-untyped-def]
+def wait_for(condition, seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not come to pass in time"

@@ -53,7 +53,7 @@ def test_a_port_is_closed_while_others_still_work(alone: Server) -> None:
         assert process is not None
         process.terminate()
         for port in (alone.http_port, alone.dimse_port):
-            eventually("nobody listens", lambda port=port: refused(port))  # type: ignore[misc]
+            eventually("nobody listens", lambda port=port: refused(port))
         wire.send(*rest)
         assert wire.response().is_response
     assert process.wait(PATIENCE) == 0

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from pynetdicom import AE, build_context
-from pynetdicom.sop_class import (  # type: ignore[attr-defined]
+from pynetdicom.sop_class import (
     BasicFilmSession,
     ModalityPerformedProcedureStep,
     StorageCommitmentPushModel,

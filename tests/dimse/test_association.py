@@ -37,7 +37,7 @@ def world() -> Iterator[World]:
 
 def eventually(what: str, holds: object) -> None:
     deadline = time.monotonic() + 60
-    while not holds():  # type: ignore[operator]
+    while not holds():
         assert time.monotonic() < deadline, what
         time.sleep(0.005)
 
@@ -280,7 +280,7 @@ def test_an_end_at_any_moment_leaves_nothing(world: World, end: object, sent: by
     wire = Wire(world.port)
     wire.associate()
     wire.send(sent)
-    end(wire)  # type: ignore[operator]
+    end(wire)
     wire.socket.close()
     eventually("the association ended", lambda: world.server.associations == 0)
     assert world.archive.kept == [] and world.archive.left == bool(sent)

@@ -154,4 +154,4 @@ def test_after_an_abort_all_but_an_abort_is_ignored() -> None:
 @pytest.mark.parametrize("act", [UpperLayer.release_reply, UpperLayer.release, lambda u: u.accept(ACCEPT)])
 def test_our_own_mistakes_are_our_own(act: object) -> None:
     with pytest.raises(WrongState):
-        act(acceptor(established=False))  # type: ignore[operator]
+        act(acceptor(established=False))

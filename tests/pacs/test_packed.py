@@ -30,7 +30,7 @@ def zipped(members: Mapping[str, bytes]) -> bytes:
 
 def tarred(members: Mapping[str, bytes], mode: str = "w:gz") -> bytes:
     written = io.BytesIO()
-    with tarfile.open(fileobj=written, mode=mode) as archive:  # type: ignore[call-overload]
+    with tarfile.open(fileobj=written, mode=mode) as archive:
         for name, content in members.items():
             info = tarfile.TarInfo(name)
             info.size = len(content)

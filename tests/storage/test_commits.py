@@ -190,7 +190,7 @@ def test_a_commit_whose_answer_was_lost_counts_once(
             return self._real.__enter__()
 
         def __exit__(self, *exc: object) -> None:
-            self._real.__exit__(*exc)  # type: ignore[arg-type]
+            self._real.__exit__(*exc)
             if not lost:
                 lost.append(True)
                 raise DatabaseUnavailable

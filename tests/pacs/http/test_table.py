@@ -58,7 +58,7 @@ def _answer(app: ASGIApp, method: str, path: str) -> Any:
         return {"type": "http.request"}
 
     try:
-        asyncio.run(app(scope, receive, send))  # type: ignore[arg-type]
+        asyncio.run(app(scope, receive, send))
     except HTTPException as error:
         return error.status_code
     return said[0]["status"], said[1]["body"]

@@ -20,7 +20,7 @@ TOKENS = Tokens(KEY)
 
 def session(**changes: object) -> Session:
     user = User(7, 1, "ann@example.test", "viewer")
-    return replace(new_session(user, SessionKind.TOKEN, timedelta(hours=1)), **changes)  # type: ignore[arg-type]
+    return replace(new_session(user, SessionKind.TOKEN, timedelta(hours=1)), **changes)
 
 
 def test_a_token_leads_to_its_session() -> None:

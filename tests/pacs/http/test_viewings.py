@@ -23,7 +23,7 @@ class World:
         self.viewings = Viewings(lambda: self.now)
 
     def look(self, study: str = "1.2", **who: object) -> int:
-        self.viewings.note(_request(**who), study, self.record)  # type: ignore[arg-type]
+        self.viewings.note(_request(**who), study, self.record)
         return self.records
 
     def record(self) -> None:

@@ -145,7 +145,7 @@ def test_a_worker_reads_a_file_itself(pool: Pool, tmp_path: Path, size: int) -> 
     data = os.urandom(size)
     (tmp_path / "object").write_bytes(data)
     with FileSource(tmp_path / "object") as source:
-        source.read_at = never  # type: ignore[method-assign]
+        source.read_at = never
         assert pool.run(Echo(), source) == data[2 : 2 + (1 << 20)] + data[:2]
 
 

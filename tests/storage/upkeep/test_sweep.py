@@ -172,7 +172,7 @@ def test_a_crash_around_the_deletion_is_resumed(shelf: Shelf, before: bool) -> N
     item = shelf.store(b"gone")
     shelf.forget(item)
     shelf.sweep().claim(datetime.now(UTC) + LATER)
-    failing = Sweep(shelf.database, Failing(shelf.blobs, before))  # type: ignore[arg-type]
+    failing = Sweep(shelf.database, Failing(shelf.blobs, before))
     with pytest.raises(Unavailable):
         failing.delete_claimed()
     assert shelf.states() == {item.blob.address: "deleting"}

@@ -143,7 +143,7 @@ def test_an_organisation_hears_only_of_itself() -> None:
     assert (seen, mine) == ([1, 2, 3, 4], [None, None])
 
 
-async def _some(broadcast: Broadcast, organization: int):  # type: ignore[no-untyped-def]
+async def _some(broadcast: Broadcast, organization: int):
     count = 0
     async for change in broadcast.listen(organization, 0):
         yield change
