@@ -18,7 +18,7 @@ from pacs.rights import ROLES, Right
 ROOT = Path(__file__).resolve().parents[1]
 _BEGIN, _END = "<!-- {}: begin -->", "<!-- {}: end -->"
 
-_BY_MACHINE = {"pixel_processes": "4", "processes_dimse": "2"}
+_BY_MACHINE = {"pixel_processes": "4", "processes_dimse": "2", "processes_http": "2"}
 """Defaults that depend on the machine."""
 
 

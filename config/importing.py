@@ -13,20 +13,15 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import IO
 
-import structlog
-
 from pacs.actor import Actor
 from pacs.archive import Archive
 from pacs.errors import BadInput, PacsError, Unavailable
 from pacs.packed import is_instance
-
-log = structlog.get_logger(__name__)
 
 CHUNK = 1 << 20
 WORKERS = 4  # they share commits, and so the waits for the disk
@@ -41,7 +36,6 @@ class Item:
     """One file or member of a ZIP archive. `key` differs when its content may have changed."""
 
     name: str
-    size: int
     key: str
     open: Callable[[], IO[bytes]]
 
@@ -51,7 +45,6 @@ class Tally:
     """The number of items by outcome, and the reasons of those that failed."""
 
     counts: Counter[str] = field(default_factory=Counter)
-    bytes: int = 0
     failures: list[tuple[str, str]] = field(default_factory=list)
 
 
@@ -104,14 +97,13 @@ def _refused(file: Path, why: str, member: str = "") -> Item:
     def refuse() -> IO[bytes]:
         raise BadInput(why)
 
-    return Item(f"{file}:{member}" if member else str(file), 0, "", refuse)
+    return Item(f"{file}:{member}" if member else str(file), "", refuse)
 
 
 def _file_item(file: Path) -> Item:
     state = file.stat()
     return Item(
         str(file),
-        state.st_size,
         f"{file.resolve()}|{state.st_size}|{state.st_mtime_ns}",
         lambda: file.open("rb"),
     )
@@ -133,7 +125,6 @@ def _members(file: Path) -> Iterator[Item]:
         elif not member.is_dir():
             yield Item(
                 f"{file}:{member.filename}",
-                member.file_size,
                 f"{whole}|{member.header_offset}|{member.CRC}",
                 partial(archive.open, member),  # keeps the archive open as long as needed
             )
@@ -175,7 +166,6 @@ class Importer:
         with ThreadPoolExecutor(WORKERS) as pool:
             for item, outcome, reason in _in_flight(pool, self._take, found):
                 tally.counts[outcome] += 1
-                tally.bytes += item.size if outcome in ("created", "duplicate", "version") else 0
                 if outcome == "failed":
                     tally.failures.append((item.name, reason))
                 progress(item, outcome)
@@ -197,17 +187,11 @@ class Importer:
         return item, outcome, ""
 
     def _store(self, item: Item) -> str:
-        with _opened(item) as file:
+        with item.open() as file:
             head = file.read(CHUNK)
             if not is_instance(head, self.archive.limits):
                 return "skipped"
             return self.archive.store_file(self.actor, _chunks(head, file)).outcome.value
-
-
-@contextmanager
-def _opened(item: Item) -> Iterator[IO[bytes]]:
-    with item.open() as file:
-        yield file
 
 
 def _chunks(head: bytes, file: IO[bytes]) -> Iterator[bytes]:

@@ -273,9 +273,10 @@ class Settings(BaseModel):
     @field_validator("time_zone")
     @classmethod
     def _check_time_zone(cls, value: str | None) -> str | None:
-        if value is not None and value not in (
-            available_timezones() or {value}
-        ):  # none are known without tzdata
+        if value is None:
+            return None
+        known = available_timezones()  # none without tzdata
+        if known and value not in known:
             raise ValueError("must be a zone of the IANA database, such as Europe/Berlin")
         return value
 

@@ -19,6 +19,8 @@ from config.settings import PREFIX, Settings, environment_name, is_secret
 
 CONFIG_FILE = Path("pacs.toml")
 _FIELDS = tuple(Settings.model_fields)
+_SIZE = "must be a size, in bytes or with a unit, such as 256 KiB"
+_MEANT = {"byte_size": _SIZE, "byte_size_unit": _SIZE, "bool_parsing": "must be 0 or 1"}
 
 
 class BadSettings(Exception):
@@ -50,7 +52,7 @@ def load(
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:
-        faults += [_fault(str(each["loc"][0]), each["msg"]) for each in error.errors()]
+        faults += [_fault(str(each["loc"][0]), each["type"], each["msg"]) for each in error.errors()]
     if faults:
         raise BadSettings(faults)
     return settings.model_copy(update={"data_dir": settings.data_dir.expanduser().resolve()}), origin
@@ -75,8 +77,10 @@ def secret_key(settings: Settings) -> str:
     return kept.read_text("ascii").strip()
 
 
-def _fault(field: str, message: str) -> str:
-    return f"{environment_name(field)} {message.removeprefix('Value error, ')}"
+def _fault(field: str, kind: str, message: str) -> str:
+    """Pydantic's words for a programmer in those for a user; without the value, which some of them quote."""
+    said = message.removeprefix("Value error, ").replace("Input should be", "must be", 1)
+    return f"{environment_name(field)} {_MEANT.get(kind, said.partition(', unable')[0])}"
 
 
 def _from_file(path: Path, faults: list[str]) -> dict[str, Any]:

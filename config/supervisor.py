@@ -201,9 +201,8 @@ def _hear(stop: threading.Event) -> None:
 
 def run_apart(work: Callable[[], None]) -> None:
     """Run `work` in a child, so that this process stays without threads. Its failure ends this process."""
-    signal.signal(
-        signal.SIGCHLD, signal.SIG_DFL
-    )  # else, where the caller ignores it, nothing can be waited for
+    # Else, where the caller ignores it, nothing can be waited for.
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     pid = os.fork()
     if pid == 0:
         code = 1

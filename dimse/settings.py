@@ -10,8 +10,8 @@ class DimseSettings:
     """Times are in seconds."""
 
     max_length: int = 1 << 17
-    """Bytes of a P-DATA-TF PDU that we announce and take, and so of an active association's one
-    buffer. DCMTK never sends longer ones, and announcing 256 KiB was measured to gain nothing."""
+    """Bytes of a P-DATA-TF PDU that we announce and accept, and so of an active association's one
+    buffer. DCMTK never sends longer ones than 128 KiB."""
     window: int = 32
     """Operations that a peer may have outstanding, when it asks (PS3.7 §D.3.3.3)."""
     max_associations: int = 500

@@ -32,7 +32,6 @@ def _query_retrieve(verb: str) -> frozenset[str]:
 FIND = _query_retrieve("Find")
 MOVE = _query_retrieve("Move")
 GET = _query_retrieve("Get")
-MODALITY_WORKLIST = sop_class._BASIC_WORKLIST_CLASSES["ModalityWorklistInformationFind"]
 
 
 def is_known(uid: str) -> bool:

@@ -105,7 +105,7 @@ class Attribute:
         return f"{self.column}_key" if self.matching in KEYED and not self.computed else self.column
 
 
-P, S, R, I = LEVELS  # noqa: E741
+P, S, R, I = LEVELS  # noqa: E741 - one letter for each level, so that a row of the table stays a line
 U, REQ = Key.UNIQUE, Key.REQUIRED
 M = Matching
 _CODE = ("CodeValue", "CodingSchemeDesignator", "CodeMeaning")

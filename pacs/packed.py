@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import IO, cast
+from typing import IO, Any, cast
 
 from pacs.dicom.limits import Limits
 from pacs.dicom.part10 import read_part10
@@ -202,7 +202,7 @@ class _SourceFile(io.RawIOBase):
     def seekable(self) -> bool:
         return True
 
-    def readinto(self, buffer) -> int:  # type: ignore[no-untyped-def]
+    def readinto(self, buffer: Any, /) -> int:
         data = self._source.read_at(self._position, min(len(buffer), self._size - self._position))
         buffer[: len(data)] = data
         self._position += len(data)

@@ -6,9 +6,7 @@ announces when there are more. Studies are sorted newest first, series and insta
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 
 import orjson
 from starlette.requests import Request
@@ -51,7 +49,7 @@ def resources(archive: Archive, settings: SearchSettings, root: str) -> list[Res
     """`root`: where they are mounted."""
     horizons = Horizons()
     return [
-        Resource(path, _endpoint(_Searching(archive, settings, horizons, root, level)), Right.READ)
+        Resource(path, _Searching(archive, settings, horizons, root, level).answer, Right.READ)
         for path, level in PATHS.items()
     ]
 
@@ -115,10 +113,6 @@ class _Searching:
         if offer.media_type == XML:
             return _multipart(answers)
         return Response(orjson.dumps(answers), media_type=offer.media_type)
-
-
-def _endpoint(searching: _Searching) -> Callable[[Request], Response]:
-    return partial(_Searching.answer, searching)
 
 
 def _multipart(answers: list[DataSet]) -> Response:

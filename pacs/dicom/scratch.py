@@ -25,7 +25,7 @@ class Scratch:
     def __init__(self, limits: Limits = DEFAULT) -> None:
         self._reserve = limits.reserve
         self._folder = limits.scratch_folder or tempfile.gettempdir()
-        self._file = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY, dir=self._folder)  # noqa: SIM115 - close()
+        self._file = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY, dir=self._folder)  # noqa: SIM115 - see `close`
         self._next_look = IN_MEMORY
         self.size = 0
 

@@ -39,7 +39,7 @@ def describe(described: Described) -> Callable[[F], F]:
     """Decorator of an endpoint."""
 
     def remember(endpoint: F) -> F:
-        endpoint.described = described  # type: ignore[attr-defined]
+        endpoint.described = described  # type: ignore[attr-defined]  # read by `openapi`
         return endpoint
 
     return remember

@@ -26,7 +26,7 @@ class Lane:
         @wraps(endpoint)
         async def answer(request: Request) -> Response:
             if self._under_way >= self._most:
-                raise Unavailable("too many images are requested at once; try again soon")
+                raise Unavailable("too many such requests at once; try again soon")
             self._under_way += 1
             try:
                 return await self._workers.run(endpoint, request)

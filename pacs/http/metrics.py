@@ -12,14 +12,13 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import Scope
 
-from pacs.http.described import TEXT as STRING
-from pacs.http.described import Described, describe
+from pacs.http.described import TEXT, Described, describe
 from pacs.http.loopback import is_loopback
 from pacs.http.resource import Public
 from pacs.http.table import leaves
 from pacs.metrics import HTTP_SECONDS, Sample, exposition
 
-TEXT = "text/plain; version=0.0.4; charset=utf-8"
+EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
 log = structlog.get_logger(__name__)
 _filter = logging.getLogger(__name__)  # asked first, as an entry costs as much to make as to drop
 
@@ -56,9 +55,9 @@ class _Metrics(Public):
 
 
 def route(samples: Mapping[str, tuple[str, Sample]]) -> Route:
-    @describe(Described(answers={"text/plain": STRING}))
+    @describe(Described(answers={"text/plain": TEXT}))
     def metrics(request: Request) -> Response:
         """Numbers for Prometheus."""
-        return Response(exposition(samples), media_type=TEXT)
+        return Response(exposition(samples), media_type=EXPOSITION)
 
     return _Metrics("/metrics", metrics)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 import orjson
@@ -96,8 +97,9 @@ def _operation(path: str, method: str, each: Route, schemas: dict[str, Any]) -> 
     }
     if text := " ".join(text.split()):
         found["description"] = text
-    if parameters := [*_path_parameters(each, path), *_parameters("query", said.query)]:
-        found["parameters"] = [*parameters, *_parameters("header", said.headers)]
+    stated = chain(_parameters("query", said.query), _parameters("header", said.headers))
+    if parameters := [*_path_parameters(each, path), *stated]:
+        found["parameters"] = parameters
     if said.body is not None:
         found["requestBody"] = {"required": True, "content": _content(said.body, schemas)}
     if isinstance(each, Public):

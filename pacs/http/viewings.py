@@ -1,8 +1,8 @@
 """Viewing a study is audited once a minute for each caller, not for each of its thousand frames.
 
-As PS3.15 §A.5.3.6 (DICOM Instances Accessed) intends: the first frame is sent only when its record is
-durable; those that follow within the minute belong to the same access. A caller that sends a correlation
-ID with each request gets a record for each. `HEAD` returns no data, so it is not an access.
+As PS3.15 §A.5.3.6 (DICOM Instances Accessed) intends, the frames that follow the first one within the minute
+belong to the same access. A caller that sends a correlation ID with each request gets a record for each.
+`HEAD` returns no data, so it is not an access.
 """
 
 from __future__ import annotations

@@ -107,7 +107,7 @@ def unsigned(header: Header, frame: DecodedFrame) -> Values:
 
 
 def contained(image: ImagePixel, raw: bytes) -> bool:
-    """Is every sample no more than a number of Bits Stored bits?"""
+    """Whether every sample fits into Bits Stored bits."""
     kind = "i" if image.pixel_representation else "u"
     samples = np.frombuffer(raw, f"<{kind}{image.bits_allocated // 8}")
     low, high = (0, 1 << image.bits_stored)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 
@@ -181,7 +182,7 @@ def _interval(attribute: Attribute, value: str, zone: str) -> Range:
     elif attribute.matching is Matching.TIME:
         read = moments.time
     else:
-        read = lambda text: moments.moment(text, zone)  # noqa: E731
+        read = partial(moments.moment, zone=zone)
     if len(value) > MAX_CHARACTERS:
         raise _invalid(attribute)
     if whole := read(value):

@@ -55,7 +55,7 @@ def archive() -> Archive:
 def run(archive: Archive, tmp_path: Path, *paths: Path, again: bool = False) -> Tally:
     journal = Journal(tmp_path / "run" / "imported")
     try:
-        return Importer(archive, system_actor("import"), journal, again).run(  # type: ignore[arg-type]
+        return Importer(archive, system_actor("import"), journal, again).run(
             items(paths), lambda item, outcome: None
         )
     finally:
@@ -159,14 +159,14 @@ def test_only_a_few_items_are_open_at_a_time(archive: Archive, tmp_path: Path) -
         nonlocal opened
         for number in range(100):
             opened += 1
-            yield Item(str(number), len(CT), str(number), lambda: _opened())
+            yield Item(str(number), str(number), lambda: _opened())
 
     def _opened() -> IO[bytes]:
         return io.BytesIO(CT)
 
     journal = Journal(tmp_path / "imported")
     seen: list[int] = []
-    Importer(archive, system_actor("import"), journal).run(  # type: ignore[arg-type]
+    Importer(archive, system_actor("import"), journal).run(
         endless(), lambda item, outcome: seen.append(opened - len(seen))
     )
     journal.close()

@@ -92,6 +92,8 @@ def test_all_faults_at_once(tmp_path: Path) -> None:
         ("PACS_BASE_URL", "pacs.example"),
         ("PACS_MAX_OBJECT_SIZE", "2 quux"),
         ("PACS_MAX_PDU", "1"),
+        ("PACS_MAX_PDU", "large"),
+        ("PACS_MAX_DEPTH", "deep"),
         ("PACS_OPEN", "maybe"),
         ("PACS_DIMSE_TLS", "127.0.0.1:2762"),  # without a certificate
         ("PACS_HTTP_TLS", "1"),
@@ -102,6 +104,7 @@ def test_bad_values_are_named(key: str, value: str) -> None:
     said = faults(flag)
     assert key in said
     assert len(said.splitlines()) == 2
+    assert "quux" not in said and "Input" not in said and "parse" not in said
 
 
 @pytest.mark.parametrize(
