@@ -160,12 +160,14 @@ class KeptFile(logging.handlers.WatchedFileHandler):
             return
         lock = os.open(self._path.with_suffix(".lock"), os.O_WRONLY | os.O_CREAT, 0o640)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if self._full():  # no other process has rotated it meanwhile
                 for number in range(KEPT_FILES - 1, 0, -1):
                     with suppress(FileNotFoundError):
                         os.replace(f"{self._path}.{number}", f"{self._path}.{number + 1}")
                 os.replace(self._path, f"{self._path}.1")
+        except BlockingIOError:
+            pass  # another process is about it, or stands still in it: nobody waits for a log
         finally:
             os.close(lock)
 

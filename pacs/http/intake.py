@@ -10,17 +10,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from contextvars import copy_context
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from starlette.requests import Request
 
 from pacs.errors import PacsError, Stalled, Unavailable, UnsupportedMediaType
 from pacs.http.multipart_reader import MultipartReader, PartBegins, PartData
-
-T = TypeVar("T")
+from pacs.http.workers import Workers
 
 BATCH = 1 << 20
 """Bytes of one batch."""
@@ -60,7 +57,7 @@ class Threads:
     """
 
     def __init__(self, count: int = 16, requests: int = 128) -> None:
-        self._pool = ThreadPoolExecutor(count, thread_name_prefix="intake")
+        self.run = Workers(count, "intake").run
         self._places = requests
 
     @contextmanager
@@ -73,11 +70,6 @@ class Threads:
             yield
         finally:
             self._places += 1
-
-    def run(self, function: Callable[..., T], *arguments: object) -> asyncio.Future[T]:
-        """Begins at once when a thread is free; the log's context variables go along."""
-        loop = asyncio.get_running_loop()
-        return loop.run_in_executor(self._pool, copy_context().run, function, *arguments)
 
 
 class _Part:

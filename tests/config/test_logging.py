@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import json
 import logging
@@ -107,3 +108,19 @@ def test_kept_files_are_rotated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     kept = [json.loads(line)["number"] for line in (tmp_path / "security.log.1").read_text().splitlines()]
     assert kept == sorted(kept) and len(kept) > 1
     assert max(path.stat().st_size for path in tmp_path.iterdir()) < 1000
+
+
+def test_who_stands_still_while_rotating_holds_up_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All processes waited in their next error, for ever."""
+    monkeypatch.setattr(house_logging, "KEPT_SIZE", 1)
+    house_logging.configure("info", "json", tmp_path, stream=io.StringIO())
+    log = structlog.get_logger("security")
+    log.info("first")
+    with (tmp_path / "security.lock").open("w") as frozen:
+        fcntl.flock(frozen, fcntl.LOCK_EX)
+        log.info("second")
+    assert len((tmp_path / "security.log").read_text().splitlines()) == 2
+    log.info("third")
+    assert len((tmp_path / "security.log").read_text().splitlines()) == 1
