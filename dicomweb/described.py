@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from dicomweb.search.order import SORTED_BY
 from pacs.attributes import TABLE, Level
 from pacs.http.described import BINARY, OBJECT, TEXT, WHOLE, Described, Schema
 from pacs.http.resource import Resource
@@ -42,6 +43,8 @@ def _search(level: Level) -> Described:
         "offset": WHOLE,
         **_ACCEPT,
     }
+    if level is Level.STUDY:
+        fields["orderby"] = _text(f"Some of {', '.join(SORTED_BY)}; with - in front for descending")
     answers = {"application/dicom+json": _ARRAY, 'multipart/related; type="application/dicom+xml"': BINARY}
     return Described(fields, answers=answers, status="2XX", summary="Search (PS3.18 §10.6)")
 

@@ -14,6 +14,7 @@ from functools import partial
 
 from pydicom.datadict import dictionary_has_tag, dictionary_VR, keyword_for_tag, tag_for_keyword
 
+from dicomweb.search.order import Order, parse_order
 from pacs.attributes import BY_KEYWORD, BY_TAG, LEVELS, TABLE, UNIQUE_KEY, Attribute, Level, Matching
 from pacs.errors import InvalidQuery
 from pacs.search.parser import DATE_TIME, FUZZY, RELATIONAL, TIME_ZONE, RawKey, Scope, parse_query
@@ -59,6 +60,7 @@ class _Sent:
     fuzzy: bool = False
     limit: int | None = None
     offset: int = 0
+    order: Order = ()
     ignored: dict[str, None] = field(default_factory=dict)
 
 
@@ -67,6 +69,8 @@ def parse_search(level: Level, within: Mapping[str, str], parameters: Iterable[t
     sent = _sort(parameters)
     if level is Level.STUDY:
         _take_modality_for_modalities(sent)
+    elif sent.order:
+        sent.ignored["orderby"] = None
     contradiction = False
     for keyword, uid in within.items():
         path = (BY_KEYWORD[keyword].tag,)
@@ -78,7 +82,8 @@ def parse_search(level: Level, within: Mapping[str, str], parameters: Iterable[t
     query = parse_query(Scope(level, resources, options), _raw_keys(sent))
     include = _include(level, within, sent, query)
     unmatched = (_name(tag) for tag in query.unsupported)
-    query = replace(query, include=include, offset=sent.offset)
+    order = sent.order if level is Level.STUDY else ()
+    query = replace(query, include=include, offset=sent.offset, order=order)
     return Search(query, sent.limit, tuple(dict.fromkeys((*unmatched, *sent.ignored))), contradiction)
 
 
@@ -110,7 +115,8 @@ def _path(name: str) -> Path:
     """
     tags = []
     for part in name.split("."):
-        tag = int(part, 16) if _TAG.fullmatch(part) else tag_for_keyword(part)
+        keyword = part or "-"  # a retired tag of the dictionary has no keyword
+        tag = int(part, 16) if _TAG.fullmatch(part) else tag_for_keyword(keyword)
         if tag is None:
             if _KEYWORD.fullmatch(part):
                 raise InvalidQuery(f"there is no attribute {_printable(part)}")
@@ -174,6 +180,13 @@ def _offset(sent: _Sent, value: str) -> None:
     sent.offset = _count("offset", value)
 
 
+def _order_by(sent: _Sent, value: str) -> None:
+    order = parse_order(value)
+    if order is None:
+        sent.ignored["orderby"] = None
+    sent.order = order or ()
+
+
 def _count(name: str, value: str) -> int:
     if not re.fullmatch(r"\d{1,20}", value.strip(), re.ASCII):
         raise InvalidQuery(f"{name} is not a number")
@@ -186,6 +199,7 @@ _CONTROLS: Mapping[str, Callable[[_Sent, str], None]] = {
     **{name: partial(_always_on, name) for name in ("emptyvaluematching", "multiplevaluematching")},
     "limit": _limit,
     "offset": _offset,
+    "orderby": _order_by,
 }
 
 

@@ -242,7 +242,8 @@ def test_what_cannot_be_understood_is_refused(client: TestClient, query: str) ->
         ("includefield=00091001", "00091001"),
         ("includefield=NoSuchThing", "NoSuchThing"),
         ("ProcedureCodeSequence.PatientID=x", "ProcedureCodeSequence.PatientID"),
-        ("orderby=x", "orderby"),
+        ("orderby=PatientName,x", "orderby"),
+        ("=x", ""),
         ("%22%0d%0a%3Cscript%3E=x", "????script?"),
     ],
 )
@@ -250,6 +251,28 @@ def test_what_is_ignored_is_said_to_be(client: TestClient, query: str, named: st
     answer = client.get(f"studies?{query}")
     assert answer.status_code == 200
     assert answer.headers["Warning"] == f'299 {BASE} "Not supported here and ignored: {named}"'
+
+
+@pytest.mark.parametrize(
+    ("order", "expected"),
+    [
+        ("", ["1.2.2", "1.2.1", "1.2.3"]),
+        ("StudyDate", ["1.2.3", "1.2.1", "1.2.2"]),
+        ("StudyDescription", ["1.2.3", "1.2.1", "1.2.2"]),
+        ("-00081030", ["1.2.2", "1.2.1", "1.2.3"]),
+        ("-PatientName,StudyDate", ["1.2.2", "1.2.3", "1.2.1"]),
+    ],
+)
+def test_studies_in_another_order(client: TestClient, order: str, expected: list[str]) -> None:
+    answer = client.get(f"studies?orderby={order}")
+    assert "Warning" not in answer.headers
+    assert one(answer.json(), "0020000D") == expected
+    paged = [found(client, f"studies?orderby={order}&limit=1&offset={at}") for at in range(3)]
+    assert one([page[0] for page in paged], "0020000D") == expected
+
+
+def test_only_studies_are_sorted(client: TestClient) -> None:
+    assert "ignored: orderby" in client.get("series?orderby=PatientName").headers["Warning"]
 
 
 @pytest.mark.parametrize("value", ["true", "false"])
