@@ -1,37 +1,36 @@
 """Retrieve rendered instances and thumbnails (PS3.18 §10.4.1.1.3, §10.4.1.1.4): pictures for people.
 
 An image is encoded in the media type that the caller accepts; documents, videos and reports are returned
-as they are. Of several, what cannot be rendered is left out: one damaged frame fails alone.
+as they are. A presentation state is rendered as what it is of, as it says.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from dicomweb import multipart
 from dicomweb.bulkdata import SHOWN
 from dicomweb.depictions import depictions
 from dicomweb.frames import frame_list
-from dicomweb.multipart import Part, PartHead
-from dicomweb.paths import EACH_LEVEL, INSTANCE, Path, path_of
+from dicomweb.paths import EACH_LEVEL, INSTANCE, path_of
+from dicomweb.presented import Shown, all_images, first_image, is_applied
 from dicomweb.rendered_parameters import presentation, viewport
+from dicomweb.rendered_parts import Asked, RenderedParts
 from dicomweb.thumbnails import representatives
 from pacs.archive import Archive
-from pacs.errors import Damaged, NotAcceptable, NotConvertible, NotFound
+from pacs.errors import BadInput, NotAcceptable, NotConvertible, NotFound
 from pacs.framing import frame_index_of
-from pacs.http.accept import MediaRange, Offer, acceptable, choose
+from pacs.http.accept import Offer, acceptable, choose
 from pacs.http.byte_range import byte_range
 from pacs.http.conditional import is_known
-from pacs.http.origin import origin
 from pacs.http.pictures import VARY, Pictures
 from pacs.http.resource import Resource, actor
-from pacs.http.streaming import Streamed, answer, closing
+from pacs.http.streaming import answer, closing
 from pacs.model import StoredInstance
 from pacs.pixels.presentation import Presentation, Viewport
 from pacs.rendering import Tier, Wish, is_image
@@ -71,7 +70,9 @@ class RetrieveRendered:
 
     def shown(self, asked: Asked, instance: StoredInstance) -> Response:
         """One instance in its own form."""
-        return self._image(asked, instance) if is_image(instance) else self._document(asked, instance)
+        if is_image(instance):
+            return self._image(asked, instance)
+        return (self._presented if is_applied(instance) else self._document)(asked, instance)
 
     def thumbnail(self, request: Request) -> Response:
         """A small picture of a representative image, of its middle frame."""
@@ -100,47 +101,31 @@ class RetrieveRendered:
         offer = choose(asked.ranges, _offers(named))
         numbers = named or (range(1, count + 1) if count > 1 else [1])
         if offer.multipart:
-            return self._parts(asked, offer, [(instance, number - 1) for number in numbers])
+            return self._parts(asked, [Shown(instance, each - 1, asked.state) for each in numbers])
         moving = len(numbers) > 1 and (named or offer.media_type == "image/gif")
         frames = tuple(number - 1 for number in (numbers if moving else numbers[:1]))
-        return self.pictures.picture(asked.request, instance, Wish(offer.media_type, frames, asked.how))
+        wish = Wish(offer.media_type, frames, asked.how, state=asked.state)
+        return self.pictures.picture(asked.request, instance, wish)
 
     def _several(self, asked: Asked, found: Iterator[StoredInstance]) -> Response:
-        offer = choose(asked.ranges, [Offer(kind, multipart=True) for kind in STILL])
-        return self._parts(asked, offer, ((instance, 0) for instance in found if is_image(instance)))
+        return self._parts(asked, (Shown(each, 0) for each in found if is_image(each)))
 
-    def _parts(self, asked: Asked, offer: Offer, found: _Frames) -> Response:
-        self.pictures.note(asked.request, asked.path.study)
-        boundary = multipart.new_boundary()
-        made = self._made(asked, offer, iter(found))
-        first = next(made, None)
-        if first is None:
-            raise NotAcceptable("nothing of this can be rendered")
-        body = multipart.encoded(chain((first,), made), boundary)
-        headers = {"Cache-Control": "private, no-cache", "Vary": VARY}
-        kind = multipart.content_type(offer.media_type, boundary)
-        return Streamed(body, kind, headers=headers)
-
-    def _made(
-        self, asked: Asked, offer: Offer, found: Iterator[tuple[StoredInstance, int]]
-    ) -> Iterator[Part]:
+    def _presented(self, asked: Asked, state: StoredInstance) -> Response:
+        """As one picture, the first image that it is of; as several, all of them."""
+        if asked.how.window is not None:
+            raise BadInput("window does not apply to a presentation state, which has its own")
         who = actor(asked.request)
-        for instance, frame in found:
-            try:
-                wish = Wish(offer.media_type, (frame,), asked.how)
-                data = self.pictures.rendering.rendered(who, instance, wish).data
-            except (NotConvertible, NotFound, Damaged):
-                continue
-            yield (
-                PartHead(offer.media_type, len(data), self._address(asked.request, instance, frame)),
-                (data,),
-            )
+        if choose(asked.ranges, _offers(asked.frames)).multipart and not asked.frames:
+            return self._parts(asked, *all_images(self._archive, who, state))
+        image, reference = first_image(self._archive, who, state)
+        frames = asked.frames or reference.frames[:1]
+        if not all(reference.is_of(image.identity.sop_instance_uid, frame) for frame in frames):
+            raise NotAcceptable("the presentation state is not of this frame")
+        return self._image(replace(asked, frames=frames, state=state), image)
 
-    def _address(self, request: Request, instance: StoredInstance, frame: int) -> str:
-        uids = instance.identity
-        series = f"studies/{uids.study_instance_uid}/series/{uids.series_instance_uid}"
-        here = f"{origin(request)}{self.root}/{series}/instances/{uids.sop_instance_uid}"
-        return f"{here}/frames/{frame + 1}/rendered"
+    def _parts(self, asked: Asked, found: Iterable[Shown], missing: int = 0) -> Response:
+        offer = choose(asked.ranges, [Offer(kind, multipart=True) for kind in STILL])
+        return RenderedParts(self.pictures, self.root).answer(asked, offer, found, missing)
 
     def _document(self, asked: Asked, instance: StoredInstance) -> Response:
         if asked.frames:
@@ -158,20 +143,6 @@ class RetrieveRendered:
                 return Response(status_code=304, headers=headers)
             body = closing(opened.pop_all(), value.pieces(part.start, part.stop))
             return answer(body, value.media_type, part.length, part.status, headers)
-
-
-_Frames = Iterator[tuple[StoredInstance, int]] | Sequence[tuple[StoredInstance, int]]
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """`frames`: numbered from 1; empty when the whole instance is requested."""
-
-    request: Request
-    path: Path
-    how: Presentation
-    ranges: Sequence[MediaRange]
-    frames: Sequence[int] = ()
 
 
 def _frames(request: Request) -> list[int]:

@@ -9,11 +9,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from dicomweb.paths import Path
-from dicomweb.rendered import Asked, RetrieveRendered
+from dicomweb.presented import is_applied, references_of
+from dicomweb.rendered import RetrieveRendered
 from dicomweb.rendered_parameters import LARGEST_SIDE, annotated, integer, number, quality, window
+from dicomweb.rendered_parts import Asked
 from dicomweb.retrieval import DEFAULT, Progress, Retrieval, Wish, plan
 from pacs.dicom.image import number as integer_of
-from pacs.errors import BadInput, NotAcceptable
+from pacs.errors import BadInput, NotAcceptable, NotFound
 from pacs.http.accept import DICOM, MediaRange, Offer, acceptable, of_query, takes
 from pacs.http.described import BINARY, TEXT, UID, WHOLE, Described
 from pacs.http.pictures import Pictures
@@ -38,11 +40,14 @@ _PARAMETERS = frozenset(
         *("imageQuality", "presentationUID", "presentationSeriesUID", "transferSyntax"),
     )
 )
-_FOR_PICTURES = frozenset({"annotation", "rows", "columns", "region", "windowCenter", "imageQuality"})
+_FOR_PICTURES = frozenset(
+    {"annotation", "rows", "columns", "region", "windowCenter", "imageQuality", "presentationUID"}
+)
 _DESCRIBED = Described(
     {
         "requestType": {"type": "string", "enum": ["WADO"], "required": True},
         **{name: {**UID, "required": True} for name in ("studyUID", "seriesUID", "objectUID")},
+        **dict.fromkeys(("presentationUID", "presentationSeriesUID"), UID),
         **dict.fromkeys(("contentType", "transferSyntax", "region", "annotation"), TEXT),
         **{name: {"type": "number"} for name in ("windowCenter", "windowWidth")},
         **dict.fromkeys(("rows", "columns", "frameNumber", "imageQuality"), WHOLE),
@@ -78,12 +83,31 @@ class WadoUri:
         frames = [integer(named, "frameNumber", 1, 1 << 30)] if named else []
         alone = [replace(each, multipart=False) for each in ranges]
         asked = Asked(request, path, self._presentation(given, instance), alone, frames)
+        if given.get("presentationUID"):
+            asked = self._with_state(asked, given, instance)
         try:
             return self.rendered.shown(asked, instance)
         except NotAcceptable:
             if is_image(instance) or not any(takes(each, _FILE) for each in alone):
                 raise
             return self._file(request, instance, given)
+
+    def _with_state(self, asked: Asked, given: Mapping[str, str], image: StoredInstance) -> Asked:
+        """The state is of the same study (PS3.18 §9.5.1.2.7)."""
+        archive = self.rendered.pictures.rendering.archive
+        place = Path(asked.path.study, given["presentationSeriesUID"], given["presentationUID"])
+        try:
+            state = next(archive.retrieve(actor(asked.request), place.study, place.series, place.sop))
+        except NotFound:
+            raise NotFound("there is no such presentation state") from None
+        if not is_applied(state):
+            raise NotAcceptable("presentationUID names no presentation state of a kind that is applied here")
+        sop = image.identity.sop_instance_uid
+        of_image = [each for each in references_of(archive, state) if each.is_of(sop)]
+        frames = asked.frames or [frame for each in of_image[:1] for frame in each.frames[:1]]
+        if not of_image or not all(any(each.is_of(sop, frame) for each in of_image) for frame in frames):
+            raise BadInput("the presentation state is not of this image")
+        return replace(asked, frames=frames, state=state)
 
     def _file(self, request: Request, instance: StoredInstance, given: Mapping[str, str]) -> Response:
         if named := sorted(name for name in _FOR_PICTURES if given.get(name)):
@@ -117,8 +141,11 @@ class WadoUri:
         """`rows` and `columns` are upper bounds; one of them suffices (§9.1.2)."""
         rows, columns = (_side(given.get(name), name) for name in ("rows", "columns"))
         wanted = given.get("region")
-        if not is_image(instance) or not (rows or columns or wanted):
+        shows_image = is_image(instance) or is_applied(instance)
+        if not shows_image or not (rows or columns or wanted):
             return None
+        if wanted and not is_image(instance):
+            raise BadInput("region is for the presentation state to say")
         region = None
         if wanted:
             height, width = self._size(instance)
@@ -142,12 +169,23 @@ def _parameters(request: Request) -> dict[str, str]:
         raise BadInput("requestType must be WADO")
     if given.get("anonymize"):
         raise NotAcceptable("anonymize is not supported: objects are not de-identified on retrieval")
-    if given.get("presentationUID") or given.get("presentationSeriesUID"):
-        raise NotAcceptable("presentationUID is not supported: presentation states are not applied")
+    _check_presentation(given)
     charsets = {each.partition(";")[0].strip().lower() for each in given.get("charset", "").split(",")}
     if not charsets & {"", "utf-8", "utf8", "iso_ir 192", "*"}:
         raise NotAcceptable("charset must be UTF-8")
     return given
+
+
+def _check_presentation(given: Mapping[str, str]) -> None:
+    """Both or none, and nothing that the presentation state itself decides (PS3.18 §9.5.1.2)."""
+    uids = [given.get(name, "") for name in ("presentationUID", "presentationSeriesUID")]
+    if not any(uids):
+        return
+    if not all(map(is_uid, uids)):
+        raise BadInput("presentationUID and presentationSeriesUID must be given together, and be UIDs")
+    for name in ("windowCenter", "windowWidth", "region"):
+        if given.get(name):
+            raise BadInput(f"{name} is for the presentation state to say, not to be given with it")
 
 
 def _path(given: Mapping[str, str]) -> Path:

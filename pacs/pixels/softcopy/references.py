@@ -11,8 +11,6 @@ _STATES = "1.2.840.10008.5.1.4.1.1.11."
 APPLIED = frozenset(f"{_STATES}{kind}" for kind in (1, 2, 3, 5))
 """SOP classes that are applied: Grayscale, Color, Pseudo-Color and XA/XRF Grayscale. All others (blending,
 volumes) show several images at a time."""
-MOST_BYTES = 16 << 20
-"""Of a state that is applied: overlays of the largest images fit, and it bounds everything else."""
 
 
 @dataclass(frozen=True, slots=True)
