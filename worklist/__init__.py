@@ -1,1 +1,1 @@
-"""Orders, reading list and reports."""
+"""The web pages and the viewer: `ui` is the application in the browser, `http` serves it."""

@@ -1,1 +1,1 @@
-"""The service classes of this archive (PS3.4), one module each."""
+"""The DIMSE services of this archive (PS3.7 §9.1), one module each; all of them see an `Operation` only."""

@@ -1,1 +1,1 @@
-"""A populated playground: synthetic studies of patients that do not exist."""
+"""Synthetic studies of patients that do not exist, for `pacs demo`; `pacs.pixels.phantom` draws them."""
