@@ -44,7 +44,7 @@ def list_(data_dir: Path | None) -> None:
 @data_option
 def list_schedules(data_dir: Path | None) -> None:
     """Show the scheduled jobs and the times of their next runs."""
-    from config.children import SWEEP_EVERY
+    from config.children import SWEEP_EVERY, TIDY_EVERY
     from storage.jobs import rounds
 
     with installation(data_dir) as composed:
@@ -52,7 +52,10 @@ def list_schedules(data_dir: Path | None) -> None:
     for turn in turns:
         when = "now" if turn.state == "running" else f"{turn.run_at:%Y-%m-%d %H:%M:%S} UTC"
         click.echo(f"{turn.kind:<20}  every {every:g} s  {turn.organization}  next {when}")
+    days = f"{composed.settings.retention_days:g} days"
+    click.echo(f"{'deletion.purge':<20}  {days} after a deletion: its bytes")
     click.echo(f"{'sweep':<20}  every {SWEEP_EVERY:g} s  on each node: unreferenced blobs, old history")
+    click.echo(f"{'tidy cache':<20}  every {TIDY_EVERY:g} s  on each node: old pictures, a part at a time")
 
 
 @jobs.command()

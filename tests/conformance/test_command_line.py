@@ -248,4 +248,7 @@ def test_secrets_are_masked(alone: Server) -> None:
 def test_work_that_comes_round_is_shown(server: Server) -> None:
     shown = server.quick_command("jobs", "list-schedules")
     assert re.search(r"audit\.verify +every 86400 s +default +next ", shown)
-    assert "sweep" in shown
+    assert re.search(r"deletion\.purge +30 days after", shown)
+    assert all(
+        re.search(rf"^{name} +every \d+ s  on each node", shown, re.M) for name in ("sweep", "tidy cache")
+    )
