@@ -85,7 +85,8 @@ def get(client: TestClient, path: str, accept: str = PNG) -> httpx.Response:
 
 def grey(answer: httpx.Response) -> list[list[int]]:
     assert answer.status_code == 200, answer.text
-    return np.asarray(Image.open(BytesIO(answer.content))).tolist()
+    found: list[list[int]] = np.asarray(Image.open(BytesIO(answer.content))).tolist()
+    return found
 
 
 def rendered(number: int) -> str:

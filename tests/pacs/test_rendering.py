@@ -45,6 +45,8 @@ class Objects:
     def open(self, instance: StoredInstance) -> Opened:
         return Opened(b"x")
 
+    open_proven = open
+
 
 class Counting:
     """Workers that only count; what is asked waits for `go`."""
@@ -105,6 +107,7 @@ def test_another_organisation_learns_nothing(rendering: Rendering, workers: Coun
         Wish("image/jpeg", (0,), Presentation(annotations=frozenset({Annotation.PATIENT}))),
         Wish("image/jpeg", (0,), Presentation(quality=1)),
         Wish("image/jpeg", (0,), Presentation(overlays=False)),
+        Wish("image/jpeg", state=instance("blake3:cc")),
     ],
 )
 def test_another_wish_is_another_picture(rendering: Rendering, workers: Counting, other: Wish) -> None:
@@ -112,6 +115,17 @@ def test_another_wish_is_another_picture(rendering: Rendering, workers: Counting
     assert not rendering.rendered(OURS, instance(), other).hit
     assert rendering.entity_tag(instance(), WISH) != rendering.entity_tag(instance(), other)
     assert rendering.entity_tag(instance(), WISH) != rendering.entity_tag(instance("blake3:bb"), WISH)
+
+
+def test_a_presentation_state_is_known_by_its_bytes(rendering: Rendering, workers: Counting) -> None:
+    first, second = (Wish("image/jpeg", state=instance(address)) for address in ("blake3:cc", "blake3:dd"))
+    rendering.rendered(OURS, instance(), first)
+    assert rendering.rendered(OURS, instance(), first).hit
+    assert not rendering.rendered(OURS, instance(), second).hit
+    large = StoredInstance(Identity("1", "2", "3", "4"), "1.2", Blob("blake3:ee", 1 << 30), 0)
+    with pytest.raises(NotConvertible):
+        rendering.rendered(OURS, instance(), Wish("image/jpeg", state=large))
+    assert workers.done == 2
 
 
 def test_annotations_in_whatever_order_are_one_wish() -> None:
