@@ -136,7 +136,9 @@ class Settings(BaseModel):
         min(2, os.cpu_count() or 1), description="HTTP processes; by default one per core, at most 2"
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Lowest level logged")
-    log_format: Literal["console", "json"] = Field("console", description="For people or for machines")
+    log_format: Literal["console", "json"] = Field(
+        "console", description="`console` for people, `json` for machines"
+    )
     drain_timeout: Annotated[float, Field(ge=0, le=300)] = Field(
         25, description="Seconds that running work gets to finish at shutdown"
     )
@@ -177,10 +179,10 @@ class Settings(BaseModel):
         "together may use half of its connections",
     )
     max_find_answers: int = Field(
-        10_000, ge=1, description="Most answers to one C-FIND, which then reports so"
+        10_000, ge=1, description="Most matches of one C-FIND; beyond them it ends with status A700"
     )
     max_qido_answers: int = Field(
-        10_000, ge=1, le=100_000, description="Most answers in one page of QIDO-RS, which then warns so"
+        10_000, ge=1, le=100_000, description="Most matches in one page of QIDO-RS; a Warning tells of more"
     )
     qido_empty: Literal["list", "204"] = Field(
         "list", description="QIDO-RS answer when nothing matches: an empty list or 204 No Content"

@@ -73,13 +73,13 @@ def _status_of(error: type[PacsError]) -> int:
 
 
 _EVERY_SERVICE = {
-    NOT_AUTHORIZED: "the calling AE has not the right to do this",
-    SOP_CLASS_NOT_SUPPORTED: "the SOP class does not go with this operation",
+    NOT_AUTHORIZED: "the calling AE lacks the right to do this",
+    SOP_CLASS_NOT_SUPPORTED: "the SOP class is not one of this operation",
     UNRECOGNIZED_OPERATION: "there is no such operation here",
-    PROCESSING_FAILURE: "a fault of this archive; its log has it under the correlation id",
+    PROCESSING_FAILURE: "a fault of this archive; its log says more",
 }
 _RETRIEVE = {
-    PENDING: f"sub-operations are continuing; one each {suboperations.PENDING_EVERY:g} s at most",
+    PENDING: f"sub-operations are continuing; sent every {suboperations.PENDING_EVERY:g} s at most",
     SUCCESS: "all sub-operations are complete, or nothing was selected",
     suboperations.WITH_FAILURES: "complete, one or more failed or ended with a warning",
     CANCEL: "cancelled; Remaining says how many were not begun",
@@ -89,7 +89,7 @@ _RETRIEVE = {
     CANNOT_UNDERSTAND: "the identifier is missing or is not a data set",
 }
 STATUSES: Mapping[str, Mapping[int, str]] = {
-    "C-ECHO": {SUCCESS: "here"},
+    "C-ECHO": {SUCCESS: "the archive is running"},
     "C-STORE": {
         SUCCESS: "on stable storage and in the index, or stored before",
         _status_of(StorageFull): "out of resources: no space, or the database does not answer",
@@ -161,24 +161,24 @@ def _overview(described: Described) -> str:
     return f"""\
 # DICOM conformance statement
 
-Lightbox PACS {described.version}, AE title `{described.ae_title}`. Written by the program from the tables
-that it works by.
+Lightbox PACS {described.version}, AE title `{described.ae_title}`. Generated from the tables that
+the program uses.
 
 ## 1. Overview
 
 {_table(("network service", "user (SCU)", "provider (SCP)"), services)}
 
-Media: `pacs import` reads files as of PS3.10, also without preamble or meta information, from folders
-and ZIP archives. DICOMDIR files are skipped; what lies beside them is read."""
+Media: `pacs import` reads PS3.10 files, also without preamble or meta information, from folders and ZIP
+archives. DICOMDIR files are skipped; the files beside them are read."""
 
 
 def _model(described: Described) -> str:
     return f"""\
 ## 2. Implementation model
 
-One application entity. Objects come in by C-STORE (or import), are kept byte for byte, indexed by the
-attributes of section 7, found by C-FIND, and given back by C-GET on the same association or by C-MOVE
-over an association of its own to a registered AE.
+One application entity. Objects are received by C-STORE (or import), stored byte for byte, indexed by the
+attributes of section 7, found by C-FIND, and returned by C-GET on the same association or by C-MOVE over
+another association to a registered AE.
 
 {
         _table(
@@ -204,11 +204,11 @@ def _associations(described: Described) -> str:
         ("Presentation contexts in one association", str(MAX_CONTEXTS)),
         ("Longest PDU announced, bytes", str(settings.max_length)),
         ("Associations at a time, for each DICOM process", str(settings.max_associations)),
-        ("Asynchronous operations window", f"when asked for, up to {settings.window}; else 1"),
+        ("Asynchronous operations window", f"up to {settings.window} when requested, else 1"),
         ("SCP/SCU role selection", "the peer may be SCP of storage classes, for C-GET"),
         ("Extended negotiation of FIND", ", ".join(name for name, is_agreed in agreed if is_agreed)),
         ("Extended negotiation of MOVE and GET", "relational retrieval"),
-        ("User identity", "all forms accepted; a positive response when asked for"),
+        ("User identity", "all forms accepted; a positive response when requested"),
         ("Time for the A-ASSOCIATE-RQ, seconds", f"{settings.request_timeout:g}"),
         ("Time an association may idle, seconds", f"{settings.idle_timeout:g}"),
         ("Time for each PDU of a message, seconds", f"{settings.stall_timeout:g}"),
@@ -219,11 +219,12 @@ def _associations(described: Described) -> str:
 
 {_table(("", ""), rows)}
 
-The first transfer syntax proposed that can be taken is taken. Verification, query and retrieve take:
+The first supported one of the proposed transfer syntaxes is accepted. Verification, query and retrieve
+support:
 
 {_syntaxes(sorted(IDENTIFIER_SYNTAXES))}
 
-Every operation may be answered with:
+Every operation may end with:
 
 {_table(("status", "when it is sent"), general)}
 
@@ -233,14 +234,14 @@ Every operation may be answered with:
 
 
 def _storage(described: Described) -> str:
-    others = "taken too" if described.settings.unknown_storage_classes else "not taken"
+    others = "accepted too" if described.settings.unknown_storage_classes else "not accepted"
     return f"""\
 ## 4. Storage
 
-Level 2 (full): every element is kept, private ones too, as the very bytes sent. An object with a known
-SOP Instance UID and other content is kept as another version; the first one stays current. Every
-transfer syntax is taken, private and unknown ones too. SOP classes that no edition of the standard
-knows are {others}.
+Level 2 (full): every element is stored, private ones too, byte for byte. An object with a known SOP
+Instance UID and other content is stored as another version; the first one stays current. Every transfer
+syntax is accepted, private and unknown ones too. SOP classes that no edition of the standard knows are
+{others}.
 
 {_statuses("C-STORE")}
 
@@ -258,10 +259,9 @@ def _query(described: Described) -> str:
 Queries are hierarchical unless relational ones were negotiated: then no key of a level above is required,
 and keys of the levels below the query's are matched, all of a level by one entity, though not returned
 (PS3.4 §C.4.1.3.2). Unknown keys are left out of the answers (PS3.4 §C.2.2.1.3). Attributes of the
-levels above are returned when asked for; Retrieve AE Title always, Instance Availability (`ONLINE`)
-when asked for. One request is answered with at most {described.max_answers} matches; its identifier
-has at most {MAX_IDENTIFIER} bytes. C-CANCEL is heeded
-before each answer."""
+levels above are returned when requested; Retrieve AE Title always, Instance Availability (`ONLINE`)
+when requested. One request gets at most {described.max_answers} matches; its identifier has at most
+{MAX_IDENTIFIER} bytes. C-CANCEL is checked before each answer."""
 
 
 def _retrieve(described: Described) -> str:
@@ -282,14 +282,14 @@ ignored. Responses that report failed sub-operations list them in Failed SOP Ins
 C-MOVE proposes each SOP class in every transfer syntax its instances are stored in, one context each,
 and in {" and ".join(UID(uid).name for uid in FALLBACKS)}; several associations follow one another when
 {MAX_CONTEXTS} contexts do not suffice. A dropped association is opened again; after {PATIENCE} in a row
-the destination is given up and what remains has failed.
+the destination is given up, and the remaining sub-operations have failed.
 
-An instance is sent as stored where the peer takes that, else converted without further loss to the
-first of these that the peer takes, else the sub-operation fails. Nothing is ever compressed.
+An instance is sent as stored if the peer accepts that, else converted without further loss to the first
+of these that the peer accepts, else the sub-operation fails. Nothing is ever compressed.
 
 {_syntaxes(UNCOMPRESSED)}
 
-Pixel data of these is decoded for that; all others go only as stored:
+Pixel data of these is decoded for that; all others are sent only as stored:
 
 {_table(("transfer syntax", "UID", "holds"), decoded)}"""
 
@@ -345,9 +345,9 @@ def _security(described: Described) -> str:
 ## 9. Security
 
 A calling AE title that is registered is accepted, from its host when one is registered, with the
-rights it was given; any other from loopback only. Else the association is rejected: calling AE title
+rights it was given; any other from loopback only. Otherwise the association is rejected: calling AE title
 not recognised. Every retrieval, query and refusal is audited.
 
 Beside the plain port another can be configured for TLS 1.2 and newer (PS3.15 Annex B.12, port 2762);
-callers must then show a certificate when authorities for them are configured. Registered peers are
-called by TLS when they are registered so."""
+callers must present a certificate if authorities for them are configured. Peers that are registered with
+TLS are called by TLS."""

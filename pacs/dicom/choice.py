@@ -40,10 +40,10 @@ def choose(stored: str, accepted: Collection[str], decodable: Collection[str]) -
     if stored in accepted:
         return AsStored(stored)
     if not accepted:
-        return Impossible("the peer does not take this SOP class")
+        return Impossible("the peer does not accept this SOP class")
     target = next((syntax for syntax in UNCOMPRESSED if syntax in accepted), None)
     if target is None:
-        return Impossible(f"the peer takes neither {UID(stored).name} nor an uncompressed transfer syntax")
+        return Impossible(f"the peer accepts neither {UID(stored).name} nor an uncompressed transfer syntax")
     if stored not in UNCOMPRESSED and stored not in decodable:
-        return Impossible(f"the peer does not take {UID(stored).name}, which is not decoded here")
+        return Impossible(f"the peer does not accept {UID(stored).name}, which is not decoded here")
     return Convert(target)
