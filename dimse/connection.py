@@ -232,6 +232,9 @@ class Connection:
 
     def close(self) -> None:
         """End the transport, after the peer has had time to read our last PDU."""
+        if isinstance(self._socket, ssl.SSLSocket):
+            with contextlib.suppress(OSError, ValueError):  # the peer's own end is not waited for here
+                self._socket.unwrap()
         if self._upper_layer.state is State.STA13:
             with contextlib.suppress(OSError):
                 self._socket.shutdown(socket.SHUT_WR)
@@ -258,7 +261,7 @@ class Connection:
             if free and self._upper_layer.may_abort:
                 with contextlib.suppress(OSError), self._guard:
                     self._send_some([pdu.abort(0)])
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError), self._guard:  # else what is sent meanwhile leaves in the clear
                 self._socket.shutdown(socket.SHUT_RDWR)
         finally:
             if free:

@@ -6,16 +6,20 @@ import shutil
 import socket
 import ssl
 import subprocess
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
 from dimse.client import Destination, open_association, proposals
+from dimse.connection import Connection
 from dimse.ended import AssociationEnded
 from dimse.operation import OutgoingInstance
 from dimse.settings import DimseSettings
 from dimse.sop_classes import VERIFICATION
+from dimse.upper_layer import Role, UpperLayer
+from tests.dimse.wire import Wire
 from tests.dimse.world import CT_IMAGE_STORAGE, EXPLICIT, IMPLICIT, running
 
 REQUEST = (
@@ -65,6 +69,18 @@ def test_plain_peers_are_turned_away(certificate: Path) -> None:
         open_association(Destination("127.0.0.1", world.port, "PACS", "US", timeout=60.0), WANTED)
 
 
+def test_the_end_is_told_within_tls_too(certificate: Path) -> None:
+    """RFC 8446 §6.1. Who is not told cannot tell the end from an attacker's cut, and some report an error."""
+    trusting = ssl.create_default_context(cafile=str(certificate))
+    with running(tls=server_side(certificate)) as world, Wire(world.port) as wire:
+        wire.socket = trusting.wrap_socket(
+            wire.socket, server_hostname=world.host, suppress_ragged_eofs=False
+        )
+        wire.associate()
+        wire.release()
+        assert wire.ended()
+
+
 def test_a_handshake_that_is_half_open_counts_and_holds_up_no_end(certificate: Path) -> None:
     """It is one of the associations, as who does not ask for one on the plain port is."""
     settings = DimseSettings(request_timeout=3600.0)
@@ -77,3 +93,21 @@ def test_a_handshake_that_is_half_open_counts_and_holds_up_no_end(certificate: P
             time.sleep(0.01)
         assert world.server.drain(30)
         assert half_open.recv(1) == b""
+
+
+def test_a_cut_waits_for_what_is_being_encrypted(certificate: Path) -> None:
+    """`SSLSocket.shutdown` takes the encryption away first: what another thread sent then was sent as it is."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        encrypted = server_side(certificate).wrap_socket(
+            ours, server_side=True, do_handshake_on_connect=False
+        )
+        connection = Connection(encrypted, UpperLayer(Role.ACCEPTOR, 1 << 14), 60.0)
+        cutting = threading.Thread(target=connection.cut)
+        with connection._guard:
+            cutting.start()
+            cutting.join(0.1)
+            assert encrypted._sslobj is not None
+        cutting.join(60)
+        assert encrypted._sslobj is None
+        connection.close()
