@@ -239,9 +239,7 @@ class Association:
             begun = threading.Lock()
             try:
                 workers.submit(contextvars.copy_context().run, run, work, begun)
-            except (
-                RuntimeError
-            ):  # no further thread can be had: this one does it, or a worker, as it is in the queue
+            except RuntimeError:  # no further thread can be had; as it is in the queue, a worker may take it
                 run(work, begun)
 
         return submit
