@@ -96,7 +96,7 @@ def test_a_handshake_that_is_half_open_counts_and_holds_up_no_end(certificate: P
 
 
 def test_a_cut_waits_for_what_is_being_encrypted(certificate: Path) -> None:
-    """`SSLSocket.shutdown` takes the encryption away first: what another thread sent then was sent as it is."""
+    """`SSLSocket.shutdown` takes the encryption away first: what another sent then went in the clear."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
         encrypted = server_side(certificate).wrap_socket(
