@@ -1,4 +1,4 @@
-"""Marks and words drawn on the finished picture, in its own pixels."""
+"""Marks and words drawn on the finished picture, in its own pixels; with an edge, to be seen on anything."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from pacs.pixels.softcopy.geometry import Displayed, Points
 from pacs.pixels.softcopy.graphics import Graphic, Layer, Words
 
 _AROUND = np.linspace(0, 2 * np.pi, 181)[:, None]
-_STEPS = np.linspace(0, 1, 16, endpoint=False)[:, None, None]
-"""Straight pieces of a curve between two points."""
-_PICTURE_BY_LINE = 1_000
+_FINEST, _MOST_PIECES = 16, 100_000
+"""Straight pieces of a curve: between two points, and of all of it."""
+_PICTURE_BY_LINE = 300
 """Lines are as much wider as pictures are larger than this."""
 _LARGEST_TEXT, _SMALLEST_TEXT = 200, 8
-_LINES_A_PICTURE = 32
+_LINES_A_PICTURE, _MOST_LINES = 32, 50
 Colour = int | tuple[int, int, int]
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
@@ -51,9 +51,11 @@ class _Pen:
             return
         outline = _outline(mark.kind, points)
         if mark.filled and len(outline) > 2:
+            self._line(outline, _edge(colour), self._width + 2)
             self._draw.polygon(_flat(np.clip(outline, -1e4, 1e5)), fill=colour, outline=colour)
         else:
-            self._line(outline, colour)
+            self._line(outline, _edge(colour), self._width + 2)
+            self._line(outline, colour, self._width)
 
     def words(self, mark: Words, colour: Colour) -> None:
         text = "\n".join(in_ascii(line) for line in mark.text.splitlines()).strip("\n")
@@ -65,31 +67,32 @@ class _Pen:
         if not self._near(corners):
             return
         if anchor is not None and mark.box is not None and mark.pointing:
-            self._line(np.stack([anchor, np.clip(anchor, corners[0], corners[1])]), colour)
+            pointer = np.stack([anchor, np.clip(anchor, corners[0], corners[1])])
+            self._line(pointer, _edge(colour), self._width + 2)
+            self._line(pointer, colour, self._width)
         if text:
             self._text(text, corners, mark.alignment, colour)
 
     def _text(self, text: str, corners: Points, alignment: str, colour: Colour) -> None:
         room = corners[1] - corners[0]
         font, size = self._fitting(text, room) if room.all() else self._ordinary(text)
-        spare = room[0] - size[0]
-        shift = {"CENTER": spare / 2, "RIGHT": spare}.get(alignment, 0)
-        edge = 0 if np.mean(colour) > 127 else 255
-        border: Colour = edge if isinstance(colour, int) else (edge, edge, edge)
+        spare = max(room[0] - size[0], 0)
+        wanted = corners[0] + (spare * {"CENTER": 0.5, "RIGHT": 1.0}.get(alignment, 0.0), 0.0)
+        left, top = np.clip(wanted, 0, np.maximum(self._size - size - 1, 0)).tolist()
         align = {"CENTER": "center", "RIGHT": "right"}.get(alignment, "left")
         self._draw.multiline_text(
-            (corners[0][0] + max(shift, 0), corners[0][1]),
+            (left, top),
             text,
             fill=colour,
             font=font,
             align=align,
             anchor="la",
             stroke_width=1,
-            stroke_fill=border,
+            stroke_fill=_edge(colour),
         )
 
     def _fitting(self, text: str, room: Points) -> tuple[Font, Points]:
-        """The largest type with which the text fits, within what is readable."""
+        """The largest type with which the text fits, but a readable one: it may leave its box (§C.10.5)."""
         size = min(room[1] / (text.count("\n") + 1) / 1.2, _LARGEST_TEXT, self._size.max() / 10)
         font, taken = self._set(text, size)
         if taken[0] > room[0]:
@@ -100,7 +103,7 @@ class _Pen:
         return self._set(text, self._size[1] / _LINES_A_PICTURE)
 
     def _set(self, text: str, size: float) -> tuple[Font, Points]:
-        font = ImageFont.load_default(max(_SMALLEST_TEXT, int(size)))
+        font = ImageFont.load_default(max(_SMALLEST_TEXT, int(self._size.max() / _MOST_LINES), int(size)))
         left, top, right, bottom = self._draw.multiline_textbbox((0, 0), text, font, "la")
         return font, np.array([right - left, bottom - top], np.float64)
 
@@ -108,16 +111,22 @@ class _Pen:
         if self._near(at[None]):
             column, row = np.floor(at).astype(int).tolist()
             reach = ceil(self._width / 2)
-            self._draw.ellipse((column - reach, row - reach, column + reach, row + reach), fill=colour)
+            around = (column - reach, row - reach, column + reach, row + reach)
+            self._draw.ellipse(around, colour, _edge(colour) if reach > 1 else colour)
 
-    def _line(self, points: Points, colour: Colour) -> None:
+    def _line(self, points: Points, colour: Colour, width: int) -> None:
         for start, end in pairwise(points):
             visible = _clipped(start, end, self._size)
             if visible is not None:
-                self._draw.line(_flat(visible), fill=colour, width=self._width)
+                self._draw.line(_flat(visible), fill=colour, width=width)
 
     def _near(self, points: Points) -> bool:
         return bool((points.max(axis=0) >= 0).all() and (points.min(axis=0) <= self._size).all())
+
+
+def _edge(colour: Colour) -> Colour:
+    edge = 0 if np.mean(colour) > 127 else 255
+    return edge if isinstance(colour, int) else (edge, edge, edge)
 
 
 def _outline(kind: str, points: Points) -> Points:
@@ -139,7 +148,8 @@ def _curve(points: Points) -> Points:
     before, after = (points[-2], points[1]) if closed else (points[0], points[-1])
     line = np.concatenate([before[None], points, after[None]])
     p0, p1, p2, p3 = (line[i : len(line) - 3 + i] for i in range(4))
-    t = _STEPS
+    steps = min(_FINEST, max(1, _MOST_PIECES // len(points)))
+    t = np.linspace(0, 1, steps, endpoint=False)[:, None, None]
     pieces = 0.5 * (
         2 * p1 + (p2 - p0) * t + (2 * p0 - 5 * p1 + 4 * p2 - p3) * t**2 + (3 * (p1 - p2) + p3 - p0) * t**3
     )

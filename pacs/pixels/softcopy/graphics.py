@@ -133,10 +133,11 @@ def _place(item: Header, attribute: str, units: str) -> Place | None:
     element = item.element(attribute)
     if element is None or not element.length:
         return None
-    if element.length > 8 * MOST_POINTS or element.vr != "FL":
+    if element.length > 8 * MOST_POINTS or element.vr not in ("FL", "UN"):
         raise NotConvertible("the presentation state has more points than what is drawn here")
     raw = item.raw(attribute) or b""
-    numbers = np.frombuffer(raw[: len(raw) // 8 * 8], ">f4" if item.big_endian else "<f4").astype(np.float64)
+    big = item.big_endian and element.vr == "FL"  # more than 64 KiB are UN, which is little endian
+    numbers = np.frombuffer(raw[: len(raw) // 8 * 8], ">f4" if big else "<f4").astype(np.float64)
     if not np.isfinite(numbers).all() or np.abs(numbers).max(initial=0) > _FARTHEST:
         raise NotConvertible("the presentation state has coordinates that are no places")
     return Place(numbers.reshape(-1, 2), _code(item, units) != "DISPLAY")
