@@ -111,7 +111,7 @@ class Accepting:
             self._waiting = self._loop.call_later(OUT_OF_DESCRIPTORS, self._listen)
 
     def _join(self, sock: socket.socket) -> None:
-        if len(self._joining) >= HANDSHAKES:
+        if self._tls is not None and len(self._joining) >= HANDSHAKES:
             sock.close()
             return
         joining = self._loop.create_task(self._connect(sock))

@@ -136,6 +136,23 @@ def test_who_never_ends_a_handshake_is_closed(monkeypatch: pytest.MonkeyPatch) -
     play(scene)
 
 
+def test_a_crowd_that_comes_at_once_is_served() -> None:
+    """Half of those beyond the bound of handshakes were closed unheard, also where there is none to shake."""
+    count = 3 * accepting.HANDSHAKES
+
+    async def scene(listener: socket.socket) -> None:
+        listener.listen(count)
+        waiting = [socket.create_connection(listener.getsockname()) for _ in range(count)]
+        process = alone(listener)
+        streams = [await asyncio.open_connection(sock=peer) for peer in waiting]
+        for reader, writer in streams:
+            writer.write(b"hello")
+            assert await reader.readexactly(5) == b"hello"
+        assert len(process.connections) == count
+
+    play(scene)
+
+
 def test_handshakes_under_way_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(accepting, "HANDSHAKES", 2)
 
