@@ -20,10 +20,10 @@ from dicomweb.data_set_types import XML, in_parts, wanted
 from dicomweb.paths import EACH_LEVEL, Path, path_of, url_of
 from pacs.deflate import gzipped
 from pacs.http.accept import Offer, takes_gzip
+from pacs.http.body_cache import BodyCache
 from pacs.http.conditional import is_known
 from pacs.http.lane import Lane
 from pacs.http.origin import origin
-from pacs.http.ready import Ready
 from pacs.http.resource import Resource, actor
 from pacs.http.streaming import Pieces, Streamed
 from pacs.http.viewings import Viewings, retrieved
@@ -45,7 +45,7 @@ class RetrieveMetadata:
 
     metadata: Metadata
     root: str
-    ready: Ready = field(default_factory=Ready)
+    bodies: BodyCache = field(default_factory=BodyCache)
     viewings: Viewings = field(default_factory=Viewings)
 
     def answer(self, request: Request) -> Response:
@@ -70,14 +70,14 @@ class RetrieveMetadata:
             headers["Content-Encoding"] = "gzip"
         media_type = multipart.content_type(XML, tag) if offer.media_type == XML else offer.media_type
         key = who.organization, tag
-        if found := self.ready.get(key):
+        if found := self.bodies.get(key):
             return found.answer(media_type, headers, gzip)
         texts = self.metadata.read(who, held, partial(url_of, service, path.study))
         body = in_parts(map(orjson.loads, texts), tag) if offer.media_type == XML else _array(texts)
         if len(held.keys) == 1:
             body = gzipped(body) if gzip else body
             return Response(b"".join(body), headers=headers, media_type=media_type)
-        body = self.ready.keeping(key, body, lambda: texts.was_prepared, gzip)
+        body = self.bodies.keeping(key, body, lambda: texts.was_prepared, gzip)
         return Streamed(body, media_type, headers=headers)
 
     def _record(self, request: Request, path: Path, held: HeldVersions) -> None:

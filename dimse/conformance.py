@@ -48,7 +48,7 @@ class Described:
     version: str
     ae_title: str
     settings: DimseSettings = field(default_factory=DimseSettings)
-    max_answers: int = 100_000
+    max_answers: int = 10_000
 
 
 _MATCHING = {

@@ -137,7 +137,7 @@ class Archive:
     def record(
         self, actor: Actor, action: str, outcome: str = "success", resource: str = "", **details: Any
     ) -> None:
-        """Audit a retrieval or a refusal. Stores are audited by the index, in their transaction."""
+        """Audit a retrieval or a refusal soon (`AuditTrail.note`); stores are audited where they are stored."""
         self.audit.note(AuditRecord(actor, action, outcome, resource, details))
 
 

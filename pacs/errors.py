@@ -2,8 +2,9 @@
 
 Each class carries what the wire says of it: `dimse_status` (PS3.4, PS3.7 Annex C), `http_status`
 and `code` (the word in a JSON error body). The class's docstring is its message when none is
-given. Only `dimse/status.py`, `pacs/http/problems.py` and `dicomweb/store/report.py`, whose results
-are by instance, read these attributes.
+given. `dimse/status.py`, `pacs/http/problems.py` and, by instance, `dicomweb/store/report.py` translate
+them; nothing else answers by a status.
+
 Messages never hold patient data.
 """
 

@@ -22,7 +22,7 @@ _COMMON = frozenset(_TRIED_FIRST.split())
 
 # Argon2id with 19 MiB and two passes, as OWASP recommends: about a tenth of a second each.
 _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
-_NOBODYS = _hasher.hash(secrets.token_hex(16))
+_OF_NOBODY = _hasher.hash(secrets.token_hex(16))
 
 
 def check_strength(password: str, email: str = "") -> None:
@@ -48,7 +48,7 @@ def hashed(password: str) -> str:
 def verified(kept: str | None, password: str) -> bool:
     """Takes the same time without a hash, so that timing does not reveal which accounts exist."""
     try:
-        _hasher.verify(kept or _NOBODYS, password)
+        _hasher.verify(kept or _OF_NOBODY, password)
     except (VerificationError, InvalidHashError):
         return False
     return kept is not None

@@ -34,22 +34,21 @@ class State(StrEnum):
     CANCELLED = "cancelled"
 
 
-_ = State
+_MOVES = {
+    "expected": "receiving cancelled",
+    "receiving": "unread cancelled",
+    "unread": "receiving assigned reading on_hold cancelled",
+    "assigned": "unread reading cancelled",
+    "reading": "unread assigned on_hold preliminary final cancelled",
+    "on_hold": "unread reading cancelled",
+    "preliminary": "reading final cancelled",
+    "final": "amending",
+    "amending": "final",
+    "cancelled": "",
+}
 TRANSITIONS: Mapping[State, frozenset[State]] = MappingProxyType(
-    {
-        _.EXPECTED: frozenset({_.RECEIVING, _.CANCELLED}),
-        _.RECEIVING: frozenset({_.UNREAD, _.CANCELLED}),
-        _.UNREAD: frozenset({_.RECEIVING, _.ASSIGNED, _.READING, _.ON_HOLD, _.CANCELLED}),
-        _.ASSIGNED: frozenset({_.UNREAD, _.READING, _.CANCELLED}),
-        _.READING: frozenset({_.UNREAD, _.ASSIGNED, _.ON_HOLD, _.PRELIMINARY, _.FINAL, _.CANCELLED}),
-        _.ON_HOLD: frozenset({_.UNREAD, _.READING, _.CANCELLED}),
-        _.PRELIMINARY: frozenset({_.READING, _.FINAL, _.CANCELLED}),
-        _.FINAL: frozenset({_.AMENDING}),
-        _.AMENDING: frozenset({_.FINAL}),
-        _.CANCELLED: frozenset(),
-    }
+    {State(state): frozenset(map(State, others.split())) for state, others in _MOVES.items()}
 )
-del _
 
 
 def move(state: State, to: State) -> State:

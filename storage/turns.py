@@ -41,7 +41,7 @@ class Turns:
         """`DatabaseUnavailable` after `patience` seconds."""
         deadline = time.monotonic() + patience
         if not self._threads.acquire(timeout=patience):
-            raise DatabaseUnavailable("others have been writing for long")
+            raise DatabaseUnavailable("other writers have held the database for too long")
         try:
             taken = self._take_file(deadline)
         except BaseException:
@@ -52,7 +52,7 @@ class Turns:
             holders = held_by(self._fd)
             log.warning("another process holds the database's lock file and does not go on", pids=holders)
             who = f"process {holders[0]}" if holders else "another process"
-            raise DatabaseUnavailable(f"{who} has been writing for long")
+            raise DatabaseUnavailable(f"{who} has held the database for too long")
 
     def give_back(self) -> None:
         fcntl.flock(self._fd, fcntl.LOCK_UN)

@@ -41,7 +41,7 @@ class FindSettings:
     """`ae_title`: the Retrieve AE Title. `max_answers`: to one request."""
 
     ae_title: str
-    max_answers: int = 100_000
+    max_answers: int = 10_000
 
 
 def service(archive: FindArchive, settings: FindSettings) -> Service:

@@ -1,6 +1,6 @@
 """Texts are gzipped for callers who ask for it (RFC 9110 §12.5.3). Pictures are compressed already.
 
-This is for bodies that are complete before they are sent; `pacs/http/ready.py` is for those that are not.
+This is for bodies that are complete before they are sent; `pacs.http.body_cache` is for those that are not.
 """
 
 from __future__ import annotations

@@ -16,25 +16,8 @@ _JOINED = re.compile("([キシチニヒミリギジヂビピフヴ])([ャュョ�
 _DOUBLED = re.compile("ッ([a-z])")
 
 _INITIAL = (
-    "g",
-    "kk",
-    "n",
-    "d",
-    "tt",
-    "r",
-    "m",
-    "b",
-    "pp",
-    "s",
-    "ss",
-    "",
-    "j",
-    "jj",
-    "ch",
-    "k",
-    "t",
-    "p",
-    "h",
+    *("g", "kk", "n", "d", "tt", "r", "m", "b", "pp", "s", "ss"),
+    *("", "j", "jj", "ch", "k", "t", "p", "h"),
 )
 _VOWEL = (
     *("a", "ae", "ya", "yae", "eo", "e", "yeo", "ye", "o", "wa", "wae", "oe", "yo", "u", "wo", "we", "wi"),

@@ -61,7 +61,7 @@ def forget(world: World) -> None:
 def unready(world: World) -> httpx.Response:
     """Of the study, whoever asked before."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("pacs.http.ready.Ready.get", lambda *key: None)
+        patched.setattr("pacs.http.body_cache.BodyCache.get", lambda *key: None)
         return world.get(f"{STUDY}/metadata")
 
 

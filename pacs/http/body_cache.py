@@ -34,7 +34,7 @@ class Body:
         return answer(gunzipped(self.stream), media_type, self.size, headers=headers)
 
 
-class Ready:
+class BodyCache:
     """Evicts the least recently used body first."""
 
     def __init__(self) -> None:
