@@ -137,7 +137,7 @@ class Archive:
     def record(
         self, actor: Actor, action: str, outcome: str = "success", resource: str = "", **details: Any
     ) -> None:
-        """Audit a retrieval or a refusal soon (`AuditTrail.note`); stores are audited where they are stored."""
+        """Audit a retrieval or a refusal soon (`AuditTrail.note`). The index audits what it stores."""
         self.audit.note(AuditRecord(actor, action, outcome, resource, details))
 
 
