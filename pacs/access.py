@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pacs.actor import DEFAULT_ORGANIZATION
+from pacs.errors import Unavailable
 from pacs.ports import ApplicationEntities
 
 RIGHTS = ("echo", "store", "find", "move", "get", "mwl")
@@ -30,10 +31,12 @@ class Peer:
 
 
 def addresses_of(host: str) -> frozenset[str]:
-    """The IP addresses of a host name; empty when it has none."""
+    """The IP addresses of a host name; empty when it has none, `Unavailable` when nobody can say now."""
     try:
         return frozenset(str(info[4][0]) for info in socket.getaddrinfo(host, None))
-    except (OSError, UnicodeError):  # UnicodeError: not a valid host name
+    except (OSError, UnicodeError) as error:  # UnicodeError: not a valid host name
+        if isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN:
+            raise Unavailable("host names cannot be looked up now") from error
         return frozenset()
 
 
@@ -53,7 +56,8 @@ class Admission:
         return self.called is None or title == self.called
 
     def admit(self, calling: str, address: str) -> Peer | None:
-        """None: the calling AE title is not recognised. `address` is the peer's IP address."""
+        """None: the calling AE title is not recognised. `Unavailable`: it cannot be known now. `address` is
+        the peer's IP address."""
         ip = ipaddress.ip_address(address.split("%")[0])
         if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped:
             ip = ip.ipv4_mapped

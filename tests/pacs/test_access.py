@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 
 from pacs.access import Admission, Peer, addresses_of
+from pacs.errors import Unavailable
 from pacs.model import ApplicationEntity
 
 CT = ApplicationEntity("CT1", 7, "ct1.example", 104, frozenset({"store"}))
@@ -56,3 +59,16 @@ def test_called_title() -> None:
 @pytest.mark.parametrize("host", ["pacs..example", "x" * 70])
 def test_what_cannot_be_a_name_has_no_address(host: str) -> None:
     assert addresses_of(host) == frozenset()
+
+
+def test_a_name_server_that_is_away_is_no_refusal_for_good(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A modality that is told "calling AE title not recognised" gives up; one told of congestion comes again."""
+
+    def away(host: str, port: None) -> None:
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(socket, "getaddrinfo", away)
+    admission = Admission(Registry(), "PACS")
+    with pytest.raises(Unavailable):
+        admission.admit("CT1", "10.0.0.5")
+    assert admission.admit("STRANGER", "10.0.0.5") is None
