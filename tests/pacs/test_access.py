@@ -62,7 +62,7 @@ def test_what_cannot_be_a_name_has_no_address(host: str) -> None:
 
 
 def test_a_name_server_that_is_away_is_no_refusal_for_good(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A modality that is told "calling AE title not recognised" gives up; one told of congestion comes again."""
+    """Who is told "calling AE title not recognised" gives up; who is told of congestion comes again."""
 
     def away(host: str, port: None) -> None:
         raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
