@@ -6,6 +6,9 @@ export const bound = signal([]);
 
 const typing = (node) => node.matches?.("input:not([type=checkbox]), textarea, select, [contenteditable]");
 
+/** What the key does to the control that has the focus comes first. */
+const presses = (node, { key }) => (key === "Enter" || key === " ") && node.closest?.("button, a[href], summary");
+
 /** `Shift+A`, `Ctrl+k`, `ArrowDown`, `?`: as the event names it; a letter's case says shift. */
 function nameOf(event) {
   const control = event.ctrlKey || event.metaKey ? "Ctrl+" : "";
@@ -13,7 +16,7 @@ function nameOf(event) {
 }
 
 addEventListener("keydown", (event) => {
-  if (event.defaultPrevented || event.isComposing) return;
+  if (event.defaultPrevented || event.isComposing || presses(event.target, event)) return;
   const name = nameOf(event);
   for (const layer of [...layers].reverse()) {
     const key = layer.keys.find((each) => each.key === name || each.also?.includes(name));

@@ -3,6 +3,7 @@
  * asked for with `onNeed(first, last)`; the chosen row is the caller's, and the keys move it.
  */
 import { html, useEffect, useLayoutEffect, useRef, useState } from "../core/html.js";
+import { Icon } from "./icon.js";
 
 const AHEAD = 10;
 
@@ -30,8 +31,11 @@ function useWindow(total, onNeed) {
   return { box, look, first: Math.min(sight.first, total), last: Math.min(Math.max(sight.last, 0), total) };
 }
 
-/** `columns`: {id, title, width, cell(row), end, hide}; `row(index)` is undefined while it is on its way. */
-export function Table({ label, columns, total, row, chosen, onChoose, onOpen, onNeed, rowClass }) {
+/**
+ * `columns`: {id, title, width, cell(row), end, sorts}; `row(index)` is undefined while it is on its way. With `onSort`,
+ * columns that sort have a button; `sorted`: {id, descending} of the column in force.
+ */
+export function Table({ label, columns, total, row, chosen, onChoose, onOpen, onNeed, rowClass, sorted, onSort }) {
   const { box, look, first, last } = useWindow(total, onNeed);
   const height = rowHeight();
   const template = { gridTemplateColumns: columns.map((column) => column.width).join(" ") };
@@ -46,6 +50,7 @@ export function Table({ label, columns, total, row, chosen, onChoose, onOpen, on
 
   const page = () => Math.max(1, Math.floor(box.current.clientHeight / height) - 2);
   const move = (event) => {
+    if (event.target !== event.currentTarget) return; // a heading's button
     const to = {
       ArrowDown: () => chosen + 1,
       j: () => chosen + 1,
@@ -83,16 +88,28 @@ export function Table({ label, columns, total, row, chosen, onChoose, onOpen, on
     onKeyDown=${move}
   >
     <div class="head" role="row" aria-rowindex="1" style=${template}>
-      ${columns.map(
-        ({ id, title, end }) => html`<div key=${id} role="columnheader" class=${end ? "end" : ""}>${title}</div>`,
-      )}
+      ${columns.map((column) => html`<${Heading} key=${column.id} column=${column} sorted=${sorted} onSort=${onSort} />`)}
     </div>
     <div class="rows" role="rowgroup" style=${{ blockSize: `${total * height}px` }}>${rows}</div>
   </div>`;
 }
 
+function Heading({ column: { id, title, end, sorts }, sorted, onSort }) {
+  const order = sorted?.id === id ? (sorted.descending ? "descending" : "ascending") : undefined;
+  return html`<div role="columnheader" class=${end ? "end" : ""} aria-sort=${order}>
+    ${sorts && onSort
+      ? html`<button type="button" onClick=${() => onSort(id)}>
+          ${title}${order && html`<${Icon} name=${order === "descending" ? "caret-down-fill" : "caret-up-fill"} />`}
+        </button>`
+      : title}
+  </div>`;
+}
+
 /** What is too long for its column is told by a tooltip. */
-const whole = ({ currentTarget: cell }) => (cell.title = cell.scrollWidth > cell.clientWidth ? cell.textContent.trim() : "");
+function whole({ currentTarget: cell }) {
+  const parts = Array.from(cell.childNodes, (node) => node.textContent.trim()).filter(Boolean);
+  cell.title = cell.scrollWidth > cell.clientWidth ? parts.join(" ") : "";
+}
 
 function Row({ index, columns, template, height, value, chosen, onChoose, onOpen, rowClass }) {
   return html`<div

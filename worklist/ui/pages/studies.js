@@ -19,11 +19,14 @@ import { DeleteDialog } from "./deletedialog.js";
 import { Details } from "./details.js";
 import { Frame } from "./frame.js";
 import { useRoom } from "./room.js";
-import { StudyList } from "./studylist.js";
+import { StudyList, nextOrder, orderOf } from "./studylist.js";
 
 const TYPING = 400; // milliseconds of rest before a search
 const SETTLING = 1000; // milliseconds in which events are gathered into one refresh
-const MODALITIES = ["CR", "CT", "DX", "MG", "MR", "NM", "OT", "PT", "RF", "SR", "US", "XA"];
+const MODALITIES = [
+  ...["CR", "CT", "DX", "ECG", "ES", "IVUS", "KO", "MG", "MR", "NM", "OCT", "OP", "OT", "PR", "PT", "PX", "RF"],
+  ...["RTDOSE", "RTIMAGE", "RTPLAN", "RTSTRUCT", "SEG", "SM", "SR", "US", "XA", "XC"],
+];
 const FILTERS = ["q", "date", "modality", "description", "accession"];
 
 const uidOf = (study) => text(study, "StudyInstanceUID");
@@ -35,13 +38,13 @@ function openStudy(study, how) {
 
 function columns(room) {
   const all = [
-    { id: "patient", title: t("col.patient"), width: "minmax(120px, 2fr)", cell: (study) => personName(first(study, "PatientName")) },
-    { id: "id", title: t("col.id"), width: "minmax(90px, 1fr)", cell: (study) => text(study, "PatientID") },
+    { id: "patient", sorts: true, title: t("col.patient"), width: "minmax(120px, 2fr)", cell: (study) => personName(first(study, "PatientName")) },
+    { id: "id", sorts: true, title: t("col.id"), width: "minmax(90px, 1fr)", cell: (study) => text(study, "PatientID") },
     { id: "birth", title: t("col.birth"), width: "96px", cell: (study) => html`<span class="dim">${day(text(study, "PatientBirthDate"))}</span>` },
-    { id: "date", title: t("col.date"), width: "140px", cell: (study) => html`${day(text(study, "StudyDate"))} <span class="dim">${clock(text(study, "StudyTime"))}</span>` },
+    { id: "date", sorts: true, title: t("col.date"), width: "140px", cell: (study) => html`${day(text(study, "StudyDate"))} <span class="dim">${clock(text(study, "StudyTime"))}</span>` },
     { id: "modality", title: t("col.modality"), width: "96px", cell: (study) => values(study, "ModalitiesInStudy").filter(Boolean).map((each) => html`<${Badge} key=${each} text=${each} />`) },
-    { id: "description", title: t("col.description"), width: "minmax(140px, 2fr)", cell: (study) => text(study, "StudyDescription") },
-    { id: "accession", title: t("col.accession"), width: "minmax(80px, 1fr)", cell: (study) => text(study, "AccessionNumber") },
+    { id: "description", sorts: true, title: t("col.description"), width: "minmax(140px, 2fr)", cell: (study) => text(study, "StudyDescription") },
+    { id: "accession", sorts: true, title: t("col.accession"), width: "minmax(80px, 1fr)", cell: (study) => text(study, "AccessionNumber") },
     { id: "series", title: t("col.series"), width: "48px", end: true, cell: (study) => shownNumber(number(study, "NumberOfStudyRelatedSeries", 0)) },
     { id: "images", title: t("col.images"), width: "64px", end: true, cell: (study) => shownNumber(number(study, "NumberOfStudyRelatedInstances", 0)) },
   ];
@@ -80,7 +83,7 @@ function useTyped(query, name) {
 
 /** The list for these filters; while a new one loads, or cannot be had, the rows of the old one stay. */
 function useList(query) {
-  const asked = FILTERS.map((name) => query.get(name) ?? "").join("\n");
+  const asked = [...FILTERS, "sort"].map((name) => query.get(name) ?? "").join("\n");
   const [shown, setShown] = useState(null);
   const [turn, setTurn] = useState(0);
   const known = useRef({ asked: null, uids: new Set() });
@@ -177,7 +180,7 @@ export function Studies({ query }) {
       ${total === 0 && (filtered ? html`<${NoMatch} />` : html`<${FirstImage} />`)}
       ${total > 0 &&
       html`<${Table}
-        label=${t("studies.list")}
+        label=${t("studies.title")}
         columns=${table}
         total=${total}
         row=${list.row}
@@ -186,6 +189,8 @@ export function Studies({ query }) {
         onOpen=${open}
         onNeed=${list.need}
         rowClass=${(row) => (fresh.has(uidOf(row)) ? "fresh" : "")}
+        sorted=${orderOf(query)}
+        onSort=${(id) => adjust({ sort: nextOrder(query, id) })}
       />`}
     <//>
     ${doomed && html`<${DeleteDialog} study=${doomed} onDeleted=${deleted} onClose=${() => setDoomed(null)} />`}

@@ -9,9 +9,35 @@ const DAYS = { today: 0, week: 6, month: 29, year: 364 };
 const dicomDate = (date) =>
   `${date.getFullYear()}${String(date.getMonth() + 1).padStart(2, "0")}${String(date.getDate()).padStart(2, "0")}`;
 
+/** What the list can be sorted by; newest first unless the address says otherwise. */
+const ORDERS = {
+  patient: ["PatientName"],
+  id: ["PatientID"],
+  date: ["StudyDate", "StudyTime"],
+  description: ["StudyDescription"],
+  accession: ["AccessionNumber"],
+};
+
+/** {id, descending} of what the list is sorted by. */
+export function orderOf(query) {
+  const asked = query.get("sort") ?? "";
+  const id = asked.replace(/^-/, "");
+  return id in ORDERS ? { id, descending: asked !== id } : { id: "date", descending: true };
+}
+
+/** What the address says once the heading of a column was pressed: up, down, and newest first again. */
+export function nextOrder(query, id) {
+  const now = orderOf(query);
+  if (now.id !== id) return id;
+  if (id === "date") return now.descending ? id : "";
+  return now.descending ? "" : `-${id}`;
+}
+
 /** What the filters in the address ask for, in the terms of a DICOMweb search. */
 export function parametersOf(query) {
   const asked = {};
+  const { id, descending } = orderOf(query);
+  if (id !== "date" || !descending) asked.orderby = ORDERS[id].map((each) => (descending ? `-${each}` : each)).join(",");
   if (query.get("modality")) asked.ModalitiesInStudy = query.get("modality");
   if (query.get("description")) asked.StudyDescription = `*${query.get("description")}*`;
   if (query.get("accession")) asked.AccessionNumber = `${query.get("accession")}*`;

@@ -53,7 +53,6 @@ export default {
   "signin.change": "Ändern und weiter",
 
   "studies.title": "Studien",
-  "studies.list": "Studien, neueste zuerst",
   "studies.found": "{count} Studien",
   "studies.found.one": "1 Studie",
   "studies.found.more": "mehr als {count} Studien",
@@ -177,7 +176,7 @@ export default {
   "viewer.others": "Andere Objekte",
   "viewer.elsewhere": "Nicht hier: Serie {uid}",
   "presentation": "Darstellungsvorgabe",
-  "presentation.lead": "Wie jemand diese Bilder gesehen haben wollte. Die Vorgabe wird aufbewahrt und gezeigt, aber hier nicht auf die Bilder angewandt.",
+  "presentation.lead": "Wie jemand diese Bilder gesehen haben wollte. Das erste davon ist hier so gezeigt; die Bilder selbst öffnen sich, wie sie sind.",
   "presentation.made": "Erstellt",
   "presentation.turned": "Gedreht",
   "presentation.flipped": "gespiegelt",

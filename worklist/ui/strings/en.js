@@ -53,7 +53,6 @@ export default {
   "signin.change": "Change and go on",
 
   "studies.title": "Studies",
-  "studies.list": "Studies, newest first",
   "studies.found": "{count} studies",
   "studies.found.one": "1 study",
   "studies.found.more": "more than {count} studies",
@@ -177,7 +176,7 @@ export default {
   "viewer.others": "Other objects",
   "viewer.elsewhere": "Not here: series {uid}",
   "presentation": "Presentation state",
-  "presentation.lead": "How somebody wanted these images seen. It is kept and listed, but not applied to the images here.",
+  "presentation.lead": "How somebody wanted these images seen. The first of them is shown so here; the images themselves open as they are.",
   "presentation.made": "Made",
   "presentation.turned": "Turned",
   "presentation.flipped": "mirrored",

@@ -53,7 +53,6 @@ export default {
   "signin.change": "Cambiar y seguir",
 
   "studies.title": "Estudios",
-  "studies.list": "Estudios, el más reciente primero",
   "studies.found": "{count} estudios",
   "studies.found.one": "1 estudio",
   "studies.found.more": "más de {count} estudios",
@@ -177,7 +176,7 @@ export default {
   "viewer.others": "Otros objetos",
   "viewer.elsewhere": "No está aquí: serie {uid}",
   "presentation": "Estado de presentación",
-  "presentation.lead": "Cómo quería alguien que se vieran estas imágenes. Se conserva y se muestra, pero aquí no se aplica a las imágenes.",
+  "presentation.lead": "Cómo quería alguien que se vieran estas imágenes. La primera se muestra así aquí; las imágenes mismas se abren tal como son.",
   "presentation.made": "Creado",
   "presentation.turned": "Girado",
   "presentation.flipped": "reflejado",

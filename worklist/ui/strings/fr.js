@@ -53,7 +53,6 @@ export default {
   "signin.change": "Changer et continuer",
 
   "studies.title": "Examens",
-  "studies.list": "Examens, du plus récent au plus ancien",
   "studies.found": "{count} examens",
   "studies.found.one": "1 examen",
   "studies.found.more": "plus de {count} examens",
@@ -177,7 +176,7 @@ export default {
   "viewer.others": "Autres objets",
   "viewer.elsewhere": "Absente ici : série {uid}",
   "presentation": "État de présentation",
-  "presentation.lead": "Comment quelqu’un voulait que ces images soient vues. Il est conservé et montré, mais pas appliqué aux images ici.",
+  "presentation.lead": "Comment quelqu’un voulait que ces images soient vues. La première est montrée ainsi ici ; les images elles-mêmes s’ouvrent telles quelles.",
   "presentation.made": "Créé",
   "presentation.turned": "Rotation",
   "presentation.flipped": "en miroir",

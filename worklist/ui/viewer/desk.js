@@ -2,6 +2,7 @@
 import { signal } from "../core/html.js";
 import { t } from "../core/strings.js";
 import { text } from "../dicom/dataset.js";
+import { explain } from "../kit/states.js";
 import { toast } from "../kit/toast.js";
 import { Frames } from "./frames.js";
 import { Pane } from "./pane.js";
@@ -47,13 +48,22 @@ export class Desk {
       if (!found.length) return;
       const series = this.series.find((each) => each.uid === wanted) ?? this.series[0];
       if (series) await this.show(series);
-      for (const prior of await priorsOf(found[0], signal)) {
+      await this.#openPriors(found[0], uids, signal);
+    } catch (problem) {
+      if (!problem.aborted) this.problem.value = problem;
+    }
+  }
+
+  /** Without them the study is as good. */
+  async #openPriors(current, uids, signal) {
+    try {
+      for (const prior of await priorsOf(current, signal)) {
         if (uids.includes(text(prior, "StudyInstanceUID"))) continue;
         const study = await openStudy(text(prior, "StudyInstanceUID"), signal);
         if (study) this.priors.value = [...this.priors.value, study];
       }
     } catch (problem) {
-      if (!problem.aborted) this.problem.value = problem;
+      if (!problem.aborted) toast(explain(problem), { kind: "error", detail: problem.correlationId && t("problem.id", { id: problem.correlationId }) });
     }
   }
 
@@ -67,7 +77,7 @@ export class Desk {
       if (this.#asked.get(pane) === series.id) pane.show(parts.find(({ id }) => id === series.id) ?? parts[0]);
     } catch (problem) {
       this.#read.delete(series.uid);
-      if (!problem.aborted) toast(problem.message || t("problem.network"), { kind: "error", detail: problem.correlationId && t("problem.id", { id: problem.correlationId }) });
+      if (!problem.aborted) toast(explain(problem), { kind: "error", detail: problem.correlationId && t("problem.id", { id: problem.correlationId }) });
     }
   }
 

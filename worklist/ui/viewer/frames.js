@@ -34,8 +34,9 @@ export class Frames {
   has = (image) => this.#cache.has(image.key);
   problem = (image) => this.#failed.get(image.key);
 
-  retry(image) {
-    this.#failed.delete(image.key);
+  /** Whatever may succeed another time is tried again. */
+  retry() {
+    for (const [key, problem] of this.#failed) if (isPassing(problem)) this.#failed.delete(key);
     this.#pump();
   }
 
@@ -107,5 +108,8 @@ export class Frames {
     this.#cache.clear();
   }
 }
+
+/** Not of the object, but of the connection or the moment. */
+export const isPassing = ({ code, status }) => code === "NETWORK" || status === 429 || status >= 500;
 
 const sizeOf = ({ samples, rgba }) => (samples ?? rgba).byteLength;

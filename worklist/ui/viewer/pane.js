@@ -118,6 +118,12 @@ export class Pane {
     this.to(best);
   }
 
+  /** What could not be fetched, for a reason that may be gone. */
+  retry() {
+    this.frames.retry();
+    this.loaded.value += 1;
+  }
+
   arrived(image) {
     if (!this.images.includes(image)) return;
     this.loaded.value += 1;

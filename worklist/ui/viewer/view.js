@@ -3,8 +3,10 @@ import { html, useEffect, useRef } from "../core/html.js";
 import { clock, day } from "../core/format.js";
 import { number as shown, t } from "../core/strings.js";
 import { text } from "../dicom/dataset.js";
+import { Button } from "../kit/button.js";
 import { explain } from "../kit/states.js";
 import { DocumentView } from "./document.js";
+import { isPassing } from "./frames.js";
 import { letters, opposite } from "./geometry.js";
 import { POINTS, grab } from "./measure.js";
 
@@ -60,6 +62,7 @@ function Marks({ pane, title }) {
       <p>${t("viewer.cannot")}</p>
       <p>${problem.status === 406 ? t("viewer.undecodable") : explain(problem)}</p>
       ${problem.correlationId && html`<small>${t("problem.id", { id: problem.correlationId })}</small>`}
+      ${isPassing(problem) && html`<${Button} kind="quiet" icon="arrow-clockwise" label=${t("retry")} onClick=${() => pane.retry()} />`}
     </div>`}
   `;
 }

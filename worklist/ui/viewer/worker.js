@@ -58,8 +58,13 @@ async function frame(layout, signal) {
   return { overlays, ...(layout.palette ? { rgba: paletted(layout, samples) } : gray(layout, samples)) };
 }
 
+/** A connection that breaks says so as the page's own calls do. */
+function lost(error) {
+  throw error.name === "AbortError" ? error : Object.assign(new Error(error.message), { code: "NETWORK" });
+}
+
 async function ask(url, accept, signal) {
-  const response = await fetch(url, { headers: { Accept: accept }, credentials: "same-origin", signal });
+  const response = await fetch(url, { headers: { Accept: accept }, credentials: "same-origin", signal }).catch(lost);
   if (response.ok) return response;
   const said = await response.json().catch(() => ({}));
   throw Object.assign(new Error(said.message || `${response.status} ${response.statusText}`), {
@@ -72,7 +77,7 @@ async function ask(url, accept, signal) {
 /** The first part of a multipart answer, or the whole of another. */
 async function part(response) {
   const type = response.headers.get("Content-Type") ?? "";
-  const whole = new Uint8Array(await response.arrayBuffer());
+  const whole = new Uint8Array(await response.arrayBuffer().catch(lost));
   if (!type.startsWith("multipart/")) return { type, body: whole };
   const start = seek(whole, [13, 10, 13, 10], 0);
   const head = new TextDecoder("latin1").decode(whole.subarray(0, start));

@@ -1,0 +1,114 @@
+"""The list of studies in a browser: its order, its buttons, little room; and pictures that come late."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.conformance import phantom
+from tests.conformance.browser import needs_chromium, page, picture_drawn, until
+from tests.conformance.server import Server
+
+pytestmark = needs_chromium
+
+NAMES = {"Beta^Ben": "20260301", "Alpha^Ann": "20260201", "Gamma^Gus": "20260101"}
+FIRST_COLUMN = "[...document.querySelectorAll('[role=row][id] > :first-child')].map((cell) => cell.innerText)"
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("list")
+    server = Server(folder / "data", {"PACS_OPEN": "1"})
+    server.start()
+    (folder / "files").mkdir()
+    for number in range(12):
+        names = dict(NAMES) if number == 0 else {f"Zeta^{number:02}": f"2025010{number % 9 + 1}"}
+        for name, day in names.items():
+            study = phantom.study(phantom.patient(name, f"P-{name}", "", "O"), day, f"CT of {name}", name[:4])
+            for image in phantom.ct(study, 2, 32):
+                (folder / "files" / f"{image.SOPInstanceUID}.dcm").write_bytes(phantom.file_bytes(image))
+    server.quick_command("import", str(folder / "files"))
+    yield server.url
+    server.stop()
+
+
+def until_first(opened: Any, names: list[str]) -> None:
+    until(opened, f"JSON.stringify({FIRST_COLUMN}.slice(0, 3)) === JSON.stringify({names})")
+
+
+def test_a_heading_sorts(url: str, chromium: Any) -> None:
+    """Up, down, and newest first again; the order is in the address, and what has it is said."""
+    with page(chromium, url) as opened:
+        until_first(opened, ["Beta, Ben", "Alpha, Ann", "Gamma, Gus"])
+        assert opened.locator("[aria-sort=descending]").inner_text() == "Study date"
+        heading = opened.get_by_role("button", name="Patient", exact=True)
+        heading.focus()
+        opened.keyboard.press("Enter")
+        until_first(opened, ["Alpha, Ann", "Beta, Ben", "Gamma, Gus"])
+        assert opened.locator("[aria-sort=ascending]").inner_text() == "Patient"
+        opened.keyboard.press("Space")
+        until_first(opened, ["Zeta, 11", "Zeta, 10", "Zeta, 09"])
+        assert "sort=-patient" in opened.url
+        opened.reload()
+        until_first(opened, ["Zeta, 11", "Zeta, 10", "Zeta, 09"])
+        heading.click()
+        until_first(opened, ["Beta, Ben", "Alpha, Ann", "Gamma, Gus"])
+        assert "sort" not in opened.url
+
+
+def test_enter_presses_the_button_that_has_the_focus(url: str, chromium: Any) -> None:
+    """And does not open the images of the row that is chosen."""
+    with page(chromium, url) as opened:
+        opened.wait_for_selector("#row-2")
+        opened.keyboard.press("ArrowDown")
+        opened.get_by_role("button", name="Delete study").focus()
+        opened.keyboard.press("Enter")
+        opened.wait_for_selector("dialog[open]")
+        assert "/view" not in opened.url
+
+
+@pytest.mark.parametrize("size", [(390, 844), (720, 450)])
+def test_the_row_that_is_chosen_stays_in_sight(url: str, chromium: Any, size: tuple[int, int]) -> None:
+    """Where details lie below the list; 720 by 450 is a common screen at 200 %."""
+    with page(chromium, url, viewport=dict(zip(("width", "height"), size, strict=True))) as opened:
+        opened.wait_for_selector("#row-2")
+        for _ in range(9):
+            opened.keyboard.press("ArrowDown")
+        until(opened, "document.querySelector('aside') && document.querySelector('[aria-selected=true]')")
+        until(
+            opened,
+            """(() => {
+              const row = document.querySelector('[aria-selected=true]').getBoundingClientRect();
+              const list = document.querySelector('[role=grid]').getBoundingClientRect();
+              const details = document.querySelector('aside').getBoundingClientRect();
+              return row.top >= list.top && row.bottom <= list.bottom && list.bottom <= details.top + 1;
+            })()""",
+        )
+
+
+def test_what_is_cut_off_is_told_in_words(url: str, chromium: Any) -> None:
+    with page(chromium, url) as opened:
+        opened.wait_for_selector("#row-0")
+        cell = opened.locator("#row-0 > :nth-child(4)")
+        cell.evaluate("(cell) => (cell.style.inlineSize = '20px')")
+        cell.hover()
+        assert cell.get_attribute("title") == "1 Mar 2026 09:15"
+
+
+def test_pictures_that_could_not_be_fetched_are_tried_again(url: str, chromium: Any) -> None:
+    """A connection that was gone for a moment; one press heals the whole series."""
+    with page(chromium, url) as opened:
+        opened.wait_for_selector("#row-0")
+        opened.keyboard.press("ArrowDown")
+        opened.context.route(
+            "**/frames/**", lambda route: route.fulfill(status=503, json={"message": "Not now."})
+        )
+        opened.keyboard.press("Enter")
+        opened.get_by_text("The server could not do this: Not now.").wait_for()
+        opened.context.unroute("**/frames/**")
+        opened.get_by_role("button", name="Try again").click()
+        picture_drawn(opened)
+        opened.keyboard.press("ArrowDown")
+        picture_drawn(opened)
