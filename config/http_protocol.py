@@ -46,7 +46,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().__init__(*given, **named)
         self._most, self.limit_concurrency = self.limit_concurrency, None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn narrows it too
         super().connection_made(Gathering(transport, self.loop))  # type: ignore[arg-type]  # delegates to one
         if self._most is not None and len(self.connections) > self._most:
             self._spare = True

@@ -202,7 +202,7 @@ def _decode_user_information(data: bytes) -> UserInformation:
         elif kind in _USER_ITEMS:
             keyword, decode = _USER_ITEMS[kind]
             found[keyword] = decode(value)
-    return UserInformation(roles=roles, extended=extended, **found)  # type: ignore[arg-type]  # of the table
+    return UserInformation(roles=roles, extended=extended, **found)  # type: ignore[arg-type]  # see `_USER_ITEMS`
 
 
 _USER_ITEMS: dict[int, tuple[str, Callable[[bytes], object]]] = {

@@ -89,7 +89,7 @@ def exposition(samples: Mapping[str, tuple[str, Sample]]) -> bytes:
     """The page in Prometheus' text format. `samples`: name → (help, how to read it now)."""
     registry = CollectorRegistry()
     if os.environ.get(FOLDER_VARIABLE):
-        multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # the library has none
+        multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # an untyped library
     else:
         registry.register(_Forward())
     registry.register(_Samples(samples))
@@ -104,4 +104,4 @@ class _Forward(Collector):
 def process_ended(pid: int) -> None:
     """A dead process has no open associations."""
     if os.environ.get(FOLDER_VARIABLE):
-        multiprocess.mark_process_dead(pid)  # type: ignore[no-untyped-call]  # the same
+        multiprocess.mark_process_dead(pid)  # type: ignore[no-untyped-call]

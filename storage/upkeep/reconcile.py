@@ -49,7 +49,8 @@ def reconcile(database: Database, store: BlobStore) -> Reconciled:
     for finding in damage:
         uids = [each.sop_instance_uid for each in finding.affected]
         log.error("damage", kind=finding.kind.name, blob=finding.subject, instances=uids)
-    log.info("reconciled", abandoned=thrown_away, removed=removed, checked=len(recent), damage=len(damage))
+    tell = log.info if thrown_away or removed or damage else log.debug
+    tell("reconciled", abandoned=thrown_away, removed=removed, checked=len(recent), damage=len(damage))
     return Reconciled(thrown_away, removed, len(recent), damage)
 
 

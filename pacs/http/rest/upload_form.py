@@ -26,7 +26,7 @@ MAX_TEXT = 16 << 10
 """Bytes of all fields other than files."""
 
 
-class Described(StudyFields):
+class PictureFields(StudyFields):
     """Fields about pictures: whose they are, and what they show."""
 
     series_description: Line | None = None
@@ -41,7 +41,7 @@ _KEYWORDS = {
 }
 _FIELDS: dict[str, Schema] = {
     name: {"type": "string", "description": "For pictures that are not DICOM"}
-    for name in Described.model_fields
+    for name in PictureFields.model_fields
 }
 SCHEMA: Schema = {
     "type": "object",
@@ -115,7 +115,7 @@ class _Fields:
 
     def sink(self, name: str) -> Sink:
         field = _Field(self)
-        if name in Described.model_fields:
+        if name in PictureFields.model_fields:
             self._found[name] = field
         return field
 
@@ -128,7 +128,7 @@ class _Fields:
         """Keyword → value; `Unprocessable` for a value that its attribute cannot have."""
         given = {name: field.text.strip() for name, field in self._found.items() if field.text.strip()}
         try:
-            return as_dicom(Described.model_validate(given), _KEYWORDS)
+            return as_dicom(PictureFields.model_validate(given), _KEYWORDS)
         except ValidationError as error:
             raise Unprocessable(faults(error)) from None
 
