@@ -161,7 +161,10 @@ def presentation_state(of: Dataset, shown: Dataset) -> Dataset:
     ds.ReferencedSeriesSequence = [series]
     voi.WindowCenter, voi.WindowWidth = 30, 60
     ds.SoftcopyVOILUTSequence = [voi]
+    ds.RescaleIntercept, ds.RescaleSlope, ds.RescaleType = shown.RescaleIntercept, shown.RescaleSlope, "HU"
+    ds.PresentationLUTShape = "IDENTITY"
     word.UnformattedTextValue = "look <b>here</b>"
+    word.AnchorPoint, word.AnchorPointAnnotationUnits = [4, 4], "PIXEL"
     note.GraphicLayer, note.TextObjectSequence = "1", [word]
     ds.GraphicAnnotationSequence = [note]
     return ds

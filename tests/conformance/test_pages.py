@@ -271,8 +271,9 @@ def test_a_presentation_state_says_what_it_is_of(held: Held, chromium: Any) -> N
     with open_series(held, chromium, "Marks") as opened:
         opened.get_by_role("heading", name="Marks of the reader").wait_for()
         said = opened.inner_text(".document")
-        for words in ("20 Nov 2026 · 10:15", "W 60 · L 30", "look <b>here</b>", "not applied"):
+        for words in ("20 Nov 2026 · 10:15", "W 60 · L 30", "look <b>here</b>", "first of them"):
             assert words in said
+        until(opened, "document.querySelector('.document > img')?.naturalWidth === 1024")
         opened.get_by_role("button", name="Mixed").and_(opened.locator(".document button")).click()
         until(opened, "document.querySelectorAll('.pane').length === 2")
         until(opened, "document.querySelectorAll('.pane')[1].innerText.includes('3 / 3')")

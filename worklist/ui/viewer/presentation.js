@@ -1,9 +1,15 @@
-/** A presentation state in words: what it is called, what it asks for, and which images it is of. It is not applied here. */
-import { html } from "../core/html.js";
+/** A presentation state: the first image that it is of as it shows it, and in words what it asks for and of which images. */
+import { html, useEffect, useState } from "../core/html.js";
+import { request } from "../core/api.js";
 import { clock, day, nameGroups } from "../core/format.js";
 import { number as shown, t } from "../core/strings.js";
 import { first, number, numbers, text, values } from "../dicom/dataset.js";
+import { Failure, Skeleton } from "../kit/states.js";
+import { instancePath } from "./image.js";
 import { References, referencesOf } from "./references.js";
+
+/** Fits the largest panes; the page makes it smaller. */
+const LARGEST = "1024,1024";
 
 export function PresentationState({ dataset, desk }) {
   const when = [day(text(dataset, "PresentationCreationDate")), clock(text(dataset, "PresentationCreationTime"))];
@@ -17,10 +23,25 @@ export function PresentationState({ dataset, desk }) {
   return html`
     <h1>${text(dataset, "ContentDescription") || text(dataset, "ContentLabel") || t("presentation")}</h1>
     <p class="dim">${t("presentation.lead")}</p>
+    <${Look} dataset=${dataset} />
     <dl class="facts">${facts.map(([label, value]) => html`<dt key=${label}>${label}</dt><dd>${value}</dd>`)}</dl>
     <h2>${t("presentation.of")}</h2>
     <${References} found=${referencesOf(dataset)} desk=${desk} />
   `;
+}
+
+/** Made by the server, which says why when it cannot. */
+function Look({ dataset }) {
+  const [{ url, problem }, setState] = useState({});
+  useEffect(() => {
+    let made = "";
+    request(`${instancePath(dataset)}/rendered?viewport=${LARGEST}`, { headers: { Accept: "image/png" } })
+      .then(async (response) => setState({ url: (made = URL.createObjectURL(await response.blob())) }))
+      .catch((found) => setState({ problem: found }));
+    return () => made && URL.revokeObjectURL(made);
+  }, []);
+  if (problem) return html`<${Failure} problem=${problem} />`;
+  return url ? html`<img src=${url} alt=${t("presentation")} />` : html`<${Skeleton} />`;
 }
 
 function windows(dataset) {
