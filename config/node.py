@@ -23,6 +23,7 @@ from config.serving import tell_ports
 from config.settings import Settings
 from config.sharing import Place, Sharing
 from config.sockets import bound, listen
+from config.sources import BadSettings
 from config.supervisor import Role, Supervisor, run_apart
 from pacs.accounts import FIRST_ADMINISTRATOR
 from pacs.errors import PacsError
@@ -128,6 +129,9 @@ def _prepare_here(settings: Settings, with_users: bool, told: int) -> None:
             os.write(told, children.first_administrator(settings).encode())
     except (PacsError, OSError) as error:
         click.echo(f"Error: {message(error, settings.data_dir)}", err=True)
+        raise SystemExit(1) from None
+    except BadSettings as error:
+        click.echo(f"Error: {error}", err=True)
         raise SystemExit(1) from None
 
 

@@ -33,6 +33,11 @@ def ae_title(text: str) -> str:
     return text
 
 
+def is_weak(key: str) -> bool:
+    """Whether what it signs could be signed by others."""
+    return len(key) < 32 or len(set(key)) < 10
+
+
 def _address(value: Any) -> Any:
     return Address.parse(value) if isinstance(value, str) else value
 
@@ -313,10 +318,8 @@ class Settings(BaseModel):
     @field_validator("secret_key")
     @classmethod
     def _check_secret_key(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None:
-            key = value.get_secret_value()
-            if len(key) < 32 or len(set(key)) < 10:
-                raise ValueError("is too weak; leave it out, or make one with `openssl rand -hex 32`")
+        if value is not None and is_weak(value.get_secret_value()):
+            raise ValueError("is too weak; leave it out, or make one with `openssl rand -hex 32`")
         return value
 
     @field_validator("open")

@@ -15,7 +15,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from config.settings import PREFIX, Settings, environment_name, is_secret
+from config.settings import PREFIX, Settings, environment_name, is_secret, is_weak
 
 CONFIG_FILE = Path("pacs.toml")
 _FIELDS = tuple(Settings.model_fields)
@@ -65,16 +65,26 @@ def secret_key(settings: Settings) -> str:
     kept = settings.data_dir / "secret_key"
     fresh = settings.data_dir / f".secret_key.{os.getpid()}"
     with suppress(FileNotFoundError):
-        return kept.read_text("ascii").strip()
+        return _kept_key(kept)
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
         with os.fdopen(descriptor, "w") as file:
             file.write(secrets.token_hex(32) + "\n")
+            file.flush()
+            os.fsync(descriptor)
         with suppress(FileExistsError):  # another process was first: its key counts
             os.link(fresh, kept)
     finally:
         fresh.unlink()
-    return kept.read_text("ascii").strip()
+    return _kept_key(kept)
+
+
+def _kept_key(file: Path) -> str:
+    """`BadSettings` when it is not whole: with an empty key anybody could sign tokens."""
+    key = file.read_text("ascii", "replace").strip()
+    if is_weak(key):
+        raise BadSettings([f"{file} is damaged: remove it, and a new key is made; all must sign in again"])
+    return key
 
 
 def _fault(field: str, kind: str, message: str) -> str:

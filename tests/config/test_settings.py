@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 from typing import Any
@@ -140,6 +141,21 @@ def test_a_secret_key_is_made_once_and_for_the_owner_only(tmp_path: Path) -> Non
     assert secret_key(settings) == key
     assert stat.S_IMODE((tmp_path / "secret_key").stat().st_mode) == 0o600
     assert [path.name for path in tmp_path.iterdir()] == ["secret_key"]
+
+
+def test_a_secret_key_is_durable_before_it_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[str] = []
+    monkeypatch.setattr(os, "fsync", lambda number: synced.append(Path(f"/dev/fd/{number}").read_text()))
+    key = secret_key(loaded({"data_dir": tmp_path}))
+    assert synced == [f"{key}\n"]
+
+
+@pytest.mark.parametrize("left", [b"", b"\n", b"0123", bytes(64), b"\xff" * 8])
+def test_a_damaged_secret_key_signs_nothing(tmp_path: Path, left: bytes) -> None:
+    """A crash behind the first start could leave an empty one, which anybody knows."""
+    (tmp_path / "secret_key").write_bytes(left)
+    with pytest.raises(BadSettings, match="secret_key is damaged"):
+        secret_key(loaded({"data_dir": tmp_path}))
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:0", "[::1]:0", "localhost:0", "127.9.9.9:1"])
