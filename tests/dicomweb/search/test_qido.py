@@ -79,7 +79,7 @@ WORLD = (
     Entity(Level.IMAGE, 2, 1, {**IMAGE, "SOPInstanceUID": "1.4.2", "InstanceNumber": "2"}),
     Entity(Level.IMAGE, 3, 2, {"SOPInstanceUID": "1.4.3", "SOPClassUID": "1.2.840.10008.5.1.4.1.1.88.11"}),
 )
-STUDY_UID, NAME, DESCRIPTION = "0020000D", "00100010", "00081030"
+STUDY_UID, NAME = "0020000D", "00100010"
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from PIL import Image
 from pacs.errors import InvalidDataSet
 from pacs.pixels.photo import is_picture, read_picture
 
-JPEG_BASELINE, JPEG_2000, EXPLICIT = "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.1"
+JPEG_BASELINE, EXPLICIT = "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.1"
 TURNED = 6
 """Exif: the camera was held so that the picture has to be turned by 90° clockwise."""
 
