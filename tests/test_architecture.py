@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import importlib
-import importlib.util
 import inspect
 import pkgutil
 import sys
@@ -14,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from pacs import errors
-from tests.conformance.forked import IMPORTED
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -143,9 +141,3 @@ def test_only_the_translators_read_the_wire_codes() -> None:
         if isinstance(node, ast.Attribute) and node.attr in ("dimse_status", "http_status")
     }
     assert readers <= allowed
-
-
-@pytest.mark.parametrize("module", IMPORTED)
-def test_what_the_servers_of_the_tests_share_is_there(module: str) -> None:
-    """A forkserver passes over what it cannot import, and each server then takes longer to start."""
-    assert importlib.util.find_spec(module)

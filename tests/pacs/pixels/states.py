@@ -21,7 +21,6 @@ from pacs.pixels.softcopy.render import presented
 from tests.pacs.pixels.images import item, opened
 
 GRAYSCALE = "1.2.840.10008.5.1.4.1.1.11.1"
-COLOR, PSEUDO_COLOR = "1.2.840.10008.5.1.4.1.1.11.2", "1.2.840.10008.5.1.4.1.1.11.3"
 
 
 def referring(image: Dataset, *frames: int) -> Dataset:
