@@ -9,6 +9,7 @@ from pacs.dicom.image import DecodedFrame
 from pacs.errors import BadInput, NotConvertible
 from pacs.pixels.annotate import annotated
 from pacs.pixels.colour import colour, managed, profile
+from pacs.pixels.grayscale import numeric
 from pacs.pixels.overlay import OVERLAY_DATA, planes, stamped
 from pacs.pixels.picture import Octets, Picture
 from pacs.pixels.presentation import Presentation
@@ -31,8 +32,7 @@ def presented(state: Header, image: Header, frame: DecodedFrame, number: int, ho
     check_size(frame)
     if how.window is not None:
         raise BadInput("a presentation state has its own window")
-    if "MaskSubtractionSequence" in state:
-        raise NotConvertible("presentation states that subtract a mask are not applied here")
+    _check(state)
     uid = (image.text("SOPInstanceUID") or "").strip()
     area, voi = (
         next(applying(state, sequence, uid, number + 1), None)
@@ -45,6 +45,15 @@ def presented(state: Header, image: Header, frame: DecodedFrame, number: int, ho
         pixels = drawn(shown.picture(pixels), shown, marks(state, uid, number + 1))
     picture = managed(pixels, icc, how.icc) if pixels.ndim == 3 else Picture(pixels)
     return annotated(picture, image, number, how.annotations) if how.annotations else picture
+
+
+def _check(state: Header) -> None:
+    """Of what angiography adds, nothing is done here."""
+    natural = (state.text("RecommendedViewingMode") or "").strip() == "NAT"
+    if "MaskSubtractionSequence" in state and not natural:
+        raise NotConvertible("presentation states that subtract a mask are not applied here")
+    if numeric(state, "DisplayFilterPercentage"):
+        raise NotConvertible("presentation states that enhance edges are not applied here")
 
 
 def _pixels(

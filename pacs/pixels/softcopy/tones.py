@@ -3,10 +3,13 @@ Presentation LUT, and the palette of a Pseudo-Color state (§N.2.3)."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from pacs.dicom.header import Header
 from pacs.dicom.image import DecodedFrame, ImagePixel
+from pacs.dicom.transfer_syntaxes import IMPLICIT
 from pacs.errors import NotConvertible
 from pacs.pixels.grayscale import Stage, Voi, is_inverse, modality_lut, octets, scaled, voi_lut, windowed
 from pacs.pixels.lut import Lut, descriptor, lut
@@ -20,8 +23,9 @@ _COLOURS = "RedPaletteColorLookupTableDescriptor"
 
 def toned(state: Header, voi: Header | None, frame: DecodedFrame, image: Header) -> Octets:
     """`voi`: the item of the Softcopy VOI LUT Sequence that applies."""
-    stored, modality = grey(image, frame), modality_lut(state, 0)
-    contrast = _contrast(voi, stored) or _whole_range(state, stored, frame.image, modality)
+    stored = grey(image, frame)
+    modality, low, high = _modality(state, stored, frame.image)
+    contrast = _contrast(voi, stored, low < 0) if voi is not None else _between(low, high)
     final = presentation_lut(state, frame.image)
 
     def brightness(values: Values) -> Values:
@@ -41,35 +45,47 @@ def presentation_lut(state: Header, image: ImagePixel) -> Voi:
     return lambda values: p_values(np.floor(values * last + 0.5) + first)
 
 
-def _contrast(voi: Header | None, stored: Grey) -> Voi | None:
-    if voi is None:
-        return None
-    wanted = voi_lut(voi, 0)
-    if wanted is None:
-        raise NotConvertible("the presentation state has a VOI LUT that cannot be used")
-    return windowed(wanted, stored.is_float) if isinstance(wanted, Window) else wanted
-
-
-def _whole_range(state: Header, stored: Grey, image: ImagePixel, modality: Stage) -> Voi:
-    """Without a VOI LUT, every value that there could be has its own grey."""
-    if table := _table(state, "ModalityLUTSequence"):
-        ends = np.array([0, (1 << min(max(table.descriptor.bits, 8), 16)) - 1])
-    elif stored.is_float:
+def _modality(state: Header, stored: Grey, image: ImagePixel) -> tuple[Stage, float, float]:
+    """The stage, and the least and the greatest value that it could yield, whichever occur."""
+    if table := _table(state, "ModalityLUTSequence", bool(image.pixel_representation)):
+        most = (1 << min(max(table.descriptor.bits, 8), 16)) - 1
+        return lambda values: table(values).astype(np.float64), 0.0, float(most)
+    rescale = modality_lut(state, 0)
+    if stored.is_float:
         occurring = stored.occurring()
-        ends = modality(np.array([occurring.min(initial=0), occurring.max(initial=0)]))
+        ends = rescale(np.array([occurring.min(initial=0), occurring.max(initial=0)]))
     else:
         span = 1 << image.bits_stored
         least = -(span >> 1) if image.pixel_representation else 0
-        ends = modality(np.array([least, least + span - 1]))
-    low, high = float(ends.min()), float(ends.max())
+        ends = rescale(np.array([least, least + span - 1]))
+    return rescale, float(ends.min()), float(ends.max())
+
+
+def _contrast(voi: Header, stored: Grey, signed: bool) -> Voi:
+    if table := _table(voi, "VOILUTSequence", signed):
+        return scaled(table)
+    wanted = voi_lut(voi, 0)
+    if not isinstance(wanted, Window):
+        raise NotConvertible("the presentation state has a VOI LUT that cannot be used")
+    return windowed(wanted, stored.is_float)
+
+
+def _between(low: float, high: float) -> Voi:
+    """Without a VOI LUT, every value that there could be has its own grey."""
     return windowed(Window((low + high) / 2, high - low, Function.LINEAR_EXACT))
 
 
-def _table(state: Header, sequence: str) -> Lut | None:
-    item = state.item(sequence, 0)
-    table = lut(item) if item is not None else None
-    if item is not None and table is None:
+def _table(holder: Header, sequence: str, signed: bool = False) -> Lut | None:
+    """`signed`: whether its inputs are, which an implicit VR does not say (PS3.3 §C.11.1.1)."""
+    item = holder.item(sequence, 0)
+    if item is None:
+        return None
+    table = lut(item)
+    if table is None:
         raise NotConvertible("the presentation state has a lookup table that cannot be used")
+    described = table.descriptor
+    if signed and described.first >= 1 << 15 and holder.transfer_syntax in IMPLICIT:
+        return replace(table, descriptor=replace(described, first=described.first - (1 << 16)))
     return table
 
 

@@ -7,11 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 from pydicom import Dataset
+from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from pacs.errors import BadInput, NotConvertible
+from pacs.pixels.frame import read_frame
 from pacs.pixels.presentation import Presentation, Region, Viewport, Window
 from pacs.pixels.softcopy.references import Reference, references
-from tests.pacs.pixels.images import image, item
+from pacs.pixels.softcopy.render import presented
+from tests.pacs.pixels.images import image, item, opened
 from tests.pacs.pixels.states import (
     area,
     file_of,
@@ -84,6 +87,25 @@ def test_every_value_has_its_grey_without_a_window() -> None:
     assert look(state(signed), signed).tolist() == [[0, 127, 128, 255]]
     inverted = image(ramp(4, 6), PhotometricInterpretation="MONOCHROME1")
     assert (look(state(inverted), inverted) == ramp(4, 6)).all(), "the shape alone says what is white"
+
+
+@pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian])
+def test_tables_begin_below_zero_where_the_image_does(syntax: str) -> None:
+    """An implicit VR does not tell -2 from 65534."""
+    signed = image(np.array([[-3, -2, -1, 0, 1]], "<i2"))
+    for name, entries in {"modality": [7, 5, 3], "VOI": [7, 5, 3]}.items():
+        table = item(LUTData=np.array(entries, ">u2" if syntax == ExplicitVRBigEndian else "<u2").tobytes())
+        kind = "US" if syntax == ImplicitVRLittleEndian else "SS"
+        table.add_new("LUTDescriptor", kind, [3, 65534 if kind == "US" else -2, 8])
+        if name == "modality":
+            made = state(signed, ModalityLUTSequence=[table])
+        else:
+            made = state(signed, SoftcopyVOILUTSequence=[item(VOILUTSequence=[table])])
+        header, index = opened(signed)
+        found = presented(
+            header_of(file_of(made, syntax)), header, read_frame(header, index, 0), 0, Presentation()
+        )
+        assert found.pixels.tolist() == [[7, 7, 5, 3, 3]]
 
 
 def test_a_window_is_of_the_frames_that_it_names() -> None:
@@ -418,6 +440,7 @@ def nan(*_: object) -> Dataset:
         {"SoftcopyVOILUTSequence": [item(WindowCenter=1)]},
         {"PresentationLUTSequence": [item(LUTExplanation="nothing")]},
         {"MaskSubtractionSequence": [item(MaskOperation="AVG_SUB")]},
+        {"DisplayFilterPercentage": 40},
     ],
     ids=lambda attributes: next(iter(attributes)),
 )
