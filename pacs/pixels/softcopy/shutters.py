@@ -25,8 +25,7 @@ def shuttered(state: Header, image: Header, pixels: Octets) -> Octets:
     shapes = [str(each).strip() for each in state.values("ShutterShape")]
     if not shapes:
         return pixels
-    unknown = [each for each in shapes if each not in _SHUTTERS]
-    if unknown:
+    if not _SHUTTERS.keys() >= set(shapes):
         raise NotConvertible("the presentation state has a shutter of unknown shape")
     size = pixels.shape[0], pixels.shape[1]
     hidden = np.zeros(size, bool)
