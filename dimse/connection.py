@@ -17,6 +17,7 @@ import time
 from dimse import pdu
 from dimse.associate import AssociateAccept, AssociateReject, AssociateRequest
 from dimse.ended import Aborted, ConnectionLost, Released, TimedOut, Violation
+from dimse.flag import Flag
 from dimse.pdu import AbortReason, Pdv
 from dimse.states import State
 from dimse.upper_layer import (
@@ -56,10 +57,10 @@ def prepare(sock: socket.socket) -> None:
 
 
 class Connection:
-    """`stop`: a file descriptor that becomes readable when the server drains."""
+    """`stop`: set when the server drains."""
 
     def __init__(
-        self, sock: socket.socket, upper_layer: UpperLayer, stall_timeout: float, stop: int | None = None
+        self, sock: socket.socket, upper_layer: UpperLayer, stall_timeout: float, stop: Flag | None = None
     ) -> None:
         prepare(sock)
         self._socket = sock
@@ -130,7 +131,7 @@ class Connection:
         ready = (self._readable_or_stop if idle else self._readable).poll(seconds * 1000)
         if not ready:
             raise TimedOut
-        if all(descriptor == self._stop for descriptor, _ in ready):
+        if self._stop is not None and all(descriptor == self._stop.fileno() for descriptor, _ in ready):
             raise Draining
 
     def receive_data(self, timeout: float, idle: bool = False) -> list[Pdv]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import select
 import socket
 import ssl
@@ -16,6 +15,7 @@ import structlog
 
 from dimse.association import Association, Edge
 from dimse.connection import Connection
+from dimse.flag import Flag
 from dimse.upper_layer import Role, UpperLayer
 from pacs.seldom import Seldom
 
@@ -69,7 +69,7 @@ class DimseServer:
         self._listeners = listeners
         for listener in listeners:
             listener.socket.setblocking(False)
-        self._stop_reader, self._stop_writer = os.pipe()
+        self._stop = Flag()
         self._ending = threading.Event()
         self._failing = Seldom()
         self._lock = threading.Lock()
@@ -79,13 +79,13 @@ class DimseServer:
         """Accept until `drain`."""
         self._place.holds(self.associations)
         poll = select.poll()
-        poll.register(self._stop_reader, select.POLLIN)
+        poll.register(self._stop, select.POLLIN)
         listeners = {listener.socket.fileno(): listener for listener in self._listeners}
         for descriptor in listeners:
             poll.register(descriptor, select.POLLIN)
         while True:
             ready = [descriptor for descriptor, _ in poll.poll()]
-            if self._stop_reader in ready:
+            if self._stop.fileno() in ready:
                 break
             for descriptor in ready:
                 self._accept(listeners[descriptor])
@@ -137,7 +137,7 @@ class DimseServer:
                 sock = tls.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
                 self._shake_hands(sock, settings.request_timeout)
             upper_layer = UpperLayer(Role.ACCEPTOR, settings.max_length)
-            connection = Connection(sock, upper_layer, settings.stall_timeout, self._stop_reader)
+            connection = Connection(sock, upper_layer, settings.stall_timeout, self._stop)
             with self._lock:
                 self._threads[threading.current_thread()] = connection
             Association(connection, self._edge, address, self.is_ending, full).run()
@@ -153,7 +153,7 @@ class DimseServer:
         """Within `timeout` seconds, and not when the server stops: no message is under way yet."""
         deadline = time.monotonic() + timeout
         poll = select.poll()
-        poll.register(self._stop_reader, select.POLLIN)
+        poll.register(self._stop, select.POLLIN)
         while True:
             try:
                 sock.do_handshake()
@@ -163,7 +163,7 @@ class DimseServer:
             except ssl.SSLWantWriteError:
                 poll.register(sock, select.POLLOUT)
             ready = [descriptor for descriptor, _ in poll.poll(max(0.0, deadline - time.monotonic()) * 1000)]
-            if not ready or self._stop_reader in ready:
+            if not ready or self._stop.fileno() in ready:
                 raise TimeoutError
 
     @property
@@ -180,7 +180,7 @@ class DimseServer:
 
         Returns whether everything ended by itself.
         """
-        os.write(self._stop_writer, b"\0")
+        self._stop.set()
         deadline = time.monotonic() + timeout
         self._wait(deadline - _LEAD)
         self._ending.set()

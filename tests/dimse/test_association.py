@@ -378,7 +378,7 @@ def test_draining_ends_one_who_goes_on_sending() -> None:
             wire.ask(1, echo_command(number))
         draining = threading.Thread(target=world.server.drain, args=(60.0,))
         draining.start()
-        assert select.select([world.server._stop_reader], [], [], 60)[0]
+        assert select.select([world.server._stop], [], [], 60)[0]
         world.archive.gate.set()
         assert wire.response().responds_to == 1
         assert wire.pdu()[0] == PduType.A_ABORT

@@ -93,7 +93,7 @@ def test_draining_waits_for_a_connection_accepted_meanwhile(monkeypatch: pytest.
         drained: list[bool] = []
         draining = threading.Thread(target=lambda: drained.append(world.server.drain(60)))
         draining.start()
-        assert select.select([world.server._stop_reader], [], [], 60)[0]
+        assert select.select([world.server._stop], [], [], 60)[0]
         place.behind.set()
         eventually("both are there", lambda: world.server.associations == 2)
         for left, end in zip((1, 0), ends, strict=True):
