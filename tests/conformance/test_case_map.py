@@ -10,7 +10,7 @@ ROWS = re.findall(r"^\| (A\d+) \|[^|]*\| (.*) \|$", (HERE / "README.md").read_te
 
 
 def test_every_case_is_in_it() -> None:
-    assert [case for case, _ in ROWS] == [f"A{number}" for number in range(12, 30)]
+    assert [case for case, _ in ROWS] == [f"A{number}" for number in (*range(1, 30), 33)]
 
 
 def test_it_leads_to_tests() -> None:
@@ -21,5 +21,5 @@ def test_it_leads_to_tests() -> None:
             file = HERE.parent / folder / Path(path).name
             assert file.is_file(), f"{case}: {path}"
             last = file.read_text("utf-8")
-            for name in re.findall(r"[a-z]+(?:_[a-z]+)+", names):
+            for name in re.findall(r"[a-z0-9]+(?:_[a-z0-9]+)+", names):
                 assert f"def test_{name}" in last, f"{case}: {name} in {file.name}"
