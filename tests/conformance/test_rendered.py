@@ -73,7 +73,7 @@ def test_every_real_instance_is_shown_or_refused_with_a_reason(server: Server, w
             assert (
                 web.get(path, headers={"Accept": "application/dicom; transfer-syntax=*"}).status_code == 200
             )
-        elif kind == "image/jpeg":
+        elif kind == "image/jpeg" and "00280011" in each:  # presentation states have no size
             size = each["00280011"]["Value"][0], each["00280010"]["Value"][0]
             assert Image.open(BytesIO(answer.content)).size == size
         shown[kind] = shown.get(kind, 0) + 1
