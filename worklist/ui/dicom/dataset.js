@@ -2,17 +2,13 @@
 import { request } from "../core/api.js";
 
 export const TAG = {
-  SpecificCharacterSet: "00080005",
-  ImageType: "00080008",
   SOPClassUID: "00080016",
   SOPInstanceUID: "00080018",
   StudyDate: "00080020",
   StudyTime: "00080030",
-  ContentTime: "00080033",
   AccessionNumber: "00080050",
   Modality: "00080060",
   ModalitiesInStudy: "00080061",
-  InstitutionName: "00080080",
   ReferringPhysicianName: "00080090",
   CodeMeaning: "00080104",
   ReferencedSeriesSequence: "00081115",
@@ -25,7 +21,6 @@ export const TAG = {
   PatientID: "00100020",
   PatientBirthDate: "00100030",
   PatientSex: "00100040",
-  SliceThickness: "00180050",
   FrameTime: "00181063",
   SequenceOfUltrasoundRegions: "00186011",
   RegionFormat: "00186012",
@@ -46,7 +41,6 @@ export const TAG = {
   ImagePositionPatient: "00200032",
   ImageOrientationPatient: "00200037",
   FrameOfReferenceUID: "00200052",
-  Laterality: "00200060",
   PatientOrientation: "00200020",
   NumberOfStudyRelatedSeries: "00201206",
   NumberOfStudyRelatedInstances: "00201208",
