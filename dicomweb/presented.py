@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from pacs.actor import Actor
 from pacs.archive import Archive
-from pacs.errors import NotAcceptable, NotConvertible, NotFound
+from pacs.errors import Damaged, NotAcceptable, NotConvertible, NotFound
 from pacs.framing import frame_index_of
 from pacs.model import StoredInstance
 from pacs.pixels.softcopy.references import APPLIED, Reference, references
 from pacs.pixels.softcopy.stored import MOST_BYTES
 from pacs.rendering import is_image
+
+MOST_REFERENCES = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,10 @@ def references_of(archive: Archive, state: StoredInstance) -> list[Reference]:
     if state.blob.size > MOST_BYTES:
         raise NotConvertible("this presentation state is larger than what is applied here")
     with archive.header(state) as header:
-        return list(references(header))
+        found = list(islice(references(header), MOST_REFERENCES + 1))
+    if len(found) > MOST_REFERENCES:
+        raise NotConvertible(f"this presentation state is of more than {MOST_REFERENCES} images")
+    return found
 
 
 def first_image(archive: Archive, who: Actor, state: StoredInstance) -> tuple[StoredInstance, Reference]:
@@ -48,6 +54,23 @@ def first_image(archive: Archive, who: Actor, state: StoredInstance) -> tuple[St
     if not is_image(image):
         raise NotAcceptable("what this presentation state is of is not an image")
     return image, first
+
+
+def each_shown(archive: Archive, who: Actor, found: Iterable[StoredInstance]) -> Iterator[Shown]:
+    """The images, by their first frame, and the presentation states, by the first image that each is of."""
+    for instance in found:
+        if is_image(instance):
+            yield Shown(instance, 0)
+        elif is_applied(instance):
+            yield _first_shown(archive, who, instance)
+
+
+def _first_shown(archive: Archive, who: Actor, state: StoredInstance) -> Shown:
+    try:
+        image, reference = first_image(archive, who, state)
+    except (NotAcceptable, NotConvertible, NotFound, Damaged):
+        return Shown(state, 0)  # has no pixels, so it counts as one that cannot be made
+    return Shown(image, reference.frames[0] - 1 if reference.frames else 0, state)
 
 
 def all_images(archive: Archive, who: Actor, state: StoredInstance) -> tuple[list[Shown], int]:

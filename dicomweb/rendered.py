@@ -18,7 +18,7 @@ from dicomweb.bulkdata import SHOWN
 from dicomweb.depictions import depictions
 from dicomweb.frames import frame_list
 from dicomweb.paths import EACH_LEVEL, INSTANCE, path_of
-from dicomweb.presented import Shown, all_images, first_image, is_applied
+from dicomweb.presented import Shown, all_images, each_shown, first_image, is_applied
 from dicomweb.rendered_parameters import presentation, viewport
 from dicomweb.rendered_parts import Asked, RenderedParts
 from dicomweb.thumbnails import representatives
@@ -108,7 +108,7 @@ class RetrieveRendered:
         return self.pictures.picture(asked.request, instance, wish)
 
     def _several(self, asked: Asked, found: Iterator[StoredInstance]) -> Response:
-        return self._parts(asked, (Shown(each, 0) for each in found if is_image(each)))
+        return self._parts(asked, each_shown(self._archive, actor(asked.request), found))
 
     def _presented(self, asked: Asked, state: StoredInstance) -> Response:
         """As one picture, the first image that it is of; as several, all of them."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 
 from starlette.requests import Request
@@ -114,7 +114,8 @@ class _Making:
         return dict([warning(service, "; ".join(remarks))]) if remarks else {}
 
     def _picture(self, shown: Shown) -> bytes:
-        wish = Wish(self.media_type, (shown.frame,), self.asked.how, state=shown.state)
+        how = replace(self.asked.how, window=None) if shown.state else self.asked.how
+        wish = Wish(self.media_type, (shown.frame,), how, state=shown.state)
         rendering = self.parent.pictures.rendering
         return rendering.rendered(actor(self.asked.request), shown.instance, wish).data
 

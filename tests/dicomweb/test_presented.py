@@ -125,6 +125,14 @@ def test_the_frames_that_a_state_is_of(client: TestClient) -> None:
     assert get(client, f"{with_state(THIRD, of=2)}&frameNumber=1").status_code == 400
 
 
+def test_states_among_other_instances_are_shown_by_their_first_image(client: TestClient) -> None:
+    series = get(client, f"{STATES}/rendered?window=1,2", 'multipart/related; type="image/png"')
+    assert series.status_code == 206
+    assert "3 of 7 pictures" in series.headers["warning"], "two without an image here, one hostile"
+    shown = [np.asarray(Image.open(BytesIO(body)))[0, 0] for _, body in parts(series)]
+    assert sorted(shown) == [200, 225, 255, 255]
+
+
 def test_all_images_of_a_state_in_parts(client: TestClient) -> None:
     answer = get(client, rendered(BOTH), 'multipart/related; type="image/png"')
     assert answer.status_code == 206
