@@ -58,6 +58,21 @@ def test_a_heading_sorts(url: str, chromium: Any) -> None:
         assert "sort" not in opened.url
 
 
+def test_studies_between_two_days(url: str, chromium: Any) -> None:
+    with page(chromium, url) as opened:
+        opened.wait_for_selector("#row-3")
+        opened.get_by_label("Date", exact=True).select_option("between")
+        opened.get_by_label("From").fill("2026-01-15")
+        until(opened, "document.querySelectorAll('[role=row][id]').length === 2")
+        opened.get_by_label("To", exact=True).fill("2026-02-01")
+        until(opened, f"{FIRST_COLUMN}.join() === 'Alpha, Ann'")
+        opened.reload()
+        until(opened, f"{FIRST_COLUMN}.join() === 'Alpha, Ann'")
+        opened.get_by_label("Date", exact=True).select_option("")
+        opened.wait_for_selector("#row-3")
+        assert "from" not in opened.url
+
+
 def test_enter_presses_the_button_that_has_the_focus(url: str, chromium: Any) -> None:
     """And does not open the images of the row that is chosen."""
     with page(chromium, url) as opened:

@@ -27,7 +27,7 @@ const MODALITIES = [
   ...["CR", "CT", "DX", "ECG", "ES", "IVUS", "KO", "MG", "MR", "NM", "OCT", "OP", "OT", "PR", "PT", "PX", "RF"],
   ...["RTDOSE", "RTIMAGE", "RTPLAN", "RTSTRUCT", "SEG", "SM", "SR", "US", "XA", "XC"],
 ];
-const FILTERS = ["q", "date", "modality", "description", "accession"];
+const FILTERS = ["q", "date", "from", "to", "modality", "description", "accession"];
 
 const uidOf = (study) => text(study, "StudyInstanceUID");
 /** The viewer leads back to the list as it is now. */
@@ -206,11 +206,16 @@ function Filters({ query, list, total, onRefresh }) {
   const [description, typeDescription] = useTyped(query, "description");
   const [accession, typeAccession] = useTyped(query, "accession");
   const pick = (name) => (value) => adjust({ [name]: value, study: "" });
-  const dates = [["", t("filter.any")], ...["today", "week", "month", "year"].map((id) => [id, t(`filter.${id}`)])];
+  const pickDate = (value) => adjust({ date: value, from: "", to: "", study: "" });
+  const dates = [["", t("filter.any")], ...["today", "week", "month", "year", "between"].map((id) => [id, t(`filter.${id}`)])];
   const modalities = [["", t("filter.all")], ...MODALITIES.map((each) => [each, each])];
   const filtered = FILTERS.some((name) => query.get(name));
   return html`<div class="filters">
-    <${Field} id="filter-date" label=${t("filter.date")} value=${query.get("date") ?? ""} onInput=${pick("date")} options=${dates} />
+    <${Field} id="filter-date" label=${t("filter.date")} value=${query.get("date") ?? ""} onInput=${pickDate} options=${dates} />
+    ${query.get("date") === "between" &&
+    ["from", "to"].map(
+      (end) => html`<${Field} key=${end} id=${`filter-${end}`} type="date" label=${t(`filter.${end}`)} value=${query.get(end) ?? ""} onInput=${pick(end)} />`,
+    )}
     <${Field} id="filter-modality" label=${t("filter.modality")} value=${query.get("modality") ?? ""} onInput=${pick("modality")} options=${modalities} />
     <div class="wide-only">
       <${Field} id="filter-description" label=${t("filter.description")} value=${description} onInput=${typeDescription} />

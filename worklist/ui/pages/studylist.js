@@ -43,6 +43,10 @@ export function parametersOf(query) {
   if (query.get("accession")) asked.AccessionNumber = `${query.get("accession")}*`;
   const days = DAYS[query.get("date")];
   if (days !== undefined) asked.StudyDate = `${dicomDate(new Date(Date.now() - days * 86_400_000))}-`;
+  if (query.get("date") === "between") {
+    const [from, to] = ["from", "to"].map((end) => /^\d{4}-\d\d-\d\d$/.exec(query.get(end))?.[0].replaceAll("-", "") ?? "");
+    if (from || to) asked.StudyDate = `${from}-${to}`;
+  }
   return asked;
 }
 
