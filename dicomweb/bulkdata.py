@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass
-from hashlib import blake2b
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -27,7 +26,7 @@ from pacs.dicom.transfer_syntaxes import VIDEO
 from pacs.framing import frame_index_of
 from pacs.http.accept import OCTETS, Offer, acceptable, choose
 from pacs.http.byte_range import byte_range
-from pacs.http.conditional import is_known
+from pacs.http.conditional import entity_tag, is_known, revalidated
 from pacs.http.origin import origin
 from pacs.http.resource import Resource, actor
 from pacs.http.streaming import answer, closing
@@ -86,7 +85,7 @@ class RetrieveBulkdata:
             return Response(status_code=304, headers=headers)
         if asked.offer.multipart:
             head = PartHead(asked.offer.media_type, value.size, asked.address)
-            boundary = headers["ETag"].strip('"')  # fixed, so that an equal ETag means equal bytes
+            boundary = multipart.boundary(headers["ETag"])
             body = multipart.encoded([(head, value.pieces(0, value.size))], boundary)
             kind = multipart.content_type(asked.offer.media_type, boundary)
             size = multipart.length([head], boundary)
@@ -129,11 +128,6 @@ class _Asked:
 
     @property
     def headers(self) -> dict[str, str]:
-        what = f"{self.instance.blob.address} {self.path} {self.offer}"
+        tag = entity_tag(self.instance.blob.address, self.path, self.offer, self.address)
         shown = self.offer.media_type == "application/pdf" or self.offer.media_type.startswith("video/")
-        return {
-            "ETag": f'"{blake2b(what.encode(), digest_size=16).hexdigest()}"',
-            "Cache-Control": "private, no-cache",
-            "Vary": "Accept",
-            **(SHOWN if shown else {}),
-        }
+        return {**revalidated(tag), **(SHOWN if shown else {})}

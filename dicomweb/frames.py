@@ -20,6 +20,7 @@ from pacs.dicom.transfer_syntaxes import EXPLICIT_LITTLE
 from pacs.errors import BadInput, LimitExceeded, NotFound
 from pacs.framing import Frames, frame_index_of, frame_size
 from pacs.http.accept import Offer, acceptable
+from pacs.http.conditional import entity_tag, is_known, revalidated
 from pacs.http.lane import Lane
 from pacs.http.origin import origin
 from pacs.http.resource import Resource, actor
@@ -83,12 +84,16 @@ class RetrieveFrames:
         record = partial(retrieved, request, self.archive, study, level="FRAME")
         self.viewings.note(request, study, record)
         asked = _Asked(instance, index, numbers, offer)
+        tag = asked.tag(here)
+        headers = revalidated(tag)
+        if tag and is_known(request, tag):
+            return Response(status_code=304, headers=headers)
         if not offer.multipart:
-            return answer(self._alone(asked), _named(offer), asked.size(numbers[0]))
-        boundary = multipart.new_boundary()
+            return answer(self._alone(asked), _named(offer), asked.size(numbers[0]), headers=headers)
+        boundary = multipart.boundary(tag)
         size = multipart.length((asked.head(number, here) for number in numbers), boundary)
         body = multipart.encoded(self._parts(asked, here), boundary)
-        return answer(body, multipart.content_type(offer.media_type, boundary), size)
+        return answer(body, multipart.content_type(offer.media_type, boundary), size, headers=headers)
 
     def _alone(self, asked: _Asked) -> Pieces:
         for _, pieces in self._parts(asked, ""):
@@ -116,6 +121,13 @@ class _Asked:
         if self.offer.syntax == EXPLICIT_LITTLE:
             return frames.uncompressed(frame)
         return frames.stored(frame) if self.offer.stored else frames.encoded(frame, self.offer.syntax)
+
+    def tag(self, here: str) -> str:
+        """The entity tag; empty for what is decoded or encoded first, which may come out otherwise after
+        an update."""
+        if not self.offer.stored:
+            return ""
+        return entity_tag(self.instance.blob.address, self.numbers, self.offer, here)
 
     def size(self, number: int) -> int | None:
         """Bytes of the frame; None when it must be decoded or encoded first."""

@@ -172,6 +172,11 @@ class Retrieval:
         finally:
             self._record(progress)
 
+    def known(self, progress: Progress) -> None:
+        """Audits that the caller has all of it already."""
+        progress.completed, progress.finished = progress.total, True
+        self._record(progress)
+
     def _record(self, progress: Progress) -> None:
         if not self.head:
             self.archive.record(

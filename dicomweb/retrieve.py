@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from hashlib import sha256
 from itertools import chain
 
 from starlette.requests import Request
@@ -19,6 +18,7 @@ from dicomweb.warning import warning
 from pacs.archive import Archive
 from pacs.http.accept import AS_STORED, DICOM, ZIP, MediaRange, Offer, acceptable, choose, takes
 from pacs.http.byte_range import byte_range
+from pacs.http.conditional import entity_tag, is_known, revalidated
 from pacs.http.lane import Lane
 from pacs.http.origin import origin
 from pacs.http.resource import Resource, actor
@@ -48,7 +48,11 @@ class RetrieveDicom:
         retrieval = Retrieval(self.archive, self.transcoder, who, request.method == "HEAD")
         planned = plan(retrieval.files(found), wanted, self.transcoder.codecs.decodable)
         progress = Progress(path.study, path.level, str(offer), len(planned.instances))
-        return _ANSWERS[offer](_Asked(request, retrieval, planned, progress))
+        asked = _Asked(request, retrieval, planned, progress, _tag(planned, offer))
+        if asked.tag and is_known(request, asked.tag):
+            retrieval.known(progress)
+            return Response(status_code=304, headers=revalidated(asked.tag))
+        return _ANSWERS[offer](asked)
 
 
 @lru_cache(maxsize=256)
@@ -61,12 +65,21 @@ def _negotiated(ranges: Sequence[MediaRange], single: bool) -> tuple[Offer, Sequ
     return offer, wishes(taking) or [DEFAULT]
 
 
+def _tag(planned: Plan, offer: Offer) -> str:
+    """The entity tag; empty when something is left out or converted, which may come out otherwise after an
+    update."""
+    if planned.left_out or any(each.size is None for each in planned.instances):
+        return ""
+    return entity_tag(offer, *((each.instance.blob.address, each.file.header) for each in planned.instances))
+
+
 @dataclass(frozen=True, slots=True)
 class _Asked:
     request: Request
     retrieval: Retrieval
     plan: Plan
     progress: Progress
+    tag: str
 
     @property
     def status(self) -> int:
@@ -76,7 +89,7 @@ class _Asked:
     @property
     def headers(self) -> dict[str, str]:
         if not self.plan.left_out:
-            return {}
+            return revalidated(self.tag)
         text = f"{self.plan.left_out} instances are left out: {self.plan.reason}"
         return dict([warning(origin(self.request), text)])
 
@@ -85,7 +98,7 @@ class _Asked:
 
 
 def _in_parts(asked: _Asked) -> Response:
-    boundary = multipart.new_boundary()
+    boundary = multipart.boundary(asked.tag)
     known = [PartHead(_named(each.choice.transfer_syntax), each.size) for each in asked.plan.instances]
     body = asked.recorded(multipart.encoded(_parts(asked), boundary))
     return answer(
@@ -110,7 +123,7 @@ def _named(syntax: str) -> str:
 def _alone(asked: _Asked) -> Response:
     (planned,) = asked.plan.instances
     syntax, pieces = asked.retrieval.alone(planned, asked.progress)
-    return answer(pieces, _named(syntax), planned.size)
+    return answer(pieces, _named(syntax), planned.size, headers=asked.headers)
 
 
 def _zipped(asked: _Asked) -> Response:
@@ -125,8 +138,8 @@ def _zipped(asked: _Asked) -> Response:
     size = zipped.length((name, each.size) for name, each in named)
     if size is None:
         return answer(asked.recorded(archive), ZIP, None, asked.status, headers)
-    blobs = "".join(each.instance.blob.address for each in instances)
-    part = byte_range(asked.request, size, f'"{sha256(blobs.encode()).hexdigest()}"')
+    tag = asked.tag or entity_tag(asked.plan.reason, *(each.instance.blob.address for each in instances))
+    part = byte_range(asked.request, size, tag)
     body = asked.recorded(sliced(archive, part.start, part.stop))
     status = part.status if part.partial else asked.status
     return answer(body, ZIP, part.length, status, {**headers, **part.headers})

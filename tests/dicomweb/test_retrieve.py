@@ -50,6 +50,41 @@ def test_a_study_in_parts_each_as_it_was_sent(world: World) -> None:
     assert [int(head["content-length"]) for head, _ in found] == [len(file) for file in files]
 
 
+@pytest.mark.parametrize(
+    ("level", "accept"),
+    [
+        (1, MULTIPART),
+        (2, MULTIPART),
+        (3, MULTIPART),
+        (3, ALONE),
+        (1, "application/zip"),
+        (3, "application/zip"),
+    ],
+)
+def test_what_is_sent_as_stored_has_a_strong_entity_tag(world: World, level: int, accept: str) -> None:
+    path = path_to(world.store(image()).identity, level)
+    first = world.get(path, accept)
+    tag = first.headers["etag"]
+    assert tag.startswith('"') and first.headers["cache-control"] == "private, no-cache"
+    assert first.headers["vary"] == "Accept"
+    same = world.get(path, accept)
+    assert (same.headers["etag"], same.content) == (tag, first.content)
+    known = world.get(path, accept, **{"if-none-match": tag})
+    assert (known.status_code, known.content, known.headers["etag"]) == (304, b"", tag)
+    assert [(each["action"], each["outcome"]) for each in world.audited()] == [("retrieve", "success")] * 3
+    if level < 3:
+        world.store(image(2))
+        changed = world.get(path, accept, **{"if-none-match": tag})
+        assert changed.status_code == 200 and changed.headers["etag"] != tag
+
+
+def test_each_form_has_its_own_entity_tag_and_what_is_converted_none(world: World) -> None:
+    path = path_to(world.store(image()).identity, 3)
+    forms = [world.get(path, accept) for accept in (MULTIPART, ALONE, "application/zip")]
+    assert len({each.headers["etag"] for each in forms}) == 3
+    assert "etag" not in world.get(path, CONVERTED).headers
+
+
 @pytest.mark.parametrize("level", [1, 2, 3])
 def test_every_level(world: World, level: int) -> None:
     stored = world.store(image())
