@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from pydicom import dcmread
+from pydicom.encaps import generate_fragments
 from pydicom.uid import MultiFrameTrueColorSecondaryCaptureImageStorage, generate_uid
 
 from tests.conformance.browser import browser, needs_chromium, page, until
@@ -29,7 +30,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
 def test_films_of_every_kind_of_object(server: Server, tmp_path: Path) -> None:
     """Those of other classes than video have single frames as often: their samples tell."""
     (tmp_path / "films").mkdir()
-    studies = {}
+    studies, stored = {}, {}
     for name in ENDING:
         film = dcmread(SHARED_DATA / "video" / name)
         film.SOPClassUID = film.file_meta.MediaStorageSOPClassUID = (
@@ -38,6 +39,7 @@ def test_films_of_every_kind_of_object(server: Server, tmp_path: Path) -> None:
         film.SOPInstanceUID = film.file_meta.MediaStorageSOPInstanceUID = generate_uid()
         film.SeriesInstanceUID, film.StudyInstanceUID = generate_uid(), generate_uid()
         studies[name] = film.StudyInstanceUID
+        stored[name] = sum(map(len, generate_fragments(film.PixelData[8:])))
         film.save_as(tmp_path / "films" / name)
     server.quick_command("import", str(tmp_path / "films"))
     with browser() as started:
@@ -50,4 +52,9 @@ def test_films_of_every_kind_of_object(server: Server, tmp_path: Path) -> None:
                     "document.querySelector('.document .dim') !== null",
                 )
                 assert opened.get_attribute(".document a", "download") == f"film{ENDING[name]}"
+                # never all in memory
+                assert opened.get_attribute(".document a", "href").startswith("/dicom-web/")
+                with opened.expect_download() as saved:
+                    opened.click(".document a")
+                assert saved.value.path().stat().st_size == stored[name]
                 assert "video/" in opened.inner_text(".document") or opened.query_selector("video")

@@ -37,32 +37,33 @@ async function encapsulated(dataset) {
   return { said, body: await bytes(dataset, "EncapsulatedDocument", said || undefined) };
 }
 
+/** Played while it comes, and sought in: it may be larger than what a page can hold. */
 async function film(dataset) {
-  const headers = { Accept: "video/mp4, video/*, */*;q=0.1" };
-  const response = await request(`${instancePath(dataset)}/rendered`, { headers });
-  return { said: response.headers.get("Content-Type"), body: await response.arrayBuffer() };
+  const url = `${instancePath(dataset)}/rendered`;
+  const { headers } = await request(url, { method: "HEAD", headers: { Accept: "video/mp4, video/*, */*;q=0.1" } });
+  return { said: headers.get("Content-Type"), url };
 }
 
 /** A blob's type is ours to say: whatever was stored, it never becomes a page of this origin. */
-function useBlob(dataset, kind) {
+function useContent(dataset, kind) {
   const [state, setState] = useState({});
   useEffect(() => {
-    let url = "";
+    let blob = "";
     const fetched = kind === "document" ? encapsulated(dataset) : film(dataset);
     fetched
-      .then(({ said, body }) => {
+      .then(({ said, body, url }) => {
         const type = SAFE.exec(said ?? "")?.[1] ?? "application/octet-stream";
-        url = URL.createObjectURL(new Blob([body], { type }));
-        setState({ url, type, said });
+        if (body) blob = URL.createObjectURL(new Blob([body], { type }));
+        setState({ url: url ?? blob, type, said });
       })
       .catch((problem) => setState({ problem }));
-    return () => url && URL.revokeObjectURL(url);
+    return () => blob && URL.revokeObjectURL(blob);
   }, []);
   return state;
 }
 
 function Embedded({ dataset, kind }) {
-  const { url, type, said, problem } = useBlob(dataset, kind);
+  const { url, type, said, problem } = useContent(dataset, kind);
   const [unplayable, setUnplayable] = useState(false);
   const title = text(dataset, "DocumentTitle") || text(dataset, "SeriesDescription") || t("viewer.document");
   if (problem) return html`<${Failure} problem=${problem} />`;
