@@ -10,6 +10,9 @@ from __future__ import annotations
 from enum import Enum
 from typing import NamedTuple
 
+SERVICE_USER, SERVICE_PROVIDER = 0, 2
+"""Sources of an A-ABORT (PS3.8 §9.3.8); only the latter gives a reason."""
+
 
 class State(Enum):
     """PS3.8 Tables 9-1 to 9-5."""
@@ -49,11 +52,12 @@ class Cause(Enum):
 
 
 class Action(NamedTuple):
-    """PS3.8 Tables 9-6 to 9-9. `aborts`: we send A-ABORT; `indicates`: the local user is notified."""
+    """PS3.8 Tables 9-6 to 9-9. `aborts`: we send A-ABORT, with this source; `indicates`: the local user is
+    notified."""
 
     name: str
     next: State
-    aborts: bool = False
+    aborts: int | None = None
     indicates: bool = True
 
 
@@ -75,14 +79,14 @@ AR_8_REQUESTOR = Action("AR-8", State.STA9)
 AR_8_ACCEPTOR = Action("AR-8", State.STA10)
 AR_9 = Action("AR-9", State.STA11)
 AR_10 = Action("AR-10", State.STA12)
-AA_1 = Action("AA-1", State.STA13, aborts=True)
+AA_1 = Action("AA-1", State.STA13, aborts=SERVICE_USER)
 AA_2 = Action("AA-2", State.STA1)
 AA_3 = Action("AA-3", State.STA1)
 AA_4 = Action("AA-4", State.STA1)
 AA_5 = Action("AA-5", State.STA1)
 AA_6 = Action("AA-6", State.STA13, indicates=False)
-AA_7 = Action("AA-7", State.STA13, aborts=True, indicates=False)
-AA_8 = Action("AA-8", State.STA13, aborts=True)
+AA_7 = Action("AA-7", State.STA13, aborts=SERVICE_PROVIDER, indicates=False)
+AA_8 = Action("AA-8", State.STA13, aborts=SERVICE_PROVIDER)
 
 _RECEIVED = (
     Cause.ACCEPT_RECEIVED,

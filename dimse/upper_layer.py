@@ -21,7 +21,7 @@ from dimse.associate_codec import (
     encode_request,
 )
 from dimse.pdu import AbortReason, BadPdu, PduReader, PduType, Pdv
-from dimse.states import AR_8_ACCEPTOR, AR_8_REQUESTOR, TRANSITIONS, Action, Cause, State
+from dimse.states import AR_8_ACCEPTOR, AR_8_REQUESTOR, SERVICE_USER, TRANSITIONS, Action, Cause, State
 
 
 class Role(Enum):
@@ -125,16 +125,16 @@ class UpperLayer:
             except BadAssociate:
                 return self._invalid(AbortReason.INVALID_PARAMETER)
             action = self._step(cause)
-            if action.aborts:
-                self.reply += pdu.abort(2, AbortReason.UNEXPECTED_PDU)
+            if action.aborts is not None:
+                self.reply += pdu.abort(action.aborts, AbortReason.UNEXPECTED_PDU)
                 event = Faulty(AbortReason.UNEXPECTED_PDU)
             if action.indicates:
                 return event
         return None
 
     def _invalid(self, reason: AbortReason) -> Faulty:
-        self._step(Cause.INVALID_RECEIVED)
-        self.reply += pdu.abort(2, reason)
+        action = self._step(Cause.INVALID_RECEIVED)
+        self.reply += pdu.abort(action.aborts or SERVICE_USER, reason)
         return Faulty(reason)
 
     def closed(self) -> None:

@@ -121,11 +121,20 @@ def test_what_is_unexpected_is_answered_by_an_abort(pdu: bytes) -> None:
     assert us.state is State.STA13
 
 
-@pytest.mark.parametrize("pdu", [DATA, RELEASE_RQ, RELEASE_RP])
-def test_nothing_comes_before_the_request(pdu: bytes) -> None:
+@pytest.mark.parametrize(
+    ("pdu", "reason"),
+    [
+        (DATA, AbortReason.UNEXPECTED_PDU),
+        (RELEASE_RQ, AbortReason.UNEXPECTED_PDU),
+        (RELEASE_RP, AbortReason.UNEXPECTED_PDU),
+        (b"GET / HTTP/1.1\r\n\r\n", AbortReason.UNRECOGNIZED_PDU),
+    ],
+)
+def test_nothing_comes_before_the_request(pdu: bytes, reason: AbortReason) -> None:
+    """AA-1 has the service user as its source, AA-8 the provider (PS3.8 Table 9-9)."""
     us = acceptor(established=False)
-    assert receive(us, pdu) == [Faulty(AbortReason.UNEXPECTED_PDU)]
-    assert us.reply == abort(2, AbortReason.UNEXPECTED_PDU)
+    assert receive(us, pdu) == [Faulty(reason)]
+    assert us.reply == abort(0)
 
 
 @pytest.mark.parametrize(
