@@ -222,6 +222,17 @@ def test_colour_and_cine(held: Held, chromium: Any) -> None:
         until(opened, "document.querySelector('[data-position]').innerText !== '1 / 5'")
 
 
+def test_each_pane_plays(held: Held, chromium: Any) -> None:
+    with open_series(held, chromium, "Cine") as opened:
+        picture_drawn(opened)
+        for key in "cgn":
+            opened.keyboard.press(key)
+        opened.click(".strip button:has-text('Cine')")
+        opened.wait_for_selector(".pane[data-active=true] >> text='1 / 5'")
+        opened.keyboard.press("c")
+        until(opened, "document.querySelector('[data-active=true] [data-position]').innerText !== '1 / 5'")
+
+
 def test_monochrome1_is_white_where_it_is_least(held: Held, chromium: Any) -> None:
     with open_series(held, chromium, "Ramp") as opened:
         picture_drawn(opened)

@@ -48,17 +48,17 @@ const Nothing = ({ text: words, onBack }) => html`<main>
   <//>
 </main>`;
 
-/** Plays the active pane; a frame that is not here yet is waited for, not skipped. */
+/** Plays the panes that were started, each at its own speed; a frame that is not here yet is waited for, not skipped. */
 function useCine(desk) {
   useEffect(() => {
-    let last = 0;
+    const turned = new Map(); // pane → when it went on
     let handle = requestAnimationFrame(function turn(now) {
       handle = requestAnimationFrame(turn);
       for (const pane of desk.shown) {
-        if (!pane.playing.value || now - last < 1000 / speedOf(pane.image) - 4) continue;
+        if (!pane.playing.value || now - (turned.get(pane) ?? 0) < 1000 / speedOf(pane.image) - 4) continue;
         const next = (pane.index.value + 1) % Math.max(1, pane.images.length);
         if (!pane.frames.has(pane.images[next])) continue;
-        last = now;
+        turned.set(pane, now);
         pane.to(next);
       }
     });
