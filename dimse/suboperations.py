@@ -21,7 +21,7 @@ from dimse.selection import Selection
 from dimse.status import CANCEL, PENDING, PROCESSING_FAILURE, SUCCESS, is_warning
 from pacs.actor import Actor
 from pacs.dicom.writer import encode_dataset
-from pacs.errors import PacsError
+from pacs.errors import PacsError, Unavailable
 from pacs.model import StoredInstance
 from pacs.ports import BlobReader
 from pacs.search.query import Query
@@ -38,6 +38,10 @@ MAX_SUBOPERATIONS = 0xFFFF
 PENDING_EVERY = 0.1
 """Seconds between pending responses. They are optional (PS3.4 §C.4.2.3.1) and serve a waiting user; each
 costs the archive and the peer as much as an instance does."""
+
+
+PATIENCE = 3
+"""Instances in a row that cannot be sent now before the others are given up: each has waited for long."""
 
 
 class RetrieveArchive(Protocol):
@@ -157,18 +161,21 @@ def perform(
 
 def _send_all(operation: Operation, ahead: Iterable[Ahead], send: Send, progress: Progress) -> bool:
     """Whether it was cancelled."""
-    due = 0.0
+    due, away = 0.0, 0
     for instance, data_set in ahead:
         if operation.cancelled():
             return True
         if operation.is_ending():
             raise NothingMore("the archive is being stopped")
         try:
-            status = send(instance, data_set).status
+            status, away = send(instance, data_set).status, 0
         except PacsError as error:
             uid, kind = instance.identity.sop_instance_uid, type(error).__name__
             log.warning("suboperation.failed", sop_instance_uid=uid, error=kind, detail=str(error))
             status = PROCESSING_FAILURE
+            away = away + 1 if isinstance(error, Unavailable) else 0
+            if away == PATIENCE:
+                raise NothingMore(str(error)) from error
         progress.count(instance, status)
         if time.monotonic() >= due:
             operation.respond(PENDING, **progress.elements(with_remaining=True))

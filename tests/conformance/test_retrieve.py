@@ -25,7 +25,8 @@ from dimse.sending import Sending
 from dimse.services import get, move
 from dimse.services.move import Outbound
 from pacs.access import RIGHTS
-from pacs.model import ApplicationEntity
+from pacs.errors import Unavailable
+from pacs.model import ApplicationEntity, StoredInstance
 from pacs.pixels.decode import DECODABLE, decode
 from pacs.transcoding import Codecs, Transcoder
 from tests.conformance.server import free_port
@@ -531,6 +532,28 @@ def test_a_get_is_cancelled(archive: Archive) -> None:
     assert responses[-1].Status == 0xFE00
     assert remaining is not None and completed is not None
     assert remaining + completed == 100 and remaining > 0
+
+
+def test_a_store_that_is_away_is_not_asked_for_every_instance(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each would wait for it as long as a request may, one after the other."""
+    for _ in range(50):
+        archive.holdings.add_image()
+    asked: list[StoredInstance] = []
+
+    def away(holdings: Holdings, instance: StoredInstance) -> None:
+        asked.append(instance)
+        raise Unavailable("the store is away")
+
+    monkeypatch.setattr(Holdings, "open", away)
+    monkeypatch.setattr("dimse.ahead.SMALL", 0)  # else they are asked for ahead, too
+    responses, here = do_get(archive, ask(StudyInstanceUID="1.2"), [build_context(CT)])
+    final, failed = responses[-1]
+    assert (final.Status, counters(final), here.came) == (0xA702, (None, 0, 50, 0), [])
+    assert final.ErrorComment == "the store is away"
+    assert failed is not None and len(failed.FailedSOPInstanceUIDList) == 50
+    assert len(asked) == suboperations.PATIENCE
 
 
 # --- The server's end ----------------------------------------------------------------------------
