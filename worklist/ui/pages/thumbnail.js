@@ -2,7 +2,7 @@ import { html, useState } from "../core/html.js";
 import { DICOMWEB } from "../core/api.js";
 
 /** Modalities that have nothing to see in small. */
-export const WITHOUT_PICTURE = new Set(["SR", "PR", "KO", "DOC", "AU", "ECG", "HD", "RWV", "PLAN", "REG"]);
+export const WITHOUT_PICTURE = new Set(["SR", "PR", "KO", "DOC", "AU", "ECG", "HD", "RWV", "PLAN", "REG", "RTPLAN", "RTRECORD", "RTSTRUCT", "M3D", "FID"]);
 
 /** A series in small as the server renders it; its modality where there is nothing to see. */
 export function Thumbnail({ study, series, modality, none = WITHOUT_PICTURE.has(modality) }) {
