@@ -91,7 +91,15 @@ Index(
     patients.c.org_id,
     func.coalesce(patients.c.patient_name_key, BLANK),
     patients.c.pk,
+    patients.c.patient_name_key,
 )
+for _name, _sorted in {
+    "ix_patients_by_id": patients.c.patient_id,
+    "ix_studies_by_accession": studies.c.accession_number,
+    "ix_studies_by_description": studies.c.study_description_key,
+}.items():
+    _table = _sorted.table
+    Index(_name, _table.c.org_id, func.coalesce(_sorted, BLANK), _table.c.pk)
 
 series = Table(
     "series",

@@ -5,7 +5,6 @@ A page is at most five statements in one snapshot; no transaction is open betwee
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -30,10 +29,8 @@ NEXT_PAGES = 500
 LOCATED = 10_000
 """Instances of one page when all are needed before the first is used, as each page sorts the whole study."""
 
-COUNTED_MATCHING = 2_000
-"""How many are counted beside a page of what keys select in an order of no index."""
-SLOW = 0.1
-"""Seconds that such a page may take if its matches are to be counted too."""
+COUNTED_AMONG = 50_000
+"""Among how many rows matches are counted beside a page, where each must be looked at: 0.1 s."""
 REACH = 5_000
 """Rows along the order that may be walked in hope, or counted among: some 20 ms."""
 SAMPLE = 300
@@ -43,7 +40,7 @@ HOPE = 1.25
 COUNTED_LATER = 10_000
 """Of those stored since the page that `Query.until` is of."""
 COUNTED_KEYS = 10_000
-"""Of all matches, where those are collected anyway or lie within reach."""
+"""How many matches are counted, at the most."""
 MOST_KEYS = (1 << 31) - 1
 """PostgreSQL's integers, of which the limit of a SELECT is one here."""
 
@@ -68,23 +65,25 @@ def page(database: Database, organization: int, query: Query) -> Found:
     asked = _asked(database, organization, query)
     asked = replace(asked, extra=(asked.last(),))
     with _searching(database) as connection:
-        begin = time.monotonic()
         begun = _begun(connection, asked, limit + 1, query.offset, counting=True)
-        seconds, rows, total = time.monotonic() - begin, begun.rows, begun.total
+        rows, total = begun.rows, begun.total
         answers, more = [_values(query.include, row) for row in rows[:limit]], len(rows) > limit
         if not more and (rows or not query.offset):
             return Found(answers, more, query.offset + len(rows))
         if not asked.keys_first:
-            total = _total(connection, begun.planned, seconds)
+            total = _total(connection, begun.planned)
         return Found(answers, more, total, rows[0][len(query.include)] if more else None)
 
 
-def _total(connection: Connection, planned: Page, seconds: float) -> int | None:
-    if not planned.query.conditions:
+def _total(connection: Connection, planned: Page) -> int | None:
+    conditions = planned.query.conditions
+    if planned.start is None:
         tallied, later = connection.execute(planned.tallied(COUNTED_LATER)).one()
-        return tallied - later if later <= COUNTED_LATER else None
-    slow = planned.start is None and seconds > SLOW
-    return None if slow else _counted(connection, planned, COUNTED_MATCHING)
+        if not conditions:
+            return tallied - later if later <= COUNTED_LATER else None
+        if tallied > COUNTED_AMONG:
+            return None
+    return _counted(connection, planned, COUNTED_KEYS)
 
 
 @dataclass(frozen=True, slots=True)

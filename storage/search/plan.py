@@ -27,6 +27,7 @@ Collecting costs as much as there are hits, walking to a page as much as there a
 where both cost the same grows with the root. At a million studies either way takes some 20 ms.
 """
 
+_STUDY_DATE = BY_KEYWORD["StudyDate"]
 _UIDS = ("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID")
 _LOOKED_UP = frozenset(
     BY_KEYWORD[keyword]
@@ -68,13 +69,20 @@ class Planner:
         if uid is not None:
             uid = uid.up_to(query.level)
             return Start(uid.level, tuple(connection.execute(uid.hits).scalars()))
-        ways = [way.up_to(query.level) for way in self._ways(query)] or list(self._scanned(query, rare))
+        ways = [way.up_to(query.level) for way in self._ways(query)]
+        few = self._fewest(connection, query.level, ways)
+        if few is None and (rare or query.order or not ways):
+            few = self._fewest(connection, query.level, list(self._scanned(query, rare)))
+        return few
+
+    def _fewest(self, connection: Connection, level: Level, ways: list[_Way]) -> Start | None:
+        """The rows of the way that has the fewest, if they are few."""
         if not ways:
             return None
         capped = (
             select(literal_column(str(i)), way.hits.limit(FEW + 1).subquery()) for i, way in enumerate(ways)
         )
-        rows = select(literal_column(str(len(ways))), select(func.max(TABLES[query.level].c.pk)).subquery())
+        rows = select(literal_column(str(len(ways))), select(func.max(TABLES[level].c.pk)).subquery())
         found: list[list[int]] = [[] for _ in range(len(ways) + 1)]
         for i, pk in connection.execute(union_all(*capped, rows)):
             found[i].append(pk)
@@ -104,6 +112,8 @@ class Planner:
                     lettered[expression] = condition
             if lettered:
                 yield self._by_letters(level, lettered)
+        if query.order and (days := [c for c in query.conditions if c.attribute is _STUDY_DATE]):
+            yield self._selected(Level.STUDY, days)
 
     def _looked_up(self, condition: Condition) -> _Way | None:
         attribute, test = condition.attribute, condition.test
@@ -137,14 +147,15 @@ class Planner:
     def _scanned(self, query: Query, rare: bool) -> Iterator[_Way]:
         """In the order of their keys, as no other index is of use. Half a million patients take 0.1 s, a
         million studies 0.3 s; walking along those takes seconds. Studies only if rare, as others are met much
-        sooner, and if no days bound the walk."""
-        here = {level: [c for c in query.conditions if c.attribute.level is level] for level in LEVELS}
+        sooner, and if no days bound the walk; in another order than the newest first, always."""
+        tried = {c for c in query.conditions if self._looked_up(c) or _letters(c)}
+        days = {c for c in query.conditions if c.attribute is _STUDY_DATE}
         levels = [Level.PATIENT] if query.level is not Level.PATIENT else []
-        if rare and not any(c.attribute.keyword == "StudyDate" for c in here[Level.STUDY]):
+        if query.order or (rare and not days):
             levels.append(Level.STUDY)
         for level in levels:
-            if here[level]:
-                rows = self._matching(level, here[level])
+            if any(c.attribute.level is level for c in query.conditions if c not in tried | days):
+                rows = self._matching(level, [c for c in query.conditions if c.attribute.level is level])
                 yield _Way(level, rows.order_by(TABLES[level].c.pk.desc()))
 
     def _matching(self, level: Level, conditions: list[Condition]) -> Select[int]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import (
@@ -39,6 +40,15 @@ _LAST_NUMBER = literal_column(str((1 << 63) - 1), BigInteger)
 _STRIDE = literal_column("11", BigInteger)
 _STUDY_DATE = BY_KEYWORD["StudyDate"]
 _INDEX = {Level.PATIENT: "ix_patients_by_name", Level.STUDY: "ix_studies_newest_first"}
+_SORTED = {
+    "StudyDate": "ix_studies_newest_first",
+    "PatientName": "ix_patients_by_name",
+    "PatientID": "ix_patients_by_id",
+    "AccessionNumber": "ix_studies_by_accession",
+    "StudyDescription": "ix_studies_by_description",
+    "LastReceivedAt": "ix_studies_org_id_last_received_at",
+}
+"""The index of an order that begins with the attribute; one for each sort of the REST API."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +78,17 @@ class Page:
     def table(self) -> Table:
         return TABLES[self.query.level]
 
+    @property
+    def _lead(self) -> Table:
+        """The table that the order begins with, whose index is walked along."""
+        return TABLES[self.query.order[0][0].level] if self.query.order else self.table
+
     def order(self) -> list[Term]:
         level, pk = self.query.level, self.table.c.pk
         if self.query.order:
             terms = [Term(_sortable(attribute), down) for attribute, down in self.query.order]
+            if self._lead is not self.table:
+                terms.append(Term(self._lead.c.pk, terms[-1].descending))
             return [*terms, Term(pk, terms[-1].descending)]
         if level is Level.PATIENT:
             return [Term(blank_or_key(BY_KEYWORD["PatientName"]), False), Term(pk, False)]
@@ -87,11 +104,12 @@ class Page:
         """The `size` answers after the one whose order values were `after`; the order values of each
         answer are the last columns of its row.
 
-        With conditions, or rows to skip, the keys are found first, along the index alone: see `in_order`.
+        With conditions, an order, or rows to skip, the keys are found first, along the index alone: see
+        `in_order`.
         With a `start` they would be sorted, which misleads a planner told to avoid it: ask for `keys`, then
         for `rows`.
         """
-        if not self.keys_first and not (offset and self._along):
+        if not self.keys_first and not (self._along and (offset or self.query.order)):
             return self._page(self._wide().where(*self.joined), size, after, offset)
         keys = self.keys(size, after, offset).subquery()
         return self._wide().select_from(self._source().join(keys, keys.c.pk == self.table.c.pk))
@@ -119,14 +137,16 @@ class Page:
 
     @property
     def _along(self) -> bool:
-        return self.start is None and not self.query.order and not self.joined
+        return self.start is None and not self.joined
 
     def in_order(self, rows: Sequence[Row[Any]]) -> Sequence[Row[Any]]:
         """Sorted here: with an outer ORDER BY, a planner told to avoid sorting reads the whole index."""
         if not self.keys_first and not self._along:
             return rows
-        terms = self.order()
-        return sorted(rows, key=lambda row: tuple(row[-len(terms) :]), reverse=terms[0].descending)
+        terms, ordered = self.order(), list(rows)
+        for place, term in enumerate(reversed(terms), 1):
+            ordered.sort(key=itemgetter(-place), reverse=term.descending)
+        return ordered
 
     def _page(
         self, selected: Select[Any], size: int, after: Sequence[Any] | None, offset: int
@@ -162,9 +182,9 @@ class Page:
 
     def count(self, at_most: int | None = None) -> Select[Any]:
         """The number of matches, counted no further than one above `at_most`."""
-        bare = self._bare()
+        bare = replace(self, query=replace(self.query, include=(), order=()))
         if at_most is not None:
-            met = bare._hinted(bare._matching(select(literal_column("1")), self._owned()))
+            met = bare._hinted(bare._matching(select(literal_column("1")), bare._owned()))
             return select(func.count()).select_from(met.limit(at_most + 1).subquery())
         owner = self.table.c.org_id
         owned = (unindexed(owner) if self.query.conditions else owner) == self.organization
@@ -237,7 +257,9 @@ class Page:
 
     def _owned(self) -> ColumnElement[bool]:
         owner = self.table.c.org_id
-        return (owner if self.start is None else unindexed(owner)) == self.organization
+        if self._lead is self.table:
+            return (owner if self.start is None else unindexed(owner)) == self.organization
+        return and_(self._lead.c.org_id == self.organization, unindexed(owner) == self.organization)
 
     def _started(self) -> list[ColumnElement[bool]]:
         if self.start is None:
@@ -249,9 +271,12 @@ class Page:
         return [TABLES[below].c[PARENT[below]].in_(keys)]
 
     def _hinted(self, selected: Select[Any]) -> Select[Any]:
-        if self.start is not None or self.query.order or self.query.level not in _INDEX:
+        index = _INDEX.get(self.query.level)
+        if self.query.order:
+            index = _SORTED.get(self.query.order[0][0].keyword)
+        if self.start is not None or index is None:
             return selected
-        return selected.with_hint(self.table, f"INDEXED BY {_INDEX[self.query.level]}", "sqlite")
+        return selected.with_hint(self._lead, f"INDEXED BY {index}", "sqlite")
 
     def _sorted(self, term: Term) -> ColumnElement[Any]:
         expression = term.expression
@@ -272,7 +297,8 @@ def _column(attribute: Attribute) -> ColumnElement[Any]:
 
 def _sortable(attribute: Attribute) -> ColumnElement[Any]:
     if attribute.matching is Matching.NUMBER:
-        return func.coalesce(key(attribute), _LAST_NUMBER)
+        number: ColumnElement[Any] = key(attribute)
+        return func.coalesce(number, _LAST_NUMBER) if getattr(number, "nullable", True) else number
     return blank_or_key(attribute)
 
 

@@ -142,13 +142,19 @@ def test_what_is_rare_without_an_index_is_collected(
     assert page(filled, day).total is None, "days bound the walk"
 
 
-def test_what_took_long_in_another_order_is_not_counted(
+def test_in_another_order_what_is_common_is_counted_among_few_only(
     filled: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    by_name = replace(ask(StudyTime="000000-235959"), order=((BY_KEYWORD["PatientName"], False),))
-    assert page(filled, replace(by_name, limit=STUDIES)).total == STUDIES
-    monkeypatch.setattr(search, "SLOW", -1.0)
+    by_name = replace(ask(StudyTime="000000-115959"), order=((BY_KEYWORD["PatientName"], False),))
+    half = sum(n % 24 < 12 for n in range(STUDIES))
+    assert page(filled, by_name).total == half
+    monkeypatch.setattr(plan, "FEWEST", 100)
+    monkeypatch.setattr(plan, "FEW", 100)
+    assert page(filled, by_name).total == half
+    assert page(filled, replace(by_name, limit=STUDIES)).total == half
+    monkeypatch.setattr(search, "COUNTED_AMONG", STUDIES - 1)
     assert page(filled, by_name).total is None
+    assert page(filled, replace(by_name, limit=STUDIES)).total == half
 
 
 HOPES = ((0.0, 5_000), (0.0, 200), (1e9, 5_000), (1e9, 200))

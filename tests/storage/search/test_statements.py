@@ -31,6 +31,7 @@ def ask(level: Level = Level.STUDY, limit: int = 101, offset: int = 0, **keys: A
 
 
 SERIES, IMAGE = Level.SERIES, Level.IMAGE
+BY_NAME = ((BY_KEYWORD["PatientName"], False),)
 QUERIES: dict[str, tuple[Query, int]] = {
     "no key": (ask(), 2),
     "no key, further on": (ask(offset=200), 2),
@@ -53,7 +54,8 @@ QUERIES: dict[str, tuple[Query, int]] = {
     "a list of UIDs": (ask(StudyInstanceUID="\\".join(f"1.2.{n}" for n in range(1, 1_001))), 3),
     "without an index": (ask(AdmissionID="X"), 5),
     "by what lies below": (ask(Modality="XA"), 3),
-    "another order": (replace(ask(PatientName="*s*"), order=((BY_KEYWORD["PatientName"], False),)), 3),
+    "another order": (replace(ask(PatientName="*s*"), order=BY_NAME), 4),
+    "another order, two keys": (replace(ask(PatientName="*ros*", AdmissionID="X"), order=BY_NAME), 5),
     "all series": (ask(SERIES), 2),
     "the series of a study": (ask(SERIES, StudyInstanceUID="1.2.7"), 3),
     "series of a name": (ask(SERIES, PatientName="*ros*"), 3),
