@@ -39,12 +39,12 @@ def test_files_and_folders(server: Server, chromium: Any, tmp_path: Path) -> Non
     with page(chromium, f"{server.url}/uploads") as opened:
         inputs = opened.locator("input[type=file]")
         inputs.nth(1).set_input_files(folder)
-        opened.get_by_text("3 of 3 taken in").wait_for()
-        opened.get_by_text("2 files are no DICOM and were left out").wait_for()
+        opened.get_by_text("3 of 3 processed").wait_for()
+        opened.get_by_text("2 files are not DICOM and were left out").wait_for()
         inputs.nth(0).set_input_files(alone)
         opened.locator("summary").click()
         opened.get_by_text(alone.name).wait_for()
-        assert "Bring in images" in opened.title()
+        assert "Upload images" in opened.title()
         opened.get_by_role("link", name="Studies").click()
         opened.get_by_text("Uploaded, Ursula").wait_for()
 
