@@ -14,6 +14,8 @@ from typing import Any
 
 from pynetdicom.association import Association
 
+PATIENCE = 300.0
+"""Seconds for each answer, of which it has 30: a busy machine is no fault."""
 _LOOK_AGAIN = 0.05  # seconds: a reactor that ends tells nobody
 
 
@@ -51,7 +53,7 @@ class Checkpoint:
 
 
 def mend() -> None:
-    """Give every later `Association` of this process such a checkpoint; once is enough."""
+    """Give every later `Association` of this process such a checkpoint, and patience; once is enough."""
     begin = Association.__init__
     if hasattr(begin, "__wrapped__"):
         return
@@ -59,6 +61,7 @@ def mend() -> None:
     def begin_with_checkpoint(self: Any, *args: Any, **kwargs: Any) -> None:
         begin(self, *args, **kwargs)
         self._reactor_checkpoint = Checkpoint(self)
+        self.acse_timeout = self.dimse_timeout = self.network_timeout = PATIENCE
 
     begin_with_checkpoint.__wrapped__ = begin
     Association.__init__ = begin_with_checkpoint

@@ -37,7 +37,7 @@ def associate_and_hold(port: int, count: int) -> Iterator[int]:
     with contextlib.ExitStack() as stack:
         accepted = 0
         for _ in range(count):
-            peer = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=30))
+            peer = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=120))
             peer.sendall(associate_request())
             kind, length = struct.unpack(">BxL", _receive(peer, 6))
             _receive(peer, length)

@@ -86,7 +86,6 @@ def send_all(port: int, files: Iterable[Sendable]) -> Iterator[tuple[Sendable, i
 def _store(
     association: Association, context: PresentationContext, sop_instance: str, dataset: bytes
 ) -> int | None:
-    association.dimse_timeout = 60
     request = C_STORE()
     request.MessageID, request.Priority = 1, 2
     request.AffectedSOPClassUID, request.AffectedSOPInstanceUID = context.abstract_syntax, sop_instance

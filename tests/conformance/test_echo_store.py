@@ -97,7 +97,7 @@ def test_storescu_proposes_what_it_likes(world: World, option: str) -> None:
 def test_parallel_senders(world: World) -> None:
     command = ["storescu", "-aec", "PACS", "--repeat", "5", "127.0.0.1", str(world.port), str(CT_FILE)]
     senders = [subprocess.Popen(command, stderr=subprocess.DEVNULL) for _ in range(4)]
-    assert [sender.wait(60) for sender in senders] == [0] * 4
+    assert [sender.wait(120) for sender in senders] == [0] * 4
     assert {kept.data_set for kept in world.archive.kept} == {data_set_of(CT_FILE)}
     assert len(world.archive.kept) == 20
 

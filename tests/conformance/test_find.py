@@ -316,7 +316,7 @@ def test_findscu(archive: Archive, tmp_path: Path) -> None:
     done = subprocess.run(
         ["findscu", "-v", "-S", "-aec", "PACS", "-k", "QueryRetrieveLevel=STUDY", "-k", "PatientName=M*",
          "-k", "StudyInstanceUID", "-k", "ModalitiesInStudy", "127.0.0.1", str(archive.world.port)],
-        capture_output=True, text=True, errors="replace", timeout=30,
+        capture_output=True, text=True, errors="replace", timeout=120,
     )  # fmt: skip
     output = done.stdout + done.stderr
     assert done.returncode == 0, output

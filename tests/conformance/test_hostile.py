@@ -125,7 +125,7 @@ def test_slow_loris_is_cut_off(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("garbage", [b"GET / HTTP/1.1\r\n\r\n", b"\xff" * 4096, b"\x04\x00\xff\xff\xff\xff"])
 def test_garbage_is_aborted(server: Server, modality: Modality, garbage: bytes) -> None:
-    with socket.create_connection(("127.0.0.1", server.dimse_port), timeout=30) as peer:
+    with socket.create_connection(("127.0.0.1", server.dimse_port), timeout=120) as peer:
         peer.sendall(garbage)
         answer = b""
         try:

@@ -48,7 +48,6 @@ def associated(server: Server, window: int) -> Iterator[Sender]:
     ask = AsynchronousOperationsWindowNegotiation()
     ask.maximum_number_operations_invoked, ask.maximum_number_operations_performed = window, 1
     ae = AE(ae_title="IMPATIENT")
-    ae.dimse_timeout = 60
     ae.add_requested_context(CTImageStorage, ImplicitVRLittleEndian)
     association = ae.associate("127.0.0.1", server.dimse_port, ae_title="PACS", ext_neg=[ask])
     assert association.is_established
