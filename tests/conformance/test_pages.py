@@ -477,6 +477,18 @@ def test_measures_are_millimetres_only_where_they_are_known(held: Held, chromium
             assert module(opened, "viewer/measure.js", f"m.labelOf({image}, {measure})") == said
 
 
+@pytest.mark.parametrize(
+    ("tag", "projected"),
+    [("00280030", False), ("00181164", True), ("30020011", True), ("00182010", True)],
+)
+def test_every_spacing_is_a_scale(held: Held, chromium: Any, tag: str, projected: bool) -> None:
+    """Of pixels in the patient, at the detector, in the plane of an RT image, on a film that was scanned."""
+    dataset = json.dumps({tag: {"vr": "DS", "Value": ["0.5", "0.25"]}})
+    with page(chromium, held.server.url) as opened:
+        spacing = module(opened, "viewer/image.js", f"new m.Image({dataset}, 0).spacing")
+    assert spacing == {"row": 0.5, "column": 0.25, "atDetector": projected}
+
+
 def region(*corners: int, units: int = 3, delta: float = 0.05, kind: int = 1) -> dict[str, Any]:
     """Corners: left upper, right lower, both inclusive; `delta`: of rows, twice that of columns."""
     numbers = (kind, *corners, units, units, delta / 2, -delta)

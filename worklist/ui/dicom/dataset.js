@@ -34,6 +34,8 @@ export const TAG = {
   PhysicalDeltaY: "0018602E",
   CineRate: "00180040",
   ImagerPixelSpacing: "00181164",
+  ImagePlanePixelSpacing: "30020011",
+  NominalScannedPixelSpacing: "00182010",
   StudyInstanceUID: "0020000D",
   SeriesInstanceUID: "0020000E",
   SeriesNumber: "00200011",

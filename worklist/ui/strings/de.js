@@ -209,6 +209,7 @@ export default {
   "viewer.window": "B {width} · Z {center}",
   "viewer.zoom": "{percent} %",
   "viewer.unscaled": "Maßstab unbekannt",
+  "viewer.projected": "* mm wie projiziert, nicht im Patienten",
   "viewer.scaledInside": "Maßstab nur im Ultraschallbereich",
   "tool.window": "Fensterung",
   "tool.pan": "Verschieben",

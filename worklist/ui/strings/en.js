@@ -209,6 +209,7 @@ export default {
   "viewer.window": "W {width} · L {center}",
   "viewer.zoom": "{percent} %",
   "viewer.unscaled": "no scale known",
+  "viewer.projected": "* mm as projected, not in the patient",
   "viewer.scaledInside": "scale within the ultrasound region only",
   "tool.window": "Window",
   "tool.pan": "Pan",

@@ -209,6 +209,7 @@ export default {
   "viewer.window": "L {width} · C {center}",
   "viewer.zoom": "{percent} %",
   "viewer.unscaled": "échelle inconnue",
+  "viewer.projected": "* mm en projection, non dans le patient",
   "viewer.scaledInside": "échelle connue dans la zone échographique seulement",
   "tool.window": "Fenêtre",
   "tool.pan": "Déplacer",

@@ -110,11 +110,12 @@ export class Image {
     return {};
   }
 
-  /** Millimetres between rows and between columns; `atDetector`: as projected, not in the patient. */
+  /** Millimetres between rows and between columns; `atDetector`: as projected or on film, not in the patient. */
   get spacing() {
     const group = this.#group("PixelMeasuresSequence");
     const inPatient = numbers(group, "PixelSpacing");
-    const found = inPatient ?? numbers(this.dataset, "ImagerPixelSpacing");
+    const elsewhere = ["ImagerPixelSpacing", "ImagePlanePixelSpacing", "NominalScannedPixelSpacing"];
+    const found = inPatient ?? elsewhere.map((each) => numbers(this.dataset, each)).find(Boolean);
     if (found?.length !== 2 || !found.every((each) => each > 0)) return undefined;
     return { row: found[0], column: found[1], atDetector: !inPatient };
   }

@@ -68,7 +68,10 @@ function Marks({ pane, title }) {
 }
 
 /** Where millimetres can be measured, unless everywhere. */
-const scaleNote = ({ spacing, regions }) => (spacing ? "" : t(regions.some((each) => each.spacing) ? "viewer.scaledInside" : "viewer.unscaled"));
+function scaleNote({ spacing, regions }) {
+  if (spacing) return spacing.atDetector ? t("viewer.projected") : "";
+  return t(regions.some((each) => each.spacing) ? "viewer.scaledInside" : "viewer.unscaled");
+}
 
 const Corner = ({ at, lines, ...rest }) => html`<div class=${`corner ${at}`} ...${rest}>${lines.filter(Boolean).map((line, index) => html`<div key=${index}>${line}</div>`)}</div>`;
 
