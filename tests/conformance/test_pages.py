@@ -247,6 +247,16 @@ def test_monochrome1_is_white_where_it_is_least(held: Held, chromium: Any) -> No
         assert left > 250 > 5 > right
 
 
+def test_tags_rise_and_have_names(held: Held, chromium: Any) -> None:
+    """6000,0010 could be a number, which a browser puts before all that begins with 0."""
+    with open_series(held, chromium, "Marked") as opened:
+        picture_drawn(opened)
+        opened.keyboard.press("t")
+        opened.wait_for_selector("dialog >> text=Overlay Rows")
+        tags = opened.locator(".tags td:first-child").all_inner_texts()
+    assert tags == sorted(tags) and len(tags) > 20
+
+
 def test_overlays_in_unused_bits_are_drawn(held: Held, chromium: Any) -> None:
     with open_series(held, chromium, "Marked") as opened:
         picture_drawn(opened)

@@ -26,27 +26,28 @@ export function labelOf(image, { kind, points }) {
   return `${rounded(millimetres(scale, points))} mm${scale.atDetector ? " *" : ""}`;
 }
 
-/** `toScreen`: a point of the image on the canvas. */
+/** `toScreen`: a point of the image on the canvas. Outlined in black, to be read over white as well. */
 export function draw(context, image, measures, toScreen) {
-  context.lineWidth = 1.5;
   context.font = "600 12px system-ui, sans-serif";
+  context.lineJoin = "round";
+  context.fillStyle = "#ffd479";
   for (const measure of measures) {
     const points = measure.points.map(toScreen);
-    context.strokeStyle = context.fillStyle = "#ffd479";
-    context.shadowColor = "#000";
-    context.shadowBlur = 3;
-    context.beginPath();
-    points.forEach(([x, y], index) => (index ? context.lineTo(x, y) : context.moveTo(x, y)));
-    context.stroke();
+    const lines = new Path2D();
+    points.forEach(([x, y], index) => (index ? lines.lineTo(x, y) : lines.moveTo(x, y)));
     for (const [x, y] of points) {
-      context.beginPath();
-      context.arc(x, y, 3, 0, 2 * Math.PI);
-      context.stroke();
+      lines.moveTo(x + 3, y);
+      lines.arc(x, y, 3, 0, 2 * Math.PI);
     }
     const [x, y] = points[measure.kind === "angle" ? Math.min(1, points.length - 1) : points.length - 1];
-    context.fillText(labelOf(image, measure), x + 8, y - 8);
+    const label = [labelOf(image, measure), x + 8, y - 8];
+    for (const [colour, width] of [["#000", 3.5], ["#ffd479", 1.5]]) {
+      Object.assign(context, { strokeStyle: colour, lineWidth: width });
+      context.stroke(lines);
+      if (colour === "#000") context.strokeText(...label);
+    }
+    context.fillText(...label);
   }
-  context.shadowBlur = 0;
 }
 
 /** The point under the pointer: {measure, index}. */

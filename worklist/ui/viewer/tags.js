@@ -12,12 +12,15 @@ const nameOf = (names, tag) => names[tag] ?? names[`${tag.slice(0, 2)}xx${tag.sl
 
 function shown(attribute) {
   if (attribute.BulkDataURI) return "…";
-  if (attribute.InlineBinary) return `${Math.floor((attribute.InlineBinary.length * 3) / 4)} bytes`;
+  if (attribute.InlineBinary) return `${atob(attribute.InlineBinary).length} bytes`;
   return (attribute.Value ?? []).map((value) => (value && typeof value === "object" ? Object.values(value).join("=") : value)).join("\\");
 }
 
+/** By tag: JavaScript puts keys that could be numbers, such as 54000100, before all others. */
+const inOrder = (dataset) => Object.entries(dataset).sort(([a], [b]) => (a < b ? -1 : 1));
+
 function* rows(dataset, names, depth = 0) {
-  for (const [tag, attribute] of Object.entries(dataset)) {
+  for (const [tag, attribute] of inOrder(dataset)) {
     const sequence = attribute.vr === "SQ";
     yield { depth, tag, vr: attribute.vr, name: nameOf(names, tag), value: sequence ? `${attribute.Value?.length ?? 0} ×` : shown(attribute) };
     if (!sequence) continue;
