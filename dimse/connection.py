@@ -262,8 +262,8 @@ class Connection:
             if free and self._upper_layer.may_abort:
                 with contextlib.suppress(OSError), self._guard:
                     self._send_some([pdu.abort(0)])
-            with contextlib.suppress(OSError), self._guard:  # else what is sent meanwhile leaves in the clear
-                self._socket.shutdown(socket.SHUT_RDWR)
+            with contextlib.suppress(OSError):
+                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)  # TLS's own ends the encryption first
         finally:
             if free:
                 self._sending.release()

@@ -6,19 +6,23 @@ import shutil
 import socket
 import ssl
 import subprocess
-import threading
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from dimse.client import Destination, open_association, proposals
 from dimse.connection import Connection
-from dimse.ended import AssociationEnded
+from dimse.ended import AssociationEnded, ConnectionLost, TimedOut
 from dimse.operation import OutgoingInstance
+from dimse.pdu import PduType, frame
 from dimse.settings import DimseSettings
 from dimse.sop_classes import VERIFICATION
-from dimse.upper_layer import Role, UpperLayer
+from dimse.states import State
+from dimse.upper_layer import Data, Event, Faulty, Role, UpperLayer
 from tests.dimse.wire import Wire
 from tests.dimse.world import CT_IMAGE_STORAGE, EXPLICIT, IMPLICIT, running
 
@@ -95,19 +99,37 @@ def test_a_handshake_that_is_half_open_counts_and_holds_up_no_end(certificate: P
         assert half_open.recv(1) == b""
 
 
-def test_a_cut_waits_for_what_is_being_encrypted(certificate: Path) -> None:
-    """`SSLSocket.shutdown` takes the encryption away first: what another sent then went in the clear."""
+@contextmanager
+def encrypted_pair(certificate: Path) -> Iterator[tuple[ssl.SSLSocket, ssl.SSLSocket]]:
+    """Ours, the server's side, and the peer's."""
+    trusting = ssl.create_default_context(cafile=str(certificate))
     ours, theirs = socket.socketpair()
-    with ours, theirs:
-        encrypted = server_side(certificate).wrap_socket(
-            ours, server_side=True, do_handshake_on_connect=False
-        )
-        connection = Connection(encrypted, UpperLayer(Role.ACCEPTOR, 1 << 14), 60.0)
-        cutting = threading.Thread(target=connection.cut)
-        with connection._guard:
-            cutting.start()
-            cutting.join(0.1)
-            assert encrypted._sslobj is not None
-        cutting.join(60)
-        assert encrypted._sslobj is None
+    with ours, theirs, ThreadPoolExecutor(1) as meanwhile:
+        shaken = meanwhile.submit(trusting.wrap_socket, theirs, server_hostname="127.0.0.1")
+        with server_side(certificate).wrap_socket(ours, server_side=True) as server, shaken.result() as peer:
+            yield server, peer
+
+
+def test_what_comes_encrypted_is_never_read_as_it_is(certificate: Path) -> None:
+    """`SSLSocket.shutdown` takes the encryption away first. Who was reading the last PDU of an object then
+    read its rest encrypted, and stored that; and what was being sent left in the clear.
+    """
+    whole = frame(PduType.P_DATA_TF, b"\0\0\x40\2\1\2" + bytes(1 << 14))
+    first, last = whole[:10_000], whole[10_000:]
+    with encrypted_pair(certificate) as (ours, theirs):
+        upper_layer = UpperLayer(Role.ACCEPTOR, 1 << 15)
+        upper_layer.state = State.STA6
+        connection = Connection(ours, upper_layer, 60.0)
+        theirs.sendall(first)
+        with pytest.raises(TimedOut):
+            connection.next_event(0.1)
+        theirs.sendall(last + frame(PduType.A_RELEASE_RQ))
+        connection.cut()
+        events: list[Event] = []
+        with pytest.raises(ConnectionLost):
+            while True:
+                events.append(connection.next_event(60.0))
+                assert not isinstance(events[-1], Faulty)
+        data = [bytes(event.pdvs[0].data) for event in events if isinstance(event, Data)]
+        assert data in ([], [bytes(1 << 14)])
         connection.close()
