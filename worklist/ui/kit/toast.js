@@ -4,6 +4,7 @@ import { useKeys } from "../core/keys.js";
 import { t } from "../core/strings.js";
 import { Button } from "./button.js";
 import { Icon } from "./icon.js";
+import { explain } from "./states.js";
 
 const LASTS = 5000; // milliseconds
 const LASTS_TO_ACT = 12_000;
@@ -19,6 +20,13 @@ export function toast(text, { kind = "info", detail = "", action, about } = {}) 
   const others = toasts.value.filter((each) => !about || each.about !== about);
   toasts.value = [...others.slice(-3), one];
   if (!held) count(one);
+}
+
+/** What went wrong, and the id to quote; nothing when it was given up. */
+export function toastProblem(problem, { about } = {}) {
+  if (problem.aborted) return;
+  const detail = problem.correlationId && t("problem.id", { id: problem.correlationId });
+  toast(explain(problem), { kind: "error", detail, about });
 }
 
 function count(one) {

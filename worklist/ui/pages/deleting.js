@@ -3,8 +3,7 @@ import { API, json, request } from "../core/api.js";
 import { when } from "../core/format.js";
 import { openImages } from "../core/router.js";
 import { t } from "../core/strings.js";
-import { explain } from "../kit/states.js";
-import { toast } from "../kit/toast.js";
+import { toast, toastProblem } from "../kit/toast.js";
 
 const AGAIN = 500; // milliseconds between looks at a task
 
@@ -37,7 +36,7 @@ export async function restore(deletion, name) {
     const open = () => openImages({ StudyInstanceUIDs: deletion.study_instance_uid });
     toast(t("deletions.restored", { name }), { about, action: { label: t("studies.open"), run: open } });
   } catch (problem) {
-    if (!problem.aborted) toast(explain(problem), { about, kind: "error" });
+    toastProblem(problem, { about });
   }
 }
 

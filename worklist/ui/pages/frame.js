@@ -14,8 +14,7 @@ import { Dialog } from "../kit/dialog.js";
 import { Field } from "../kit/field.js";
 import { Icon } from "../kit/icon.js";
 import { Palette } from "../kit/palette.js";
-import { toast } from "../kit/toast.js";
-import { explain } from "../kit/states.js";
+import { toastProblem } from "../kit/toast.js";
 import { readingsOf } from "./studylist.js";
 
 const ICON = document.querySelector("link[rel=icon]").href;
@@ -115,7 +114,7 @@ const Connection = () =>
 
 function Who() {
   const { name, email, organization, open } = session.value;
-  const leaveAll = () => signOut().catch((problem) => toast(explain(problem), { kind: "error" }));
+  const leaveAll = () => signOut().catch(toastProblem);
   return html`<div class="who">
     <${Icon} name="person" /><span>${[email || name || t("open.user"), organization].filter(Boolean).join(" · ")}</span>
     ${!open && html`<${Button} bare icon="box-arrow-right" label=${t("signout")} onClick=${leaveAll} />`}

@@ -1,9 +1,7 @@
 /** What the viewer holds while it is open: studies, the panes and what they show. */
 import { signal } from "../core/html.js";
-import { t } from "../core/strings.js";
 import { text } from "../dicom/dataset.js";
-import { explain } from "../kit/states.js";
-import { toast } from "../kit/toast.js";
+import { toastProblem } from "../kit/toast.js";
 import { Frames } from "./frames.js";
 import { Pane } from "./pane.js";
 import { openStudy, priorsOf, readSeries } from "./study.js";
@@ -63,7 +61,7 @@ export class Desk {
         if (study) this.priors.value = [...this.priors.value, study];
       }
     } catch (problem) {
-      if (!problem.aborted) toast(explain(problem), { kind: "error", detail: problem.correlationId && t("problem.id", { id: problem.correlationId }) });
+      toastProblem(problem);
     }
   }
 
@@ -77,7 +75,7 @@ export class Desk {
       if (this.#asked.get(pane) === series.id) pane.show(parts.find(({ id }) => id === series.id) ?? parts[0]);
     } catch (problem) {
       this.#read.delete(series.uid);
-      if (!problem.aborted) toast(explain(problem), { kind: "error", detail: problem.correlationId && t("problem.id", { id: problem.correlationId }) });
+      toastProblem(problem);
     }
   }
 

@@ -10,7 +10,7 @@ export class Frames {
   #workers = Array.from({ length: WORKERS }, () => this.#worker());
   #cache = new Map(); // key → frame, the least recently used first
   #bytes = 0;
-  #flying = new Map(); // key → {id, worker}
+  #flying = new Set(); // keys
   #waiting = new Map(); // id → image
   #failed = new Map(); // key → Problem
   #wanted = new Map(); // who → images, the most wanted first
@@ -62,13 +62,13 @@ export class Frames {
     return best?.image;
   }
 
-  async #pump() {
+  #pump() {
     while (this.#flying.size < AT_ONCE) {
       const image = this.#next();
       if (!image) return;
       const id = ++this.#made;
       const worker = this.#workers[id % WORKERS];
-      this.#flying.set(image.key, { id, worker });
+      this.#flying.add(image.key);
       this.#waiting.set(id, image);
       image.layout().then(
         (layout) => worker.postMessage({ id, layout }),

@@ -6,19 +6,13 @@
 const UNCOMPRESSED = 'multipart/related; type="application/octet-stream"; transfer-syntax=1.2.840.10008.1.2.1';
 const JPEG_BASELINE = "1.2.840.10008.1.2.4.50";
 const STORED_JPEG = 'multipart/related; type="image/jpeg"; transfer-syntax=*';
-const under = new Map();
 
-onmessage = async ({ data: { id, layout, cancel } }) => {
-  if (cancel) return under.get(cancel)?.abort();
-  const abort = new AbortController();
-  under.set(id, abort);
+onmessage = async ({ data: { id, layout } }) => {
   try {
-    const read = await frame(layout, abort.signal);
+    const read = await frame(layout);
     postMessage({ id, ...read }, [(read.samples ?? read.rgba).buffer]);
   } catch (error) {
     postMessage({ id, problem: { message: error.message, status: error.status ?? 0, code: error.code ?? error.name, correlationId: error.correlationId ?? "" } });
-  } finally {
-    under.delete(id);
   }
 };
 
@@ -29,27 +23,27 @@ const isReadable = ({ photometric, palette, allocated, float, samples }) =>
   (palette || photometric !== "PALETTE COLOR") && (allocated <= 32 || float) && (samples === 1 || samples === 3);
 
 /** A colour frame stored as a JPEG comes as that, never one encoded with loss for us; any other uncompressed. */
-async function stored(layout, signal) {
-  if (!browserDecodes(layout)) return part(await ask(layout.url, UNCOMPRESSED, signal));
-  const found = await part(await ask(layout.url, `${STORED_JPEG}, ${UNCOMPRESSED}; q=0.9`, signal));
+async function stored(layout) {
+  if (!browserDecodes(layout)) return part(await ask(layout.url, UNCOMPRESSED));
+  const found = await part(await ask(layout.url, `${STORED_JPEG}, ${UNCOMPRESSED}; q=0.9`));
   const beyond = found.type === "image/jpeg" && found.syntax !== JPEG_BASELINE;
-  return beyond ? part(await ask(layout.url, UNCOMPRESSED, signal)) : found;
+  return beyond ? part(await ask(layout.url, UNCOMPRESSED)) : found;
 }
 
 /** What the server cannot give out uncompressed, or we cannot read, it may still be able to render. */
-async function sent(layout, signal) {
-  const rendered = async () => part(await ask(`${layout.url}/rendered`, "image/png, image/jpeg; q=0.5", signal));
+async function sent(layout) {
+  const rendered = async () => part(await ask(`${layout.url}/rendered`, "image/png, image/jpeg; q=0.5"));
   if (!isReadable(layout)) return rendered();
   try {
-    return await stored(layout, signal);
+    return await stored(layout);
   } catch (error) {
     if (![406, 415, 500, 501].includes(error.status)) throw error;
     return rendered().catch(() => Promise.reject(error));
   }
 }
 
-async function frame(layout, signal) {
-  const { type, syntax, body } = await sent(layout, signal);
+async function frame(layout) {
+  const { type, syntax, body } = await sent(layout);
   if (type.startsWith("image/")) return { ...(await picture(body, type)), byBrowser: syntax === JPEG_BASELINE };
   if (layout.samples > 1) return { rgba: colour(layout, body) };
   const raw = typed(layout, body, layout.rows * layout.columns);
@@ -60,11 +54,11 @@ async function frame(layout, signal) {
 
 /** A connection that breaks says so as the page's own calls do. */
 function lost(error) {
-  throw error.name === "AbortError" ? error : Object.assign(new Error(error.message), { code: "NETWORK" });
+  throw Object.assign(new Error(error.message), { code: "NETWORK" });
 }
 
-async function ask(url, accept, signal) {
-  const response = await fetch(url, { headers: { Accept: accept }, credentials: "same-origin", signal }).catch(lost);
+async function ask(url, accept) {
+  const response = await fetch(url, { headers: { Accept: accept }, credentials: "same-origin" }).catch(lost);
   if (response.ok) return response;
   const said = await response.json().catch(() => ({}));
   throw Object.assign(new Error(said.message || `${response.status} ${response.statusText}`), {
