@@ -65,6 +65,14 @@ class Items:
     tests: tuple[tuple[str, OneOf | Wildcard], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Either:
+    """The attribute, or `below` of one entity of the next level, passes the test."""
+
+    below: Attribute
+    test: Test
+
+
 Simple = OneOf | Wildcard | Range | Empty | FuzzyName
 
 
@@ -75,7 +83,7 @@ class AnyOf:
     tests: tuple[Simple, ...]
 
 
-Test = Simple | AnyOf | DateTimeRange | Items
+Test = Simple | AnyOf | DateTimeRange | Items | Either
 
 
 @dataclass(frozen=True, slots=True)

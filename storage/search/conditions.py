@@ -34,6 +34,7 @@ from pacs.search.query import (
     AnyOf,
     Condition,
     DateTimeRange,
+    Either,
     Empty,
     FuzzyName,
     Items,
@@ -163,6 +164,11 @@ class Conditions:
             )
         return query.exists()
 
+    def either(self, attribute: Attribute, test: Either) -> Clause:
+        above, below = TABLES[attribute.level], TABLES[test.below.level]
+        within = select(literal(1)).where(below.c[PARENT[test.below.level]] == above.c.pk)
+        return or_(self._test(attribute, test.test), within.where(self._test(test.below, test.test)).exists())
+
     def item_value(self, column: ColumnElement[str], test: OneOf | Wildcard) -> Clause:
         if isinstance(test, OneOf):
             return column.in_(test.values)
@@ -210,6 +216,7 @@ _METHODS: dict[type, str] = {
     Wildcard: "wildcard",
     Range: "range",
     DateTimeRange: "date_time_range",
+    Either: "either",
     Empty: "empty",
     FuzzyName: "fuzzy_name",
     Items: "items",

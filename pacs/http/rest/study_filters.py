@@ -10,8 +10,8 @@ from pacs.errors import BadInput
 from pacs.http.described import TEXT, Schema, one_of
 from pacs.http.rest import shapes
 from pacs.http.rest.listing import Page
-from pacs.keeping import LAST_RECEIVED, PRIORITY, STATE, Priority
-from pacs.search.query import Condition, OneOf, Query
+from pacs.keeping import BODY_PART, LAST_RECEIVED, PRIORITY, STATE, Priority
+from pacs.search.query import Condition, Either, OneOf, Query
 from pacs.search.values import parse_value
 from pacs.study_states import State
 
@@ -27,7 +27,7 @@ _PLAIN = {
     "description": "StudyDescription",
     "referring_physician": "ReferringPhysicianName",
 }
-"""Parameter → keyword; values as in C-FIND, wildcards included."""
+"""Parameter → keyword; values as in C-FIND, wildcards included. A body part is also what users say it is."""
 _CONTAINED = frozenset({"patient_name", "description", "referring_physician"})
 """Filters that match anywhere in the value, unless the caller gives wildcards."""
 _LISTED = frozenset({"modality", "body_part", "study_instance_uid", "accession", "accession_number"})
@@ -55,16 +55,13 @@ FILTERS: dict[str, Schema] = {
 
 def study_query(given: Mapping[str, str], page: Page) -> Query:
     """`BadInput` for a value that cannot be understood."""
-    conditions: dict[Attribute, Condition] = {}
-    for name, value in _named(given):
-        if condition := _condition(name, value):
-            conditions[condition.attribute] = condition
+    conditions = [found for name, value in _named(given) if (found := _condition(name, value))]
     date = BY_KEYWORD["StudyDate"]
     if test := parse_value(date, _day(given)):
-        conditions[date] = Condition(date, test)
+        conditions.append(Condition(date, test))
     return Query(
         Level.STUDY,
-        tuple(conditions.values()),
+        tuple(conditions),
         shapes.STUDY,
         order=_order(given.get("sort", "")),
         limit=page.limit,
@@ -96,8 +93,11 @@ def _condition(name: str, value: str) -> Condition | None:
         value = value.upper()
     if name in _CONTAINED and value.strip() and not re.search(r"[*?]", value):
         value = f"*{value.strip()}*"
-    test = parse_value(BY_KEYWORD[keyword], value)
-    return Condition(BY_KEYWORD[keyword], test) if test else None
+    named = BY_KEYWORD[keyword]
+    test = parse_value(named, value)
+    if test and name == "body_part":
+        return Condition(BODY_PART, Either(named, test))
+    return Condition(named, test) if test else None
 
 
 def _day(given: Mapping[str, str]) -> str:
