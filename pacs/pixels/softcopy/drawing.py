@@ -93,7 +93,7 @@ class _Pen:
 
     def _fitting(self, text: str, room: Points) -> tuple[Font, Points]:
         """The largest type with which the text fits, but a readable one: it may leave its box (§C.10.5)."""
-        size = min(room[1] / (text.count("\n") + 1) / 1.2, _LARGEST_TEXT, self._size.max() / 10)
+        size = min(room[1] / (text.count("\n") + 1) / 1.2, self._size.max() / 10)
         font, taken = self._set(text, size)
         if taken[0] > room[0]:
             font, taken = self._set(text, size * room[0] / taken[0])
@@ -103,7 +103,8 @@ class _Pen:
         return self._set(text, self._size[1] / _LINES_A_PICTURE)
 
     def _set(self, text: str, size: float) -> tuple[Font, Points]:
-        font = ImageFont.load_default(max(_SMALLEST_TEXT, int(self._size.max() / _MOST_LINES), int(size)))
+        least = max(_SMALLEST_TEXT, self._size.max() / _MOST_LINES)
+        font = ImageFont.load_default(min(int(max(size, least)), _LARGEST_TEXT))
         left, top, right, bottom = self._draw.multiline_textbbox((0, 0), text, font, "la")
         return font, np.array([right - left, bottom - top], np.float64)
 

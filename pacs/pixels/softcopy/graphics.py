@@ -131,7 +131,7 @@ def _words(item: Header) -> Words:
 def _place(item: Header, attribute: str, units: str) -> Place | None:
     """The coordinates of binary floating point, read as an array, as there may be many."""
     element = item.element(attribute)
-    if element is None or not element.length:
+    if element is None or element.length < 8:
         return None
     if element.length > 8 * MOST_POINTS or element.vr not in ("FL", "UN"):
         raise NotConvertible("the presentation state has more points than what is drawn here")

@@ -450,6 +450,12 @@ def test_a_hostile_state_is_refused(attributes: dict[str, Any]) -> None:
         look(state(BLACK, **attributes), BLACK)
 
 
+def test_text_on_a_picture_that_is_very_long() -> None:
+    made = state(BLACK, GraphicAnnotationSequence=[marked(words("here", **box(1, 1, 9, 9)))])
+    made.DisplayedAreaSelectionSequence = [area(1, 1, 1_000_000, 20)]
+    assert look(made, BLACK).shape == (20, 1_000_000)
+
+
 def test_marks_far_outside_cost_nothing() -> None:
     far = graphic("POLYLINE", *[-9e8, 5.5, 9e8, 5.5] * 1_000)
     assert painted(drawn(far)) == {(x, 5) for x in range(30)}
