@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydicom import Dataset
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
@@ -468,3 +470,33 @@ def test_the_window_is_the_states_own() -> None:
         look(state(BLACK), BLACK, Presentation(window=Window(1, 2)))
     with pytest.raises(BadInput):
         look(state(BLACK), BLACK, Presentation(viewport=Viewport(5, 5, Region(90, 90, 1, 1))))
+
+
+@given(
+    place=st.tuples(st.integers(0, 29), st.integers(0, 19)),
+    quarters=st.integers(0, 3),
+    flip=st.sampled_from("NY"),
+    around=st.tuples(*[st.integers(0, 12)] * 4),
+    times=st.sampled_from((None, 1, 3)),
+)
+@settings(max_examples=60, deadline=None)
+def test_a_mark_falls_on_its_pixel_however_it_is_shown(
+    place: tuple[int, int], quarters: int, flip: str, around: tuple[int, int, int, int], times: int | None
+) -> None:
+    column, row = place
+    pixels = np.zeros((20, 30), np.uint8)
+    pixels[row, column] = 255
+    lit = image(pixels)
+    left, right = column + 1 - around[0], column + 1 + around[1]
+    top, bottom = row + 1 - around[2], row + 1 + around[3]
+    turn = {"ImageRotation": quarters * 90, "ImageHorizontalFlip": flip}
+    shown = area(left, top, right, bottom)
+    at = (column + 0.5, row + 0.5, column + 0.5, row + 0.5)
+    made = state(lit, DisplayedAreaSelectionSequence=[shown], **turn)
+    size = (right - left + 1, bottom - top + 1)[:: -1 if quarters % 2 else 1]
+    how = Presentation(viewport=Viewport(size[0] * times, size[1] * times) if times else None)
+    bright = np.argwhere(look(made, lit, how) > 250).mean(axis=0)
+    dot = marked(graphic("POLYLINE", *at))
+    made.GraphicAnnotationSequence = [dot]
+    mark = np.argwhere(look(made, BLACK, how)).mean(axis=0)
+    assert np.abs(bright - mark).max() <= 0.5
