@@ -124,10 +124,11 @@ class Accepting:
         self._tell()
 
     async def _connect(self, sock: socket.socket) -> None:
+        protocol = self._protocol()
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             await self._loop.connect_accepted_socket(
-                self._protocol,
+                lambda: protocol,
                 sock,
                 ssl=self._tls,
                 ssl_handshake_timeout=HANDSHAKE_PATIENCE if self._tls else None,
@@ -135,3 +136,7 @@ class Accepting:
         except OSError as error:  # a handshake that failed, too
             log.info("http.connection_failed", reason=type(error).__name__)
             sock.close()
+        except asyncio.CancelledError:  # of whose end uvloop does not tell the protocol
+            self.connections.discard(protocol)
+            sock.close()
+            raise

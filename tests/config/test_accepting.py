@@ -8,6 +8,7 @@ import ssl
 from collections.abc import Awaitable, Callable
 
 import pytest
+import uvloop
 
 from config import accepting
 from config.accepting import Accepting
@@ -54,12 +55,13 @@ class _Protocol(asyncio.Protocol):
 Scene = Callable[[socket.socket], Awaitable[None]]
 
 
-def play(scene: Scene) -> None:
+def play(scene: Scene, loop: Callable[[], asyncio.AbstractEventLoop] | None = None) -> None:
     async def played() -> None:
         with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
             await asyncio.wait_for(scene(listener), 60)
 
-    asyncio.run(played())
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(played())
 
 
 async def connected(listener: socket.socket) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -122,6 +124,28 @@ def test_nothing_is_taken_behind_the_end() -> None:
         assert (len(process.connections), len(other.connections)) == (0, len(held))
 
     play(scene)
+
+
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_one_that_comes_at_the_end_is_not_waited_for(loop: Callable[[], asyncio.AbstractEventLoop]) -> None:
+    """It was counted as a connection for ever: uvloop tells nobody of its end when it is cancelled."""
+
+    async def scene(listener: socket.socket) -> None:
+        class Last(_Protocol):
+            def connection_made(self, transport: asyncio.BaseTransport) -> None:
+                super().connection_made(transport)
+                process.accepting.close()
+
+        process = alone(listener)
+        process.accepting._protocol = lambda: Last(process)
+        with socket.create_connection(listener.getsockname()) as peer:
+            peer.setblocking(False)
+            assert await asyncio.get_running_loop().sock_recv(peer, 1) == b""
+            await process.accepting.wait_closed()
+            while process.connections:
+                await asyncio.sleep(0.01)
+
+    play(scene, loop)
 
 
 def test_who_never_ends_a_handshake_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
