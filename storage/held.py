@@ -17,10 +17,9 @@ from pacs.study_states import State
 from storage.feeds import BeginAgain, Transaction
 from storage.rows import Row, attribute_row, item_rows, unknown
 from storage.statements import first, run, scalar
-from storage.tables import ANNOUNCED, instances, patients, sequence_values, series, studies
+from storage.tables import ANNOUNCED, TABLES, sequence_values
 from storage.upsert import INSERT
 
-TABLES = {Level.PATIENT: patients, Level.STUDY: studies, Level.SERIES: series, Level.IMAGE: instances}
 UNIQUE = {
     Level.PATIENT: ("org_id", "identity"),
     Level.STUDY: ("org_id", "study_instance_uid"),

@@ -126,6 +126,8 @@ instances = Table(
     Index(None, "org_id", "sop_instance_uid"),
 )
 
+TABLES = {Level.PATIENT: patients, Level.STUDY: studies, Level.SERIES: series, Level.IMAGE: instances}
+
 blobs = Table(
     "blobs",
     metadata,

@@ -23,13 +23,14 @@ from pacs.keeping import RETENTION, Deletion
 from pacs.model import AuditRecord
 from storage.database import Database
 from storage.feeds import BeginAgain, Transaction, transaction
-from storage.held import TABLES, Held, hold
+from storage.held import Held, hold
 from storage.jobs.queue import enqueue
 from storage.kept_blobs import release
 from storage.tables import (
     OF_PATIENT,
     OF_STUDY,
     SAID,
+    TABLES,
     blobs,
     deletions,
     instances,

@@ -47,15 +47,9 @@ from pacs.search.text import sound
 from storage import tables
 from storage.columns import BLANK
 from storage.search.trigrams import bounds, delimited
+from storage.tables import TABLES
 
 Clause = ColumnElement[bool]
-
-TABLES = {
-    Level.PATIENT: tables.patients,
-    Level.STUDY: tables.studies,
-    Level.SERIES: tables.series,
-    Level.IMAGE: tables.instances,
-}
 
 PARENT = {Level.STUDY: "patient_pk", Level.SERIES: "study_pk", Level.IMAGE: "series_pk"}
 

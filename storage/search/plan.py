@@ -16,8 +16,9 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from pacs.attributes import BY_KEYWORD, LEVELS, Attribute, Level
 from pacs.search.query import Condition, Items, OneOf, Query, Range, Test
 from storage import tables
-from storage.search.conditions import PARENT, TABLES, Conditions, key, unindexed
+from storage.search.conditions import PARENT, Conditions, key, unindexed
 from storage.search.trigrams import hits, is_indexed, match_expression, pair, pair_hits
+from storage.tables import TABLES
 
 FEW, FEWEST = 5_000, 2_000
 ROOTS = 5

@@ -32,8 +32,9 @@ from pacs.attributes import BY_KEYWORD, LEVELS, Attribute, Level, Matching
 from pacs.search.query import Query
 from pacs.study_states import State
 from storage import tables
-from storage.search.conditions import PARENT, TABLES, Conditions, blank_or_key, key, unindexed
+from storage.search.conditions import PARENT, Conditions, blank_or_key, key, unindexed
 from storage.search.plan import Start
+from storage.tables import TABLES
 
 _NUMBER = {Level.SERIES: BY_KEYWORD["SeriesNumber"], Level.IMAGE: BY_KEYWORD["InstanceNumber"]}
 _LAST_NUMBER = literal_column(str((1 << 63) - 1), BigInteger)

@@ -12,8 +12,8 @@ from sqlalchemy import bindparam, select, update
 
 from pacs.attributes import KEYED, LEVELS, Attribute, Level, at_level
 from storage.database import Database
-from storage.held import TABLES
 from storage.rows import matching_key, unpadded
+from storage.tables import TABLES
 from storage.upkeep.rejoin import rejoin
 
 _STRETCH = 1000

@@ -13,8 +13,7 @@ from pacs.attributes import LEVELS, Level, Matching, at_level
 from pacs.model import Values
 from storage.columns import EPOCH
 from storage.rows import Row, attribute_row, item_rows
-from storage.search.conditions import TABLES
-from storage.tables import TALLIES, org_heads, organizations, sequence_values
+from storage.tables import TABLES, TALLIES, org_heads, organizations, sequence_values
 
 _PARENT = {Level.STUDY: "patient_pk", Level.SERIES: "study_pk", Level.IMAGE: "series_pk"}
 _NOTHING = {Matching.NUMBER: 0, Matching.EXACT: None, Matching.UID: None}

@@ -21,8 +21,8 @@ from storage.jobs.queue import SqlJobQueue
 from storage.keeping import deleting
 from storage.keeping.studies import SqlKeeping
 from storage.prepared import SqlVersions
-from storage.search.conditions import TABLES
 from storage.statements import run
+from storage.tables import TABLES
 from tests.storage.received import received, uid
 from tests.storage.world import actions, assert_counts_true, events, opened, rows, store
 
