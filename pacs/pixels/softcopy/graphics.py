@@ -24,6 +24,7 @@ MOST_TEXT = 4_096
 _KINDS = {"POINT": 1, "POLYLINE": 2, "INTERPOLATED": 2, "CIRCLE": 2, "ELLIPSE": 4}
 """The fewest points of each Graphic Type."""
 _FARTHEST = 1e9
+_GREY, _COLOUR = (f"GraphicLayerRecommendedDisplay{kind}Value" for kind in ("Grayscale", "CIELab"))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,12 +70,13 @@ def layers_of(state: Header) -> dict[str, Layer]:
     found = {}
     for item in state.each_item("GraphicLayerSequence"):
         name = _code(item, "GraphicLayer")
-        colours = (
-            "GraphicLayerRecommendedDisplayGrayscaleValue",
-            "GraphicLayerRecommendedDisplayCIELabValue",
-        )
-        found[name] = Layer(name, numeric(item, "GraphicLayerOrder") or 0, ink(item, *colours))
+        found[name] = Layer(name, numeric(item, "GraphicLayerOrder") or 0, ink(item, _GREY, _COLOUR))
     return found
+
+
+def is_coloured(state: Header) -> bool:
+    """Whether a layer has a colour, so that a grey image needs a coloured picture."""
+    return any(_COLOUR in item for item in state.each_item("GraphicLayerSequence"))
 
 
 def unlisted(name: str) -> Layer:

@@ -16,7 +16,7 @@ from pacs.pixels.presentation import Presentation
 from pacs.pixels.render import by_palette, check_size
 from pacs.pixels.softcopy.drawing import drawn
 from pacs.pixels.softcopy.geometry import displayed
-from pacs.pixels.softcopy.graphics import layers_of, marks, unlisted
+from pacs.pixels.softcopy.graphics import is_coloured, layers_of, marks, unlisted
 from pacs.pixels.softcopy.references import applying
 from pacs.pixels.softcopy.shutters import shuttered
 from pacs.pixels.softcopy.tones import toned
@@ -40,6 +40,8 @@ def presented(state: Header, image: Header, frame: DecodedFrame, number: int, ho
     )
     with np.errstate(all="ignore"):
         pixels, icc = _pixels(state, voi, image, frame)
+        if pixels.ndim == 2 and is_coloured(state):
+            pixels = np.repeat(pixels[..., None], 3, axis=2)
         pixels = _with_overlays(state, image, frame, number, shuttered(state, image, pixels))
         shown = displayed(state, area, image, pixels, how.viewport)
         pixels = drawn(shown.picture(pixels), shown, marks(state, uid, number + 1))

@@ -403,6 +403,17 @@ def test_a_coloured_image_keeps_its_colours() -> None:
     assert r > 245 and g < 25 and b < 25
 
 
+def test_a_coloured_layer_on_a_grey_image() -> None:
+    red = item(GraphicLayer="MARKS", GraphicLayerOrder=1)
+    red.GraphicLayerRecommendedDisplayCIELabValue = [34885, 53485, 50171]
+    line = marked(graphic("POLYLINE", 0.0, 0.0, 9.0, 0.0))
+    grey = image(np.full((20, 30), 77, np.uint8))
+    found = look(state(grey, GraphicLayerSequence=[red], GraphicAnnotationSequence=[line]), grey)
+    assert found[10, 10].tolist() == [77, 77, 77]
+    r, g, b = found[0, 5].tolist()
+    assert r > 245 and g < 25 and b < 25
+
+
 def test_what_a_state_is_of() -> None:
     plain = image(SOURCE, SeriesInstanceUID="1.5")
     found = list(references(header_of(file_of(state(plain, 2, 3)))))
