@@ -6,6 +6,7 @@ An object arrives in a `spool`, as a `spooled` file; `store` is the protocol of 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -25,7 +26,10 @@ def open_blobs(
         return LocalBlobs(data, limits)
     place = urlsplit(url)
     if place.scheme == "file" and place.netloc in ("", "localhost"):
-        return LocalBlobs(Path(unquote(place.path)), limits)
+        folder = Path(unquote(place.path))
+        with suppress(OSError):  # a folder that cannot be made is one that is not ready
+            folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+        return LocalBlobs(folder, limits)
     if place.scheme == "s3" and place.netloc:
         return S3Blobs(url, data / "spool", s3 or S3Access(), limits)
     raise ValueError(f"blobs are kept at s3:// or file:///, not at {place.scheme}://{place.netloc}")

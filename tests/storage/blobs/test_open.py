@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from pacs.errors import Unavailable
 from storage.blobs import LocalBlobs, S3Access, S3Blobs, SpoolLimits, open_blobs
 from tests.storage.blobs.worlds import publish
 
@@ -23,6 +24,21 @@ def test_a_folder_elsewhere_has_its_spool_beside_the_blobs(tmp_path: Path) -> No
     publish(opened, b"x")
     assert sorted(path.name for path in (tmp_path / "far away").iterdir()) == ["blobs", "spool"]
     assert not (tmp_path / "data").exists()
+    opened.close()
+
+
+def test_a_new_folder_elsewhere_is_ready(tmp_path: Path) -> None:
+    """A server that waits for the first object to be ready would get none from a load balancer."""
+    opened = open_blobs(f"file://{tmp_path}/far/away", tmp_path / "data", limits=NO_RESERVE)
+    opened.ready()
+    opened.close()
+
+
+def test_a_folder_that_cannot_be_made_is_not_ready(tmp_path: Path) -> None:
+    (tmp_path / "far").touch()
+    opened = open_blobs(f"file://{tmp_path}/far/away", tmp_path / "data", limits=NO_RESERVE)
+    with pytest.raises(Unavailable):
+        opened.ready()
     opened.close()
 
 
