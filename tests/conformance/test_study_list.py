@@ -103,6 +103,27 @@ def test_the_row_that_is_chosen_stays_in_sight(url: str, chromium: Any, size: tu
         )
 
 
+def test_a_list_of_millions_is_walked_as_far_as_browsers_can_draw(url: str, chromium: Any) -> None:
+    def many(route: Any) -> None:
+        answer = route.fetch()
+        route.fulfill(response=answer, headers={**answer.headers, "x-total-count": "5000000"})
+
+    with page(chromium, url) as opened:
+        opened.context.route("**/dicom-web/studies?*", many)
+        opened.reload()
+        until(opened, "document.querySelector('[role=grid]')?.ariaRowCount === '5000001'")
+        opened.locator("[role=grid]").focus()
+        opened.keyboard.press("End")
+        until(
+            opened,
+            """(() => {
+              const row = document.querySelector('[aria-selected=true]');
+              const list = document.querySelector('[role=grid]');
+              return row && row.getBoundingClientRect().bottom <= list.getBoundingClientRect().bottom;
+            })()""",
+        )
+
+
 def test_what_is_cut_off_is_told_in_words(url: str, chromium: Any) -> None:
     with page(chromium, url) as opened:
         opened.wait_for_selector("#row-0")
@@ -110,6 +131,17 @@ def test_what_is_cut_off_is_told_in_words(url: str, chromium: Any) -> None:
         cell.evaluate("(cell) => (cell.style.inlineSize = '20px')")
         cell.hover()
         assert cell.get_attribute("title") == "1 Mar 2026 09:15"
+
+
+def test_a_session_that_ends_while_images_are_read_leads_to_signing_in(url: str, chromium: Any) -> None:
+    """And from there back to the images."""
+    with page(chromium, url) as opened:
+        opened.wait_for_selector("#row-0")
+        opened.keyboard.press("ArrowDown")
+        opened.context.route("**/frames/**", lambda route: route.fulfill(status=401, json={"message": "No."}))
+        opened.keyboard.press("Enter")
+        opened.wait_for_selector("input[type=email]")
+        assert "next=%2Fview%3FStudyInstanceUIDs" in opened.url
 
 
 def test_pictures_that_could_not_be_fetched_are_tried_again(url: str, chromium: Any) -> None:

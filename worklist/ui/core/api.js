@@ -20,6 +20,8 @@ let onSignedOut = () => {};
 
 export const useCsrf = (token) => (csrf = token ?? "");
 export const whenSignedOut = (callback) => (onSignedOut = callback);
+/** For those who ask by other ways than `request`. */
+export const signedOut = () => onSignedOut();
 
 async function problemOf(response) {
   const correlationId = response.headers.get("X-Correlation-ID") ?? "";

@@ -1,5 +1,5 @@
 /** Frames on their way and at hand: a few workers, one cache with a limit, always the most wanted next. */
-import { Problem } from "../core/api.js";
+import { Problem, signedOut } from "../core/api.js";
 
 const WORKERS = Math.max(2, Math.min(4, (navigator.hardwareConcurrency ?? 4) - 1));
 const AT_ONCE = 4; // a browser has six connections to one server; the event stream takes one of them
@@ -82,6 +82,7 @@ export class Frames {
     if (!image) return;
     this.#waiting.delete(id);
     this.#flying.delete(image.key);
+    if (problem?.status === 401) signedOut();
     if (problem) this.#failed.set(image.key, new Problem(problem.message, problem));
     else this.#keep(image, frame);
     this.#arrived(image);
