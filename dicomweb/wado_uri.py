@@ -23,16 +23,13 @@ from pacs.http.resource import Resource, actor
 from pacs.http.streaming import answer
 from pacs.ingest import is_uid
 from pacs.model import StoredInstance
-from pacs.pixels.presentation import Presentation, Region, Viewport
+from pacs.pixels.presentation import LARGEST_VIEWPORT, Presentation, Region, Viewport
 from pacs.rendering import is_image
 from pacs.rights import Right
 from pacs.transcoding import Transcoder
 
 PATH = "/wado"
 _FILE = Offer(DICOM)
-
-MOST_PIXELS = 1 << 26
-"""The side that the viewport leaves open, which then follows from the proportions."""
 _PARAMETERS = frozenset(
     (
         *("requestType", "studyUID", "seriesUID", "objectUID", "contentType", "charset", "anonymize"),
@@ -152,7 +149,7 @@ class WadoUri:
             region = _region(wanted, height, width)
             if not rows and not columns:
                 rows, columns = max(1, round(region.height)), max(1, round(region.width))
-        side = min(LARGEST_SIDE, MOST_PIXELS // max(rows, columns))
+        side = min(LARGEST_SIDE, LARGEST_VIEWPORT // max(rows, columns))  # where none is asked for
         return Viewport(columns or side, rows or side, region)
 
     def _size(self, instance: StoredInstance) -> tuple[int, int]:

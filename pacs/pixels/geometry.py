@@ -11,15 +11,13 @@ from pacs.errors import BadInput
 from pacs.pixels.picture import Picture
 from pacs.pixels.presentation import Region, Viewport
 
-MOST_PIXELS = 64 << 20
-"""Pixels of a viewport."""
 _ASPECT_ATTRIBUTES = ("PixelAspectRatio", "PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")
 _FLATTEST = 16.0
 
 
 def fitted(picture: Picture, viewport: Viewport, aspect: float) -> Picture:
     """Scaled to the largest size that fits. `aspect`: height of a pixel divided by its width."""
-    if viewport.width < 1 or viewport.height < 1 or viewport.width * viewport.height > MOST_PIXELS:
+    if not viewport.is_possible:
         raise BadInput("the viewport is empty or too large")
     region = viewport.source or Region(0, 0, picture.width, picture.height)
     left, top = max(region.x, 0.0), max(region.y, 0.0)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+LARGEST_VIEWPORT = 64 << 20
+"""Pixels."""
+
 
 class Function(StrEnum):
     """VOI LUT Function (PS3.3 §C.11.2.1.2)."""
@@ -55,6 +58,10 @@ class Viewport:
     width: int
     height: int
     source: Region | None = None
+
+    @property
+    def is_possible(self) -> bool:
+        return min(self.width, self.height) >= 1 and self.width * self.height <= LARGEST_VIEWPORT
 
 
 @dataclass(frozen=True, slots=True)

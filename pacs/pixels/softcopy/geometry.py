@@ -15,10 +15,10 @@ from PIL import Image
 
 from pacs.dicom.header import Header
 from pacs.errors import BadInput, NotConvertible
-from pacs.pixels.geometry import MOST_PIXELS, pixel_aspect, plausible
+from pacs.pixels.geometry import pixel_aspect, plausible
 from pacs.pixels.grayscale import numeric
 from pacs.pixels.picture import Octets
-from pacs.pixels.presentation import Viewport
+from pacs.pixels.presentation import LARGEST_VIEWPORT, Viewport
 
 Points = NDArray[np.float64]
 """x and y of each."""
@@ -157,7 +157,7 @@ def _part(viewport: Viewport, width: float, height: float) -> tuple[Box, tuple[i
 
 
 def _fitting(viewport: Viewport, width: float, height: float) -> tuple[int, int]:
-    if viewport.width < 1 or viewport.height < 1 or viewport.width * viewport.height > MOST_PIXELS:
+    if not viewport.is_possible:
         raise BadInput("the viewport is empty or too large")
     scale = min(viewport.width / width, viewport.height / height)
     return _size(width * scale, height * scale)
@@ -165,7 +165,7 @@ def _fitting(viewport: Viewport, width: float, height: float) -> tuple[int, int]
 
 def _size(width: float, height: float) -> tuple[int, int]:
     size = max(1, round(width)), max(1, round(height))
-    if size[0] * size[1] > MOST_PIXELS:
+    if size[0] * size[1] > LARGEST_VIEWPORT:
         raise NotConvertible("the displayed area is larger than what is rendered here; ask for a viewport")
     return size
 
