@@ -6,6 +6,8 @@ import { html, useEffect, useLayoutEffect, useRef, useState } from "../core/html
 import { Icon } from "./icon.js";
 
 const AHEAD = 10;
+/** Pixels: browsers draw no element that is much higher. What is further down in millions of rows is found by a search. */
+const HIGHEST = 15_000_000;
 
 export function rowHeight() {
   return parseInt(getComputedStyle(document.documentElement).getPropertyValue("--row"), 10) || 32;
@@ -35,9 +37,10 @@ function useWindow(total, onNeed) {
  * `columns`: {id, title, width, cell(row), end, sorts}; `row(index)` is undefined while it is on its way. With `onSort`,
  * columns that sort have a button; `sorted`: {id, descending} of the column in force.
  */
-export function Table({ label, columns, total, row, chosen, onChoose, onOpen, onNeed, rowClass, sorted, onSort }) {
-  const { box, look, first, last } = useWindow(total, onNeed);
+export function Table({ label, columns, total: all, row, chosen, onChoose, onOpen, onNeed, rowClass, sorted, onSort }) {
   const height = rowHeight();
+  const total = Math.min(all, Math.floor(HIGHEST / height));
+  const { box, look, first, last } = useWindow(total, onNeed);
   const template = { gridTemplateColumns: columns.map((column) => column.width).join(" ") };
 
   useEffect(() => {
@@ -80,7 +83,7 @@ export function Table({ label, columns, total, row, chosen, onChoose, onOpen, on
     role="grid"
     tabindex="0"
     aria-label=${label}
-    aria-rowcount=${total + 1}
+    aria-rowcount=${all + 1}
     aria-colcount=${columns.length}
     aria-activedescendant=${chosen >= first && chosen < last ? `row-${chosen}` : undefined}
     ref=${box}
