@@ -122,6 +122,7 @@ def test_a_list_of_millions_is_walked_as_far_as_browsers_can_draw(url: str, chro
             opened,
             "[...document.querySelectorAll('[id^=row-]')].some((row) => row.ariaRowIndex > 200000)",
         )
+        opened.context.unroute_all(behavior="wait")  # else what is under way fails in the next test
 
 
 def test_what_is_cut_off_is_told_in_words(url: str, chromium: Any) -> None:
