@@ -25,19 +25,30 @@ HANDSHAKE_PATIENCE = 10.0
 
 
 class Connections(set[Any]):
-    """The connections of this process; `changed` is called whenever one is added or removed."""
+    """The connections of this process, and those `coming`: accepted, but not yet among them. `changed` is
+    told how many both are whenever one is expected, added or removed."""
 
-    def __init__(self, changed: Callable[[], None]) -> None:
+    def __init__(self, changed: Callable[[int], None]) -> None:
         super().__init__()
         self._changed = changed
+        self._coming: set[Any] = set()
+
+    def expect(self, connection: Any) -> None:
+        self._coming.add(connection)
+        self._tell()
 
     def add(self, connection: Any) -> None:
         super().add(connection)
-        self._changed()
+        self._coming.discard(connection)
+        self._tell()
 
     def discard(self, connection: Any) -> None:
         super().discard(connection)
-        self._changed()
+        self._coming.discard(connection)
+        self._tell()
+
+    def _tell(self) -> None:
+        self._changed(len(self) + len(self._coming))
 
 
 class Accepting:
@@ -61,10 +72,10 @@ class Accepting:
         self._joining: set[asyncio.Task[None]] = set()
         self._waiting: asyncio.TimerHandle | None = None
         self._failing = Seldom()
-        self.connections = Connections(self._tell)
+        self.connections = Connections(place.holds)
 
     def start(self) -> None:
-        self._tell()
+        self._place.holds(0)
         self._listener.setblocking(False)
         self._listen()
 
@@ -75,9 +86,6 @@ class Accepting:
 
     async def wait_closed(self) -> None:
         await asyncio.gather(*self._joining, return_exceptions=True)
-
-    def _tell(self) -> None:
-        self._place.holds(len(self.connections) + len(self._joining))
 
     def _listen(self) -> None:
         self._waiting = None
@@ -114,17 +122,13 @@ class Accepting:
         if self._tls is not None and len(self._joining) >= HANDSHAKES:
             sock.close()
             return
-        joining = self._loop.create_task(self._connect(sock))
-        self._joining.add(joining)
-        self._tell()
-        joining.add_done_callback(self._joined)
-
-    def _joined(self, joining: asyncio.Task[None]) -> None:
-        self._joining.discard(joining)
-        self._tell()
-
-    async def _connect(self, sock: socket.socket) -> None:
         protocol = self._protocol()
+        self.connections.expect(protocol)
+        joining = self._loop.create_task(self._connect(sock, protocol))
+        self._joining.add(joining)
+        joining.add_done_callback(self._joining.discard)
+
+    async def _connect(self, sock: socket.socket, protocol: asyncio.Protocol) -> None:
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             await self._loop.connect_accepted_socket(
@@ -135,6 +139,7 @@ class Accepting:
             )
         except OSError as error:  # a handshake that failed, too
             log.info("http.connection_failed", reason=type(error).__name__)
+            self.connections.discard(protocol)
             sock.close()
         except asyncio.CancelledError:  # of whose end uvloop does not tell the protocol
             self.connections.discard(protocol)
