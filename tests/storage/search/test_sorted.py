@@ -21,7 +21,7 @@ from storage.search import plan
 from tests.storage import bulk
 from tests.storage.bulk import Entity
 
-STUDIES = 800
+STUDIES = 240
 ORDERS = [sign + name for name in (*SORTS, RECEIVED) for sign in ("", "-")]
 FILTERED: dict[str, dict[str, str]] = {
     "all": {},
