@@ -104,4 +104,4 @@ class _Forward(Collector):
 def process_ended(pid: int) -> None:
     """A dead process has no open associations."""
     if os.environ.get(FOLDER_VARIABLE):
-        multiprocess.mark_process_dead(pid)  # type: ignore[no-untyped-call]
+        multiprocess.mark_process_dead(pid)  # type: ignore[no-untyped-call]  # likewise
