@@ -21,10 +21,10 @@ from pacs.errors import BadInput, LimitExceeded, NotFound
 from pacs.framing import Frames, frame_index_of, frame_size
 from pacs.http.accept import Offer, acceptable
 from pacs.http.conditional import entity_tag, is_known, revalidated
-from pacs.http.lane import Lane
 from pacs.http.origin import origin
 from pacs.http.resource import Resource, actor
 from pacs.http.streaming import Pieces, answer
+from pacs.http.threads import pool_of_slow_requests
 from pacs.http.viewings import Viewings, retrieved
 from pacs.model import StoredInstance
 from pacs.rights import Right
@@ -38,8 +38,8 @@ _NUMBERS = re.compile(r"([0-9]{1,9})(?:-([0-9]{1,9}))?")
 
 
 def resources(archive: Archive, transcoder: Transcoder) -> list[Resource]:
-    lane = Lane()  # a frame may have to be decoded
-    return [Resource(PATH, lane(RetrieveFrames(archive, transcoder).answer), Right.READ)]
+    pool = pool_of_slow_requests("frames")  # a frame may have to be decoded
+    return [Resource(PATH, pool.endpoint(RetrieveFrames(archive, transcoder).answer), Right.READ)]
 
 
 def frame_list(text: str) -> list[int]:

@@ -22,10 +22,10 @@ from pacs.deflate import gzipped
 from pacs.http.accept import Offer, takes_gzip
 from pacs.http.body_cache import BodyCache
 from pacs.http.conditional import is_known
-from pacs.http.lane import Lane
 from pacs.http.origin import origin
 from pacs.http.resource import Resource, actor
 from pacs.http.streaming import Pieces, Streamed
+from pacs.http.threads import pool_of_slow_requests
 from pacs.http.viewings import Viewings, retrieved
 from pacs.metadata import Metadata
 from pacs.model import HeldVersions
@@ -35,7 +35,7 @@ from pacs.rights import Right
 
 def resources(metadata: Metadata, root: str) -> list[Resource]:
     """`root`: where they are mounted."""
-    endpoint = Lane()(RetrieveMetadata(metadata, root).answer)
+    endpoint = pool_of_slow_requests("metadata").endpoint(RetrieveMetadata(metadata, root).answer)
     return [Resource(f"{path}/metadata", endpoint, Right.READ) for path in EACH_LEVEL]
 
 

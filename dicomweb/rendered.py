@@ -46,7 +46,10 @@ THUMBNAIL = Viewport(200, 200)
 def resources(pictures: Pictures, root: str) -> list[Resource]:
     """`root`: where they are mounted."""
     endpoint = RetrieveRendered(pictures, root)
-    rendered, thumbnail = pictures.lane(endpoint.rendered), pictures.lane(endpoint.thumbnail)
+    rendered, thumbnail = (
+        pictures.pool.endpoint(endpoint.rendered),
+        pictures.pool.endpoint(endpoint.thumbnail),
+    )
     return [
         *(Resource(f"{path}/rendered", rendered, Right.READ) for path in _PATHS),
         *(Resource(f"{path}/thumbnail", thumbnail, Right.READ) for path in _PATHS),

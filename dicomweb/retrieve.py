@@ -19,10 +19,10 @@ from pacs.archive import Archive
 from pacs.http.accept import AS_STORED, DICOM, ZIP, MediaRange, Offer, acceptable, choose, takes
 from pacs.http.byte_range import byte_range
 from pacs.http.conditional import entity_tag, is_known, revalidated
-from pacs.http.lane import Lane
 from pacs.http.origin import origin
 from pacs.http.resource import Resource, actor
 from pacs.http.streaming import Pieces, answer, sliced
+from pacs.http.threads import pool_of_slow_requests
 from pacs.rights import Right
 from pacs.transcoding import Transcoder
 
@@ -30,7 +30,9 @@ IN_PARTS, ALONE, ZIPPED = Offer(DICOM, multipart=True), Offer(DICOM), Offer(ZIP)
 
 
 def resources(archive: Archive, transcoder: Transcoder) -> list[Resource]:
-    endpoint = Lane()(RetrieveDicom(archive, transcoder).answer)  # an instance may have to be converted
+    endpoint = pool_of_slow_requests("retrieve").endpoint(
+        RetrieveDicom(archive, transcoder).answer
+    )  # an instance may have to be converted
     return [Resource(path, endpoint, Right.READ) for path in EACH_LEVEL]
 
 

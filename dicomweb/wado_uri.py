@@ -56,7 +56,7 @@ _DESCRIBED = Described(
 
 def resource(pictures: Pictures, transcoder: Transcoder) -> Resource:
     endpoint = WadoUri(RetrieveRendered(pictures, ""), transcoder)
-    found = Resource(PATH, pictures.lane(endpoint.answer), Right.READ)
+    found = Resource(PATH, pictures.pool.endpoint(endpoint.answer), Right.READ)
     found.described = _DESCRIBED
     return found
 

@@ -25,7 +25,7 @@ from pacs.archive import Archive
 from pacs.dicom.from_json import PIXEL_DATA, Payload, encode_json
 from pacs.dicom.part10 import part10_prefix
 from pacs.errors import BadInput, InvalidDataSet, LimitExceeded, MissingIdentity, PacsError
-from pacs.http.intake import Intake, Sink, Threads, feed
+from pacs.http.intake import Intake, IntakePool, Sink, feed
 from pacs.http.multipart_reader import MultipartReader, PartBegins
 from pacs.ingest import is_uid
 
@@ -90,7 +90,7 @@ class Task:
     kind: str
 
 
-async def take_in(request: Request, reader: MultipartReader, task: Task, threads: Threads) -> list[Result]:
+async def take_in(request: Request, reader: MultipartReader, task: Task, pool: IntakePool) -> list[Result]:
     """`BadInput` when the metadata cannot be read; nothing is stored then."""
     with task.archive.blobs.spool() as spool:
         shelf, allowance = Shelf(spool), _Allowance(MAX_METADATA)
@@ -98,11 +98,11 @@ async def take_in(request: Request, reader: MultipartReader, task: Task, threads
         def sink(part: PartBegins) -> Sink:
             return _sink(part, task.kind, shelf, allowance)
 
-        async with Intake(threads, finishing=1) as arriving:
+        async with Intake(pool, finishing=1) as arriving:
             await feed(request, reader, arriving, sink)
             data_sets = list(_read(await arriving.results()))
-        await threads.run(shelf.full)
-        async with Intake(threads) as making:
+        await pool.run(shelf.full)
+        async with Intake(pool) as making:
             for data_set in data_sets:
                 making.begin(_InstanceSink(data_set, shelf, task))
                 await making.end()

@@ -22,7 +22,7 @@ from pacs.actor import Actor
 from pacs.archive import Archive
 from pacs.errors import BadInput, UnsupportedMediaType
 from pacs.http import accept
-from pacs.http.intake import Intake, Threads, chunks, feed
+from pacs.http.intake import Intake, IntakePool, chunks, feed
 from pacs.http.multipart_reader import MalformedMultipart, MultipartReader, PartBegins
 from pacs.http.origin import origin
 from pacs.http.problems import RETRY_AFTER
@@ -40,7 +40,7 @@ _DICOM_NAMES = frozenset({DICOM, "application/octet-stream", "application/x-dico
 
 
 def resources(archive: Archive, root: str) -> list[Resource]:
-    store = _Store(archive, root, Threads())
+    store = _Store(archive, root, IntakePool())
     return [
         Resource("/studies", store.instances, Right.STORE, ("POST",)),
         Resource("/studies/{study}", store.instances, Right.STORE, ("POST",)),
@@ -51,7 +51,7 @@ def resources(archive: Archive, root: str) -> list[Resource]:
 class _Store:
     archive: Archive
     root: str
-    threads: Threads
+    pool: IntakePool
 
     async def instances(self, request: Request) -> Response:
         study = request.path_params.get("study", "")
@@ -59,14 +59,14 @@ class _Store:
             raise BadInput("the Study Instance UID in the path is malformed")
         answer = accept.choose(accept.acceptable(request), OFFERS)
         try:
-            with self.threads.request():
+            with self.pool.request():
                 results = await self._take_in(request, study)
         except ClientDisconnect:
             log.info("client disconnected during a store request")
             return Response(status_code=400)  # reaches nobody
         if not results:
             raise BadInput("the request contains no instances")
-        await self.threads.run(self._record_refused, actor(request), study, results)
+        await self.pool.run(self._record_refused, actor(request), study, results)
         report = data_set(results, origin(request) + self.root)
         body = to_xml(report) if answer is XML else orjson.dumps(report)
         status = http_status(results)
@@ -75,14 +75,14 @@ class _Store:
 
     async def _take_in(self, request: Request, study: str) -> list[Result]:
         sender, kind = actor(request), media_type(request.headers.get("content-type", ""))
-        async with Intake(self.threads) as intake:
+        async with Intake(self.pool) as intake:
             if kind.name == DICOM:
                 return await _single(request, intake, FileSink(self.archive, sender, study))
             root_type = _root_type(kind)
             reader = MultipartReader(kind.parameters.get("boundary", ""))
             if root_type in READERS:
                 task = Task(self.archive, sender, study, root_type)
-                return await take_in(request, reader, task, self.threads)
+                return await take_in(request, reader, task, self.pool)
             try:
                 await feed(request, reader, intake, lambda part: self._sink(part, root_type, sender, study))
             except MalformedMultipart as error:

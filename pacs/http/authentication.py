@@ -15,7 +15,6 @@ from inspect import isawaitable
 
 import structlog
 from starlette._utils import get_route_path
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection, Request
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -26,6 +25,7 @@ from pacs.errors import Forbidden, PacsError, Unauthenticated, Unavailable
 from pacs.http.problems import STATUS, pacs_error
 from pacs.http.refusals import Refusals
 from pacs.http.resource import Public
+from pacs.http.threads import REQUESTS
 from pacs.rights import Right
 
 ASK_AGAIN = 1.0  # seconds for which a stream's caller stays authenticated without asking again
@@ -113,7 +113,7 @@ class AuthenticationMiddleware:
     async def _refused(self, actor: Actor, status: int) -> None:
         record = self._refusals.note(actor, status)
         if record is not None:
-            await run_in_threadpool(self._refusals.write, record)
+            await REQUESTS.run(self._refusals.write, record)
 
 
 class _Ended(Exception):

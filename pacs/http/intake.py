@@ -17,7 +17,7 @@ from starlette.requests import Request
 
 from pacs.errors import PacsError, Stalled, Unavailable, UnsupportedMediaType
 from pacs.http.multipart_reader import MultipartReader, PartBegins, PartData
-from pacs.http.workers import Workers
+from pacs.http.threads import ThreadPool
 
 BATCH = 1 << 20
 """Bytes of one batch."""
@@ -49,15 +49,15 @@ class Sink(Protocol):
         return
 
 
-class Threads:
+class IntakePool:
     """The threads in which all requests of a process store what they receive.
 
     `requests`: how many may be received at a time. Each holds some mebibytes, so there are fewer than
     connections.
     """
 
-    def __init__(self, count: int = 16, requests: int = 128) -> None:
-        self.run = Workers(count, "intake").run
+    def __init__(self, threads: int = 16, requests: int = 128) -> None:
+        self.run = ThreadPool("intake", threads).run
         self._places = requests
 
     @contextmanager
@@ -113,9 +113,9 @@ class Intake:
     Leaving the context abandons a part that has not ended and waits for those that have.
     """
 
-    def __init__(self, threads: Threads, finishing: int = FINISHING, let_pass: int = LET_PASS) -> None:
+    def __init__(self, pool: IntakePool, finishing: int = FINISHING, let_pass: int = LET_PASS) -> None:
         """`finishing`: 1 when a part must be finished before the next one begins."""
-        self._threads = threads
+        self._pool = pool
         self._to_pass = let_pass
         self._limit = finishing
         self._part: _Part | None = None
@@ -139,13 +139,13 @@ class Intake:
         self._size += len(data)
         if self._size >= BATCH:
             await self._crossed()
-            self._crossing = self._threads.run(self._part.write, self._take())
+            self._crossing = self._pool.run(self._part.write, self._take())
         return True
 
     async def end(self) -> None:
         assert self._part is not None
         await self._crossed()
-        future = self._threads.run(self._part.finish, self._take())
+        future = self._pool.run(self._part.finish, self._take())
         self._part = None
         self._finished.append(future)
         self._finishing.add(future)
@@ -165,7 +165,7 @@ class Intake:
         if self._crossing is not None:
             await asyncio.wait([self._crossing])
             self._crossing = None
-        await self._threads.run(part.close)
+        await self._pool.run(part.close)
         return True
 
     def _take(self) -> list[bytes]:

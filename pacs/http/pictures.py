@@ -9,8 +9,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from pacs.http.conditional import is_known
-from pacs.http.lane import Lane
 from pacs.http.resource import actor
+from pacs.http.threads import ThreadPool, pool_of_slow_requests
 from pacs.http.viewings import Viewings, retrieved
 from pacs.model import StoredInstance
 from pacs.rendering import Rendering, Wish
@@ -22,7 +22,7 @@ VARY = "Accept, Authorization, Cookie"
 class Pictures:
     rendering: Rendering
     viewings: Viewings = field(default_factory=Viewings)
-    lane: Lane = field(default_factory=Lane)
+    pool: ThreadPool = field(default_factory=lambda: pool_of_slow_requests("render"))
 
     def picture(self, request: Request, instance: StoredInstance, wish: Wish) -> Response:
         """The picture of an instance that the caller may see."""

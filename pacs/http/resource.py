@@ -7,11 +7,9 @@ and the `Service`, which has many of them.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from functools import partial
 from inspect import iscoroutinefunction
 from typing import Any
 
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -22,6 +20,7 @@ from pacs.actor import Actor
 from pacs.errors import Forbidden, NotFound, PasswordChangeRequired
 from pacs.http.compressed import compressing
 from pacs.http.described import Described
+from pacs.http.threads import REQUESTS
 from pacs.rights import Right
 
 
@@ -32,10 +31,10 @@ class Resource(Route):
         self, path: str, endpoint: Callable[..., Any], right: Right | None, methods: Sequence[str] = ("GET",)
     ) -> None:
         """`right` None: any authenticated caller."""
-        super().__init__(path, endpoint, methods=list(methods))
-        self._answered: Callable[[Request], Awaitable[Response]] = (
-            endpoint if iscoroutinefunction(endpoint) else partial(run_in_threadpool, compressing(endpoint))
+        self._answer: Callable[[Request], Awaitable[Response]] = (
+            endpoint if iscoroutinefunction(endpoint) else REQUESTS.endpoint(compressing(endpoint))
         )
+        super().__init__(path, self._answer, methods=list(methods))
         self.right = right
         self.described: Described | None = None
         """For the OpenAPI document, when the endpoint does not declare it."""
@@ -48,7 +47,7 @@ class Resource(Route):
             raise Forbidden(f"this needs the right to {self.right}")
         if scope["method"] not in (self.methods or ()):
             raise HTTPException(405)
-        response = await self._answered(Request(scope, receive, send))
+        response = await self._answer(Request(scope, receive, send))
         await response(scope, receive, send)
 
 
@@ -67,6 +66,10 @@ class Public(Route):
 
     Must be at the top level of the application's routes, not in a `Mount`.
     """
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], methods: Sequence[str] = ("GET",)) -> None:
+        in_loop = endpoint if iscoroutinefunction(endpoint) else REQUESTS.endpoint(endpoint)
+        super().__init__(path, in_loop, methods=list(methods))
 
     def is_open_to(self, scope: Scope) -> bool:
         """False where this route needs an authenticated caller like any other."""

@@ -14,13 +14,13 @@ import time
 from collections.abc import Awaitable
 from datetime import UTC, datetime
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection
 
 from pacs.accounts import Session
 from pacs.actor import Actor
 from pacs.errors import CsrfMissing, TokenExpired, Unauthenticated
 from pacs.http.authentication import Caller, peer_address
+from pacs.http.threads import REQUESTS
 from pacs.http.tokens import Tokens
 from pacs.ports import Accounts
 from pacs.rights import Right
@@ -77,7 +77,7 @@ class Sessions:
     async def _looked_up(self, connection: HTTPConnection, token: str, by_cookie: bool) -> Caller:
         number = self.tokens.session_number(token)
         asked, mark = time.monotonic(), self._ended.mark
-        session = await run_in_threadpool(self.accounts.session, number)
+        session = await REQUESTS.run(self.accounts.session, number)
         if session is None:
             self._cache.pop(token, None)
             raise Unauthenticated

@@ -15,7 +15,7 @@ from anyio import CancelScope
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from pacs.http.workers import Workers
+from pacs.http.threads import ThreadPool
 
 PIECE = 256 * 1024
 """Bytes up to which pieces are joined: passing on another one costs as much as copying them."""
@@ -24,7 +24,7 @@ BATCH = 1 << 20
 
 SMALL = 1 << 20
 
-_workers = Workers(32, "body")
+BODIES = ThreadPool("body", 32)
 
 Pieces = Generator[bytes, None, None]
 
@@ -60,7 +60,7 @@ class Streamed(StreamingResponse):
             with CancelScope(shield=True):
                 if self._ahead is not None:
                     await asyncio.wait((self._ahead,))
-                await _workers.run(self._batches.close)
+                await BODIES.run(self._batches.close)
 
     async def _head(self, send: Send) -> None:
         """Omits Content-Length when the size is unknown (RFC 9110 §8.6)."""
@@ -71,7 +71,7 @@ class Streamed(StreamingResponse):
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         batch = self._first
         while batch:
-            self._ahead = _workers.run(next, self._batches, None)
+            self._ahead = BODIES.run(next, self._batches, None)
             for piece in batch:
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
             batch = await asyncio.shield(self._ahead)

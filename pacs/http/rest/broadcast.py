@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from functools import partial
 
 import structlog
-from starlette.concurrency import run_in_threadpool
 
 from pacs.errors import ChangesGone, Unavailable
 from pacs.feed import Change
+from pacs.http.threads import REQUESTS
 from pacs.ports import ChangeFeed
 
 log = structlog.get_logger(__name__)
@@ -125,13 +125,13 @@ class Broadcast:
 
     async def _behind(self, organization: int, channel: _Channel, seq: int) -> Sequence[Change | ChangesGone]:
         try:
-            return channel.after(seq) or await run_in_threadpool(self._feed.read, organization, seq, PAGE)
+            return channel.after(seq) or await REQUESTS.run(self._feed.read, organization, seq, PAGE)
         except ChangesGone as gone:
             return [gone]
 
     @asynccontextmanager
     async def _joined(self, organization: int) -> AsyncIterator[_Channel]:
-        heads = await run_in_threadpool(self._feed.heads, [organization])
+        heads = await REQUESTS.run(self._feed.heads, [organization])
         channel = self._channels.setdefault(organization, _Channel(heads.get(organization, 0)))
         channel.listeners += 1
         if self._poller is None or self._poller.done():
@@ -160,11 +160,11 @@ class Broadcast:
             channel.wake()
 
     async def _look(self) -> None:
-        heads = await run_in_threadpool(self._feed.heads, list(self._channels))
+        heads = await REQUESTS.run(self._feed.heads, list(self._channels))
         for organization, channel in list(self._channels.items()):
             if heads.get(organization, 0) > channel.head:
                 try:
-                    new = await run_in_threadpool(self._feed.read, organization, channel.head, PAGE)
+                    new = await REQUESTS.run(self._feed.read, organization, channel.head, PAGE)
                 except ChangesGone as gone:
                     channel.skip(gone.seq)
                 else:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -28,6 +27,7 @@ from pacs.http.rest.parameters import number, parameters
 from pacs.http.rest.signed import LONGEST, Signer
 from pacs.http.streaming import Streamed, closing
 from pacs.http.streaming import answer as streamed
+from pacs.http.threads import REQUESTS
 from pacs.http.viewings import retrieved
 from pacs.keeping import Deletion
 from pacs.metadata import Metadata
@@ -134,7 +134,7 @@ class Images:
     async def delete_image(self, request: Request) -> Response:
         """Delete an image for a reason. It is gone at once; its bytes stay for the retention period."""
         reason = await reason_given(request)
-        made = await run_in_threadpool(self._delete, request, reason)
+        made = await REQUESTS.run(self._delete, request, reason)
         return deleted(request, self.root, made)
 
     def _delete(self, request: Request, reason: str) -> Deletion:

@@ -41,14 +41,14 @@ class Renditions:
 
     def routes(self) -> list[Route]:
         """`cache-stats` before the images, since `{sop}` would match it too."""
-        one, lane = f"{self.root}/images/{{sop}}", self.pictures.lane
+        one, rendered = f"{self.root}/images/{{sop}}", self.pictures.pool.endpoint
         return [
             Resource(f"{self.root}/images/cache-stats", self.show_cache, Right.READ),
-            Resource(f"{one}/thumbnail", lane(self.show_thumbnail), Right.READ),
-            Resource(f"{one}/preview", lane(self.show_preview), Right.READ),
-            Resource(f"{one}/webp", lane(self.show_webp), Right.READ),
-            Resource(f"{one}/full", lane(self.show_full), Right.READ),
-            Resource(f"{one}/data", lane(self.show_full), Right.READ),
+            Resource(f"{one}/thumbnail", rendered(self.show_thumbnail), Right.READ),
+            Resource(f"{one}/preview", rendered(self.show_preview), Right.READ),
+            Resource(f"{one}/webp", rendered(self.show_webp), Right.READ),
+            Resource(f"{one}/full", rendered(self.show_full), Right.READ),
+            Resource(f"{one}/data", rendered(self.show_full), Right.READ),
             Resource(f"{one}/invalidate-cache", self.forget, Right.EDIT, ("POST",)),
         ]
 

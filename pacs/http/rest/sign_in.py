@@ -6,19 +6,16 @@ change; a script sends `access_token` as a bearer token.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
-from anyio import CapacityLimiter, to_thread
 from pydantic import BaseModel, Field
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from pacs.accounts import Session, User
-from pacs.errors import Forbidden, Unavailable
+from pacs.errors import Forbidden
 from pacs.http.authentication import Caller, anonymous
 from pacs.http.described import OBJECT, Described, answers_json, describe
 from pacs.http.headers import over_tls
@@ -26,6 +23,7 @@ from pacs.http.resource import Public, Resource, actor
 from pacs.http.rest import ROOT
 from pacs.http.rest.bodies import read
 from pacs.http.sessions import COOKIE, Sessions
+from pacs.http.threads import REQUESTS, ThreadPool
 from pacs.passwords import MAX_LENGTH
 from pacs.rights import ROLES, Right
 from pacs.sign_in import SignIn
@@ -34,8 +32,6 @@ HASHING_AT_ONCE = 2
 """Hashing a password takes time and 19 MiB; guessing passwords must not occupy all threads."""
 HASHING_LATER = 64
 """Passwords that may queue; further attempts get 503."""
-
-T = TypeVar("T")
 
 Typed = Annotated[str, Field(max_length=MAX_LENGTH)]
 """As typed: not stripped."""
@@ -59,8 +55,7 @@ class AuthResources:
     def __init__(self, sign_in: SignIn, sessions: Sessions | None) -> None:
         self._sign_in = sign_in
         self._sessions = sessions
-        self._limiter: CapacityLimiter | None = None
-        self._hashing = 0
+        self._hashing = ThreadPool("password", HASHING_AT_ONCE, HASHING_LATER)
 
     def routes(self) -> list[Route]:
         auth = f"{ROOT}/auth"
@@ -78,7 +73,7 @@ class AuthResources:
         sessions = self._needed()
         given = await read(request, Credentials, UNSAID)
         somebody = anonymous(request)
-        session = await self._apart(lambda: self._sign_in.begin(somebody, given.email, given.password))
+        session = await self._hashing.run(lambda: self._sign_in.begin(somebody, given.email, given.password))
         lasts = int((session.expires_at - datetime.now(UTC)).total_seconds())
         token = sessions.tokens.issue(session)
         csrf = sessions.tokens.csrf(session.id)
@@ -103,7 +98,7 @@ class AuthResources:
         """End this session, and with it its token."""
         sessions, session = self._needed(), _session(request)
         who = actor(request)
-        await run_in_threadpool(self._sign_in.end, who, session)
+        await REQUESTS.run(self._sign_in.end, who, session)
         sessions.end()
         answer = Response(status_code=204)
         answer.delete_cookie(COOKIE, path="/")
@@ -136,7 +131,7 @@ class AuthResources:
         sessions, session = self._needed(), _session(request)
         given = await read(request, NewPassword, UNSAID)
         who, old, new = actor(request), given.old_password, given.new_password
-        await self._apart(lambda: self._sign_in.change_password(who, session, old, new))
+        await self._hashing.run(lambda: self._sign_in.change_password(who, session, old, new))
         sessions.end()
         return Response(status_code=204)
 
@@ -154,17 +149,6 @@ class AuthResources:
         if self._sessions is None:
             raise Forbidden("this server runs without authentication: there is nothing to sign in to")
         return self._sessions
-
-    async def _apart(self, work: Callable[[], T]) -> T:
-        if self._limiter is None:
-            self._limiter = CapacityLimiter(HASHING_AT_ONCE)
-        if self._hashing >= HASHING_AT_ONCE + HASHING_LATER:
-            raise Unavailable("too many sign-ins at once; try again soon")
-        self._hashing += 1
-        try:
-            return await to_thread.run_sync(work, limiter=self._limiter)
-        finally:
-            self._hashing -= 1
 
 
 def _session(request: Request) -> Session:

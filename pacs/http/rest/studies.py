@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -24,6 +23,7 @@ from pacs.http.rest.listing import asked, listed
 from pacs.http.rest.named import is_called, uid_in_path
 from pacs.http.rest.study_fields import NewStudy, StudyChanges, as_dicom
 from pacs.http.rest.study_filters import FILTERS, study_query
+from pacs.http.threads import REQUESTS
 from pacs.keeping import Amendment, Expected, new_uid
 from pacs.model import Values
 from pacs.ports import Keeping
@@ -73,8 +73,8 @@ class Studies:
         body = await read(request, NewStudy)
         uid = body.study_instance_uid or new_uid()
         expected = Expected(uid, as_dicom(body), body.priority, body.clinical_notes, body.body_part)
-        await run_in_threadpool(self.keeping.expect, actor(request), expected)
-        shape = await run_in_threadpool(self._shape, request, uid)
+        await REQUESTS.run(self.keeping.expect, actor(request), expected)
+        shape = await REQUESTS.run(self._shape, request, uid)
         return answer(shape, 201, {"Location": f"{origin(request)}{self.root}/studies/{uid}"})
 
     @describe(Described(body=StudyChanges, answers=_STUDY))
@@ -83,14 +83,14 @@ class Studies:
         uid = uid_in_path(request, "study")
         body = await read(request, StudyChanges)
         amendment = Amendment(body.priority, body.clinical_notes, body.body_part, body.state, as_dicom(body))
-        await run_in_threadpool(self.keeping.amend, actor(request), uid, amendment)
-        return answer(await run_in_threadpool(self._shape, request, uid))
+        await REQUESTS.run(self.keeping.amend, actor(request), uid, amendment)
+        return answer(await REQUESTS.run(self._shape, request, uid))
 
     @describe(DELETION)
     async def delete_study(self, request: Request) -> Response:
         """Delete a study for a reason. It is gone at once; its bytes stay for the retention period."""
         uid, reason = uid_in_path(request, "study"), await reason_given(request)
-        made = await run_in_threadpool(self.keeping.delete, actor(request), uid, None, reason)
+        made = await REQUESTS.run(self.keeping.delete, actor(request), uid, None, reason)
         return deleted(request, self.root, made)
 
     @describe(listed())

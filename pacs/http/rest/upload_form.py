@@ -11,7 +11,7 @@ from starlette.requests import Request
 
 from pacs.errors import BadInput, LimitExceeded, PacsError, Unprocessable, UnsupportedMediaType
 from pacs.http.described import BINARY, Schema
-from pacs.http.intake import Intake, Sink, Threads, feed
+from pacs.http.intake import Intake, IntakePool, Sink, feed
 from pacs.http.multipart_reader import MultipartReader, PartBegins
 from pacs.http.rest.bodies import faults
 from pacs.http.rest.study_fields import KEYWORDS, BodyPart, Line, StudyFields, as_dicom
@@ -62,7 +62,7 @@ class Form:
         return self.said.get("StudyInstanceUID")
 
 
-async def read_form(request: Request, blobs: Blobs, threads: Threads) -> Form:
+async def read_form(request: Request, blobs: Blobs, pool: IntakePool) -> Form:
     """`BadInput`, and nothing is kept, for an unsafe archive, a form that ends early or an invalid field."""
     reader = MultipartReader(_boundary(request))
     fields, count = _Fields(), 0
@@ -75,7 +75,7 @@ async def read_form(request: Request, blobs: Blobs, threads: Threads) -> Form:
         name, file = _names(part)
         return fields.sink(name) if file is None else _File(blobs, file)
 
-    async with Intake(threads) as intake:
+    async with Intake(pool) as intake:
         await feed(request, reader, intake, sink)
         results = await intake.results()
     for result in results:

@@ -8,20 +8,20 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
 from pacs.archive import Archive
 from pacs.errors import BadInput, NotFound
 from pacs.http.described import OBJECT, Described, answers_json, describe
-from pacs.http.intake import Threads
+from pacs.http.intake import IntakePool
 from pacs.http.resource import Resource, actor, name_in_path
 from pacs.http.rest.answers import answer, begun
 from pacs.http.rest.listing import asked, listed
 from pacs.http.rest.named import uid_in_path
 from pacs.http.rest.parameters import parameters
 from pacs.http.rest.upload_form import FORM, SCHEMA, Form, read_form
+from pacs.http.threads import REQUESTS
 from pacs.jobs.tasks import Task
 from pacs.jobs.uploading import instance_of
 from pacs.ports import Tasks
@@ -37,7 +37,7 @@ class Uploads:
     archive: Archive
     tasks: Tasks
     root: str
-    threads: Threads = field(default_factory=Threads)
+    pool: IntakePool = field(default_factory=IntakePool)
 
     def routes(self) -> list[Resource]:
         root = self.root
@@ -74,7 +74,7 @@ class Uploads:
     async def upload_image(self, request: Request) -> Response:
         """Upload a single image; `sop_instance_uid` is its UID, null when the file is no image."""
         task, form = await self._begin(request, None)
-        uid = await run_in_threadpool(instance_of, self.archive, task, form.files[0])
+        uid = await REQUESTS.run(instance_of, self.archive, task, form.files[0])
         return begun(request, task, sop_instance_uid=uid)
 
     async def _upload(self, request: Request, study: str | None) -> Response:
@@ -83,12 +83,12 @@ class Uploads:
 
     async def _begin(self, request: Request, study: str | None) -> tuple[Task, Form]:
         """The task that was created, and the form that was sent."""
-        with self.threads.request():
-            form = await read_form(request, self.archive.blobs, self.threads)
+        with self.pool.request():
+            form = await read_form(request, self.archive.blobs, self.pool)
         named = study or form.study
         if form.study not in (None, named):
             raise BadInput("study_instance_uid differs from the study in the path")
-        task = await run_in_threadpool(self.tasks.upload, actor(request), named, form.files, form.said)
+        task = await REQUESTS.run(self.tasks.upload, actor(request), named, form.files, form.said)
         return task, form
 
     @describe(Described(status=202, answers=answers_json(OBJECT)))

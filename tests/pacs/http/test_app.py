@@ -25,9 +25,8 @@ from pacs.errors import DatabaseUnavailable, NotFound
 from pacs.http.app import create_app
 from pacs.http.crowding import CROWDED
 from pacs.http.headers import SECURITY_HEADERS
-
-THREADS = 40
-"""Of Starlette's, in which plain functions run."""
+from pacs.http.resource import Resource
+from pacs.http.threads import REQUEST_THREADS
 
 
 class World:
@@ -102,7 +101,7 @@ def client(world: World) -> TestClient:
         {"database": world.database},
         {"pacs_jobs": ("Jobs", world.depth)},
         [
-            Route(f"/{each.__name__}", each)
+            Resource(f"/{each.__name__}", each, None)
             for each in (good, missing, busy, broken, half, waiting, cut_off, slow)
         ],
     )
@@ -140,9 +139,9 @@ def test_a_check_that_hangs_is_not_waited_for_and_not_repeated(client: TestClien
 
 
 def test_health_is_told_while_all_other_threads_are_at_work(client: TestClient, world: World) -> None:
-    with client, ThreadPoolExecutor(THREADS + 1) as callers:
+    with client, ThreadPoolExecutor(REQUEST_THREADS + 1) as callers:
         world.hang.clear()
-        slow = [callers.submit(client.get, "/slow") for _ in range(THREADS)]
+        slow = [callers.submit(client.get, "/slow") for _ in range(REQUEST_THREADS)]
         for _ in slow:
             assert world.at_work.acquire(timeout=60)
         told = callers.submit(client.get, "/health/ready")
@@ -150,7 +149,7 @@ def test_health_is_told_while_all_other_threads_are_at_work(client: TestClient, 
             assert told.result(timeout=60).status_code == 503  # as the check hangs too
         finally:
             world.hang.set()
-        assert [each.result().text for each in slow] == ["done"] * THREADS
+        assert [each.result().text for each in slow] == ["done"] * REQUEST_THREADS
 
 
 @pytest.mark.parametrize("given", ["abc", "A-1_b.9"])

@@ -12,7 +12,7 @@ import pytest
 from starlette.requests import Request
 
 from pacs.errors import Stalled, StorageFull, Unavailable
-from pacs.http.intake import BATCH, Intake, Sink, Threads, chunks, feed
+from pacs.http.intake import BATCH, Intake, IntakePool, Sink, chunks, feed
 from pacs.http.multipart_reader import MultipartReader, PartBegins
 
 
@@ -52,7 +52,7 @@ def test_parts_arrive_whole_and_in_order_and_few_are_finished_at_a_time(finishin
     parts = [[b"%d" % n, b"x" * BATCH, b"y" * (BATCH // 2), b"z" * BATCH, b"end"] for n in range(7)]
 
     async def run() -> list[bytes]:
-        async with Intake(Threads(), finishing) as intake:
+        async with Intake(IntakePool(), finishing) as intake:
             for pieces in parts:
                 intake.begin(Noting())
                 for piece in pieces:
@@ -88,7 +88,7 @@ def test_a_part_of_who_is_cancelled_is_abandoned_when_it_is_no_longer_written() 
     slow = Slow()
 
     async def receive() -> None:
-        async with Intake(Threads()) as intake:
+        async with Intake(IntakePool()) as intake:
             intake.begin(slow)
             for _ in range(2):
                 await intake.data(bytes(BATCH))
@@ -110,7 +110,7 @@ def test_a_part_that_has_not_ended_is_abandoned() -> None:
     whole, half = Noting(), Noting()
 
     async def run() -> None:
-        async with Intake(Threads()) as intake:
+        async with Intake(IntakePool()) as intake:
             for sink in (whole, half):
                 intake.begin(sink)
                 await intake.data(bytes(2 * BATCH))
@@ -128,7 +128,7 @@ def test_a_sink_that_fails_ends_the_request_and_hangs_nothing() -> None:
     sink = Noting(ZeroDivisionError())
 
     async def run() -> None:
-        async with Intake(Threads()) as intake:
+        async with Intake(IntakePool()) as intake:
             intake.begin(sink)
             for _ in range(4):
                 await intake.data(bytes(BATCH))
@@ -140,13 +140,13 @@ def test_a_sink_that_fails_ends_the_request_and_hangs_nothing() -> None:
 
 
 def test_only_so_many_requests_are_taken_in_at_a_time() -> None:
-    threads = Threads(requests=2)
-    with threads.request():
-        with suppress(ConnectionError), threads.request():
-            with pytest.raises(Unavailable), threads.request():
+    pool = IntakePool(requests=2)
+    with pool.request():
+        with suppress(ConnectionError), pool.request():
+            with pytest.raises(Unavailable), pool.request():
                 pass
             raise ConnectionError
-        with threads.request():
+        with pool.request():
             pass
 
 
@@ -173,7 +173,7 @@ def test_an_endless_part_that_was_refused_is_not_read_for_ever() -> None:
     async def run() -> list[Any]:
         reader = MultipartReader("b")
         assert [type(event) for event in reader.feed(b"--b\r\n\r\n")] == [PartBegins]
-        async with Intake(Threads(), let_pass=8 * BATCH) as intake:
+        async with Intake(IntakePool(), let_pass=8 * BATCH) as intake:
             intake.begin(sink)
             await feed(Request({"type": "http", "headers": []}, receive), reader, intake, lambda part: sink)
             return await intake.results()
@@ -189,7 +189,7 @@ def test_nothing_is_read_behind_the_last_part() -> None:
         return {"type": "http.request", "body": pieces.pop(0), "more_body": True}
 
     async def run() -> list[bytes]:
-        async with Intake(Threads()) as intake:
+        async with Intake(IntakePool()) as intake:
             await feed(
                 Request({"type": "http", "headers": []}, receive),
                 MultipartReader("b"),
@@ -204,7 +204,7 @@ def test_nothing_is_read_behind_the_last_part() -> None:
 
 def test_what_follows_a_refused_part_is_taken_in() -> None:
     async def run() -> list[Any]:
-        async with Intake(Threads(), let_pass=8 * BATCH) as intake:
+        async with Intake(IntakePool(), let_pass=8 * BATCH) as intake:
             for sink in (Refusing(BATCH), Noting()):
                 intake.begin(sink)
                 for _ in range(4):
