@@ -178,14 +178,19 @@ def dimse_edge(installation: Installation) -> Edge:
             store.service(archive),
             find.service(archive, find.FindSettings(settings.ae_title, settings.max_find_answers)),
             get.service(sending),
-            move.service(
-                sending, move.Outbound(installation.entities, settings.ae_title, tls=tls.calling(settings))
-            ),
+            move.service(sending, outbound(installation)),
         ),
         admission=Admission(installation.entities, None if settings.any_called_title else settings.ae_title),
         observer=Counting(),
         settings=dimse_settings(settings),
         options=OPTIONS,
+    )
+
+
+def outbound(installation: Installation) -> move.Outbound:
+    settings = installation.settings
+    return move.Outbound(
+        installation.entities, settings.ae_title, settings.destination_timeout, tls.calling(settings)
     )
 
 

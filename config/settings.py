@@ -212,6 +212,9 @@ class Settings(BaseModel):
     artim_timeout: Seconds = Field(30, description="Seconds that a peer gets to associate")
     idle_timeout: Seconds = Field(600, description="Seconds an association may be silent between messages")
     message_timeout: Seconds = Field(60, description="Seconds a peer may pause within a message")
+    destination_timeout: Seconds = Field(
+        30, description="Seconds that the destination of a C-MOVE gets to connect, and for each answer"
+    )
     database_patience: Seconds = Field(15, description="Seconds to wait for an unavailable database")
     free_space_reserve: ByteSize = Field(
         ByteSize(256 * MIB), description="Free disk space below which nothing more is stored", ge=0

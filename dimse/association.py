@@ -25,6 +25,7 @@ from dimse.associate import (
 from dimse.command import CommandField
 from dimse.connection import Connection, Draining
 from dimse.ended import AssociationEnded, Rejected, Released, TimedOut, Violation
+from dimse.flag import Stop
 from dimse.message import Message, Messages
 from dimse.negotiation import Capabilities, Negotiated, QueryOptions, negotiate
 from dimse.operation import Service
@@ -70,13 +71,13 @@ class Association:
         connection: Connection,
         edge: Edge,
         address: str,
-        is_ending: Callable[[], bool],
+        stop: Stop,
         full: bool = False,
     ) -> None:
         self._connection = connection
         self._edge = edge
         self._address = address
-        self._is_ending = is_ending
+        self._stop = stop
         self._full = full
         self._capabilities = edge.capabilities
         self._workers: ThreadPoolExecutor | None = None
@@ -179,7 +180,7 @@ class Association:
             observer=self._edge.observer,
             stall_timeout=settings.stall_timeout,
             serve=self._dispatch,
-            is_ending=self._is_ending,
+            stop=self._stop,
             window=negotiated.window,
             background=self._background(negotiated.window) if negotiated.window > 1 else None,
         )

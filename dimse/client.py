@@ -23,11 +23,13 @@ from dimse.associate import (
 from dimse.command import Command, CommandField, Priority, message_ids
 from dimse.connection import Connection
 from dimse.ended import Aborted, AssociationEnded, ConnectionLost, Rejected, TimedOut
+from dimse.flag import Flag
 from dimse.message import Messages
 from dimse.negotiation import Context, as_requestor
 from dimse.operation import MoveOriginator, OutgoingInstance
 from dimse.sop_classes import VERIFICATION
 from dimse.status import SOP_CLASS_NOT_SUPPORTED
+from dimse.transport import connect, encrypted
 from dimse.upper_layer import PeerAborted, Role, UpperLayer
 from pacs.dicom.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
@@ -57,17 +59,21 @@ def proposals(wanted: Iterable[tuple[str, Sequence[str]]]) -> tuple[ProposedCont
     return tuple(contexts)
 
 
-def open_association(destination: Destination, contexts: Sequence[ProposedContext]) -> OutgoingAssociation:
-    """Propose `contexts`. `Rejected`, or another `AssociationEnded`, when it is not established."""
+def open_association(
+    destination: Destination, contexts: Sequence[ProposedContext], late: Flag | None = None
+) -> OutgoingAssociation:
+    """Propose `contexts`. `Rejected`, or another `AssociationEnded`, when it is not established.
+
+    `late`: once it is set, the peer is waited for no more (`TimedOut`).
+    """
     request = AssociateRequest(
         called=destination.called,
         calling=destination.calling,
         contexts=tuple(contexts),
         user=UserInformation(_MAX_LENGTH, IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME),
     )
-    connection = Connection(
-        _connect(destination), UpperLayer(Role.REQUESTOR, _MAX_LENGTH), destination.timeout
-    )
+    upper_layer = UpperLayer(Role.REQUESTOR, _MAX_LENGTH)
+    connection = Connection(_connect(destination, late), upper_layer, destination.timeout, late=late)
     try:
         connection.request(request)
         accept = _answer(connection, destination.timeout)
@@ -78,12 +84,11 @@ def open_association(destination: Destination, contexts: Sequence[ProposedContex
     return OutgoingAssociation(connection, as_requestor(contexts, accept), accept, destination.timeout)
 
 
-def _connect(destination: Destination) -> socket.socket:
+def _connect(destination: Destination, late: Flag | None) -> socket.socket:
+    host, timeout = destination.host, destination.timeout
     try:
-        sock = socket.create_connection((destination.host, destination.port), destination.timeout)
-        if destination.tls is None:
-            return sock
-        return destination.tls.wrap_socket(sock, server_hostname=destination.host)
+        sock = connect(host, destination.port, timeout, late)
+        return sock if destination.tls is None else encrypted(sock, destination.tls, timeout, late, host)
     except TimeoutError as late:
         raise TimedOut("connecting") from late
     except OSError as error:

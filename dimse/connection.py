@@ -57,10 +57,15 @@ def prepare(sock: socket.socket) -> None:
 
 
 class Connection:
-    """`stop`: set when the server drains."""
+    """`stop`: set when the server drains. `late`: set when it can no longer wait for this peer."""
 
     def __init__(
-        self, sock: socket.socket, upper_layer: UpperLayer, stall_timeout: float, stop: Flag | None = None
+        self,
+        sock: socket.socket,
+        upper_layer: UpperLayer,
+        stall_timeout: float,
+        stop: Flag | None = None,
+        late: Flag | None = None,
     ) -> None:
         prepare(sock)
         self._socket = sock
@@ -71,17 +76,11 @@ class Connection:
         self._tls = isinstance(sock, ssl.SSLSocket)
         # OpenSSL takes no read beside a write; plain sockets do.
         self._guard = threading.Lock() if self._tls else contextlib.nullcontext()
-        self._readable = select.poll()
-        self._readable.register(sock, select.POLLIN)
-        self._readable_or_stop = select.poll()
-        self._readable_or_stop.register(sock, select.POLLIN)
-        self._writable = select.poll()
-        self._writable.register(sock, select.POLLOUT)
         self._stop = stop
-        self._stopping = select.poll()
-        if stop is not None:
-            self._readable_or_stop.register(stop, select.POLLIN)
-            self._stopping.register(stop, select.POLLIN)
+        self._late = late
+        self._readable = _poll(sock, select.POLLIN, late)
+        self._readable_or_stop = _poll(sock, select.POLLIN, late, stop)
+        self._writable = _poll(sock, select.POLLOUT, late)
 
     # --- Receiving ----------------------------------------------------------------------------
 
@@ -92,7 +91,7 @@ class Connection:
         peer goes on to send.
         """
         deadline = 0.0
-        if idle and self._stopping.poll(0):
+        if idle and self._stop is not None and self._stop.is_set:
             raise Draining
         while True:
             event = self._upper_layer.next_event()
@@ -126,13 +125,15 @@ class Connection:
         return True
 
     def _wait_readable(self, seconds: float, idle: bool) -> None:
-        if seconds <= 0:
-            raise TimedOut
-        ready = (self._readable_or_stop if idle else self._readable).poll(seconds * 1000)
-        if not ready:
-            raise TimedOut
-        if self._stop is not None and all(descriptor == self._stop.fileno() for descriptor, _ in ready):
+        ready = self._wait(self._readable_or_stop if idle else self._readable, seconds)
+        if self._stop is not None and ready == [self._stop.fileno()]:
             raise Draining
+
+    def _wait(self, poll: select.poll, seconds: float) -> list[int]:
+        ready = [descriptor for descriptor, _ in poll.poll(seconds * 1000)] if seconds > 0 else []
+        if not ready or (self._late is not None and ready == [self._late.fileno()]):
+            raise TimedOut
+        return ready
 
     def receive_data(self, timeout: float, idle: bool = False) -> list[Pdv]:
         """The next fragments; any other event ends the association and is raised as its end."""
@@ -167,6 +168,8 @@ class Connection:
         """P-DATA-TF PDUs in pieces that need not be copied together."""
         if self.is_over:
             raise ConnectionLost("the association is over")
+        if self._late is not None and self._late.is_set:
+            raise TimedOut
         self._send(*pieces)
 
     def confirm_release(self) -> None:
@@ -216,7 +219,7 @@ class Connection:
                 with self._guard:
                     sent = self._send_some(pieces)
             except _WOULD_BLOCK:
-                self._wait_writable(deadline - time.monotonic())
+                self._wait(self._writable, deadline - time.monotonic())
             else:
                 pieces = _unsent(pieces, sent)
 
@@ -224,10 +227,6 @@ class Connection:
         if self._tls:  # has no sendmsg
             return self._socket.send(pieces[0])
         return self._socket.sendmsg(pieces[:_BATCH])
-
-    def _wait_writable(self, seconds: float) -> None:
-        if seconds <= 0 or not self._writable.poll(seconds * 1000):
-            raise TimedOut
 
     # --- Ending -------------------------------------------------------------------------------
 
@@ -267,6 +266,15 @@ class Connection:
         finally:
             if free:
                 self._sending.release()
+
+
+def _poll(sock: socket.socket, event: int, *flags: Flag | None) -> select.poll:
+    poll = select.poll()
+    poll.register(sock, event)
+    for flag in flags:
+        if flag is not None:
+            poll.register(flag, select.POLLIN)
+    return poll
 
 
 def _unsent(pieces: list[bytes | memoryview], sent: int) -> list[bytes | memoryview]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from dimse.command import Command, CommandField
+from dimse.flag import Stop
 from dimse.negotiation import Context, QueryOptions
 from pacs.access import Peer
 from pacs.actor import Actor
@@ -49,6 +50,8 @@ class Operation(Protocol):
     """The options that were negotiated for this SOP class."""
     contexts: tuple[Context, ...]
     """All of the association: for C-GET those with `is_scu` carry its sub-operations."""
+    stop: Stop
+    """The server's: what does not answer in time is cut."""
 
     def identifier(self) -> bytes:
         """The request's data set as sent, at most `MAX_IDENTIFIER` bytes. `InvalidDataSet` when it is longer
@@ -68,9 +71,6 @@ class Operation(Protocol):
     def cancelled(self) -> bool:
         """Whether a C-CANCEL-RQ for this request has arrived; never blocks. Raises `AssociationEnded` when
         the peer has disconnected, so that the service stops."""
-
-    def is_ending(self) -> bool:
-        """Whether the server stops and will soon cut what still runs: answer now, with what is done."""
 
     def store(self, context: Context, instance: OutgoingInstance) -> Command:
         """A C-STORE sub-operation on this association (C-GET); returns the peer's response."""

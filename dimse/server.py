@@ -15,7 +15,8 @@ import structlog
 
 from dimse.association import Association, Edge
 from dimse.connection import Connection
-from dimse.flag import Flag
+from dimse.flag import Stop
+from dimse.transport import encrypted
 from dimse.upper_layer import Role, UpperLayer
 from pacs.seldom import Seldom
 
@@ -27,7 +28,9 @@ _PATIENCE, _MOMENT = 0.03, 0.001
 """Seconds that a connection is left to processes that hold fewer associations, looked at each moment: left to
 chance, one core has all senders and the other none."""
 _LEAD = 5.0
-"""Seconds before its end in which a drain has long retrievals answer with what they have sent."""
+"""Seconds before its end in which a drain has long queries and retrievals answer with what they have sent."""
+_LATE = 2.5
+"""Seconds before its end in which nobody is waited for any more for the sake of such an answer."""
 _LAST_MOMENT = 1.0
 """Seconds that all associations which were cut have to notice it."""
 
@@ -69,8 +72,7 @@ class DimseServer:
         self._listeners = listeners
         for listener in listeners:
             listener.socket.setblocking(False)
-        self._stop = Flag()
-        self._ending = threading.Event()
+        self.stop = Stop()
         self._failing = Seldom()
         self._lock = threading.Lock()
         self._threads: dict[threading.Thread, Connection | None] = {}
@@ -79,13 +81,13 @@ class DimseServer:
         """Accept until `drain`."""
         self._place.holds(self.associations)
         poll = select.poll()
-        poll.register(self._stop, select.POLLIN)
+        poll.register(self.stop.begun, select.POLLIN)
         listeners = {listener.socket.fileno(): listener for listener in self._listeners}
         for descriptor in listeners:
             poll.register(descriptor, select.POLLIN)
         while True:
             ready = [descriptor for descriptor, _ in poll.poll()]
-            if self._stop.fileno() in ready:
+            if self.stop.begun.fileno() in ready:
                 break
             for descriptor in ready:
                 self._accept(listeners[descriptor])
@@ -133,14 +135,12 @@ class DimseServer:
         settings = self._edge.settings
         try:
             if tls is not None:
-                sock.setblocking(False)
-                sock = tls.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
-                self._shake_hands(sock, settings.request_timeout)
+                sock = encrypted(sock, tls, settings.request_timeout, self.stop.begun)
             upper_layer = UpperLayer(Role.ACCEPTOR, settings.max_length)
-            connection = Connection(sock, upper_layer, settings.stall_timeout, self._stop)
+            connection = Connection(sock, upper_layer, settings.stall_timeout, self.stop.begun)
             with self._lock:
                 self._threads[threading.current_thread()] = connection
-            Association(connection, self._edge, address, self.is_ending, full).run()
+            Association(connection, self._edge, address, self.stop, full).run()
         except OSError as error:
             log.info("association.ended", address=address, reason=type(error).__name__)
             sock.close()
@@ -149,41 +149,22 @@ class DimseServer:
                 del self._threads[threading.current_thread()]
                 self._place.holds(len(self._threads))
 
-    def _shake_hands(self, sock: ssl.SSLSocket, timeout: float) -> None:
-        """Within `timeout` seconds, and not when the server stops: no message is under way yet."""
-        deadline = time.monotonic() + timeout
-        poll = select.poll()
-        poll.register(self._stop, select.POLLIN)
-        while True:
-            try:
-                sock.do_handshake()
-                return
-            except ssl.SSLWantReadError:
-                poll.register(sock, select.POLLIN)
-            except ssl.SSLWantWriteError:
-                poll.register(sock, select.POLLOUT)
-            ready = [descriptor for descriptor, _ in poll.poll(max(0.0, deadline - time.monotonic()) * 1000)]
-            if not ready or self._stop.fileno() in ready:
-                raise TimeoutError
-
     @property
     def associations(self) -> int:
         with self._lock:
             return len(self._threads)
-
-    def is_ending(self) -> bool:
-        """Whether a drain's time is nearly over."""
-        return self._ending.is_set()
 
     def drain(self, timeout: float) -> bool:
         """Stop accepting, let running messages end within `timeout` seconds, cut what is left.
 
         Returns whether everything ended by itself.
         """
-        self._stop.set()
+        self.stop.begun.set()
         deadline = time.monotonic() + timeout
         self._wait(deadline - _LEAD)
-        self._ending.set()
+        self.stop.ending.set()
+        self._wait(deadline - _LATE)
+        self.stop.late.set()
         self._wait(deadline)
         with self._lock:
             late = dict(self._threads)

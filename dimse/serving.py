@@ -11,6 +11,7 @@ import structlog
 
 from dimse.command import Command, CommandField, Priority, message_ids, respond_to
 from dimse.ended import AssociationEnded, Violation
+from dimse.flag import Stop
 from dimse.message import Message, Messages
 from dimse.negotiation import Context, QueryOptions
 from dimse.operation import MAX_IDENTIFIER, OutgoingInstance
@@ -53,7 +54,7 @@ class Session:
     observer: Observer
     stall_timeout: float
     serve: Callable[[ServedOperation], None]
-    is_ending: Callable[[], bool]
+    stop: Stop
     window: int = 1
     """Operations that the peer may have outstanding (PS3.7 §D.3.3.3)."""
     background: Callable[[Callable[[], None]], None] | None = None
@@ -116,6 +117,7 @@ class ServedOperation:
         self.actor = session.actor
         self.peer = session.peer
         self.contexts = tuple(session.contexts.values())
+        self.stop = session.stop
         self.options = session.options.get(context.abstract_syntax, QueryOptions())
 
     # --- The request's data set ---------------------------------------------------------------
@@ -206,9 +208,6 @@ class ServedOperation:
                 break
             session.take(message)
         return self._cancelled
-
-    def is_ending(self) -> bool:
-        return self._session.is_ending()
 
     def store(self, context: Context, instance: OutgoingInstance) -> Command:
         session = self._session

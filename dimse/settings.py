@@ -1,4 +1,4 @@
-"""Limits and options of the DICOM listener."""
+"""Limits and options of the DICOM listener; the defaults are those of `config.settings`."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from dataclasses import dataclass
 class DimseSettings:
     """Times are in seconds."""
 
-    max_length: int = 1 << 17
-    """Bytes of a P-DATA-TF PDU that we announce and accept, and so of an active association's one
-    buffer. DCMTK never sends longer ones than 128 KiB."""
+    max_length: int = 1 << 18
+    """Bytes of a P-DATA-TF PDU that we announce and accept, and so of an active association's one buffer."""
     window: int = 32
     """Operations that a peer may have outstanding, when it asks (PS3.7 §D.3.3.3)."""
     max_associations: int = 500

@@ -17,6 +17,9 @@ NOT_AUTHORIZED = 0x0124
 SOP_CLASS_NOT_SUPPORTED = 0x0122
 UNRECOGNIZED_OPERATION = 0x0211
 
+STOPPING = "the archive is being stopped"
+"""Error Comment of what is answered with less than was asked for, as the server stops."""
+
 _MAX_COMMENT = 64  # LO
 
 

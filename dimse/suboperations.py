@@ -18,7 +18,7 @@ from dimse.ahead import Ahead
 from dimse.command import Command
 from dimse.operation import Operation
 from dimse.selection import Selection
-from dimse.status import CANCEL, PENDING, PROCESSING_FAILURE, SUCCESS, is_warning
+from dimse.status import CANCEL, PENDING, PROCESSING_FAILURE, STOPPING, SUCCESS, is_warning
 from pacs.actor import Actor
 from pacs.dicom.writer import encode_dataset
 from pacs.errors import PacsError, Unavailable
@@ -154,7 +154,8 @@ def perform(
         log.warning("retrieve.ended_early", detail=str(end), remaining=progress.remaining)
         for instance in instances[-progress.remaining :]:
             progress.count(instance, PROCESSING_FAILURE)
-        _finish(operation, progress.status, progress, str(end))
+        reason = STOPPING if operation.stop.ending.is_set else str(end)
+        _finish(operation, progress.status, progress, reason)
     else:
         _finish(operation, CANCEL if cancelled else progress.status, progress)
 
@@ -165,8 +166,8 @@ def _send_all(operation: Operation, ahead: Iterable[Ahead], send: Send, progress
     for instance, data_set in ahead:
         if operation.cancelled():
             return True
-        if operation.is_ending():
-            raise NothingMore("the archive is being stopped")
+        if operation.stop.ending.is_set:
+            raise NothingMore(STOPPING)
         try:
             status, away = send(instance, data_set).status, 0
         except PacsError as error:

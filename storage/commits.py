@@ -41,7 +41,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0  # seconds between attempts at an unavail
 class CommitLimits:
     """`patience`: seconds that an entry waits for an unavailable database."""
 
-    patience: float = 20.0
+    patience: float = 15.0
     batch: int = 64
     waiting: int = 1024
 

@@ -21,7 +21,7 @@ from dimse.models import MODEL_OF
 from dimse.operation import Operation, Service
 from dimse.selection import key_text, level_of, read_identifier
 from dimse.sop_classes import FIND
-from dimse.status import CANCEL, OUT_OF_RESOURCES, PENDING, PENDING_UNSUPPORTED_KEYS, SUCCESS
+from dimse.status import CANCEL, OUT_OF_RESOURCES, PENDING, PENDING_UNSUPPORTED_KEYS, STOPPING, SUCCESS
 from pacs.actor import Actor
 from pacs.dicom.dictionary import SPECIFIC_CHARACTER_SET
 from pacs.dicom.reader import Header
@@ -59,6 +59,9 @@ def serve(operation: Operation, archive: FindArchive, settings: FindSettings) ->
     for answered, values in enumerate(matches):
         if operation.cancelled():
             operation.respond(CANCEL)
+            return
+        if operation.stop.ending.is_set:
+            operation.respond(OUT_OF_RESOURCES, ErrorComment=STOPPING)
             return
         if answered == settings.max_answers:
             operation.respond(

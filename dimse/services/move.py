@@ -15,6 +15,7 @@ from dimse.associate import MAX_CONTEXTS
 from dimse.client import Destination, OutgoingAssociation, open_association, proposals
 from dimse.command import Command, CommandField
 from dimse.ended import AssociationEnded, TimedOut
+from dimse.flag import Flag
 from dimse.models import MODEL_OF
 from dimse.negotiation import Context
 from dimse.operation import MoveOriginator, Operation, OutgoingInstance, Service
@@ -66,7 +67,7 @@ def serve(operation: Operation, sending: Sending, outbound: Outbound) -> None:
     originator = MoveOriginator(operation.peer.title, operation.request.message_id)
     with (
         recorded(operation, sending.archive, selection, destination.called) as progress,
-        Delivery(destination, sending, plan, originator) as delivery,
+        Delivery(destination, sending, plan, originator, operation.stop.late) as delivery,
     ):
         ordered = delivery.ordered(instances)
         perform(operation, ordered, sending.ahead(ordered), delivery.send, progress)
@@ -117,11 +118,13 @@ class Delivery:
         sending: Sending,
         plan: Sequence[Mapping[str, Sequence[Proposal]]],
         originator: MoveOriginator,
+        late: Flag,
     ) -> None:
         self._destination = destination
         self._sending = sending
         self._plan = plan
         self._originator = originator
+        self._late = late
         self._batch_of = {sop_class: number for number, batch in enumerate(plan) for sop_class in batch}
         self._association: OutgoingAssociation | None = None
         self._batch = -1
@@ -171,7 +174,7 @@ class Delivery:
         if self._association is None:
             wanted = [proposal for proposed in self._plan[batch].values() for proposal in proposed]
             try:
-                self._association = open_association(self._destination, proposals(wanted))
+                self._association = open_association(self._destination, proposals(wanted), self._late)
             except AssociationEnded as ended:
                 raise DestinationLost(f"no association: {ended}") from ended
             self._batch = batch

@@ -35,7 +35,7 @@ def free_space(folder: Path) -> int:
 class SpoolLimits:
     """In bytes. `reserve` stays free for the database and for finishing objects already begun."""
 
-    max_object: int = 64 << 30
+    max_object: int = 16 << 30
     reserve: int = 256 << 20
     free_space: Callable[[Path], int] = free_space
 

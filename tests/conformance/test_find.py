@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from pydicom.datadict import keyword_for_tag
 from pynetdicom import AE
 from pynetdicom.pdu_primitives import SOPClassExtendedNegotiation
 
+from dimse import server
 from dimse.models import MODELS, OPTIONS
 from dimse.services import find
 from dimse.services.find import FindSettings
@@ -309,6 +311,23 @@ def test_answers_come_as_they_are_found_and_stop_when_cancelled() -> None:
             assert statuses[-1] == 0xFE00
             assert set(statuses[:-1]) == {0xFF00}
         assert endless.given <= len(statuses)
+
+
+def test_a_query_that_the_servers_end_interrupts_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was cut: the peer could not tell an archive that stops from a network that fails."""
+    monkeypatch.setattr(server, "_LEAD", 120.0)
+    with serving(max_answers=10**9) as archive:
+        archive.holdings.answers = Endless()
+        drained: list[bool] = []
+        draining = threading.Thread(target=lambda: drained.append(archive.world.server.drain(120)))
+        with associated(archive) as association:
+            answers = association.send_c_find(keys(), STUDY_ROOT.find)
+            assert next(answers)[0].Status == 0xFF00
+            draining.start()
+            *_, (final, _) = answers
+        draining.join()
+    assert (final.Status, final.ErrorComment) == (0xA700, "the archive is being stopped")
+    assert drained == [True]
 
 
 @needs_dcmtk

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from shutil import which
@@ -20,7 +21,10 @@ from pynetdicom.pdu_primitives import SOPClassExtendedNegotiation
 from pynetdicom.presentation import PresentationContext
 
 from dimse import server, suboperations
+from dimse.associate import AssociateAccept, ContextResult, UserInformation
+from dimse.associate_codec import encode_accept
 from dimse.models import MODELS, OPTIONS
+from dimse.pdu import PduType, frame
 from dimse.sending import Sending
 from dimse.services import get, move
 from dimse.services.move import Outbound
@@ -32,6 +36,7 @@ from pacs.transcoding import Codecs, Transcoder
 from tests.conformance.server import free_port
 from tests.dimse.holdings import BIG, CT, EXPLICIT, IMPLICIT, MR, SR, Holdings
 from tests.dimse.test_association import eventually
+from tests.dimse.wire import Wire
 from tests.dimse.world import Register, World, running
 
 PATIENT_ROOT, STUDY_ROOT, PATIENT_STUDY_ONLY = MODELS
@@ -112,6 +117,39 @@ def destination(contexts: list[PresentationContext], **told: Any) -> Iterator[De
         yield there
     finally:
         listening.shutdown()
+
+
+@dataclass
+class Hanging:
+    port: int
+    hangs: threading.Event = field(default_factory=threading.Event)
+
+
+@contextmanager
+def hanging(reached: str) -> Iterator[Hanging]:
+    """A destination that takes a connection, an association or one object, and says nothing then."""
+    accept = AssociateAccept("THERE", "PACS", (ContextResult(1, 0, EXPLICIT),), UserInformation())
+
+    def serve() -> None:
+        wire = Wire.__new__(Wire)
+        wire.socket, _ = listener.accept()
+        with wire, suppress(EOFError):
+            wire.socket.settimeout(120)
+            if reached != "connection":
+                wire.pdu()
+            if reached == "object":
+                wire.send(frame(PduType.A_ASSOCIATE_AC, encode_accept(accept)))
+                wire.pdu()
+            there.hangs.set()
+            while wire.pdu():
+                pass
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        there = Hanging(listener.getsockname()[1])
+        serving = threading.Thread(target=serve)
+        serving.start()
+        yield there
+        serving.join()
 
 
 def ask(level: str = "STUDY", **keys: Any) -> Dataset:
@@ -572,7 +610,7 @@ class Ending:
         if number == self.number:
             self._draining = threading.Thread(target=lambda: self._ended.append(self.world.server.drain(120)))
             self._draining.start()
-            eventually("the time is nearly over", self.world.server.is_ending)
+            eventually("the time is nearly over", lambda: self.world.server.stop.ending.is_set)
         return 0
 
     def in_order(self) -> bool:
@@ -600,6 +638,33 @@ def test_a_move_that_the_servers_end_interrupts_ends_in_order(archive: Archive, 
         eventually("the destination is released", lambda: there.released == 1)
     interrupted(final, failed, [each.instance.identity.sop_instance_uid for each in held])
     assert len(there.came) == 3
+
+
+@pytest.mark.parametrize("reached", ["connection", "association", "object"])
+def test_a_destination_that_hangs_is_not_waited_for_at_the_servers_end(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch, reached: str
+) -> None:
+    """Who asked was cut: the wait for the destination could be longer than the stop's."""
+    monkeypatch.setattr(server, "_LEAD", 120.0)
+    monkeypatch.setattr(server, "_LATE", 119.0)
+    for _ in range(5):
+        archive.holdings.add_image()
+    with hanging(reached) as there:
+        archive.register("THERE", there.port)
+        drained: list[bool] = []
+
+        def drain() -> None:
+            assert there.hangs.wait(120)
+            drained.append(archive.world.server.drain(120))
+
+        draining = threading.Thread(target=drain)
+        draining.start()
+        responses = do_move(archive, ask(StudyInstanceUID="1.2"))
+        draining.join()
+    final, _ = responses[-1]
+    assert drained == [True]
+    assert (final.Status, counters(final)) == (0xA702, (None, 0, 5, 0))
+    assert final.ErrorComment == "the archive is being stopped"
 
 
 def test_a_get_that_the_servers_end_interrupts_ends_in_order(archive: Archive, ending: Ending) -> None:

@@ -7,7 +7,7 @@ import select
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
@@ -35,7 +35,7 @@ def world() -> Iterator[World]:
         yield running_world
 
 
-def eventually(what: str, holds: object) -> None:
+def eventually(what: str, holds: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 60
     while not holds():
         assert time.monotonic() < deadline, what
@@ -276,7 +276,9 @@ ENDS = {
 @pytest.mark.parametrize(
     "sent", [b"", HALF_A_STORE, HALF_A_STORE + b"\4\0\0\0"], ids=["idle", "data", "header"]
 )
-def test_an_end_at_any_moment_leaves_nothing(world: World, end: object, sent: bytes) -> None:
+def test_an_end_at_any_moment_leaves_nothing(
+    world: World, end: Callable[[Wire], object], sent: bytes
+) -> None:
     wire = Wire(world.port)
     wire.associate()
     wire.send(sent)
@@ -378,7 +380,7 @@ def test_draining_ends_one_who_goes_on_sending() -> None:
             wire.ask(1, echo_command(number))
         draining = threading.Thread(target=world.server.drain, args=(60.0,))
         draining.start()
-        assert select.select([world.server._stop], [], [], 60)[0]
+        assert select.select([world.server.stop.begun], [], [], 60)[0]
         world.archive.gate.set()
         assert wire.response().responds_to == 1
         assert wire.pdu()[0] == PduType.A_ABORT
@@ -517,7 +519,10 @@ def test_a_service_hears_of_a_cancel_and_other_requests_wait() -> None:
 
 @pytest.mark.parametrize("data_set", [None, bytes((1 << 20) + 2)])
 def test_an_identifier_must_be_there_and_has_a_bound(data_set: bytes | None) -> None:
-    service = Service(CommandField.C_FIND_RQ, "find", FIND, lambda operation: operation.identifier())
+    def serve(operation: Operation) -> None:
+        operation.identifier()
+
+    service = Service(CommandField.C_FIND_RQ, "find", FIND, serve)
     with running(services=(service,)) as world, Wire(world.port) as wire:
         wire.associate(request([ProposedContext(1, FIND_CLASS, (EXPLICIT,))]))
         wire.ask(1, Command(CommandField=CommandField.C_FIND_RQ, MessageID=1), data_set)

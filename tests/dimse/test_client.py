@@ -14,6 +14,7 @@ from dimse.associate import CALLED_NOT_RECOGNISED, ProposedContext
 from dimse.associate_codec import encode_accept, encode_reject
 from dimse.client import Destination, OutgoingAssociation, open_association, proposals
 from dimse.ended import Aborted, AssociationEnded, ConnectionLost, Rejected, TimedOut, Violation
+from dimse.flag import Flag
 from dimse.operation import MoveOriginator, OutgoingInstance
 from dimse.pdu import AbortReason, PduType, abort, frame
 from dimse.settings import DimseSettings
@@ -223,6 +224,29 @@ def test_no_answer(script: Script, ended: type[AssociationEnded]) -> None:
         open_association(destination(port, 0.3), wanted) as association,
     ):
         association.echo()
+
+
+def test_a_peer_that_takes_nothing_is_not_waited_for_once_it_is_too_late() -> None:
+    late = Flag()
+
+    def script(wire: Wire) -> None:
+        wire.send(ACCEPT)
+        wire.pdu()
+        late.set()
+        with suppress(ConnectionResetError):
+            assert wire.socket.recv(1, socket.MSG_PEEK)
+            while wire.pdu():
+                pass
+
+    wanted = [ProposedContext(1, CT_IMAGE_STORAGE, (EXPLICIT,))]
+    with (
+        peer(script) as port,
+        pytest.raises(TimedOut),
+        open_association(destination(port, 600.0), wanted, late) as association,
+    ):
+        [context] = association.contexts
+        for _ in range(1 << 10):
+            association.store(context, instance(bytes(1 << 20)))
 
 
 def test_a_peer_that_does_not_answer_a_release_is_left() -> None:

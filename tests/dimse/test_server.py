@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from dimse import server
+from dimse.association import Association
 from tests.dimse.test_association import eventually
 from tests.dimse.wire import Wire
 from tests.dimse.world import running
@@ -75,13 +76,13 @@ def test_draining_waits_for_a_connection_accepted_meanwhile(monkeypatch: pytest.
     """It was cut as if its time were over."""
     monkeypatch.setattr(server, "_PATIENCE", 60.0)
     place, ends = Told(), [threading.Event(), threading.Event()]
-    run, coming = server.Association.run, iter(ends)
+    run, coming = Association.run, iter(ends)
 
-    def slowly(association: server.Association) -> None:
+    def slowly(association: Association) -> None:
         next(coming).wait(30)
         run(association)
 
-    monkeypatch.setattr(server.Association, "run", slowly)
+    monkeypatch.setattr(Association, "run", slowly)
     with running(place=place) as world:
         place.behind.set()
         Wire(world.port)
@@ -93,7 +94,7 @@ def test_draining_waits_for_a_connection_accepted_meanwhile(monkeypatch: pytest.
         drained: list[bool] = []
         draining = threading.Thread(target=lambda: drained.append(world.server.drain(60)))
         draining.start()
-        assert select.select([world.server._stop], [], [], 60)[0]
+        assert select.select([world.server.stop.begun], [], [], 60)[0]
         place.behind.set()
         eventually("both are there", lambda: world.server.associations == 2)
         for left, end in zip((1, 0), ends, strict=True):
@@ -106,7 +107,7 @@ def test_draining_waits_for_a_connection_accepted_meanwhile(monkeypatch: pytest.
 def test_the_last_moment_is_one_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each that did not notice had one of its own: a process that was draining was killed in its end."""
     stuck = threading.Event()
-    monkeypatch.setattr(server.Association, "run", lambda association: stuck.wait(60))
+    monkeypatch.setattr(Association, "run", lambda association: stuck.wait(60))
     waited: list[float] = []
     join = threading.Thread.join
     with running() as world:
