@@ -33,7 +33,7 @@ from pacs.http.resource import Resource, actor
 from pacs.http.streaming import answer, closing
 from pacs.model import StoredInstance
 from pacs.pixels.presentation import Presentation, Viewport
-from pacs.rendering import Tier, Wish, is_image
+from pacs.rendering import RenderRequest, Tier, is_image
 from pacs.rights import Right
 
 _PATHS = (*EACH_LEVEL, f"{INSTANCE}/frames/{{frames}}")
@@ -87,9 +87,9 @@ class RetrieveRendered:
             count = len(frame_index_of(instance))
             numbers = _checked(_frames(request), count)
             frame = numbers[0] - 1 if numbers else count // 2
-            wish = Wish(offer.media_type, (frame,), how, Tier.THUMBNAIL)
+            wanted = RenderRequest(offer.media_type, (frame,), how, Tier.THUMBNAIL)
             try:
-                return self.pictures.picture(request, instance, wish)
+                return self.pictures.picture(request, instance, wanted)
             except NotConvertible as reason:
                 refused = reason
         raise refused
@@ -107,8 +107,8 @@ class RetrieveRendered:
             return self._parts(asked, [Shown(instance, each - 1, asked.state) for each in numbers])
         moving = len(numbers) > 1 and (named or offer.media_type == "image/gif")
         frames = tuple(number - 1 for number in (numbers if moving else numbers[:1]))
-        wish = Wish(offer.media_type, frames, asked.how, state=asked.state)
-        return self.pictures.picture(asked.request, instance, wish)
+        wanted = RenderRequest(offer.media_type, frames, asked.how, state=asked.state)
+        return self.pictures.picture(asked.request, instance, wanted)
 
     def _several(self, asked: Asked, found: Iterator[StoredInstance]) -> Response:
         return self._parts(asked, each_shown(self._archive, actor(asked.request), found))
@@ -139,8 +139,8 @@ class RetrieveRendered:
             offer = choose(asked.ranges, [Offer(kind) for kind in shown])
             value = shown[offer.media_type]
             self.pictures.note(asked.request, asked.path.study)
-            wish = Wish(offer.media_type)
-            part = byte_range(asked.request, value.size, self.pictures.rendering.entity_tag(instance, wish))
+            wanted = RenderRequest(offer.media_type)
+            part = byte_range(asked.request, value.size, self.pictures.rendering.entity_tag(instance, wanted))
             headers = {**part.headers, **SHOWN, "Cache-Control": "private, no-cache", "Vary": VARY}
             if is_known(asked.request, part.etag):
                 return Response(status_code=304, headers=headers)

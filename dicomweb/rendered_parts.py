@@ -26,7 +26,7 @@ from pacs.http.resource import actor
 from pacs.http.streaming import Streamed
 from pacs.model import StoredInstance
 from pacs.pixels.presentation import Presentation
-from pacs.rendering import Wish
+from pacs.rendering import RenderRequest
 
 AHEAD = 256
 """Pictures that are made before the answer begins."""
@@ -115,9 +115,9 @@ class _Making:
 
     def _picture(self, shown: Shown) -> bytes:
         how = replace(self.asked.how, window=None) if shown.state else self.asked.how
-        wish = Wish(self.media_type, (shown.frame,), how, state=shown.state)
+        wanted = RenderRequest(self.media_type, (shown.frame,), how, state=shown.state)
         rendering = self.parent.pictures.rendering
-        return rendering.rendered(actor(self.asked.request), shown.instance, wish).data
+        return rendering.rendered(actor(self.asked.request), shown.instance, wanted).data
 
     def _part(self, shown: Shown, data: bytes) -> Part:
         return PartHead(self.media_type, len(data), self._address(shown)), (data,)

@@ -55,7 +55,7 @@ class Lifetimes:
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class RenderRequest:
     """`frames` are counted from 0; several make an animation.
 
     `state`: the presentation state that the frames are to be shown with; the caller may see it.
@@ -98,19 +98,19 @@ class Rendering:
         self._under_way: dict[tuple[int, str, str], Future[bytes]] = {}
         self._impossible: OrderedDict[tuple[int, str, str], tuple[float, str]] = OrderedDict()
 
-    def entity_tag(self, instance: StoredInstance, wish: Wish) -> str:
+    def entity_tag(self, instance: StoredInstance, wanted: RenderRequest) -> str:
         """The quoted entity tag, known before the picture is made."""
-        what = f"{instance.blob.address} {wish.key()}"
+        what = f"{instance.blob.address} {wanted.key()}"
         return f'"{blake2b(what.encode(), digest_size=16).hexdigest()}"'
 
-    def rendered(self, actor: Actor, instance: StoredInstance, wish: Wish) -> Rendition:
+    def rendered(self, actor: Actor, instance: StoredInstance, wanted: RenderRequest) -> Rendition:
         """`NotConvertible` when it cannot be rendered, `Unavailable` when too many are being rendered."""
-        organization, address, key = actor.organization, instance.blob.address, wish.key()
-        kept = self._cache.get(organization, address, key, self.lifetimes.of(wish.tier))
+        organization, address, key = actor.organization, instance.blob.address, wanted.key()
+        kept = self._cache.get(organization, address, key, self.lifetimes.of(wanted.tier))
         self._cache.count(organization, kept is not None)
         if kept is not None:
             return Rendition(kept, True)
-        return Rendition(self._once((organization, address, key), instance, wish), False)
+        return Rendition(self._once((organization, address, key), instance, wanted), False)
 
     def forget(self, actor: Actor, instance: StoredInstance) -> None:
         organization, address = actor.organization, instance.blob.address
@@ -122,7 +122,7 @@ class Rendering:
     def figures(self, actor: Actor) -> CacheFigures:
         return self._cache.figures(actor.organization)
 
-    def _once(self, place: tuple[int, str, str], instance: StoredInstance, wish: Wish) -> bytes:
+    def _once(self, place: tuple[int, str, str], instance: StoredInstance, wanted: RenderRequest) -> bytes:
         with self._lock:
             until, reason = self._impossible.get(place, (0.0, ""))
             if time.monotonic() < until:
@@ -132,16 +132,20 @@ class Rendering:
             if work is None:
                 work = self._under_way[place] = Future()
         if ours:
-            self._make(place, instance, wish, work)
+            self._make(place, instance, wanted, work)
         return work.result()
 
     def _make(
-        self, place: tuple[int, str, str], instance: StoredInstance, wish: Wish, work: Future[bytes]
+        self,
+        place: tuple[int, str, str],
+        instance: StoredInstance,
+        wanted: RenderRequest,
+        work: Future[bytes],
     ) -> None:
         try:
-            data = self._cache.get(*place, self.lifetimes.of(wish.tier))  # perhaps made meanwhile
+            data = self._cache.get(*place, self.lifetimes.of(wanted.tier))  # perhaps made meanwhile
             if data is None:
-                data = self._render(instance, wish)
+                data = self._render(instance, wanted)
                 self._cache.put(*place, data)
             work.set_result(data)
         except NotConvertible as error:
@@ -156,12 +160,12 @@ class Rendering:
             with self._lock:
                 self._under_way.pop(place, None)
 
-    def _render(self, instance: StoredInstance, wish: Wish) -> bytes:
+    def _render(self, instance: StoredInstance, wanted: RenderRequest) -> bytes:
         pixels = StoredPixels(
             instance.transfer_syntax, instance.dataset_offset, instance.frames, self.archive.limits
         )
-        state = self._state(wish.state) if wish.state else None
-        task = Render(pixels, wish.frames, wish.how, wish.media_type, state)
+        state = self._state(wanted.state) if wanted.state else None
+        task = Render(pixels, wanted.frames, wanted.how, wanted.media_type, state)
         with self.archive.open(instance) as reader:
             return self._workers.run(task, reader, meanwhile=lambda: self.archive.prove(instance, reader))
 

@@ -13,7 +13,7 @@ from pacs.http.resource import actor
 from pacs.http.threads import ThreadPool, pool_of_slow_requests
 from pacs.http.viewings import Viewings, retrieved
 from pacs.model import StoredInstance
-from pacs.rendering import Rendering, Wish
+from pacs.rendering import Rendering, RenderRequest
 
 VARY = "Accept, Authorization, Cookie"
 
@@ -24,20 +24,20 @@ class Pictures:
     viewings: Viewings = field(default_factory=Viewings)
     pool: ThreadPool = field(default_factory=lambda: pool_of_slow_requests("render"))
 
-    def picture(self, request: Request, instance: StoredInstance, wish: Wish) -> Response:
+    def picture(self, request: Request, instance: StoredInstance, wanted: RenderRequest) -> Response:
         """The picture of an instance that the caller may see."""
         self.note(request, instance.identity.study_instance_uid)
-        headers = self.headers(instance, wish)
+        headers = self.headers(instance, wanted)
         if is_known(request, headers["ETag"]):
             return Response(status_code=304, headers=headers)
-        made = self.rendering.rendered(actor(request), instance, wish)
+        made = self.rendering.rendered(actor(request), instance, wanted)
         headers["X-Cache"] = "HIT" if made.hit else "MISS"
-        return Response(made.data, 200, headers, wish.media_type.partition(";")[0])
+        return Response(made.data, 200, headers, wanted.media_type.partition(";")[0])
 
-    def headers(self, instance: StoredInstance, wish: Wish) -> dict[str, str]:
+    def headers(self, instance: StoredInstance, wanted: RenderRequest) -> dict[str, str]:
         return {
-            "ETag": self.rendering.entity_tag(instance, wish),
-            "Cache-Control": f"private, max-age={self.rendering.lifetimes.of(wish.tier)}",
+            "ETag": self.rendering.entity_tag(instance, wanted),
+            "Cache-Control": f"private, max-age={self.rendering.lifetimes.of(wanted.tier)}",
             "Vary": VARY,
         }
 

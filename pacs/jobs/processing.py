@@ -17,7 +17,7 @@ from pacs.jobs.tasks import MAX_FAILURES, Advance, Failure, Status, Task
 from pacs.metadata import Metadata
 from pacs.model import StoredInstance
 from pacs.ports import Tasks
-from pacs.rendering import THUMBNAIL, Rendering, Tier, Wish, is_image
+from pacs.rendering import THUMBNAIL, Rendering, RenderRequest, Tier, is_image
 
 TELL_EVERY = 0.5  # seconds
 
@@ -66,9 +66,9 @@ class Process:
             self.rendering.forget(task.actor, instance)
             if is_image(instance):
                 middle = len(frame_index_of(instance)) // 2
-                wish = Wish("image/jpeg", (middle,), THUMBNAIL, Tier.THUMBNAIL)
+                wanted = RenderRequest("image/jpeg", (middle,), THUMBNAIL, Tier.THUMBNAIL)
                 with suppress(NotConvertible):
-                    self.rendering.rendered(task.actor, instance, wish)
+                    self.rendering.rendered(task.actor, instance, wanted)
         except Unavailable:
             raise
         except PacsError as error:

@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 from dicomweb.thumbnails import MOST_TRIED
 from pacs.actor import Actor
 from pacs.model import StoredInstance
-from pacs.rendering import Rendering, Rendition, Wish
+from pacs.rendering import Rendering, RenderRequest, Rendition
 from tests.dicomweb.retrieving import image, parts
 from tests.pacs.http.composed import composed
 
@@ -189,9 +189,9 @@ def test_a_thumbnail_is_of_another_when_the_middle_cannot_be_decoded(
     tried: list[StoredInstance] = []
     made = Rendering.rendered
 
-    def counted(self: Rendering, who: Actor, instance: StoredInstance, wish: Wish) -> Rendition:
+    def counted(self: Rendering, who: Actor, instance: StoredInstance, wanted: RenderRequest) -> Rendition:
         tried.append(instance)
-        return made(self, who, instance, wish)
+        return made(self, who, instance, wanted)
 
     monkeypatch.setattr(Rendering, "rendered", counted)
     assert get(client, f"{series}/thumbnail").status_code == 406

@@ -20,11 +20,11 @@ from pacs.model import Blob, Identity, StoredInstance
 from pacs.pixels.presentation import Annotation, Presentation, Viewport, Window
 from pacs.pixels.tasks import Meanwhile, Task
 from pacs.ports import CacheFigures
-from pacs.rendering import Lifetimes, Rendering, Tier, Wish
+from pacs.rendering import Lifetimes, Rendering, RenderRequest, Tier
 from storage.disk_cache import DiskCache
 
 OURS, THEIRS = (Actor(number, "user", "reader", "127.0.0.1", "0" * 16) for number in (1, 2))
-WISH = Wish("image/jpeg")
+WISH = RenderRequest("image/jpeg")
 
 
 def instance(address: str = "blake3:aa") -> StoredInstance:
@@ -99,18 +99,20 @@ def test_another_organisation_learns_nothing(rendering: Rendering, workers: Coun
 @pytest.mark.parametrize(
     "other",
     [
-        Wish("image/png"),
-        Wish("image/jpeg", (1,)),
-        Wish("image/jpeg", (0, 1)),
-        Wish("image/jpeg", (0,), Presentation(window=Window(1, 2))),
-        Wish("image/jpeg", (0,), Presentation(viewport=Viewport(1, 2))),
-        Wish("image/jpeg", (0,), Presentation(annotations=frozenset({Annotation.PATIENT}))),
-        Wish("image/jpeg", (0,), Presentation(quality=1)),
-        Wish("image/jpeg", (0,), Presentation(overlays=False)),
-        Wish("image/jpeg", state=instance("blake3:cc")),
+        RenderRequest("image/png"),
+        RenderRequest("image/jpeg", (1,)),
+        RenderRequest("image/jpeg", (0, 1)),
+        RenderRequest("image/jpeg", (0,), Presentation(window=Window(1, 2))),
+        RenderRequest("image/jpeg", (0,), Presentation(viewport=Viewport(1, 2))),
+        RenderRequest("image/jpeg", (0,), Presentation(annotations=frozenset({Annotation.PATIENT}))),
+        RenderRequest("image/jpeg", (0,), Presentation(quality=1)),
+        RenderRequest("image/jpeg", (0,), Presentation(overlays=False)),
+        RenderRequest("image/jpeg", state=instance("blake3:cc")),
     ],
 )
-def test_another_wish_is_another_picture(rendering: Rendering, workers: Counting, other: Wish) -> None:
+def test_another_wish_is_another_picture(
+    rendering: Rendering, workers: Counting, other: RenderRequest
+) -> None:
     rendering.rendered(OURS, instance(), WISH)
     assert not rendering.rendered(OURS, instance(), other).hit
     assert rendering.entity_tag(instance(), WISH) != rendering.entity_tag(instance(), other)
@@ -118,19 +120,23 @@ def test_another_wish_is_another_picture(rendering: Rendering, workers: Counting
 
 
 def test_a_presentation_state_is_known_by_its_bytes(rendering: Rendering, workers: Counting) -> None:
-    first, second = (Wish("image/jpeg", state=instance(address)) for address in ("blake3:cc", "blake3:dd"))
+    first, second = (
+        RenderRequest("image/jpeg", state=instance(address)) for address in ("blake3:cc", "blake3:dd")
+    )
     rendering.rendered(OURS, instance(), first)
     assert rendering.rendered(OURS, instance(), first).hit
     assert not rendering.rendered(OURS, instance(), second).hit
     large = StoredInstance(Identity("1", "2", "3", "4"), "1.2", Blob("blake3:ee", 1 << 30), 0)
     with pytest.raises(NotConvertible):
-        rendering.rendered(OURS, instance(), Wish("image/jpeg", state=large))
+        rendering.rendered(OURS, instance(), RenderRequest("image/jpeg", state=large))
     assert workers.done == 2
 
 
 def test_annotations_in_whatever_order_are_one_wish() -> None:
     both = [frozenset(order) for order in (list(Annotation), list(reversed(Annotation)))]
-    assert len({Wish("image/jpeg", (0,), Presentation(annotations=each)).key() for each in both}) == 1
+    assert (
+        len({RenderRequest("image/jpeg", (0,), Presentation(annotations=each)).key() for each in both}) == 1
+    )
 
 
 def test_who_asks_meanwhile_waits_for_the_same_work(rendering: Rendering, workers: Counting) -> None:
@@ -180,7 +186,7 @@ def test_each_tier_has_its_time(workers: Counting, tmp_path: Path) -> None:
         cast(Archive, Objects()), workers, cache, Lifetimes(thumbnail=100, preview=0, full=0)
     )
     for tier, hit in ((Tier.THUMBNAIL, True), (Tier.PREVIEW, False), (Tier.FULL, False)):
-        wish = Wish("image/jpeg", (0,), Presentation(quality=len(tier.value)), tier)
-        rendering.rendered(OURS, instance(), wish)
-        assert rendering.rendered(OURS, instance(), wish).hit is hit
+        wanted = RenderRequest("image/jpeg", (0,), Presentation(quality=len(tier.value)), tier)
+        rendering.rendered(OURS, instance(), wanted)
+        assert rendering.rendered(OURS, instance(), wanted).hit is hit
     cache.close()

@@ -22,7 +22,7 @@ from pacs.http.streaming import Streamed
 from pacs.part10_file import part10_file
 from pacs.pixels.presentation import Presentation, Viewport
 from pacs.pixels.tasks import PNG_OF_STORED_VALUES
-from pacs.rendering import THUMBNAIL, Tier, Wish, is_image
+from pacs.rendering import THUMBNAIL, RenderRequest, Tier, is_image
 from pacs.rights import Right
 
 PREVIEW = Presentation(viewport=Viewport(800, 800))
@@ -79,7 +79,7 @@ class Renditions:
         parameters(request, _KNOWN)
         instance = image_with_frames(request, self.pictures.rendering.archive)
         self.pictures.note(request, instance.identity.study_instance_uid)
-        headers = {**self.pictures.headers(instance, Wish(DICOM)), "Vary": VARY}
+        headers = {**self.pictures.headers(instance, RenderRequest(DICOM)), "Vary": VARY}
         if is_known(request, headers["ETag"]):
             return Response(status_code=304, headers=headers)
         archive = self.pictures.rendering.archive
@@ -118,5 +118,5 @@ class Renditions:
         count = len(frame_index_of(instance))
         if frame > count:
             raise NotFound(f"there is no frame {frame}")
-        wish = Wish(media_type, (frame - 1 if frame else count // 2,), how, tier)
-        return self.pictures.picture(request, instance, wish)
+        wanted = RenderRequest(media_type, (frame - 1 if frame else count // 2,), how, tier)
+        return self.pictures.picture(request, instance, wanted)
