@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from pydicom.datadict import dictionary_has_tag, dictionary_VR, keyword_for_tag, tag_for_keyword
+from pydicom.datadict import dictionary_has_tag, dictionary_VR, keyword_dict, keyword_for_tag, tag_for_keyword
 
 from dicomweb.search.order import Order, parse_order
 from pacs.attributes import BY_KEYWORD, BY_TAG, LEVELS, TABLE, UNIQUE_KEY, Attribute, Level, Matching
@@ -29,6 +29,8 @@ Path = tuple[int, ...]
 
 _TAG = re.compile(r"[0-9A-Fa-f]{8}")
 _KEYWORD = re.compile(r"[A-Z][A-Za-z0-9]*")
+_NEARLY_TAG = re.compile(r"\(?[0-9]")
+_NEARLY_KEYWORD = frozenset(map(str.lower, keyword_dict)) - {""}
 _SWITCH = {"true": True, "1": True, "false": False, "0": False, "": False}
 _FOR_OTHERS = frozenset({"accept", "charset", "access_token", "_"})
 """Parameters that other layers use (PS3.18 §8.3.3), and cache busters."""
@@ -111,14 +113,14 @@ def _add_key(sent: _Sent, path: Path, value: str) -> None:
 def _path(name: str) -> Path:
     """The path of a keyword or tag, or of several joined by dots; `()` when it names no attribute.
 
-    `InvalidQuery` for a name that looks like a keyword but is none.
+    `InvalidQuery` for a name that looks like a keyword or tag but is none.
     """
     tags = []
     for part in name.split("."):
         keyword = part or "-"  # a retired tag of the dictionary has no keyword
         tag = int(part, 16) if _TAG.fullmatch(part) else tag_for_keyword(keyword)
         if tag is None:
-            if _KEYWORD.fullmatch(part):
+            if _KEYWORD.fullmatch(part) or _NEARLY_TAG.match(name) or name.lower() in _NEARLY_KEYWORD:
                 raise InvalidQuery(f"there is no attribute {_printable(part)}")
             return ()
         tags.append(int(tag))
