@@ -57,6 +57,8 @@ def _shaped(frame: DecodedFrame, samples: Octets) -> Octets:
 
 def _upsampled(samples: Octets, rows: int, columns: int) -> Octets:
     """YBR_FULL_422 is stored as Y1 Y2 Cb Cr; both pixels share the chroma."""
+    if columns % 2:
+        raise NotConvertible("subsampled chroma needs an even number of columns")
     pairs = samples.reshape(-1, 4)
     pixels = np.empty((len(pairs), 2, 3), np.uint8)
     pixels[:, :, 0] = pairs[:, :2]

@@ -32,7 +32,7 @@ ANIMATED = frozenset({"image/gif", "image/webp"})
 
 MOST_ANIMATED_BYTES = 256 << 20
 """Bytes of the pixels of all pictures of an animation together."""
-_LONGEST_SIDE = {"JPEG": 65535, "WEBP": 16383, "GIF": 65535}
+_LONGEST_SIDE = {"JPEG": 65500, "WEBP": 16383, "GIF": 65535}
 _DEFAULT_MILLISECONDS = 100
 
 

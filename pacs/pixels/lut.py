@@ -46,16 +46,21 @@ def lut(item: Header) -> Lut | None:
 
 
 def descriptor(header: Header, attribute: int | str) -> Descriptor | None:
-    """Decoded here, as its three values are partly signed under one VR. Zero entries mean 65536."""
+    """Decoded here, as its three values are partly signed under one VR. Zero entries mean 65536.
+
+    Some senders write US where it has to be SS: then the table would end behind the greatest input.
+    """
     raw = header.raw(attribute)
     if raw is None or len(raw) < 6:
         return None
     order = ">" if header.big_endian else "<"
     count, first, bits = (int(word) for word in np.frombuffer(raw, f"{order}u2", 3))
+    count = count or MOST_ENTRIES
     element = header.element(attribute)
-    if element is not None and element.vr == "SS" and first >= 1 << 15:
+    is_signed = (element is not None and element.vr == "SS") or first + count > 1 << 16
+    if is_signed and first >= 1 << 15:
         first -= 1 << 16
-    return Descriptor(count or MOST_ENTRIES, first, bits)
+    return Descriptor(count, first, bits)
 
 
 def entries(header: Header, attribute: int | str, described: Descriptor) -> NDArray[np.uint16]:

@@ -17,6 +17,8 @@ from pacs.pixels.samples import contained
 
 _JPEG_QUALITY = 90
 _UNSPECIFIED, _RGB = 0, 1
+_SMALLEST_SIDE = 32
+"""What the encoder's five levels of decomposition need."""
 _JPEG_SPACES = {"RGB": "RGB", "YBR_FULL": "YCbCr", "MONOCHROME1": "L", "MONOCHROME2": "L"}
 
 
@@ -56,6 +58,8 @@ def _jpeg_2000_lossless(image: ImagePixel, raw: bytes) -> bytes:
     """Only when every sample fits into Bits Stored: bits outside of it would be lost."""
     if image.bits_allocated not in (8, 16) or not contained(image, raw):
         raise NotConvertible("the samples have bits beyond Bits Stored, which JPEG 2000 would lose")
+    if min(image.rows, image.columns) < _SMALLEST_SIDE:
+        raise NotConvertible(f"JPEG 2000 is made of images of {_SMALLEST_SIDE} rows and columns or more")
     rgb = image.photometric_interpretation == "RGB"
     if image.bits_stored <= 8 < image.bits_allocated:
         raw = np.frombuffer(raw, "<u2").astype("u1").tobytes()

@@ -33,7 +33,7 @@ def item(**attributes: Any) -> Dataset:
     return dataset
 
 
-def image(pixels: Any, stored: int | None = None, **attributes: Any) -> Dataset:
+def image(pixels: Any, stored: int | None = None, /, **attributes: Any) -> Dataset:
     """Grey or colour by pixel; `stored` bits of those that the array's type has."""
     array = np.asarray(pixels)
     bits = array.itemsize * 8

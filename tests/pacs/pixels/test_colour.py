@@ -151,6 +151,13 @@ def test_two_pixels_share_their_chroma(space: str) -> None:
     assert pixels[0, 1].tolist() == [100 if black == 0 else 116] * 3
 
 
+def test_shared_chroma_needs_pairs_of_pixels() -> None:
+    dataset = image(np.zeros((3, 5, 3), "u1"), PhotometricInterpretation="YBR_FULL_422")
+    dataset.PixelData = bytes(30)
+    with pytest.raises(NotConvertible, match="columns"):
+        shown(dataset)
+
+
 @pytest.mark.parametrize("space", ["HSV", "CMYK", "ARGB"])
 def test_retired_colour_spaces_are_refused(space: str) -> None:
     with pytest.raises(NotConvertible, match=space):

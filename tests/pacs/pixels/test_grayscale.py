@@ -60,6 +60,14 @@ def group(**macros: Dataset) -> Dataset:
     return item(**{name: [content] for name, content in macros.items()})
 
 
+@pytest.mark.parametrize("where", ["VOILUTSequence", "ModalityLUTSequence"])
+def test_a_table_that_would_end_behind_65535_begins_below_zero(where: str) -> None:
+    """Some senders write US for what Pixel Representation makes SS."""
+    table = lut(65536 - 2, 8, 0, 64, 128, 255)
+    expected = [0, 0, 64, 128, 255]
+    assert shown(image(RAMP.astype("<i2") - 3, **{where: [table]})).tolist() == [expected]
+
+
 WHOLE = {"WindowCenter": 2, "WindowWidth": 4, "VOILUTFunction": "LINEAR_EXACT"}
 
 
@@ -253,7 +261,7 @@ def test_floating_point(keyword: str, dtype: str) -> None:
     ],
 )
 def test_padding_in_floating_point(
-    kind: str, dtype: str, limits: dict[str, float], expected: list[int]
+    kind: str, dtype: str, limits: dict[str, Any], expected: list[int]
 ) -> None:
     values = np.array([[limits["Value"], -1, 0, 1, 1]], dtype)
     dataset = image(RAMP, **{f"{kind}PixelPadding{word}": value for word, value in limits.items()})

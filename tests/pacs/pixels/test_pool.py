@@ -141,11 +141,13 @@ def test_a_worker_reads_what_its_caller_has_open(pool: Pool, size: int) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 1, 3 * OPENING])
-def test_a_worker_reads_a_file_itself(pool: Pool, tmp_path: Path, size: int) -> None:
+def test_a_worker_reads_a_file_itself(
+    pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
     data = os.urandom(size)
     (tmp_path / "object").write_bytes(data)
     with FileSource(tmp_path / "object") as source:
-        source.read_at = never
+        monkeypatch.setattr(source, "read_at", never)
         assert pool.run(Echo(), source) == data[2 : 2 + (1 << 20)] + data[:2]
 
 
