@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 
 from config.sharing import MOMENT, PATIENCE, Place
-from pacs.seldom import Seldom
+from pacs.log_throttle import LogThrottle
 
 log = structlog.get_logger(__name__)
 
@@ -21,7 +21,7 @@ OUT_OF_DESCRIPTORS = 0.1
 """Seconds in which some may end."""
 HANDSHAKES = 128
 HANDSHAKE_PATIENCE = 10.0
-"""TLS handshakes under way, beyond which newcomers are closed unheard; and seconds for one of them."""
+"""TLS handshakes under way, beyond which newcomers wait in the socket's queue; and seconds for one of them."""
 
 
 class Connections(set[Any]):
@@ -71,7 +71,8 @@ class Accepting:
         self._loop = asyncio.get_running_loop()
         self._joining: set[asyncio.Task[None]] = set()
         self._waiting: asyncio.TimerHandle | None = None
-        self._failing = Seldom()
+        self._is_full = False
+        self._failures = LogThrottle()
         self.connections = Connections(place.holds)
 
     def start(self) -> None:
@@ -93,6 +94,7 @@ class Accepting:
 
     def _pause(self) -> None:
         self._loop.remove_reader(self._listener.fileno())
+        self._is_full = False
         if self._waiting is not None:
             self._waiting.cancel()
             self._waiting = None
@@ -108,25 +110,31 @@ class Accepting:
                 if self._place.is_ahead() and self._loop.time() < deadline:
                     self._waiting = self._loop.call_later(MOMENT, self._take, deadline)
                     return
+                if self._tls is not None and len(self._joining) >= HANDSHAKES:
+                    self._is_full = True
+                    return
                 self._join(self._listener.accept()[0])
                 deadline = self._loop.time() + PATIENCE
             self._listen()
         except BlockingIOError:  # another process was faster, or the peer has gone again
             self._listen()
         except OSError as error:
-            if times := self._failing.times():
+            if times := self._failures.occurrences():
                 log.error("http.accept", error=str(error), times=times)
             self._waiting = self._loop.call_later(OUT_OF_DESCRIPTORS, self._listen)
 
     def _join(self, sock: socket.socket) -> None:
-        if self._tls is not None and len(self._joining) >= HANDSHAKES:
-            sock.close()
-            return
         protocol = self._protocol()
         self.connections.expect(protocol)
         joining = self._loop.create_task(self._connect(sock, protocol))
         self._joining.add(joining)
-        joining.add_done_callback(self._joining.discard)
+        joining.add_done_callback(self._joined)
+
+    def _joined(self, joining: asyncio.Task[None]) -> None:
+        self._joining.discard(joining)
+        if self._is_full:
+            self._is_full = False
+            self._listen()
 
     async def _connect(self, sock: socket.socket, protocol: asyncio.Protocol) -> None:
         try:

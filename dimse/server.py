@@ -18,7 +18,7 @@ from dimse.connection import Connection
 from dimse.flag import Stop
 from dimse.transport import encrypted
 from dimse.upper_layer import Role, UpperLayer
-from pacs.seldom import Seldom
+from pacs.log_throttle import LogThrottle
 
 log = structlog.get_logger(__name__)
 
@@ -73,7 +73,7 @@ class DimseServer:
         for listener in listeners:
             listener.socket.setblocking(False)
         self.stop = Stop()
-        self._failing = Seldom()
+        self._failures = LogThrottle()
         self._lock = threading.Lock()
         self._threads: dict[threading.Thread, Connection | None] = {}
 
@@ -128,7 +128,7 @@ class DimseServer:
             self._place.holds(len(self._threads))
 
     def _complain(self, error: Exception) -> None:
-        if times := self._failing.times():
+        if times := self._failures.occurrences():
             log.error("dimse.accept", error=str(error), times=times)
 
     def _run(self, sock: socket.socket, tls: ssl.SSLContext | None, address: str, full: bool) -> None:
