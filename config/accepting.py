@@ -21,7 +21,7 @@ OUT_OF_DESCRIPTORS = 0.1
 """Seconds in which some may end."""
 HANDSHAKES = 128
 HANDSHAKE_PATIENCE = 10.0
-"""TLS handshakes under way, beyond which newcomers wait in the socket's queue; and seconds for one of them."""
+"""TLS handshakes under way, beyond which newcomers wait in the listener's queue; and seconds for one."""
 
 
 class Connections(set[Any]):

@@ -177,14 +177,41 @@ def test_a_crowd_that_comes_at_once_is_served() -> None:
     play(scene)
 
 
-def test_handshakes_under_way_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_comes_beyond_the_bound_of_handshakes_waits_for_a_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They were closed unheard, as were browsers that came back together after the network had been away."""
     monkeypatch.setattr(accepting, "HANDSHAKES", 2)
 
     async def scene(listener: socket.socket) -> None:
-        alone(listener, ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
-        silent = [await connected(listener) for _ in range(2)]
-        reader, _ = await connected(listener)
-        assert await reader.read() == b""
-        assert not any(reader.at_eof() for reader, _ in silent)
+        counts: list[int] = []
+        process = alone(listener, ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
+        process.accepting.connections = accepting.Connections(counts.append)
+        silent = [await connected(listener) for _ in range(5)]
+        for number, (_, writer) in enumerate(silent, 1):
+            while counts.count(2) < min(number, 4):
+                await asyncio.sleep(0.01)
+            writer.close()
+        while counts[-1]:
+            await asyncio.sleep(0.01)
+        assert max(counts) == 2
+
+    play(scene)
+
+
+def test_nobody_takes_the_place_of_a_handshake_behind_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(accepting, "HANDSHAKES", 1)
+
+    async def scene(listener: socket.socket) -> None:
+        counts: list[int] = []
+        process = alone(listener, ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
+        process.accepting.connections = accepting.Connections(counts.append)
+        _silent = [await connected(listener) for _ in range(2)]
+        while counts != [1]:
+            await asyncio.sleep(0.01)
+        process.accepting.close()
+        await process.accepting.wait_closed()
+        other = alone(listener)
+        while len(other.connections) != 1:
+            await asyncio.sleep(0.01)
+        assert counts == [1, 0]
 
     play(scene)
