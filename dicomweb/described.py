@@ -26,7 +26,7 @@ _PICTURE = {
     "quality": {"type": "integer", "minimum": 1, "maximum": 100, "description": "Of lossy compression"},
     "iccprofile": {"type": "string", "enum": ["no", "yes", "srgb"]},
 }
-_RANGE = {"Range": _text("Of a ZIP file or a single value")}
+_RANGE = {"Range": _text("Of a ZIP file, a single value or what is sent as it is stored")}
 _KNOWN = {"If-None-Match": _text("Entity tags that the caller holds; 304 when one of them is current")}
 
 
@@ -65,9 +65,10 @@ def _retrieve(
     return Described(query, headers or {}, status="2XX", answers=answers, summary=summary)
 
 
+_FRAMES = {"multipart/related": BINARY, "*/*": BINARY}
 _METADATA = {"application/dicom+json": _ARRAY, "multipart/related": BINARY}
 _BY_END = (
-    (r"/frames/{\w+}", _retrieve("Retrieve frames", {"multipart/related": BINARY, "*/*": BINARY})),
+    (r"/frames/{\w+}", _retrieve("Retrieve frames", _FRAMES, headers={**_RANGE, **_KNOWN})),
     (r"/bulkdata/{\w+}", _retrieve("Retrieve bulk data", {"*/*": BINARY}, headers={**_RANGE, **_KNOWN})),
     ("/bulkdata", _retrieve("Retrieve all bulk data", {"multipart/related": BINARY})),
     ("/metadata", _retrieve("Retrieve metadata", _METADATA, headers=_KNOWN)),

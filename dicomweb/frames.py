@@ -20,10 +20,11 @@ from pacs.dicom.transfer_syntaxes import EXPLICIT_LITTLE
 from pacs.errors import BadInput, LimitExceeded, NotFound
 from pacs.framing import Frames, frame_index_of, frame_size
 from pacs.http.accept import Offer, acceptable
+from pacs.http.byte_range import byte_range
 from pacs.http.conditional import entity_tag, is_known, revalidated
 from pacs.http.origin import origin
 from pacs.http.resource import Resource, actor
-from pacs.http.streaming import Pieces, answer
+from pacs.http.streaming import Pieces, answer, sliced
 from pacs.http.threads import pool_of_slow_requests
 from pacs.http.viewings import Viewings, retrieved
 from pacs.model import StoredInstance
@@ -88,12 +89,21 @@ class RetrieveFrames:
         headers = revalidated(tag)
         if tag and is_known(request, tag):
             return Response(status_code=304, headers=headers)
+        body, kind, size = self._representation(asked, here, multipart.boundary(tag))
+        if size is None:
+            return answer(body, kind, headers=headers)
+        part = byte_range(request, size, tag)
+        headers |= part.headers
+        return answer(sliced(body, part.start, part.stop), kind, part.length, part.status, headers)
+
+    def _representation(self, asked: _Asked, here: str, boundary: str) -> tuple[Pieces, str, int | None]:
+        """The body, its media type, and its bytes if known in advance."""
+        offer, numbers = asked.offer, asked.numbers
         if not offer.multipart:
-            return answer(self._alone(asked), _named(offer), asked.size(numbers[0]), headers=headers)
-        boundary = multipart.boundary(tag)
+            return self._alone(asked), _named(offer), asked.size(numbers[0])
         size = multipart.length((asked.head(number, here) for number in numbers), boundary)
         body = multipart.encoded(self._parts(asked, here), boundary)
-        return answer(body, multipart.content_type(offer.media_type, boundary), size, headers=headers)
+        return body, multipart.content_type(offer.media_type, boundary), size
 
     def _alone(self, asked: _Asked) -> Pieces:
         for _, pieces in self._parts(asked, ""):

@@ -11,8 +11,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 TAKEN = (
-    "Accept, Authorization, Cache-Control, Content-Type, If-Match, If-None-Match, Last-Event-ID, Range, "
-    "X-Correlation-ID"
+    "Accept, Authorization, Cache-Control, Content-Type, If-Match, If-None-Match, If-Range, Last-Event-ID, "
+    "Range, X-Correlation-ID"
 )
 EXPOSED = (
     "Accept-Ranges, Content-Disposition, Content-Length, Content-Location, Content-Range, Content-Type, "

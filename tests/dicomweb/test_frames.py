@@ -197,6 +197,38 @@ def test_compressed_frames_are_decoded_for_who_takes_nothing_else(world: World, 
     assert [body[0] for _, body in found] == [10, 200]
 
 
+@pytest.mark.parametrize("accept", [OHIF, "application/octet-stream"])
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ExplicitVRBigEndian, JPEG2000Lossless])
+def test_what_is_sent_as_stored_comes_in_ranges(world: World, syntax: str, accept: str) -> None:
+    """As viewers ask for HTJ2K, layer by layer."""
+    frame = f"{frames_of(world, syntax)}/2"
+    accept += "; transfer-syntax=*" if accept != OHIF else ""
+    whole = world.get(frame, accept)
+    assert whole.headers["accept-ranges"] == "bytes"
+    size, pieces = len(whole.content), b""
+    for start in range(0, size, 10):
+        part = world.get(
+            frame, accept, range=f"bytes={start}-{start + 9}", **{"if-range": whole.headers["etag"]}
+        )
+        assert part.status_code == 206
+        assert part.headers["content-range"] == f"bytes {start}-{min(start + 10, size) - 1}/{size}"
+        assert part.headers["content-type"] == whole.headers["content-type"]
+        assert int(part.headers["content-length"]) == len(part.content)
+        pieces += part.content
+    assert pieces == whole.content
+    assert world.get(frame, accept, range=f"bytes={size}-").status_code == 416
+    changed = world.get(frame, accept, range="bytes=0-9", **{"if-range": '"other"'})
+    assert (changed.status_code, changed.content) == (200, whole.content)
+
+
+def test_what_is_decoded_first_comes_whole(world: World) -> None:
+    encoded = encode_frame(JPEG2000Lossless, ImagePixel(32, 32, 8, 8), bytes(1024))
+    frames = frames_of(world, JPEG2000Lossless, frames=[encoded], Rows=32, Columns=32)
+    answer = world.get(f"{frames}/1", OCTETS, range="bytes=0-9")
+    assert answer.status_code == 200
+    assert "accept-ranges" not in answer.headers
+
+
 def test_one_frame_alone(world: World) -> None:
     path = jpegs(world)
     answer = world.get(f"{path}/2", "image/jpeg")
