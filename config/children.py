@@ -47,9 +47,9 @@ from pacs.actor import DEFAULT_ORGANIZATION, system_actor
 from pacs.errors import DatabaseUnavailable, Unavailable
 from pacs.http.app import App
 from pacs.http.sessions import Ended
-from pacs.pixels.nursery import Allowance, Nursery
+from pacs.pixels.fork_server import ForkServer, TaskLimits
 from pacs.pixels.pool import Pool
-from pacs.pixels.rehearsal import rehearse
+from pacs.pixels.warm_up import warm_up
 from storage.accounts.users import NewUser, SqlAccounts
 from storage.database import Database
 from storage.jobs import rounds
@@ -111,22 +111,22 @@ def first_administrator(settings: Settings) -> str:
     return password if made else ""
 
 
-def nursery(settings: Settings) -> Nursery:
-    return Nursery(Allowance(settings.pixel_timeout, settings.pixel_memory))
+def fork_server(settings: Settings) -> ForkServer:
+    return ForkServer(TaskLimits(settings.pixel_timeout, settings.pixel_memory))
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """What its children do; `nursery` is where they hire workers for pixels."""
+    """What its children do; `fork_server` is where they spawn workers for pixels."""
 
     settings: Settings
-    nursery: Nursery
+    fork_server: ForkServer
     ended: Ended = field(default_factory=Ended)
 
     def pixels(self, stop: threading.Event) -> None:
         """Serves until all other children have ended, whatever `stop` says."""
-        rehearse()
-        self.nursery.run()
+        warm_up()
+        self.fork_server.run()
 
     def dimse(self, listeners: Sequence[Listener], place: Place, stop: threading.Event) -> None:
         with self._composed() as installation:
@@ -172,7 +172,7 @@ class Node:
     def _composed(self) -> Iterator[Installation]:
         large_apart()
         settings = self.settings
-        pool = Pool(self.nursery.hire, settings.pixel_processes, settings.pixel_timeout)
+        pool = Pool(self.fork_server.spawn, settings.pixel_processes, settings.pixel_timeout)
         with compose(settings, pool) as installation:
             _clear_up(installation)
             yield installation

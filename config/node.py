@@ -59,7 +59,7 @@ def run(settings: Settings, only: str | None = None) -> int:
         for name, context in (("dimse", None), ("dimse_tls", accepting))
         if name in sockets
     ]
-    node = children.Node(settings, children.nursery(settings))
+    node = children.Node(settings, children.fork_server(settings))
     roles = [
         Role("pixels", node.pixels),
         *_each(settings.processes_dimse, "dimse", lambda place, stop: node.dimse(dicom, place, stop)),
@@ -68,7 +68,7 @@ def run(settings: Settings, only: str | None = None) -> int:
     ]
 
     def stop_listening() -> None:
-        node.nursery.close()
+        node.fork_server.close()
         for listener in sockets.values():
             listener.close()
 

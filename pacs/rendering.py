@@ -167,7 +167,7 @@ class Rendering:
         state = self._state(wanted.state) if wanted.state else None
         task = Render(pixels, wanted.frames, wanted.how, wanted.media_type, state)
         with self.archive.open(instance) as reader:
-            return self._workers.run(task, reader, meanwhile=lambda: self.archive.prove(instance, reader))
+            return self._workers.run(task, reader, verify=lambda: self.archive.prove(instance, reader))
 
     def _state(self, state: StoredInstance) -> StoredState:
         if state.blob.size > MOST_BYTES:

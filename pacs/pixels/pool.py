@@ -19,9 +19,9 @@ from pacs import errors
 from pacs.dicom.source import Source
 from pacs.errors import NotConvertible, Unavailable
 from pacs.pixels.channel import OPENING, Kind, receive, send, serve_read
-from pacs.pixels.nursery import IDLE
-from pacs.pixels.tasks import Meanwhile, Task
-from pacs.pixels.turns import Turns
+from pacs.pixels.fair_semaphore import FairSemaphore
+from pacs.pixels.fork_server import IDLE
+from pacs.pixels.tasks import Task, Verify
 
 WAITING = 128
 """Tasks that may wait for a worker; further ones are refused, unless they are patient."""
@@ -54,15 +54,15 @@ class _Order(NamedTuple):
     source: Source
     file: int | None
     opening: bytes
-    meanwhile: Meanwhile
+    verify: Verify
 
     @classmethod
-    def of(cls, task: Task, source: Source, meanwhile: Meanwhile | None) -> _Order:
+    def of(cls, task: Task, source: Source, verify: Verify | None) -> _Order:
         described = pickle.dumps((task, source.size), pickle.HIGHEST_PROTOCOL)
         if fileno := getattr(source, "fileno", None):
-            return cls(described, source, fileno(), b"", meanwhile or _nothing)
-        if meanwhile is not None:  # a worker that has to ask us for the object does not wait for this
-            meanwhile()
+            return cls(described, source, fileno(), b"", verify or _nothing)
+        if verify is not None:  # a worker that has to ask us for the object does not wait for this
+            verify()
         return cls(described, source, None, source.read_at(0, OPENING), _nothing)
 
 
@@ -71,24 +71,22 @@ def _nothing() -> None:
 
 
 class Pool:
-    """`hire` starts a worker that gives a task `seconds`."""
+    """`spawn` starts a worker that gives a task `seconds`."""
 
-    def __init__(self, hire: Callable[[], socket.socket], workers: int, seconds: float) -> None:
-        self._hire = hire
+    def __init__(self, spawn: Callable[[], socket.socket], workers: int, seconds: float) -> None:
+        self._spawn = spawn
         self._seconds = seconds
-        self._turns = Turns(workers)
+        self._semaphore = FairSemaphore(workers)
         self._lock = threading.Lock()
         self._idle: list[tuple[float, socket.socket]] = []
 
-    def run(
-        self, task: Task, source: Source, patient: bool = False, meanwhile: Meanwhile | None = None
-    ) -> bytes:
+    def run(self, task: Task, source: Source, patient: bool = False, verify: Verify | None = None) -> bytes:
         """The task's result for `source`, which the caller keeps open.
 
         `NotConvertible` when it takes too long or too much memory, `Unavailable` when too many wait.
         """
         with self._turn(patient):
-            kind, answer = self._done(_Order.of(task, source, meanwhile))
+            kind, answer = self._done(_Order.of(task, source, verify))
         if kind == Kind.RESULT:
             return answer
         name, _, message = answer.decode("utf-8", "replace").partition("\n")
@@ -100,12 +98,12 @@ class Pool:
         if waiting is not None:
             with suppress(_WorkerDied):
                 return self._by(waiting, order)
-        return self._by(self._hired(), order)
+        return self._by(self._spawned(), order)
 
-    def _hired(self) -> socket.socket:
+    def _spawned(self) -> socket.socket:
         """A new worker that has reported ready; a failure to start is not the image's fault."""
         with suppress(EOFError, OSError, ValueError), ExitStack() as undo:
-            worker = undo.enter_context(self._hire())
+            worker = undo.enter_context(self._spawn())
             worker.settimeout(self._seconds + GRACE)
             if receive(worker)[0] == Kind.READY:
                 undo.pop_all()
@@ -124,14 +122,14 @@ class Pool:
 
     @contextmanager
     def _turn(self, patient: bool) -> Iterator[None]:
-        if not patient and self._turns.waiting >= WAITING:
+        if not patient and self._semaphore.waiting >= WAITING:
             raise Unavailable("too many images are being processed; try again soon")
-        if not self._turns.take(PATIENCE if patient else self._seconds):
+        if not self._semaphore.acquire(PATIENCE if patient else self._seconds):
             raise Unavailable("images take too long to process now; try again soon")
         try:
             yield
         finally:
-            self._turns.give_back()
+            self._semaphore.release()
 
     def _waiting(self) -> socket.socket | None:
         """The most recently used idle worker; one that may be about to end is dropped."""
@@ -149,7 +147,7 @@ class Pool:
             send(worker, Kind.TASK, order.task, order.file)
             if order.file is None:
                 send(worker, Kind.DATA, order.opening)
-            order.meanwhile()
+            order.verify()
             while True:
                 kind, message = receive(worker)
                 if kind != Kind.READ:
@@ -167,9 +165,7 @@ class Pool:
 class Inline:
     """The same without processes, for commands and tests with trusted objects."""
 
-    def run(
-        self, task: Task, source: Source, patient: bool = False, meanwhile: Meanwhile | None = None
-    ) -> bytes:
-        if meanwhile is not None:
-            meanwhile()
+    def run(self, task: Task, source: Source, patient: bool = False, verify: Verify | None = None) -> bytes:
+        if verify is not None:
+            verify()
         return task.run(source)

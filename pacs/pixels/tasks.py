@@ -29,7 +29,7 @@ from pacs.pixels.transcode import encode_frame
 PNG_OF_STORED_VALUES = "image/png; values=stored"
 
 
-Meanwhile = Callable[[], None]
+Verify = Callable[[], None]
 
 
 class Task(Protocol):
@@ -39,11 +39,9 @@ class Task(Protocol):
 class Workers(Protocol):
     """What runs tasks: see `pacs.pixels.pool`."""
 
-    def run(
-        self, task: Task, source: Source, patient: bool = False, meanwhile: Meanwhile | None = None
-    ) -> bytes:
+    def run(self, task: Task, source: Source, patient: bool = False, verify: Verify | None = None) -> bytes:
         """`patient`: waits for its turn however long the queue is, instead of being refused.
-        `meanwhile`: done here while the task is done there; what it raises takes the result's place."""
+        `verify`: checks the source here while the worker is busy; its error takes the place of the result."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import text
 
-from config.children import Node, nursery, prepare_node
+from config.children import Node, fork_server, prepare_node
 from config.settings import Settings
 from config.sharing import Sharing
 from dimse.server import DimseServer
@@ -62,12 +62,12 @@ def test_a_listener_that_fails_ends_its_process(tmp_path: Path, monkeypatch: pyt
     """It lived on, and nobody accepted: the parent starts only those again that have ended."""
     settings = Settings(data_dir=tmp_path / "data")
     prepare_node(settings)
-    node = Node(settings, nursery(settings))
+    node = Node(settings, fork_server(settings))
     with monkeypatch.context() as patch:
         patch.setattr(DimseServer, "serve", lambda server: None)
         process = threading.Thread(target=node.dimse, args=([], Sharing(1).place(0), threading.Event()))
         process.daemon = True
         process.start()
         process.join(60)
-    node.nursery.close()
+    node.fork_server.close()
     assert not process.is_alive()

@@ -16,7 +16,7 @@ from dimse.services.find import FindSettings
 from dimse.services.move import Outbound
 from dimse.settings import DimseSettings
 from pacs.dicom.limits import Limits
-from pacs.pixels.nursery import Allowance
+from pacs.pixels.fork_server import TaskLimits
 from pacs.rendering import Lifetimes
 from pacs.study_states import QUIET_PERIOD
 from storage.blobs import SpoolLimits
@@ -38,8 +38,8 @@ def default(of: type, name: str) -> Any:
         (FindSettings, "max_answers", SETTINGS.max_find_answers),
         (Outbound, "timeout", SETTINGS.destination_timeout),
         (Destination, "timeout", SETTINGS.destination_timeout),
-        (Allowance, "seconds", SETTINGS.pixel_timeout),
-        (Allowance, "memory", SETTINGS.pixel_memory),
+        (TaskLimits, "seconds", SETTINGS.pixel_timeout),
+        (TaskLimits, "memory", SETTINGS.pixel_memory),
         (Lifetimes, "thumbnail", SETTINGS.cache_thumbnails),
         (Lifetimes, "preview", SETTINGS.cache_previews),
         (Lifetimes, "full", SETTINGS.cache_full),

@@ -18,7 +18,7 @@ from pacs.dicom.source import BytesSource, Source
 from pacs.errors import NotConvertible, Unavailable
 from pacs.model import Blob, Identity, StoredInstance
 from pacs.pixels.presentation import Annotation, Presentation, Viewport, Window
-from pacs.pixels.tasks import Meanwhile, Task
+from pacs.pixels.tasks import Task, Verify
 from pacs.ports import CacheFigures
 from pacs.rendering import Lifetimes, Rendering, RenderRequest, Tier
 from storage.disk_cache import DiskCache
@@ -57,9 +57,7 @@ class Counting:
         self.go = threading.Event()
         self.go.set()
 
-    def run(
-        self, task: Task, source: Source, patient: bool = False, meanwhile: Meanwhile | None = None
-    ) -> bytes:
+    def run(self, task: Task, source: Source, patient: bool = False, verify: Verify | None = None) -> bytes:
         self.done += 1
         self.go.wait(120)
         if self.fault:

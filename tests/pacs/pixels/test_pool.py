@@ -22,7 +22,7 @@ from pacs.dicom.source import BytesSource, FileSource, Source
 from pacs.errors import BadInput, Damaged, NotConvertible, Unavailable
 from pacs.pixels import pool as pools
 from pacs.pixels.channel import OPENING, Kind, send
-from pacs.pixels.nursery import Allowance, Nursery
+from pacs.pixels.fork_server import ForkServer, TaskLimits
 from pacs.pixels.pool import Pool
 from pacs.pixels.tasks import decoded
 
@@ -97,13 +97,13 @@ class Misbehave:
         return b""
 
 
-_open: list[Nursery] = []
+_open: list[ForkServer] = []
 
 
 @contextmanager
-def working(seconds: float) -> Iterator[Nursery]:
+def working(seconds: float) -> Iterator[ForkServer]:
     """The process closes what it inherits of the others, which would else not end before its workers."""
-    made = Nursery(Allowance(seconds, 512 << 20))
+    made = ForkServer(TaskLimits(seconds, 512 << 20))
     pid = os.fork()
     if pid == 0:
         for other in _open:
@@ -118,18 +118,18 @@ def working(seconds: float) -> Iterator[Nursery]:
 
 
 @pytest.fixture(scope="module")
-def nursery() -> Iterator[Nursery]:
+def fork_server() -> Iterator[ForkServer]:
     with working(SECONDS) as made:
         yield made
 
 
 @pytest.fixture
-def pool(nursery: Nursery) -> Pool:
-    return Pool(nursery.hire, 2, SECONDS)
+def pool(fork_server: ForkServer) -> Pool:
+    return Pool(fork_server.spawn, 2, SECONDS)
 
 
 @pytest.fixture(scope="module")
-def brief_nursery() -> Iterator[Nursery]:
+def brief_fork_server() -> Iterator[ForkServer]:
     with working(BRIEF) as made:
         yield made
 
@@ -193,9 +193,9 @@ def test_what_misbehaves_fails_alone(pool: Pool, how: str, said: str) -> None:
 
 
 @pytest.mark.parametrize("how", ["loop", "block"])
-def test_what_takes_all_its_time_is_ended_by_the_kernel(brief_nursery: Nursery, how: str) -> None:
+def test_what_takes_all_its_time_is_ended_by_the_kernel(brief_fork_server: ForkServer, how: str) -> None:
     """Else the worker would be given up: `Unavailable`."""
-    pool = Pool(brief_nursery.hire, 2, BRIEF)
+    pool = Pool(brief_fork_server.spawn, 2, BRIEF)
     with pytest.raises(NotConvertible, match="longer than"):
         pool.run(Misbehave(how), NOTHING)
     assert pool.run(Echo(), BytesSource(b"abcd")) == b"cdab"
@@ -207,8 +207,8 @@ def test_what_the_caller_did_wrong_is_told_as_such(pool: Pool) -> None:
     assert not isinstance(found.value, NotConvertible)
 
 
-def test_others_go_on_beside_a_poisoned_one(brief_nursery: Nursery) -> None:
-    pool = Pool(brief_nursery.hire, 2, SECONDS)
+def test_others_go_on_beside_a_poisoned_one(brief_fork_server: ForkServer) -> None:
+    pool = Pool(brief_fork_server.spawn, 2, SECONDS)
     with ThreadPoolExecutor(9) as threads:
         bad = threads.submit(pool.run, Misbehave("loop"), NOTHING)
         good = [threads.submit(pool.run, Echo(), BytesSource(b"abcd")) for _ in range(8)]
@@ -240,10 +240,10 @@ def test_a_worker_that_idled_too_long_is_not_asked(pool: Pool, monkeypatch: pyte
 
 
 def test_who_comes_when_too_many_wait_is_turned_away(
-    nursery: Nursery, monkeypatch: pytest.MonkeyPatch
+    fork_server: ForkServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pools, "WAITING", 1)
-    pool = Pool(nursery.hire, 1, SECONDS)
+    pool = Pool(fork_server.spawn, 1, SECONDS)
     with ThreadPoolExecutor(3) as threads:
         found = [threads.submit(pool.run, Sleep(0.3), NOTHING) for _ in range(3)]
         ended = [type(each.exception()) for each in found]
@@ -267,9 +267,9 @@ class Held:
 
 
 def test_a_frame_of_many_waits_while_others_are_turned_away(
-    nursery: Nursery, monkeypatch: pytest.MonkeyPatch
+    fork_server: ForkServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pool, busy = Pool(nursery.hire, 1, 0.01), Held()
+    pool, busy = Pool(fork_server.spawn, 1, 0.01), Held()
     monkeypatch.setattr(pools, "GRACE", SECONDS)
     with ThreadPoolExecutor(2) as threads:
         first = threads.submit(pool.run, Echo(), busy)
@@ -337,45 +337,45 @@ def test_a_worker_that_never_begins_says_nothing_of_the_image(said: bytes) -> No
 
 
 def test_where_no_process_can_be_made_the_next_worker_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
-    nursery, tries = Nursery(Allowance(SECONDS, 512 << 20)), list[int]()
-    pool = Pool(nursery.hire, 1, SECONDS)
+    fork_server, tries = ForkServer(TaskLimits(SECONDS, 512 << 20)), list[int]()
+    pool = Pool(fork_server.spawn, 1, SECONDS)
 
     def full() -> int:
         tries.append(1)
         raise BlockingIOError(11, "no more processes")
 
     monkeypatch.setattr(os, "fork", full)
-    monkeypatch.setattr(nursery, "close", lambda: None)  # this process is on both sides
+    monkeypatch.setattr(fork_server, "close", lambda: None)  # this process is on both sides
     monkeypatch.setattr(signal, "signal", lambda *_: None)
-    running = threading.Thread(target=nursery.run, daemon=True)
+    running = threading.Thread(target=fork_server.run, daemon=True)
     running.start()
     for _ in range(2):
         with pytest.raises(Unavailable, match="no worker"):
             pool.run(Echo(), NOTHING)
     assert len(tries) == 2 and running.is_alive()
     monkeypatch.undo()
-    nursery.close()
+    fork_server.close()
     running.join(60)
     assert not running.is_alive()
 
 
 def test_no_descriptors_for_a_worker_are_not_the_images_fault() -> None:
-    def hire() -> socket.socket:
+    def spawn() -> socket.socket:
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
-    pool = Pool(hire, 1, SECONDS)
+    pool = Pool(spawn, 1, SECONDS)
     for _ in range(2):
         with pytest.raises(Unavailable):
             pool.run(Echo(), NOTHING)
 
 
-def test_nobody_waits_to_ask_a_nursery_that_is_stopped() -> None:
+def test_nobody_waits_to_ask_a_fork_server_that_is_stopped() -> None:
     """Once its socket was full, each thread that wanted a worker waited for ever."""
-    stopped, workers = Nursery(Allowance()), list[socket.socket]()
+    stopped, workers = ForkServer(TaskLimits()), list[socket.socket]()
     try:
         with pytest.raises(OSError):  # whichever is used up first
             while len(workers) < 10_000:
-                workers.append(stopped.hire())
+                workers.append(stopped.spawn())
     finally:
         for worker in workers:
             worker.close()
@@ -394,5 +394,5 @@ def test_what_fails_meanwhile_takes_the_place_of_the_result(
     (tmp_path / "object").write_bytes(b"abcd")
     with FileSource(tmp_path / "object") if as_file else nullcontext(BytesSource(b"abcd")) as source:
         with pytest.raises(Damaged):
-            pool.run(Echo(), source, meanwhile=_refuse)
-        assert pool.run(Echo(), source, meanwhile=lambda: None) == b"cdab"
+            pool.run(Echo(), source, verify=_refuse)
+        assert pool.run(Echo(), source, verify=lambda: None) == b"cdab"

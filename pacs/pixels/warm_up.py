@@ -1,6 +1,6 @@
-"""The first picture of a process takes several times as long as the next: codecs are imported, tables made.
+"""Do once, before forking, what makes the first picture of a process slow: import codecs, make tables.
 
-A process that others are forked from rehearses, and they have that behind them.
+The first picture takes several times as long as the next; a forked worker starts with all of it in memory.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _IMAGE = {
 }
 
 
-def rehearse() -> None:
+def warm_up() -> None:
     """Render a small image as viewers ask for large ones."""
     elements = [(tag_of(keyword), vr, value) for keyword, (vr, value) in _IMAGE.items()]
     image = BytesSource(encode_dataset(elements, _ENCODING))

@@ -7,8 +7,8 @@ import sys
 
 _SCRIPT = """
 import sys
-from pacs.pixels.rehearsal import rehearse
-rehearse()
+from pacs.pixels.warm_up import warm_up
+warm_up()
 before = set(sys.modules)
 from pacs.pixels.encode import MEDIA_TYPES, encode
 from pacs.pixels.picture import Picture

@@ -31,43 +31,43 @@ IDLE = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Allowance:
+class TaskLimits:
     """What one task may take: seconds, and bytes of memory on top of what is shared."""
 
     seconds: float = 20.0
     memory: int = 1 << 30
 
 
-class Nursery:
-    """`ask` is inherited by the processes that want workers."""
+class ForkServer:
+    """Made before forking: the processes that want workers inherit `_requests`, its own end is `_inbox`."""
 
-    def __init__(self, allowance: Allowance) -> None:
-        self.allowance = allowance
-        self._heard, self._ask = socket.socketpair()
-        self._ask.setblocking(False)
+    def __init__(self, limits: TaskLimits) -> None:
+        self.limits = limits
+        self._inbox, self._requests = socket.socketpair()
+        self._requests.setblocking(False)
 
-    def hire(self) -> socket.socket:
-        """A socket to a new worker, which starts as soon as the nursery gets to it.
+    def spawn(self) -> socket.socket:
+        """A socket to a new worker, which starts as soon as the fork server gets to it.
 
-        `OSError` when too many wait already, as the nursery may be stopped, or there are no descriptors.
+        `OSError` when too many wait already, as the fork server may be stopped, or there are no descriptors.
         """
         ours, theirs = socket.socketpair()
         with ExitStack() as undo, theirs:
             undo.enter_context(ours)
-            socket.send_fds(self._ask, [b"+"], [theirs.fileno()])
+            socket.send_fds(self._requests, [b"+"], [theirs.fileno()])
             undo.pop_all()
         return ours
 
     def close(self) -> None:
         """This process needs no more workers."""
-        self._ask.close()
+        self._requests.close()
 
     def run(self) -> None:
         """Serve until all client processes have closed or ended. Call it where no other thread runs."""
         self.close()
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # workers are reaped by the kernel
         while True:
-            _, descriptors, _, _ = socket.recv_fds(self._heard, 1, 1)
+            _, descriptors, _, _ = socket.recv_fds(self._inbox, 1, 1)
             if not descriptors:
                 return
             with socket.socket(fileno=descriptors[0]) as peer:
@@ -85,12 +85,12 @@ class Nursery:
     def _become(self, peer: socket.socket) -> None:
         """Runs a worker's whole life; never returns."""
         with suppress(BaseException):
-            self._heard.close()
+            self._inbox.close()
             for number in (signal.SIGTERM, signal.SIGALRM, signal.SIGCHLD):
                 signal.signal(number, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_SETMASK, ())
-            _limit_memory(self.allowance.memory)
-            work(peer, self.allowance.seconds)
+            _limit_memory(self.limits.memory)
+            work(peer, self.limits.seconds)
         os._exit(0)
 
 

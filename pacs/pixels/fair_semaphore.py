@@ -6,7 +6,7 @@ import threading
 from collections import deque
 
 
-class Turns:
+class FairSemaphore:
     def __init__(self, places: int) -> None:
         self._free = places
         self._lock = threading.Lock()
@@ -16,8 +16,8 @@ class Turns:
     def waiting(self) -> int:
         return len(self._waiting)
 
-    def take(self, seconds: float) -> bool:
-        """Whether a place was obtained within `seconds`; hold it until `give_back`."""
+    def acquire(self, seconds: float) -> bool:
+        """Whether a place was obtained within `seconds`; hold it until `release`."""
         with self._lock:
             if self._free:
                 self._free -= 1
@@ -32,7 +32,7 @@ class Turns:
             self._waiting.remove(turn)
             return False
 
-    def give_back(self) -> None:
+    def release(self) -> None:
         """Passes the place to the longest waiter, if there is one."""
         with self._lock:
             if self._waiting:
