@@ -110,7 +110,7 @@ class RetrieveFrames:
             yield from pieces
 
     def _parts(self, asked: _Asked, here: str) -> Iterator[Part]:
-        with self.archive.open_proven(asked.instance) as reader:
+        with self.archive.open_verified(asked.instance) as reader:
             frames = Frames(asked.instance, reader, self.transcoder)
             for number in asked.numbers:
                 yield asked.head(number, here), asked.frame(frames, number - 1)

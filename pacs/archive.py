@@ -33,7 +33,7 @@ log = structlog.get_logger(__name__)
 HEAD = 1 << 20
 """Bytes within which a file's preamble and meta information must end; real ones take a few hundred."""
 
-PROVEN = 4 << 20
+VERIFY_UP_TO = 4 << 20
 """Bytes up to which an object is verified before a part of it is returned, however many frames it has."""
 
 VANISHING_TRIES = 50
@@ -114,24 +114,24 @@ class Archive:
         return self.blobs.open(instance.blob.address)
 
     @contextmanager
-    def open_proven(self, instance: StoredInstance) -> Iterator[BlobReader]:
+    def open_verified(self, instance: StoredInstance) -> Iterator[BlobReader]:
         """Open an object to return parts of it, verified first: damaged pixels are never shown.
 
         Frames of a very large object are trusted, as verifying one means reading all the others.
         """
         with self.open(instance) as reader:
-            self.prove(instance, reader)
+            self.verify(instance, reader)
             yield reader
 
-    def prove(self, instance: StoredInstance, reader: BlobReader) -> None:
-        """What `open_proven` does, for those who have something else done meanwhile."""
-        if reader.size <= PROVEN or _frames(instance) <= 1:
-            reader.prove()
+    def verify(self, instance: StoredInstance, reader: BlobReader) -> None:
+        """The check of `open_verified`, for callers that do something else at the same time."""
+        if reader.size <= VERIFY_UP_TO or _frames(instance) <= 1:
+            reader.verify()
 
     @contextmanager
     def header(self, instance: StoredInstance) -> Iterator[Header]:
-        """The header of an object opened as by `open_proven`; its values can be read within the context."""
-        with self.open_proven(instance) as reader:
+        """The header of an object opened as by `open_verified`; its values can be read within the context."""
+        with self.open_verified(instance) as reader:
             yield instance.header(reader, self.limits)
 
     def record(

@@ -82,7 +82,7 @@ class BlobReader(Protocol):
         not changed since may be trusted.
         """
 
-    def prove(self) -> None:
+    def verify(self) -> None:
         """Verify before reading ranges: `Damaged` when a byte is not as stored. Blobs larger than those that
         `verified` checks before its first piece are trusted."""
 

@@ -167,11 +167,11 @@ class Rendering:
         state = self._state(wanted.state) if wanted.state else None
         task = Render(pixels, wanted.frames, wanted.how, wanted.media_type, state)
         with self.archive.open(instance) as reader:
-            return self._workers.run(task, reader, verify=lambda: self.archive.prove(instance, reader))
+            return self._workers.run(task, reader, verify=lambda: self.archive.verify(instance, reader))
 
     def _state(self, state: StoredInstance) -> StoredState:
         if state.blob.size > MOST_BYTES:
             raise NotConvertible("this presentation state is larger than what is applied here")
-        with self.archive.open_proven(state) as reader:
+        with self.archive.open_verified(state) as reader:
             data = reader.read_at(0, reader.size)
         return StoredState(data, state.transfer_syntax, state.dataset_offset, self.archive.limits)

@@ -54,9 +54,9 @@ class LocalReader(Reader):
     def verified(self, start: int = 0) -> Iterator[bytes]:
         return self.chunks(start) if self._is_known() else super().verified(start)
 
-    def prove(self) -> None:
+    def verify(self) -> None:
         if not self._is_known():
-            super().prove()
+            super().verify()
 
     def _is_known(self) -> bool:
         return self._found is not None and self._found.knows(self._address, self._file)

@@ -45,11 +45,11 @@ class Reader(ABC):
 
     def verified(self, start: int = 0) -> Iterator[bytes]:
         if PIECE < self._size <= self.read_twice:  # a single piece is held back until verified anyway
-            self.prove()
+            self.verify()
             return self.chunks(start)
         return self._hashed(start)
 
-    def prove(self) -> None:
+    def verify(self) -> None:
         if self._size <= self.read_twice:
             for _ in self._hashed(self._size):
                 pass

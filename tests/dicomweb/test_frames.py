@@ -268,7 +268,7 @@ def test_other_bytes_than_were_stored_are_nobodys_frame(world: World, rest: str)
 def test_a_large_object_is_not_read_whole_for_one_of_many_frames(
     world: World, monkeypatch: pytest.MonkeyPatch, frames: list[bytes], status: int
 ) -> None:
-    monkeypatch.setattr(archive, "PROVEN", 0)
+    monkeypatch.setattr(archive, "VERIFY_UP_TO", 0)
     path = frames_of(world, frames=frames)
     (blob,) = (file for file in world.folder.rglob("*") if file.is_file() and file.stat().st_size > 300)
     blob.write_bytes(blob.read_bytes().replace(FRAMES[1], bytes([7] * 24)))

@@ -45,7 +45,7 @@ class Objects:
     def open(self, instance: StoredInstance) -> Opened:
         return Opened(b"x")
 
-    open_proven = open
+    open_verified = open
 
 
 class Counting:

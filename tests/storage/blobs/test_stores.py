@@ -106,11 +106,11 @@ def test_what_parts_are_read_of_can_be_proven_first(blobs: BlobStore, size: int)
     content = LARGE[:size]
     blob = publish(blobs, content)
     with blobs.open(blob.address) as reader:
-        reader.prove()
+        reader.verify()
         assert reader.read_at(3, 4) == content[3:7]
     damage(blobs, blob, content[:-1] + bytes([content[-1] ^ 1]))
     with blobs.open(blob.address) as reader, pytest.raises(Damaged):
-        reader.prove()
+        reader.verify()
 
 
 def test_what_is_not_there_is_damage(blobs: BlobStore) -> None:
