@@ -28,7 +28,7 @@ from pacs.http.streaming import Pieces, Streamed
 from pacs.http.threads import pool_of_slow_requests
 from pacs.http.viewings import Viewings, retrieved
 from pacs.metadata import Metadata
-from pacs.model import HeldVersions
+from pacs.model import VersionList
 from pacs.prepared import FORMAT
 from pacs.rights import Right
 
@@ -51,14 +51,14 @@ class RetrieveMetadata:
     def answer(self, request: Request) -> Response:
         path, offer = path_of(request), wanted(request)
         who, service = actor(request), origin(request) + self.root
-        held = self.metadata.held(who, path.study, path.series, path.sop)
-        tag, gzip = _tag(held, service, offer), takes_gzip(request)
+        current = self.metadata.current(who, path.study, path.series, path.sop)
+        tag, gzip = _tag(current, service, offer), takes_gzip(request)
         headers = {
             "ETag": f'"{tag}-gzip"' if gzip else f'"{tag}"',
             "Cache-Control": "private, no-cache",
             "Vary": "Accept, Accept-Encoding",
         }
-        record = partial(self._record, request, path, held)
+        record = partial(self._record, request, path, current)
         if is_known(request, headers["ETag"]):
             self.viewings.note(request, path.study, record)
             return Response(status_code=304, headers=headers)
@@ -72,16 +72,16 @@ class RetrieveMetadata:
         key = who.organization, tag
         if found := self.bodies.get(key):
             return found.answer(media_type, headers, gzip)
-        texts = self.metadata.read(who, held, partial(url_of, service, path.study))
+        texts = self.metadata.read(who, current, partial(url_of, service, path.study))
         body = in_parts(map(orjson.loads, texts), tag) if offer.media_type == XML else _array(texts)
-        if len(held.keys) == 1:
+        if len(current.keys) == 1:
             body = gzipped(body) if gzip else body
             return Response(b"".join(body), headers=headers, media_type=media_type)
         body = self.bodies.keeping(key, body, lambda: texts.was_prepared, gzip)
         return Streamed(body, media_type, headers=headers)
 
-    def _record(self, request: Request, path: Path, held: HeldVersions) -> None:
-        count = len(held.keys)
+    def _record(self, request: Request, path: Path, current: VersionList) -> None:
+        count = len(current.keys)
         retrieved(
             request,
             self.metadata.archive,
@@ -93,9 +93,9 @@ class RetrieveMetadata:
         )
 
 
-def _tag(held: HeldVersions, service: str, offer: Offer) -> str:
+def _tag(current: VersionList, service: str, offer: Offer) -> str:
     """Derived from everything that the bytes of the answer depend on."""
-    what = f"{FORMAT} {held.state} {service} {offer}"
+    what = f"{FORMAT} {current.fingerprint} {service} {offer}"
     return blake2b(what.encode(), digest_size=16).hexdigest()
 
 

@@ -17,7 +17,7 @@ from pacs.actor import Actor
 from pacs.archive import Archive
 from pacs.deflate import packed
 from pacs.errors import NotFound, PacsError, Unavailable
-from pacs.model import HeldVersions, Identity, StoredInstance, VersionKey
+from pacs.model import Identity, StoredInstance, VersionKey, VersionList
 from pacs.ports import Versions
 from pacs.prepared import prepared, text
 
@@ -26,6 +26,7 @@ log = structlog.get_logger(__name__)
 PAGE = 1024
 """Instances whose prepared metadata is read by one statement."""
 MADE_AT_ONCE = 64
+"""Instances whose metadata is made before any of it is returned, which bounds memory."""
 THREADS = 8
 """Threads that wait for a remote store concurrently; their own work takes a fraction of a millisecond."""
 
@@ -38,34 +39,35 @@ class Metadata:
     archive: Archive
     versions: Versions
 
-    def held(self, actor: Actor, study: str, series: str | None, sop: str | None) -> HeldVersions:
+    def current(self, actor: Actor, study: str, series: str | None, sop: str | None) -> VersionList:
         """`NotFound` when there is no such study, series or instance."""
-        found = self.versions.held(actor.organization, study, series, sop)
+        found = self.versions.current(actor.organization, study, series, sop)
         if found is None:
             raise NotFound
         return found
 
-    def read(self, actor: Actor, held: HeldVersions, uri: Uri) -> Reading:
-        """`Damaged` or similar when it is a single instance that cannot be read."""
-        return Reading(self, actor, held, uri)
+    def read(self, actor: Actor, current: VersionList, uri: Uri) -> MetadataReading:
+        """A single instance that cannot be read is an error (`Damaged` or similar); one of several is
+        represented by its UIDs."""
+        return MetadataReading(self, actor, current, uri)
 
     def renew(self, actor: Actor, identity: Identity) -> None:
-        """Make the metadata anew from the object; does nothing when it was deleted meanwhile."""
-        study, series, sop = (
+        """Make the metadata anew from the object; nothing happens when it has been deleted since."""
+        current = self.versions.current(
+            actor.organization,
             identity.study_instance_uid,
             identity.series_instance_uid,
             identity.sop_instance_uid,
         )
-        held = self.versions.held(actor.organization, study, series, sop)
-        for key, instance in self.versions.instances(actor.organization, held.keys) if held else ():
+        for key, instance in self.versions.instances(actor.organization, current.keys) if current else ():
             self._keep(actor, {key: self._make(instance)})
 
     def completed(
-        self, actor: Actor, keys: Sequence[VersionKey], held: HeldVersions
+        self, actor: Actor, keys: Sequence[VersionKey], current: VersionList
     ) -> Mapping[VersionKey, bytes]:
         """The metadata of instances without prepared one; deleted instances are left out."""
         missing = self.versions.instances(actor.organization, keys)
-        found = self._made([instance for _, instance in missing], alone=len(held.keys) == 1)
+        found = self._made([instance for _, instance in missing], alone=len(current.keys) == 1)
         made = {key: each for (key, _), each in zip(missing, found, strict=True) if each is not None}
         self._keep(actor, made)
         return {key: made.get(key) or unavailable(instance.identity) for key, instance in missing}
@@ -103,28 +105,30 @@ class Metadata:
 
 
 @dataclass
-class Reading:
-    """The DICOM JSON of each instance, in constant memory. Instances deleted meanwhile are left out."""
+class MetadataReading:
+    """The DICOM JSON of each instance, as UTF-8 text, in constant memory. Instances that are deleted while
+    they are read are left out."""
 
     metadata: Metadata
     actor: Actor
-    held: HeldVersions
+    current: VersionList
     uri: Uri
     was_prepared: bool = True
     """Whether, so far, everything was prepared and nothing was deleted."""
 
     def __iter__(self) -> Iterator[bytes]:
-        keys, uids = self.held.keys, self.held.uids
-        for page in _parts(0, len(keys), PAGE):
+        keys, uids = self.current.keys, self.current.uids
+        for page in _slices(0, len(keys), PAGE):
             kept = self.metadata.versions.prepared(self.actor.organization, keys[page])
-            for some in _parts(page.start, page.stop, MADE_AT_ONCE):
-                made = self._made([key for key in keys[some] if key not in kept])
-                for key, named in zip(keys[some], uids[some], strict=True):
-                    found = kept[key] or self._long(key) if key in kept else made.get(key)
+            for part in _slices(page.start, page.stop, MADE_AT_ONCE):
+                made = self._made([key for key in keys[part] if key not in kept])
+                for key, series_and_sop in zip(keys[part], uids[part], strict=True):
+                    found = kept[key] or self._alone(key) if key in kept else made.get(key)
                     if found is not None:
-                        yield text(found, self.uri(*named))
+                        yield text(found, self.uri(*series_and_sop))
 
-    def _long(self, key: VersionKey) -> bytes | None:
+    def _alone(self, key: VersionKey) -> bytes | None:
+        """One that is too long to be read together with others."""
         found = self.metadata.versions.prepared(self.actor.organization, [key]).get(key)
         self.was_prepared = self.was_prepared and found is not None
         return found
@@ -133,10 +137,10 @@ class Reading:
         if not missing:
             return {}
         self.was_prepared = False
-        return self.metadata.completed(self.actor, missing, self.held)
+        return self.metadata.completed(self.actor, missing, self.current)
 
 
-def _parts(start: int, stop: int, most: int) -> Iterator[slice]:
+def _slices(start: int, stop: int, most: int) -> Iterator[slice]:
     for first in range(start, stop, most):
         yield slice(first, min(first + most, stop))
 

@@ -104,16 +104,16 @@ class StoredInstance:
 
 
 @dataclass(frozen=True, slots=True)
-class HeldVersions:
-    """Versions of instances in display order.
+class VersionList:
+    """The current versions of a study's, a series' or one instance, in display order.
 
-    `uids`: Series and SOP Instance UID of each. `state`: changes whenever the set of objects or their
-    bytes change.
+    `uids`: Series and SOP Instance UID of each. `fingerprint`: changes whenever an object is added, replaced
+    or removed, so an entity tag can be made of it.
     """
 
     keys: Sequence[VersionKey]
     uids: Sequence[tuple[str, str]]
-    state: str
+    fingerprint: str
 
 
 @dataclass(frozen=True, slots=True)

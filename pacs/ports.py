@@ -18,13 +18,13 @@ from pacs.model import (
     ApplicationEntity,
     AuditRecord,
     Blob,
-    HeldVersions,
     Prepared,
     Received,
     Stored,
     StoredInstance,
     Values,
     VersionKey,
+    VersionList,
 )
 from pacs.search.query import Found, Query
 
@@ -157,7 +157,9 @@ class Index(Protocol):
 class Versions(Protocol):
     """The versions of instances and their prepared metadata."""
 
-    def held(self, organization: int, study: str, series: str | None, sop: str | None) -> HeldVersions | None:
+    def current(
+        self, organization: int, study: str, series: str | None, sop: str | None
+    ) -> VersionList | None:
         """The current versions of a study, one of its series, or one instance; None when there are none."""
 
     def prepared(self, organization: int, keys: Sequence[VersionKey]) -> Mapping[VersionKey, bytes | None]:

@@ -12,7 +12,7 @@ import orjson
 from sqlalchemy import ARRAY, BigInteger, Connection, bindparam, case, func, select
 from sqlalchemy.exc import IntegrityError
 
-from pacs.model import HeldVersions, Prepared, StoredInstance, VersionKey
+from pacs.model import Prepared, StoredInstance, VersionKey, VersionList
 from pacs.prepared import FORMAT
 from storage.database import Database
 from storage.retrieval import COLUMNS, CurrentVersions, instance
@@ -107,16 +107,18 @@ class SqlVersions:
 
     database: Database
 
-    def held(self, organization: int, study: str, series: str | None, sop: str | None) -> HeldVersions | None:
+    def current(
+        self, organization: int, study: str, series: str | None, sop: str | None
+    ) -> VersionList | None:
         with self.database.glance() if sop else self.database.read() as connection:
             found = _CURRENT.rows(connection, organization, study, series, sop)
         if not found:
             return None
-        state = blake2b("".join([row[4] for row in found]).encode(), digest_size=16)
-        return HeldVersions(
+        fingerprint = blake2b("".join([row[4] for row in found]).encode(), digest_size=16)
+        return VersionList(
             keys=[(row[0], row[1]) for row in found],
             uids=[(row[2], row[3]) for row in found],
-            state=state.hexdigest(),
+            fingerprint=fingerprint.hexdigest(),
         )
 
     def prepared(self, organization: int, keys: Sequence[VersionKey]) -> Mapping[VersionKey, bytes | None]:

@@ -24,16 +24,16 @@ def entries(database: Database) -> Iterator[Entries]:
 
 
 def keys(database: Database, study: int = 1, **chosen: str) -> list[VersionKey]:
-    held = SqlVersions(database).held(1, uid(study), chosen.get("series"), chosen.get("sop"))
-    return [*held.keys] if held else []
+    current = SqlVersions(database).current(1, uid(study), chosen.get("series"), chosen.get("sop"))
+    return [*current.keys] if current else []
 
 
 def contents(database: Database, organization: int = 1) -> list[Any]:
-    versions, held = SqlVersions(database), keys(database)
-    prepared = versions.prepared(organization, held)
+    versions, current = SqlVersions(database), keys(database)
+    prepared = versions.prepared(organization, current)
     return [
         (instance.identity.sop_instance_uid, prepared.get(key))
-        for key, instance in versions.instances(organization, held)
+        for key, instance in versions.instances(organization, current)
     ]
 
 
@@ -51,9 +51,9 @@ def test_in_the_order_asked_for_with_what_there_is(database: Database, entries: 
         put(database, entries, instance, metadata)
     wanted = [(uid(1, 1, 1), None), (uid(1, 1, 2), b"two"), (uid(1, 1, 3), b"three")]
     assert contents(database) == wanted
-    held = SqlVersions(database).held(1, uid(1), None, None)
-    assert held is not None
-    assert held.uids == [(uid(1, 1), uid(1, 1, instance)) for instance in (1, 2, 3)]
+    current = SqlVersions(database).current(1, uid(1), None, None)
+    assert current is not None
+    assert current.uids == [(uid(1, 1), uid(1, 1, instance)) for instance in (1, 2, 3)]
     assert len(keys(database, series=uid(1, 1))) == 3
     assert (
         len(keys(database, sop=uid(1, 1, 2))) == len(keys(database, series=uid(1, 1), sop=uid(1, 1, 2))) == 1
@@ -114,9 +114,9 @@ def test_it_goes_with_its_version(database: Database, entries: Entries) -> None:
 
 def test_the_state_is_that_of_the_bytes(database: Database, entries: Entries) -> None:
     def state() -> str:
-        held = SqlVersions(database).held(1, uid(1), None, None)
-        assert held is not None
-        return held.state
+        current = SqlVersions(database).current(1, uid(1), None, None)
+        assert current is not None
+        return current.fingerprint
 
     put(database, entries, 1, b"one")
     first = state()

@@ -146,13 +146,13 @@ class Images:
         """The DICOM JSON of one image, as from DICOMweb's `/metadata`; bulk data by URI."""
         who, found = actor(request), image_in_path(request, self.archive).identity
         study, series = found.study_instance_uid, found.series_instance_uid
-        held = self.metadata.held(who, study, series, found.sop_instance_uid)
+        current = self.metadata.current(who, study, series, found.sop_instance_uid)
         service = f"{origin(request)}{self.web_root}"
 
         def uri(series: str, sop: str) -> str:
             return f"{service}/studies/{study}/series/{series}/instances/{sop}"
 
-        body = b",".join(self.metadata.read(who, held, uri))
+        body = b",".join(self.metadata.read(who, current, uri))
         retrieved(request, self.archive, study, level="IMAGE", form="metadata", completed=1)
         return Response(b"[" + body + b"]", media_type=DICOM_JSON)
 
