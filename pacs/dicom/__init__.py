@@ -3,5 +3,5 @@
 From bytes: `source` is where they come from, `reader` lists their elements (`listing`, `fragments`) as a
 `header`, `values` and `charset` decode them, `frames` finds the pixels. To bytes: `encoding`, `writer`,
 `part10`; `convert` from one transfer syntax to another, as `choice` chose. `json` and `from_json` are the
-DICOM JSON Model. `limits`, `crowd` and `scratch` bound what all of it takes.
+DICOM JSON Model. `limits`, `element_budget` and `scratch` bound what all of it takes.
 """

@@ -14,7 +14,7 @@ class Limits:
     later reads what is accepted here, overruns Python's stack near 250.
 
     `elements`: all elements and items, 24 bytes of memory each; also of all large data sets that are read
-    at a time (`pacs.dicom.crowd`). A sparsely tiled slide with 100,000 frames has about two million.
+    at a time (`pacs.dicom.element_budget`). A sparsely tiled slide with 100,000 frames has about two million.
 
     `width`: elements of one data set or item, which are indexed when it is accessed.
 

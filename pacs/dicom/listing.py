@@ -14,7 +14,6 @@ from array import array
 from bisect import bisect_right
 from struct import Struct
 
-from pacs.dicom.crowd import Share
 from pacs.dicom.dictionary import (
     ITEM,
     ITEM_DELIMITATION,
@@ -28,6 +27,7 @@ from pacs.dicom.dictionary import (
     UNDEFINED,
     uncommon_code,
 )
+from pacs.dicom.element_budget import ElementBudget
 from pacs.dicom.fragments import Fragments, walk_fragments
 from pacs.dicom.limits import Limits
 from pacs.dicom.source import Source
@@ -89,7 +89,7 @@ class Listing:
         self._end = source.size
         self._jumped = 0
         self._fragments_left = limits.fragments
-        self._share = Share(limits.elements)
+        self._budget = ElementBudget(limits.elements)
         self._window = b""
         self._refill()
         self._head = self._window
@@ -128,7 +128,7 @@ class Listing:
         limits = self.limits
         if len(self.keys) > limits.elements:
             raise LimitExceeded(f"the data set has more than {limits.elements} elements (PACS_MAX_ELEMENTS)")
-        self._share.cover(len(self.keys))
+        self._budget.reserve(len(self.keys))
         if sum(len(frame.creators) for frame in self._stack) > limits.width:
             raise LimitExceeded(f"the data set has more than {limits.width} private creators")
         if self.walked > limits.header_bytes:

@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from pacs.dicom import crowd
+from pacs.dicom import element_budget
 from pacs.dicom.limits import DEFAULT, Limits
 from pacs.dicom.reader import Header, read_header
 from pacs.dicom.source import BytesSource
@@ -28,16 +28,16 @@ def frames(count: int, limits: Limits) -> Header:
 def test_the_largest_real_ones_pass_beside_each_other() -> None:
     """10,000 frames of 40 attributes, ten at once, as the default is."""
     assert frames(10_000, DEFAULT).extent[0] == 1 + 10_000 * PER_ITEM
-    assert DEFAULT.elements > 10 * (10_000 * PER_ITEM - crowd.STEP)
+    assert DEFAULT.elements > 10 * (10_000 * PER_ITEM - element_budget.STEP)
 
 
 def test_many_at_once_take_no_more_than_one_may() -> None:
-    limits = Limits(elements=6 * crowd.STEP)
-    count = (2 * crowd.STEP + 20_000) // PER_ITEM  # two grants each; the last window goes uncounted
+    limits = Limits(elements=6 * element_budget.STEP)
+    count = (2 * element_budget.STEP + 20_000) // PER_ITEM  # two grants each; the last window goes uncounted
     held = [frames(count, limits) for _ in range(3)]
     with pytest.raises(Unavailable):
         frames(count, limits)
-    assert frames(crowd.STEP // PER_ITEM - 1, limits).extent  # small ones pass all the same
+    assert frames(element_budget.STEP // PER_ITEM - 1, limits).extent  # small ones pass all the same
     del held[0]
     held.append(frames(count, limits))
     with pytest.raises(Unavailable):
@@ -45,8 +45,8 @@ def test_many_at_once_take_no_more_than_one_may() -> None:
 
 
 def test_one_may_have_all_there_is_and_the_refused_leave_nothing_behind() -> None:
-    limits = Limits(elements=3 * crowd.STEP)
+    limits = Limits(elements=3 * element_budget.STEP)
     for _ in range(3):
         with pytest.raises(LimitExceeded, match="PACS_MAX_ELEMENTS"):
-            frames(3 * crowd.STEP // PER_ITEM + 2000, limits)
-        assert frames(3 * crowd.STEP // PER_ITEM - 1, limits).extent[0] > 2 * crowd.STEP
+            frames(3 * element_budget.STEP // PER_ITEM + 2000, limits)
+        assert frames(3 * element_budget.STEP // PER_ITEM - 1, limits).extent[0] > 2 * element_budget.STEP
