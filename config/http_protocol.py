@@ -2,7 +2,7 @@
 
 uvicorn buffers a request's line and header whatever their length, and waits for their end for ever, so that
 one endless request line takes all memory. Beyond its limit of connections it refuses all requests; here
-existing connections are still served, and new ones get health checks only (`pacs.http.crowding`).
+existing connections are still served, and new ones get health checks only (`pacs.http.connection_limit`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from config.http_transport import Gathering
-from pacs.http.crowding import CROWDED
+from pacs.http.connection_limit import OVER_LIMIT
 
 MAX_HEAD = 64 << 10
 """Bytes of a request's line and header, and of what follows a chunked body; and what one read brings."""
@@ -78,7 +78,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._unfinished, self._in_head = 0, False
         self._head_came()
-        self.scope["state"][CROWDED] = self._spare
+        self.scope["state"][OVER_LIMIT] = self._spare
         super().on_headers_complete()
         if self._spare:
             self.cycle.keep_alive = False

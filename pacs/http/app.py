@@ -12,8 +12,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pacs.http import health, metrics
 from pacs.http.authentication import Authenticate, AuthenticationMiddleware, everyone
+from pacs.http.connection_limit import ConnectionLimitMiddleware
 from pacs.http.cors import CorsMiddleware
-from pacs.http.crowding import CrowdedMiddleware
 from pacs.http.envelope import EnvelopeMiddleware
 from pacs.http.headers import SecurityHeaders
 from pacs.http.origin import ForwardedMiddleware, Trusted, nobody
@@ -84,7 +84,7 @@ def _layers(app: App, access: Access, trusted: Trusted) -> list[Callable[[ASGIAp
         TrailingSlashMiddleware,
         partial(ForwardedMiddleware, trusted=trusted),
         partial(EnvelopeMiddleware, security=security, times=times),
-        CrowdedMiddleware,
+        ConnectionLimitMiddleware,
         UnexpectedMiddleware,
         *([partial(CorsMiddleware, origins=access.origins)] if access.origins else []),
         partial(

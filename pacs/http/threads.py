@@ -13,7 +13,7 @@ full pool delays no work but its own:
 | of `rest.sign_in` | hashing passwords | sign-ins queue; beyond that, 503 |
 | of `health` | health checks, answered whatever else is full | they share one run |
 
-Before all of them, `crowding` bounds the connections.
+Before all of them, `connection_limit` bounds the connections.
 """
 
 from __future__ import annotations

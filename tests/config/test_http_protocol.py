@@ -16,7 +16,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from config.http_protocol import LINGER, MAX_HEAD, SPARE, BoundedProtocol
-from pacs.http.crowding import CROWDED
+from pacs.http.connection_limit import OVER_LIMIT
 
 CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n"
@@ -143,7 +143,7 @@ ASKING = GET + b"\r\n"
 @pytest.fixture
 def small_port() -> Iterator[int]:
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        await PlainTextResponse(f"crowded={scope['state'][CROWDED]}")(scope, receive, send)
+        await PlainTextResponse(f"crowded={scope['state'][OVER_LIMIT]}")(scope, receive, send)
 
     yield from serving(answer, limit_concurrency=MOST)
 

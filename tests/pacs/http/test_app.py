@@ -23,7 +23,7 @@ from structlog.testing import capture_logs
 
 from pacs.errors import DatabaseUnavailable, NotFound
 from pacs.http.app import create_app
-from pacs.http.crowding import CROWDED
+from pacs.http.connection_limit import OVER_LIMIT
 from pacs.http.headers import SECURITY_HEADERS
 from pacs.http.resource import Resource
 from pacs.http.threads import REQUEST_THREADS
@@ -305,7 +305,7 @@ def test_an_endpoint_need_not_be_hashable() -> None:
 
 def test_who_comes_when_there_are_too_many_is_told_when_to_come_back(client: TestClient) -> None:
     async def crowded(scope: Scope, receive: Receive, send: Send) -> None:
-        await client.app({**scope, "state": {CROWDED: True}}, receive, send)
+        await client.app({**scope, "state": {OVER_LIMIT: True}}, receive, send)
 
     late = TestClient(crowded)
     answer = late.get("/good")

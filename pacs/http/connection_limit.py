@@ -9,16 +9,16 @@ from pacs.errors import Unavailable
 from pacs.http import health
 from pacs.http.problems import pacs_error
 
-CROWDED = "crowded"
+OVER_LIMIT = "over_connection_limit"
 """Key in a request's state: whether its connection is above the limit."""
 
 
-class CrowdedMiddleware:
+class ConnectionLimitMiddleware:
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["state"].get(CROWDED) and scope["path"] not in health.PATHS:
+        if scope["state"].get(OVER_LIMIT) and scope["path"] not in health.PATHS:
             answer = pacs_error(Request(scope), Unavailable("too many connections; try again soon"))
             answer.headers["Connection"] = "close"
             await answer(scope, receive, send)
