@@ -17,6 +17,7 @@ from zoneinfo import available_timezones
 from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, SecretStr, field_validator
 
 from config.address import Address
+from pacs.network import is_loopback
 
 PREFIX = "PACS_"
 
@@ -342,7 +343,7 @@ class Settings(BaseModel):
 
 
 def _local(host: str | None) -> bool:
-    return not host or Address(host, 0).is_loopback
+    return not host or is_loopback(host)
 
 
 def environment_name(field: str) -> str:

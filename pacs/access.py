@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from pacs.actor import DEFAULT_ORGANIZATION
 from pacs.errors import Unavailable
+from pacs.network import ip_address
 from pacs.ports import ApplicationEntities
 
 RIGHTS = ("echo", "store", "find", "move", "get", "mwl")
@@ -58,9 +58,7 @@ class Admission:
     def admit(self, calling: str, address: str) -> Peer | None:
         """None: the calling AE title is not recognised. `Unavailable`: it cannot be known now. `address` is
         the peer's IP address."""
-        ip = ipaddress.ip_address(address.split("%")[0])
-        if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped:
-            ip = ip.ipv4_mapped
+        ip = ip_address(address)
         entity = self.entities.find(calling)
         if entity is None:
             known = Peer(calling, DEFAULT_ORGANIZATION, LOOPBACK_RIGHTS, address)

@@ -13,10 +13,10 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import Scope
 
 from pacs.http.described import TEXT, Described, describe
-from pacs.http.loopback import is_loopback
 from pacs.http.resource import Public
 from pacs.http.table import leaves
 from pacs.metrics import HTTP_SECONDS, Sample, exposition
+from pacs.network import is_loopback
 
 EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
 log = structlog.get_logger(__name__)

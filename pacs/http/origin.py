@@ -18,13 +18,14 @@ from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from pacs.network import ip_address, is_loopback
+
 Trusted = Callable[[str], bool]
 
 _HOST = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 _PREFIX = re.compile(r"(?:/[A-Za-z0-9._~-]+)*/?")
 _PAIR = re.compile(r'\s*([A-Za-z]+)\s*=\s*(?:"([^"\\]*)"|([^\s",;]*))\s*')
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
-_LOOPBACK = frozenset({"127.0.0.1", "::1"})
 _STATE = "origin"
 _SAYING = (b"forwarded", b"x-forwarded-")
 
@@ -50,7 +51,7 @@ def _own(scheme: str, host: str | None, server: tuple[Any, ...], root: str) -> s
     scope = {"type": "http", "scheme": scheme, "server": server or None, "root_path": root, "path": root}
     url, (address, port) = Request({**scope, "headers": headers}).base_url, server or ("", None)
     if url.port is None and port and str(port) != _DEFAULT_PORTS.get(url.scheme):
-        names = {address, "localhost"} if address in _LOOPBACK else {address}
+        names = {address, "localhost"} if is_loopback(address) else {address}
         if url.hostname in names:
             url = url.replace(port=port)
     return str(url).rstrip("/")
@@ -68,11 +69,9 @@ def trusted_networks(networks: Iterable[str]) -> Trusted:
     @lru_cache(maxsize=1024)
     def trusted(address: str) -> bool:
         try:
-            ip = ipaddress.ip_address(address.partition("%")[0])
+            ip = ip_address(address)
         except ValueError:
             return False
-        if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped:
-            ip = ip.ipv4_mapped
         return any(ip in network for network in known)
 
     return trusted

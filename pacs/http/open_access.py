@@ -6,27 +6,15 @@ the foreign name) or across origins (then `Origin` is the foreign one). Both are
 
 from __future__ import annotations
 
-import ipaddress
 from urllib.parse import urlsplit
 
 from starlette.requests import HTTPConnection
 
 from pacs.errors import Forbidden
 from pacs.http.authentication import Caller, everyone
+from pacs.network import is_loopback
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-
-
-def is_loopback(host: str | None) -> bool:
-    """Whether a name or IP address is this machine's own."""
-    if not host:
-        return False
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 class OpenOnLoopback:
@@ -50,8 +38,9 @@ class OpenOnLoopback:
         return origin not in self._origins and urlsplit(origin).netloc.lower() != host.lower()
 
 
-def _hostname(url: str) -> str | None:
+def _hostname(url: str) -> str:
+    """Empty when it has none."""
     try:
-        return urlsplit(url).hostname
+        return urlsplit(url).hostname or ""
     except ValueError:
-        return None
+        return ""
