@@ -6,13 +6,15 @@ from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 
-from config.compose import Installation, metadata, rendering, store_is_ready, transcoder
+from config import health_checks
+from config.compose import Installation, metadata, rendering, transcoder
 from config.sources import secret_key
 from dicomweb import app as dicomweb
 from dicomweb.search.qido import SearchSettings
 from pacs.actor import Actor
+from pacs.http import health
 from pacs.http.app import Access, App, create_app
-from pacs.http.open_access import OpenOnLoopback
+from pacs.http.loopback import OpenOnLoopback
 from pacs.http.origin import trusted_networks
 from pacs.http.pictures import Pictures
 from pacs.http.rest import api
@@ -34,20 +36,22 @@ from worklist.http import pages
 
 def http_app(installation: Installation, stopping: Callable[[], bool], ended: Ended | None = None) -> App:
     """`stopping`: whether this process is shutting down. `ended`: shared with the other HTTP processes."""
-    database, blobs, settings = installation.database, installation.blobs, installation.settings
+    database, settings, vital = (
+        installation.database,
+        installation.settings,
+        health_checks.vital(installation),
+    )
     sessions = None if settings.open else Sessions(installation.accounts, Tokens(secret_key(settings)), ended)
     origins = frozenset(settings.cors_origins)
     pictures = Pictures(rendering(installation))
     return create_app(
-        checks={
-            "database": partial(figures.answers, database),
-            "objects": partial(store_is_ready, blobs),
-        },
+        checks=vital,
         samples={
             "pacs_jobs": ("Jobs by state", partial(figures.jobs_by_state, database)),
             "pacs_stored_bytes": ("Bytes of all objects kept", Aged(partial(figures.stored_bytes, database))),
         },
         routes=[
+            health.detailed(vital, health_checks.others(installation)),
             *dicomweb.routes(web(installation, pictures)),
             *api.routes(rest_of(installation, pictures, stopping)),
             *AuthResources(sign_in(installation), sessions).routes(),

@@ -53,6 +53,9 @@ def run(settings: Settings, only: str | None = None) -> int:
             sockets["dimse_tls"] = listen(settings.dimse_tls, "PACS_DIMSE_TLS")
     if only in (None, "http"):
         sockets["http"] = listen(settings.http, "PACS_HTTP")
+    settings = settings.model_copy(
+        update={name: bound(each, getattr(settings, name)) for name, each in sockets.items()}
+    )
     password = _prepare(settings, with_users="http" in sockets and not settings.open)
     dicom = [
         Listener(sockets[name], context)
@@ -79,7 +82,7 @@ def run(settings: Settings, only: str | None = None) -> int:
         on_death=process_ended,
     )
     served = tell_ports(settings.data_dir, (each.getsockname()[1] for each in sockets.values()))
-    _announce(settings, {name: bound(each, getattr(settings, name)) for name, each in sockets.items()})
+    _announce(settings, {name: getattr(settings, name) for name in sockets})
     if password:
         click.echo(
             f"First sign-in: {FIRST_ADMINISTRATOR} with the one-time password {password} (not shown again)"

@@ -53,7 +53,7 @@ class DiskCache:
     """`limit`: bytes of all files together, never exceeded."""
 
     def __init__(self, folder: Path, limit: int) -> None:
-        self._folder = folder
+        self.folder = folder
         self._limit = limit
         folder.mkdir(mode=0o750, parents=True, exist_ok=True)
         self._tally = Tally(folder / "figures")
@@ -131,17 +131,17 @@ class DiskCache:
     def shard(self, number: int) -> Iterator[tuple[int, list[CachedFile]]]:
         """One of `SHARDS` parts of every organisation's files."""
         for organization in self._organizations():
-            yield organization, _files(self._folder / str(organization) / f"{number:02x}")
+            yield organization, _files(self.folder / str(organization) / f"{number:02x}")
 
     def _organizations(self) -> list[int]:
         try:
-            with os.scandir(self._folder) as found:
+            with os.scandir(self.folder) as found:
                 return [int(each.name) for each in found if each.name.isdecimal()]
         except OSError:
             return []
 
     def _shard(self, organization: int, address: str) -> str:
-        return f"{self._folder}/{organization}/{_digest(address)[:2]}"
+        return f"{self.folder}/{organization}/{_digest(address)[:2]}"
 
     def _path(self, organization: int, address: str, key: str) -> str:
         return f"{self._shard(organization, address)}/{_quoted(address)},{_digest(key)}"

@@ -1,4 +1,5 @@
-"""Health checks. Live: this process answers. Ready: it could store and return an object now.
+"""Health checks. Live: this process answers. Ready: it could store and return an object now. Detailed, for
+administrators: how each part is.
 
 Each check runs in a thread of its own with a deadline, so that one that hangs (a database behind a
 dead network) neither delays the answer nor piles up threads: the next request waits for the same run.
@@ -10,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 from anyio import CapacityLimiter, to_thread
@@ -18,7 +20,9 @@ from starlette.responses import JSONResponse, Response
 
 import pacs
 from pacs.http.described import OBJECT, Described, answers_json, describe
-from pacs.http.resource import Public
+from pacs.http.resource import Public, Resource
+from pacs.http.rest.parameters import parameters
+from pacs.rights import Right
 
 log = structlog.get_logger(__name__)
 
@@ -29,9 +33,12 @@ THREADS = 4
 LIVE = ("/health/live", "/api/v1/health/liveness")
 READY = ("/health/ready", "/health", "/api/v1/health/readiness")
 PATHS = frozenset((*LIVE, *READY))
+DETAILED = "/api/v1/health/detailed"
 
-Check = Callable[[], object]
-"""A check raises when something is wrong; the finding names the error's class."""
+Details = Mapping[str, Any]
+Check = Callable[[], Details | None]
+"""A check raises when something is wrong; the finding names the error's class. It may return details for
+administrators."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +46,16 @@ class Finding:
     status: str
     """`ok`, `failed` or `timeout`."""
     reason: str = ""
+    details: Details | None = None
+    latency_ms: float | None = None
+
+    @property
+    def brief(self) -> dict[str, str]:
+        return {"status": self.status} | ({"reason": self.reason} if self.reason else {})
+
+    @property
+    def full(self) -> dict[str, Any]:
+        return {**self.brief, "details": dict(self.details or {}), "latency_ms": self.latency_ms}
 
 
 class _Run:
@@ -55,12 +72,14 @@ class _Run:
             self._done.set()
 
     def _go(self) -> None:
+        began = time.monotonic()
+        status, reason, details = "ok", "", None
         try:
-            self._check()
-            self._finding = Finding("ok")
+            details = self._check()
         except Exception as error:
-            self._finding = Finding("failed", type(error).__name__)
+            status, reason = "failed", type(error).__name__
         finally:
+            self._finding = Finding(status, reason, details, round((time.monotonic() - began) * 1000, 1))
             self._done.set()
 
     @property
@@ -101,17 +120,35 @@ def routes(readiness: Readiness) -> list[Public]:
     async def ready(request: Request) -> Response:
         """The archive could store and return an object now."""
         findings = await to_thread.run_sync(readiness.examine, limiter=threads)
-        healthy = all(finding.status == "ok" for finding in findings.values())
-        if not healthy:
-            log.warning("not ready", **{name: f.reason for name, f in findings.items() if f.status != "ok"})
-        body = {
-            "status": "healthy" if healthy else "unhealthy",
-            "version": pacs.__version__,
-            "checks": {
-                name: {"status": f.status} | ({"reason": f.reason} if f.reason else {})
-                for name, f in findings.items()
-            },
-        }
-        return JSONResponse(body, 200 if healthy else 503)
+        wrong = _wrong(findings)
+        if wrong:
+            log.warning("not ready", **wrong)
+        checks = {name: finding.brief for name, finding in findings.items()}
+        return _answer("unhealthy" if wrong else "healthy", checks)
 
     return [Public(path, live) for path in LIVE] + [Public(path, ready) for path in READY]
+
+
+def detailed(vital: Mapping[str, Check], others: Mapping[str, Check], deadline: float = DEADLINE) -> Resource:
+    """Without one of `vital` the archive is unhealthy, without one of `others` degraded."""
+    threads, readiness = CapacityLimiter(THREADS), Readiness({**vital, **others}, deadline)
+
+    @describe(Described(answers=answers_json(OBJECT)))
+    async def show_health(request: Request) -> Response:
+        """How each part of this node is: `healthy`, `degraded` or, with 503, `unhealthy`."""
+        parameters(request, ())
+        findings = await to_thread.run_sync(readiness.examine, limiter=threads)
+        wrong = _wrong(findings)
+        status = "unhealthy" if wrong.keys() & vital.keys() else "degraded" if wrong else "healthy"
+        return _answer(status, {name: finding.full for name, finding in findings.items()})
+
+    return Resource(DETAILED, show_health, Right.ADMINISTER)
+
+
+def _wrong(findings: Mapping[str, Finding]) -> dict[str, str]:
+    return {name: finding.reason for name, finding in findings.items() if finding.status != "ok"}
+
+
+def _answer(status: str, checks: Mapping[str, Any]) -> Response:
+    body = {"status": status, "version": pacs.__version__, "checks": checks}
+    return JSONResponse(body, 503 if status == "unhealthy" else 200)
