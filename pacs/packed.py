@@ -100,12 +100,17 @@ class Packed:
     def members(self) -> Iterator[Member]:
         read = {"zip": self._zipped, "tar": self._tarred}.get(self.kind or "")
         if read is None:
-            yield Member("", self.size, self._file)
+            yield self.whole
             return
         try:
             yield from read()
         except READ_ERRORS as error:
             raise UnreadableArchive(f"the archive cannot be read ({type(error).__name__})") from error
+
+    @property
+    def whole(self) -> Member:
+        """The file itself, whatever it is."""
+        return Member("", self.size, self._file)
 
     def _file(self) -> IO[bytes]:
         return io.BufferedReader(_SourceFile(self.source, self.size), 1 << 18)

@@ -228,6 +228,9 @@ class Keeping(Protocol):
     def remember(self, organization: int, deletion: str) -> None:
         """Give a restored study its priority, clinical notes and body part back."""
 
+    def give_back(self, task: Task, deletion: str) -> None:
+        """Leave all bytes to the deletion, as the task could not restore them all. It may be repeated."""
+
 
 class Tasks(Protocol):
     """Work that a user follows, each step in one transaction with its event."""

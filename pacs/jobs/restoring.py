@@ -1,18 +1,20 @@
 """The job that restores deleted instances: their objects are stored again as if they were uploaded.
 
-One after the other, as order decides which version of an instance is current.
+One after the other, as order decides which version of an instance is current. When one cannot be stored, the
+deletion keeps the bytes of all, so that it can be restored again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 
 from pacs.archive import Archive
 from pacs.jobs.job import ClaimedJob
+from pacs.jobs.tasks import Task
 from pacs.jobs.uploading import TakeInUpload
-from pacs.ports import Keeping, Tasks
+from pacs.packed import Member, Packed
+from pacs.ports import BlobReader, Keeping, Tasks
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,5 +27,20 @@ class Restore:
     ending: Callable[[], bool] = bool
 
     def __call__(self, job: ClaimedJob) -> None:
-        remember = partial(self.keeping.remember, job.organization, job.payload["deletion"])
-        TakeInUpload(self.archive, self.tasks, self.ending, at_once=1, lastly=remember)(job)
+        deletion = job.payload["deletion"]
+
+        def ended(task: Task) -> str:
+            self.keeping.remember(task.actor.organization, deletion)
+            if not task.failed:
+                return ""
+            self.keeping.give_back(task, deletion)
+            return "not everything could be restored; what is deleted is kept, so try again"
+
+        TakeInUpload(self.archive, self.tasks, self.ending, 1, _instance, ended)(job)
+
+
+def _instance(reader: BlobReader) -> Iterator[Member]:
+    """What was stored once is an instance, whatever else it looks like, unless the disk has damaged it."""
+    for _ in reader.verified():
+        pass
+    yield Packed(reader, reader.size).whole

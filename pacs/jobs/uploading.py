@@ -25,7 +25,7 @@ from pacs.jobs.job import ClaimedJob, Interrupted
 from pacs.jobs.tasks import MAX_FAILURES, Advance, Failure, Status, Task, Upload
 from pacs.packed import HEAD, READ_ERRORS, Member, Packed, is_instance
 from pacs.pixels.photo import is_picture, read_picture
-from pacs.ports import Tasks
+from pacs.ports import BlobReader, Tasks
 from pacs.subject import Said, instance_uid, placed
 
 AT_ONCE = 4
@@ -60,23 +60,29 @@ class Done(Enum):
 Result = Future[Done | Failure]
 
 
-def _nothing() -> None:
-    return
+def _unpacked(reader: BlobReader) -> Iterator[Member]:
+    return Packed(reader, reader.size).members()
+
+
+def _nothing_else(task: Task) -> str:
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
 class TakeInUpload:
     """Handler of `upload` jobs. `ending`: whether this worker is about to end.
 
-    `at_once`: items in flight; 1 keeps their order, as versions need. `lastly`: what else belongs to the
-    task; done before anybody is told that it is complete.
+    `at_once`: items in flight; 1 keeps their order, as versions need. `members`: the items of a file.
+    `lastly`: what else belongs to the task, done before anybody is told that it is complete; why it has
+    failed all the same.
     """
 
     archive: Archive
     tasks: Tasks
     ending: Callable[[], bool] = bool
     at_once: int = AT_ONCE
-    lastly: Callable[[], None] = _nothing
+    members: Callable[[BlobReader], Iterator[Member]] = _unpacked
+    lastly: Callable[[Task], str] = _nothing_else
 
     def __call__(self, job: ClaimedJob) -> None:
         task = self.tasks.get(job.organization, job.payload["task"])
@@ -100,6 +106,7 @@ class _Run:
         self._tasks = handler.tasks
         self._at_once = handler.at_once
         self._ending = handler.ending
+        self._members = handler.members
         self._lastly = handler.lastly
         self._task = task
         self._said = said
@@ -124,15 +131,15 @@ class _Run:
         self._tell()
         if not whole:
             raise Interrupted
-        self._lastly()
-        self._tasks.finish(self._task, Status.COMPLETED, "")
+        why = self._lastly(self._task)
+        self._tasks.finish(self._task, Status.FAILED if why else Status.COMPLETED, why)
 
     def _items(self) -> Iterator[tuple[str, Member | PacsError]]:
         """Every member with its name, in the same order on every run."""
         for upload in self._tasks.uploads(self._task):
             try:
                 with self._archive.blobs.open(upload.blob.address) as reader:
-                    for member in Packed(reader, upload.blob.size).members():
+                    for member in self._members(reader):
                         yield _told(upload.name, member), member
             except Unavailable:
                 raise

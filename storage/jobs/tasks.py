@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, exists, func, insert, select, update
 
 from pacs.actor import Actor
 from pacs.attributes import Level
@@ -150,6 +150,13 @@ def task_of(connection: Connection, organization: int, number: str) -> Task | No
     found = connection.execute(_ALL.where(tasks.c.org_id == organization, tasks.c.id == number))
     row = found.mappings().first()
     return None if row is None else _task(dict(row))
+
+
+def end(connection: Connection, task: str, kind: str, organization: int) -> bool:
+    """Delete a task's failed job, so that nobody retries it; False when somebody has."""
+    job = jobs.c.org_id == organization, jobs.c.key == job_key(kind, task)
+    connection.execute(delete(jobs).where(*job, jobs.c.state == "failed"))
+    return connection.execute(select(jobs.c.pk).where(*job)).first() is None
 
 
 def _under_way(connection: Connection, organization: int, kind: str, study: str) -> Task | None:

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Select, delete, func, insert, literal, select, update
+from sqlalchemy import Connection, Select, delete, exists, func, insert, literal, select, update
 
 from pacs.actor import Actor
 from pacs.attributes import Level
@@ -197,13 +197,17 @@ class _Deleting:
         row = {**asdict(made), **said, "org_id": asked.actor.organization}
         del row["over"]  # which time tells
         self._connection.execute(insert(deletions), row)
-        job = NewJob(PURGE, {"deletion": made.id}, self._retention)
+        job = purge_job(made.id, self._retention)
         enqueue(self._connection, job, asked.actor.organization, asked.actor.correlation_id)
         what = "study" if asked.sop is None else "instance"
         details = {"deletion": made.id, "instances": count, "sop_instance_uid": asked.sop}
         self._transaction.audit(AuditRecord(asked.actor, f"{what}.delete", "success", asked.study, details))
         self._transaction.announce(asked.actor, f"{what}.deleted", asked.study, sop_instance_uid=asked.sop)
         return made
+
+
+def purge_job(deletion: str, delay: timedelta) -> NewJob:
+    return NewJob(PURGE, {"deletion": deletion}, delay)
 
 
 def _measure(chosen: Select[Any]) -> Select[Any]:
@@ -220,26 +224,34 @@ def _measure(chosen: Select[Any]) -> Select[Any]:
 class PurgeDeletion:
     """Handler of `deletion.purge`: releases the blobs, which the sweep then removes.
 
-    A deletion that is being restored is left to its task. The patient's data is erased with the bytes.
+    A deletion that is being restored is left to its task, and one whose retention period began anew to its
+    next job. The patient's data is erased with the bytes.
     """
 
     database: Database
 
     def __call__(self, job: ClaimedJob) -> None:
-        deletion = job.payload["deletion"]
-        actor = Actor(job.organization, "system", PURGE, "", job.correlation_id)
-        while self._some(job.organization, deletion):
+        while self._some(job):
             pass
-        with transaction(self.database) as under_way:
-            this = deletions.c.org_id == job.organization, deletions.c.id == deletion
-            unknown = dict.fromkeys(OF_PATIENT + OF_STUDY)
-            under_way.connection.execute(update(deletions).where(*this).values(unknown))
-            under_way.audit(AuditRecord(actor, PURGE, "success", deletion))
 
-    def _some(self, organization: int, deletion: str) -> bool:
-        mine = deletions.c.org_id == organization, deletions.c.id == deletion
+    def _some(self, job: ClaimedJob) -> bool:
+        """Release a batch; whether there are more."""
+        organization, number = job.organization, job.payload["deletion"]
+        this = deletions.c.org_id == organization, deletions.c.id == number
         with transaction(self.database) as under_way:
-            held = select(deletions.c.restored_by).where(*mine).with_for_update()
-            if under_way.connection.execute(held).scalar() is not None:
+            connection = under_way.connection
+            held = select(deletions.c.restored_by, deletions.c.purge_at).where(*this).with_for_update()
+            row = connection.execute(held).first()
+            if row is None or row.purge_at > under_way.now or _keeps(connection, row.restored_by):
                 return False
-            return release(under_way.connection, organization, deletion)
+            if release(connection, organization, number):
+                return True
+            unknown = dict.fromkeys(OF_PATIENT + OF_STUDY)
+            connection.execute(update(deletions).where(*this).values(unknown))
+            actor = Actor(organization, "system", PURGE, "", job.correlation_id)
+            under_way.audit(AuditRecord(actor, PURGE, "success", number))
+        return False
+
+
+def _keeps(connection: Connection, task: str | None) -> bool:
+    return connection.execute(select(exists().where(kept_blobs.c.owner == task))).scalar_one()

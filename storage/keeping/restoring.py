@@ -7,6 +7,7 @@ instances received again meanwhile stay as they are.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from functools import cache
 from typing import Any
 
@@ -15,14 +16,16 @@ from sqlalchemy import BigInteger, ColumnElement, and_, func, select, type_coerc
 from pacs.actor import Actor
 from pacs.attributes import Level
 from pacs.errors import Conflict, NotFound
-from pacs.jobs.tasks import RESTORE, Task
+from pacs.jobs.tasks import RESTORE, Status, Task
 from pacs.keeping import Deletion, Priority
 from pacs.model import AuditRecord
 from storage import clock
 from storage.database import Database
 from storage.feeds import transaction
 from storage.held import hold
-from storage.jobs.tasks import NewTask, begin, task_of
+from storage.jobs.queue import enqueue
+from storage.jobs.tasks import NewTask, begin, end, task_of
+from storage.keeping.deleting import purge_job
 from storage.tables import OF_PATIENT, OF_STUDY, deletions, kept_blobs
 
 _SHOWN = (
@@ -62,23 +65,27 @@ def deletion(database: Database, organization: int, number: str) -> Deletion | N
 
 
 def restore(database: Database, actor: Actor, number: str) -> Task:
-    """The task that restores it, possibly one begun before. `Conflict` when the bytes are purged."""
+    """The task that restores it, possibly one begun before that has not failed. `Conflict` when the bytes are
+    purged."""
     this = deletions.c.org_id == actor.organization, deletions.c.id == number
     with transaction(database) as under_way:
         connection = under_way.connection
         row = connection.execute(select(deletions).where(*this).with_for_update()).mappings().first()
         if row is None:
             raise NotFound
+        owner = number
         if row["restored_by"] is not None:
-            task = task_of(connection, actor.organization, row["restored_by"])
+            owner = row["restored_by"]
+            task = task_of(connection, actor.organization, owner)
             if task is None:
                 raise Conflict("this deletion was restored before")
-            return task
+            if task.status is not Status.FAILED or not end(connection, owner, RESTORE, actor.organization):
+                return task
         if not row["instances"]:
             raise Conflict("the deleted study had no images; announce it again")
-        if row["purge_at"] <= under_way.now:
+        if owner == number and row["purge_at"] <= under_way.now:
             raise Conflict("the retention period is over; the bytes are no longer kept")
-        owned = kept_blobs.c.org_id == actor.organization, kept_blobs.c.owner == number
+        owned = kept_blobs.c.org_id == actor.organization, kept_blobs.c.owner == owner
         count = connection.execute(select(func.count()).where(*owned)).scalar_one()
         task = begin(
             under_way, NewTask(RESTORE, actor, row["study_instance_uid"], count, {"deletion": number})
@@ -88,6 +95,24 @@ def restore(database: Database, actor: Actor, number: str) -> Task:
         details = {"deletion": number, "task": task.id, "instances": row["instances"]}
         under_way.audit(AuditRecord(actor, "deletion.restore", "success", row["study_instance_uid"], details))
     return task
+
+
+def give_back(database: Database, task: Task, number: str, retention: timedelta) -> None:
+    """Undo `restore`; a retention period that is over begins anew."""
+    organization = task.actor.organization
+    this = deletions.c.org_id == organization, deletions.c.id == number, deletions.c.restored_by == task.id
+    owned = kept_blobs.c.org_id == organization, kept_blobs.c.owner == task.id
+    with transaction(database) as under_way:
+        connection = under_way.connection
+        row = connection.execute(select(deletions).where(*this).with_for_update()).mappings().first()
+        if row is None:
+            return
+        connection.execute(update(kept_blobs).where(*owned).values(owner=number))
+        again: dict[str, Any] = {"restored_by": None}
+        if row["purge_at"] <= under_way.now:
+            again["purge_at"] = under_way.now + retention
+            enqueue(connection, purge_job(number, retention), organization, task.actor.correlation_id)
+        connection.execute(update(deletions).where(*this).values(again))
 
 
 def remember(database: Database, organization: int, number: str) -> None:

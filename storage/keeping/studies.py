@@ -66,6 +66,9 @@ class SqlKeeping:
     def remember(self, organization: int, deletion: str) -> None:
         restoring.remember(self.database, organization, deletion)
 
+    def give_back(self, task: Task, deletion: str) -> None:
+        restoring.give_back(self.database, task, deletion, self.retention)
+
 
 def _expect(under_way: Transaction, actor: Actor, expected: Expected) -> None:
     organization, uid, values = actor.organization, expected.study_instance_uid, expected.values

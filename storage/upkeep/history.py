@@ -19,9 +19,9 @@ from pacs.model import AuditRecord
 from storage import clock
 from storage.database import Database
 from storage.feeds import transaction
-from storage.jobs.tasks import is_alive, job_key
+from storage.jobs.tasks import end, is_alive
 from storage.kept_blobs import release
-from storage.tables import changes, deletions, jobs, kept_blobs, org_heads, organizations, tasks
+from storage.tables import changes, deletions, kept_blobs, org_heads, organizations, tasks
 
 LASTS = timedelta(days=30)
 PURGE = "task.purge"
@@ -70,19 +70,14 @@ class History:
             return [_Old(row.org_id, row.id, row.kind) for row in connection.execute(found)]
 
     def _forget_some(self, old: _Old) -> bool:
-        """Release a batch of a task's files, and after the last of them the task; whether there is more.
-
-        Its failed job is deleted first, so that it cannot be retried any more.
-        """
+        """Release a batch of a task's files, and after the last of them the task; whether there is more."""
         this = tasks.c.id == old.task, tasks.c.org_id == old.organization
-        job = jobs.c.org_id == old.organization, jobs.c.key == job_key(old.kind, old.task)
         with transaction(self.database) as under_way:
             connection = under_way.connection
             if connection.execute(select(tasks.c.id).where(*this).with_for_update()).first() is None:
                 return False  # another node has removed it
-            connection.execute(delete(jobs).where(*job, jobs.c.state == "failed"))
-            if connection.execute(select(jobs.c.pk).where(*job)).first() is not None:
-                return False  # its job was retried meanwhile
+            if not end(connection, old.task, old.kind, old.organization):
+                return False
             if release(connection, old.organization, old.task):
                 return True
             connection.execute(delete(tasks).where(*this))

@@ -13,14 +13,17 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
 from pacs.actor import Actor
-from pacs.errors import Conflict, NotFound
-from pacs.jobs.job import ClaimedJob
+from pacs.dicom.part10 import read_part10
+from pacs.dicom.source import BytesSource
+from pacs.errors import Conflict, Damaged, NotFound
+from pacs.jobs.job import ClaimedJob, JobState
 from pacs.jobs.restoring import Restore
 from pacs.jobs.tasks import RESTORE, Status, Task
 from pacs.jobs.worker import Worker
 from pacs.keeping import Amendment, Expected, Priority
 from storage.blobs import BlobStore
 from storage.database import Database
+from storage.jobs.listing import SqlJobs
 from storage.jobs.queue import SqlJobQueue
 from storage.jobs.settle import KIND as SETTLE
 from storage.jobs.tasks import SqlTasks
@@ -158,6 +161,7 @@ def test_whose_it_was_is_known_until_its_bytes_are_given_up(world: World) -> Non
     assert found == deletion and found is not None
     assert (found.patient_id, found.patient_name, found.modalities_in_study) == ("P", "Doe^Jane", "OT")
     assert world.keeping.deletion(2, deletion.id) is None
+    world.shelf.run("UPDATE deletions SET purge_at = deleted_at")
     world.shelf.run("UPDATE jobs SET run_at = 0 WHERE kind = :kind", kind=PURGE)
     world.work()
     purged = world.keeping.deletion(1, deletion.id)
@@ -208,9 +212,77 @@ def test_when_its_bytes_are_given_up_it_is_too_late(world: World) -> None:
 def test_a_purge_that_comes_after_all_leaves_what_is_being_brought_back(world: World) -> None:
     deletion = world.keeping.delete(USER, STUDY, None, "test")
     task = world.keeping.restore(USER, deletion.id)
+    world.shelf.run("UPDATE deletions SET purge_at = deleted_at")
     world.shelf.run("UPDATE jobs SET run_at = 0 WHERE kind = :kind", kind=PURGE)
     world.shelf.sweep(LATER).run()
     world.work()
     found = world.tasks.get(1, task.id)
     assert found is not None and (found.status, found.processed) == (Status.COMPLETED, 4)
     assert_counts_true(world.database)
+
+
+@pytest.fixture
+def unreadable(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[set[str]]:
+    """Addresses whose disk fails for now, as one with a loose cable does."""
+    bad, open_blob = set[str](), type(world.shelf.blobs).open
+
+    def opened(blobs: BlobStore, address: str) -> Any:
+        if address in bad:
+            raise Damaged(f"{address}: Input/output error")
+        return open_blob(blobs, address)
+
+    monkeypatch.setattr(type(world.shelf.blobs), "open", opened)
+    yield bad
+
+
+def test_what_cannot_be_brought_back_now_can_be_later(world: World, unreadable: set[str]) -> None:
+    before = world.held()
+    deletion = world.keeping.delete(USER, STUDY, None, "test")
+    unreadable.add(before[0]["blob"])
+    task = world.restored(deletion.id)
+    assert (task.status, task.processed, task.failed) == (Status.FAILED, 3, 1)
+    world.shelf.sweep(LATER).run()
+    unreadable.clear()
+    found = world.keeping.deletion(1, deletion.id)
+    assert found is not None and found.can_be_restored
+    assert world.restored(deletion.id).status is Status.COMPLETED
+    assert sorted(row["blob"] for row in world.held()) == sorted(row["blob"] for row in before)
+    assert_counts_true(world.database)
+    assert rows(world.database, "SELECT * FROM kept_blobs") == []
+
+
+def test_what_could_not_be_brought_back_is_kept_for_another_retention_period(
+    world: World, unreadable: set[str]
+) -> None:
+    deletion = world.keeping.delete(USER, STUDY, None, "test")
+    unreadable.update(row["blob"] for row in rows(world.database, "SELECT blob FROM kept_blobs"))
+    world.keeping.restore(USER, deletion.id)
+    world.shelf.run("UPDATE deletions SET purge_at = deleted_at")
+    world.shelf.run("UPDATE jobs SET run_at = created_at WHERE kind = :kind", kind=PURGE)
+    world.work()
+    found = world.keeping.deletion(1, deletion.id)
+    assert found is not None and found.can_be_restored and found.patient_id == "P"
+    unreadable.clear()
+    assert world.restored(deletion.id).processed == 4
+
+
+def test_a_restoration_whose_job_is_gone_begins_anew(world: World) -> None:
+    before = world.held()
+    deletion = world.keeping.delete(USER, STUDY, None, "test")
+    first = world.keeping.restore(USER, deletion.id)
+    assert SqlJobs(world.database).drop(USER, JobState.QUEUED) == 1
+    task = world.restored(deletion.id)
+    assert task.id != first.id and task.status is Status.COMPLETED
+    assert world.held() == before
+
+
+def test_an_instance_comes_back_whatever_else_it_looks_like(world: World) -> None:
+    """Without a preamble, there is room for what archives are known by."""
+    whole = instance(9, "x" * 400)
+    bare = whole[read_part10(BytesSource(whole)).dataset_offset :]
+    looks_like_tar = bare[:257] + b"ustar" + bare[262:]
+    world.archive.store_file(USER, [looks_like_tar])
+    before = world.held()
+    deletion = world.keeping.delete(USER, STUDY, f"{STUDY}.1.9", "test")
+    assert world.restored(deletion.id).status is Status.COMPLETED
+    assert world.held() == before
