@@ -14,7 +14,7 @@ from dicomweb.search.qido import SearchSettings
 from pacs.actor import Actor
 from pacs.http import health
 from pacs.http.app import Access, App, create_app
-from pacs.http.loopback import OpenOnLoopback
+from pacs.http.open_access import OpenOnLoopback
 from pacs.http.origin import trusted_networks
 from pacs.http.pictures import Pictures
 from pacs.http.rest import api
