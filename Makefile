@@ -19,6 +19,7 @@ test: lint
 
 lint: .venv/.developing
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check --quiet .
 	$(BIN)/mypy
 
 # OHIF, the large viewer; without it the built-in one opens.

@@ -16,6 +16,7 @@ import sys
 import threading
 from pathlib import Path
 
+from dimse.associate import AssociateRequest
 from dimse.command import Command, decode, encode, respond_to
 from dimse.models import OPTIONS
 from dimse.negotiation import Capabilities, Negotiated, negotiate
@@ -71,6 +72,7 @@ class Least:
         upper_layer = UpperLayer(Role.ACCEPTOR, MAX_LENGTH)
         while (request := upper_layer.next_event()) is None:
             upper_layer.reader.received(peer.recv_into(upper_layer.reader.room()))
+        assert isinstance(request, AssociateRequest)
         negotiated = negotiate(request, self._capabilities)
         assert isinstance(negotiated, Negotiated)
         peer.sendall(upper_layer.accept(negotiated.accept))

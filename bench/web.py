@@ -67,10 +67,11 @@ def _reading(setting: Setting, peers: Sequence[Peer], series: str, instances: Se
         "study as ZIP": lambda web: web.get(web.peer.archive_path(data.uid(0)), "application/zip"),
         "rendered JPEG, each once": lambda web: web.once(next(fresh[web.peer.name]), "image/jpeg"),
     }
-    return [
-        take_turns(name, setting.runs, peers, lambda peer, measure=measure: measure(Web(peer)))
-        for name, measure in work.items()
-    ]
+
+    def measuring(measure: Callable[[Web], float]) -> Callable[[Peer], float]:
+        return lambda peer: measure(Web(peer))
+
+    return [take_turns(name, setting.runs, peers, measuring(measure)) for name, measure in work.items()]
 
 
 def _in_turn(instances: Sequence[str], runs: int) -> list[list[str]]:

@@ -10,6 +10,7 @@ returns once the reactor stands at the checkpoint, and it can pass it only after
 from __future__ import annotations
 
 import threading
+from functools import wraps
 from typing import Any
 
 from pynetdicom.association import Association
@@ -58,10 +59,10 @@ def mend() -> None:
     if hasattr(begin, "__wrapped__"):
         return
 
+    @wraps(begin)
     def begin_with_checkpoint(self: Any, *args: Any, **kwargs: Any) -> None:
         begin(self, *args, **kwargs)
         self._reactor_checkpoint = Checkpoint(self)
         self.acse_timeout = self.dimse_timeout = self.network_timeout = PATIENCE
 
-    begin_with_checkpoint.__wrapped__ = begin
     Association.__init__ = begin_with_checkpoint

@@ -26,7 +26,7 @@ BELOW = {
 }
 """Each package and what it may import; never a sibling, never what is above."""
 
-HOMES = {
+HOMES: dict[str, str | tuple[str, ...]] = {
     "numpy": "pacs/pixels",
     "PIL": "pacs/pixels",
     "pylibjpeg": "pacs/pixels",

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr
 from sqlalchemy import text
 
 from config.children import Node, fork_server, prepare_node
@@ -23,12 +22,14 @@ from tests.storage.world import opened, store
 @pytest.fixture
 def without_objects(tmp_path: Path) -> Settings:
     """Its object store does not answer."""
-    return Settings(
-        data_dir=tmp_path / "data",
-        blobs_url="s3://bucket/prefix",
-        s3_endpoint=f"http://127.0.0.1:{free_port()}",
-        s3_access_key=SecretStr("tests"),
-        s3_secret_key=SecretStr("never-said"),
+    return Settings.model_validate(
+        {
+            "data_dir": tmp_path / "data",
+            "blobs_url": "s3://bucket/prefix",
+            "s3_endpoint": f"http://127.0.0.1:{free_port()}",
+            "s3_access_key": "tests",
+            "s3_secret_key": "never-said",
+        }
     )
 
 
@@ -54,13 +55,13 @@ def test_objects_that_cannot_be_reached_are_told_once_and_hinder_no_start(
 
 
 def test_objects_that_can_be_reached_need_no_words(tmp_path: Path, said: Callable[[], str]) -> None:
-    prepare_node(Settings(data_dir=tmp_path / "data"))
+    prepare_node(Settings.model_validate({"data_dir": tmp_path / "data"}))
     assert "warning" not in said()
 
 
 def test_a_listener_that_fails_ends_its_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It lived on, and nobody accepted: the parent starts only those again that have ended."""
-    settings = Settings(data_dir=tmp_path / "data")
+    settings = Settings.model_validate({"data_dir": tmp_path / "data"})
     prepare_node(settings)
     node = Node(settings, fork_server(settings))
     with monkeypatch.context() as patch:

@@ -9,7 +9,7 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import pydicom
 import pytest
@@ -18,6 +18,7 @@ from pydicom.uid import generate_uid
 
 from config import importing
 from config.importing import Importer, Item, Journal, Tally, Unreadable, items
+from pacs import archive as archiving
 from pacs.actor import Actor, system_actor
 from pacs.dicom.limits import Limits
 from pacs.errors import DatabaseUnavailable, InvalidDataSet
@@ -52,12 +53,14 @@ def archive() -> Archive:
     return Archive()
 
 
+def importer(archive: Archive, journal: Journal, again: bool = False) -> Importer:
+    return Importer(cast(archiving.Archive, archive), system_actor("import"), journal, again)
+
+
 def run(archive: Archive, tmp_path: Path, *paths: Path, again: bool = False) -> Tally:
     journal = Journal(tmp_path / "run" / "imported")
     try:
-        return Importer(archive, system_actor("import"), journal, again).run(
-            items(paths), lambda item, outcome: None
-        )
+        return importer(archive, journal, again).run(items(paths), lambda item, outcome: None)
     finally:
         journal.close()
 
@@ -166,9 +169,7 @@ def test_only_a_few_items_are_open_at_a_time(archive: Archive, tmp_path: Path) -
 
     journal = Journal(tmp_path / "imported")
     seen: list[int] = []
-    Importer(archive, system_actor("import"), journal).run(
-        endless(), lambda item, outcome: seen.append(opened - len(seen))
-    )
+    importer(archive, journal).run(endless(), lambda item, outcome: seen.append(opened - len(seen)))
     journal.close()
     assert len(seen) == 100
     assert max(seen) <= 2 * importing.WORKERS + 1

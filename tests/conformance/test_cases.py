@@ -122,7 +122,7 @@ def test_pages_of_studies_of_one_modality(web: httpx.Client) -> None:
             store(web, ct(uid, Modality=modality, PatientID="PAGED"))
         studies.append(uid)
     odd = studies[1::2]
-    asked = {"PatientID": "PAGED", "ModalitiesInStudy": "PT", "limit": 1}
+    asked: dict[str, str | int] = {"PatientID": "PAGED", "ModalitiesInStudy": "PT", "limit": 1}
     pages = [found(web, "studies", offset=offset, **asked) for offset in range(3)]
     assert [len(page) for page in pages] == [1, 1, 0]
     assert {page[0]["0020000D"]["Value"][0] for page in pages[:2]} == set(odd)

@@ -56,8 +56,9 @@ def test_reading_and_deleting_are_refused_for_now(world: World) -> None:
     one = f"{STUDIES}/{study}/series/{series}/instances/{sop}"
     listed = web.get("/api/v1/changes").json()["last"]
     world.database.stop()
-    paths = (STUDIES, f"{STUDIES}/{study}", one, f"{one}/metadata", f"{one}/frames/1", f"{one}/rendered")
-    paths += (f"/api/v1/studies/{study}", f"/api/v1/images/{sop}/preview", "/api/v1/changes", "/api/v1/tasks")
+    resources = (STUDIES, f"{STUDIES}/{study}", one, f"{one}/metadata", f"{one}/frames/1", f"{one}/rendered")
+    more = (f"/api/v1/studies/{study}", f"/api/v1/images/{sop}/preview", "/api/v1/changes", "/api/v1/tasks")
+    paths = (*resources, *more)
     for path in paths:
         refused_for_now(web.get(path))
     refused_for_now(web.delete(f"/api/v1/studies/{study}?reason=test"))

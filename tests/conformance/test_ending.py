@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -53,7 +54,7 @@ def test_a_port_is_closed_while_others_still_work(alone: Server) -> None:
         assert process is not None
         process.terminate()
         for port in (alone.http_port, alone.dimse_port):
-            eventually("nobody listens", lambda port=port: refused(port))
+            eventually("nobody listens", partial(refused, port))
         wire.send(*rest)
         assert wire.response().is_response
     assert process.wait(PATIENCE) == 0

@@ -132,7 +132,7 @@ def test_a_browsers_session_changes_nothing_without_the_csrf_token(server: Serve
         assert browser.get("/api/v1/auth/me").status_code == 200
         refused = browser.post(LOGOUT)
         assert (refused.status_code, refused.json()["code"]) == (403, "CSRF")
-        assert browser.post(LOGOUT, headers={"X-CSRF-Token": "ä".encode()}).status_code == 403
+        assert browser.post(LOGOUT, headers={b"X-CSRF-Token": "ä".encode()}).status_code == 403
         csrf = browser.get("/api/v1/auth/me").json()["csrf_token"]
         assert csrf == answer.json()["csrf_token"]
         assert browser.post(LOGOUT, headers={"X-CSRF-Token": csrf}).status_code == 204

@@ -44,6 +44,10 @@ class Reader:
             raise Damaged
         return self._checked(start) if self._damaged_late else self.chunks(start)
 
+    def verify(self) -> None:
+        if self._damaged:
+            raise Damaged
+
     def _checked(self, start: int) -> Iterator[bytes]:
         """As of a blob too large to be read twice: the fault shows before the last piece."""
         yield bytes(1 << 20)

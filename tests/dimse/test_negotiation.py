@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -38,7 +39,7 @@ OURS = Capabilities(
 )
 
 
-def negotiated(*contexts: ProposedContext, ours: Capabilities = OURS, **user: object) -> Negotiated:
+def negotiated(*contexts: ProposedContext, ours: Capabilities = OURS, **user: Any) -> Negotiated:
     answer = negotiate(request(contexts, **user), ours)
     assert isinstance(answer, Negotiated)
     return answer

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from dimse.associate import CALLED_NOT_RECOGNISED
@@ -63,7 +65,7 @@ def test_a_whole_association(step: int) -> None:
     us, them = UpperLayer(Role.ACCEPTOR, 1 << 14), UpperLayer(Role.REQUESTOR, 1 << 14)
     assert receive(us, them.request(REQUEST), step) == [REQUEST]
     assert receive(them, us.accept(ACCEPT), step) == [ACCEPT]
-    assert us.state is them.state is State.STA6
+    assert {us.state, them.state} == {State.STA6}
     [data] = receive(us, DATA, step)
     assert isinstance(data, Data) and bytes(data.pdvs[0].data) == b"abcd"
     assert isinstance(receive(us, them.release(), step)[0], ReleaseRequested)
@@ -155,12 +157,12 @@ def test_after_an_abort_all_but_an_abort_is_ignored() -> None:
     us = acceptor()
     us.abort(0)
     assert receive(us, DATA + RELEASE_RQ) == []
-    assert us.state is State.STA13 and not us.may_send_data
+    assert (us.state, us.may_send_data) == (State.STA13, False)
     assert receive(us, abort(0)) == [PeerAborted(0, 0)]
     assert us.state is State.STA1
 
 
 @pytest.mark.parametrize("act", [UpperLayer.release_reply, UpperLayer.release, lambda u: u.accept(ACCEPT)])
-def test_our_own_mistakes_are_our_own(act: object) -> None:
+def test_our_own_mistakes_are_our_own(act: Callable[[UpperLayer], object]) -> None:
     with pytest.raises(WrongState):
         act(acceptor(established=False))

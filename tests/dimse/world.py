@@ -7,8 +7,8 @@ import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any, Self
+from dataclasses import dataclass, field, replace
+from typing import Self
 
 from dimse.association import Edge
 from dimse.negotiation import QueryOptions
@@ -32,13 +32,13 @@ class Kept:
     transfer_syntax: str
     sop_class_uid: str
     sop_instance_uid: str
-    data_set: bytes
+    data_set: bytes = b""
 
 
 class FakeReceiving:
-    def __init__(self, archive: FakeArchive, *names: Any) -> None:
+    def __init__(self, archive: FakeArchive, kept: Kept) -> None:
         self._archive = archive
-        self._names = names
+        self._kept = kept
         self._data = bytearray()
 
     def write(self, data: bytes | memoryview) -> None:
@@ -54,7 +54,7 @@ class FakeReceiving:
         if self._archive.fail_commit is not None:
             raise self._archive.fail_commit
         with self._archive.lock:
-            self._archive.kept.append(Kept(*self._names, bytes(self._data)))
+            self._archive.kept.append(replace(self._kept, data_set=bytes(self._data)))
 
     def __enter__(self) -> Self:
         return self
@@ -84,8 +84,10 @@ class FakeArchive:
     gate: threading.Event = field(default_factory=_open_gate)
     committing: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
 
-    def receive(self, *names: Any) -> FakeReceiving:
-        return FakeReceiving(self, *names)
+    def receive(
+        self, actor: Actor, transfer_syntax: str, sop_class_uid: str, sop_instance_uid: str
+    ) -> FakeReceiving:
+        return FakeReceiving(self, Kept(actor, transfer_syntax, sop_class_uid, sop_instance_uid))
 
 
 @dataclass

@@ -9,6 +9,7 @@ import tarfile
 import tracemalloc
 import zipfile
 from collections.abc import Mapping
+from typing import Literal
 
 import pytest
 from hypothesis import given
@@ -28,7 +29,7 @@ def zipped(members: Mapping[str, bytes]) -> bytes:
     return written.getvalue()
 
 
-def tarred(members: Mapping[str, bytes], mode: str = "w:gz") -> bytes:
+def tarred(members: Mapping[str, bytes], mode: Literal["w:gz", "w"] = "w:gz") -> bytes:
     written = io.BytesIO()
     with tarfile.open(fileobj=written, mode=mode) as archive:
         for name, content in members.items():

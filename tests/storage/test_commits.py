@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
+from typing import Any
 
 import pytest
 from sqlalchemy import make_url, text
@@ -15,7 +16,7 @@ from pacs.errors import DatabaseUnavailable, StorageFull
 from pacs.model import Outcome
 from storage.commits import CommitLimits, Committer
 from storage.database import Database
-from storage.feeds import BeginAgain, Transaction
+from storage.feeds import BeginAgain, Transaction, transaction
 from storage.index import open_entries
 from tests.conftest import on_server
 from tests.storage.received import received
@@ -178,18 +179,18 @@ def test_a_commit_whose_answer_was_lost_counts_once(
 ) -> None:
     from storage import commits
 
-    real, lost = commits.transaction, []
+    lost: list[bool] = []
 
     class Losing:
         """Commits, and then says that it did not."""
 
         def __init__(self, database: Database) -> None:
-            self._real = real(database)
+            self._real = transaction(database)
 
         def __enter__(self) -> Transaction:
             return self._real.__enter__()
 
-        def __exit__(self, *exc: object) -> None:
+        def __exit__(self, *exc: Any) -> None:
             self._real.__exit__(*exc)
             if not lost:
                 lost.append(True)

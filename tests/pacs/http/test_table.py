@@ -57,8 +57,11 @@ def _answer(app: ASGIApp, method: str, path: str) -> Any:
     async def receive() -> Message:
         return {"type": "http.request"}
 
+    async def answer() -> None:
+        await app(scope, receive, send)
+
     try:
-        asyncio.run(app(scope, receive, send))
+        asyncio.run(answer())
     except HTTPException as error:
         return error.status_code
     return said[0]["status"], said[1]["body"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import jwt
 import pytest
@@ -18,7 +19,7 @@ KEY = "0123456789abcdef0123456789abcdef"
 TOKENS = Tokens(KEY)
 
 
-def session(**changes: object) -> Session:
+def session(**changes: Any) -> Session:
     user = User(7, 1, "ann@example.test", "viewer")
     return replace(new_session(user, SessionKind.TOKEN, timedelta(hours=1)), **changes)
 
@@ -57,7 +58,7 @@ def test_others_keys_and_unsigned_tokens_are_refused() -> None:
     for token in (
         Tokens("another key of the same length...").issue(session()),
         jwt.encode(claims, KEY, "HS256"),  # the installation's key is not the tokens' key
-        jwt.encode(claims, None, "none"),
+        jwt.encode(claims, "", "none"),
         jwt.encode({"sid": "x"}, TOKENS._derived("token"), "HS256"),
         "a" * 5000,
     ):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from starlette.requests import Request
 
@@ -22,7 +24,7 @@ class World:
         self.records = 0
         self.viewings = Viewings(lambda: self.now)
 
-    def look(self, study: str = "1.2", **who: object) -> int:
+    def look(self, study: str = "1.2", **who: Any) -> int:
         self.viewings.note(_request(**who), study, self.record)
         return self.records
 

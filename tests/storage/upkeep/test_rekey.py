@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import text
 
 from pacs.actor import Actor
@@ -31,7 +33,7 @@ WITH_STUDIES = f"""SELECT s.study_instance_uid, {", ".join(VALUES)}, patient_bir
 
 
 def test_values_that_an_earlier_build_kept_with_their_padding_lose_it(database: Database) -> None:
-    padded = {"PatientID": " P1", "IssuerOfPatientID": " here", "AccessionNumber": " A1"}
+    padded: dict[str, Any] = {"PatientID": " P1", "IssuerOfPatientID": " here", "AccessionNumber": " A1"}
     with opened(database) as entries:
         store(entries, received(1, **padded, StudyDescription=" Head\\ Neck"))
     before = rows(database, WITH_STUDIES)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,9 +11,10 @@ import pytest
 from sqlalchemy import text
 
 from pacs.actor import system_actor
-from pacs.errors import BlobVanishing, Unavailable
+from pacs.errors import BlobVanishing, DatabaseUnavailable, Unavailable
 from pacs.model import AuditRecord, Blob
-from storage.blobs import BlobStore
+from storage.blobs import BlobStore, LocalBlobs, SpoolLimits
+from storage.commits import CommitLimits
 from storage.database import Database
 from storage.feeds import transaction
 from storage.migrations import upgrade
@@ -154,27 +155,23 @@ def test_a_crash_after_the_claim_is_resumed(shelf: Shelf) -> None:
     assert not there(shelf, item.blob)
 
 
-@dataclass
-class Failing:
-    """A store whose answer to a deletion does not arrive."""
+@pytest.mark.parametrize("before", [True, False], ids=["before deleting", "after deleting"])
+def test_a_deletion_whose_answer_does_not_arrive_is_resumed(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch, before: bool
+) -> None:
+    delete = shelf.blobs.delete
 
-    blobs: BlobStore
-    before: bool
-
-    def delete(self, addresses: Iterable[str]) -> None:
-        if not self.before:
-            self.blobs.delete(addresses)
+    def failing(addresses: Iterable[str]) -> None:
+        if not before:
+            delete(addresses)
         raise Unavailable
 
-
-@pytest.mark.parametrize("before", [True, False], ids=["before deleting", "after deleting"])
-def test_a_crash_around_the_deletion_is_resumed(shelf: Shelf, before: bool) -> None:
     item = shelf.store(b"gone")
     shelf.forget(item)
     shelf.sweep().claim(datetime.now(UTC) + LATER)
-    failing = Sweep(shelf.database, Failing(shelf.blobs, before))
-    with pytest.raises(Unavailable):
-        failing.delete_claimed()
+    with monkeypatch.context() as patch, pytest.raises(Unavailable):
+        patch.setattr(shelf.blobs, "delete", failing)
+        shelf.sweep().delete_claimed()
     assert shelf.states() == {item.blob.address: "deleting"}
     with pytest.raises(BlobVanishing):
         shelf.enter(shelf.publish(b"gone"), instance=2)
@@ -278,3 +275,41 @@ def test_storing_and_sweeping_at_once_loses_nothing(shelf: Shelf) -> None:
         assert last + sum(each.result() for each in sweeping) > 0
     assert len(checked) == 45
     assert all(checked)
+
+
+def test_a_sweep_that_froze_removes_nothing_stored_since(
+    postgresql_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PostgreSQL ends idle transactions after a while, so that a frozen node's rows are free again."""
+    for name in ("IDLE", "TURN"):
+        monkeypatch.setattr(f"storage.database.{name}", 1)
+    frozen, thawed = threading.Event(), threading.Event()
+
+    class Freezing(LocalBlobs):
+        def delete(self, addresses: Iterable[str]) -> None:
+            frozen.set()
+            thawed.wait(240)
+            super().delete(addresses)
+
+    database, other = Database(postgresql_url), LocalBlobs(tmp_path, SpoolLimits(reserve=0))
+    impatient = CommitLimits(patience=0.1)
+    with shelf_of(database, other, impatient) as shelf, ThreadPoolExecutor(1) as pool:
+        item = shelf.store(b"gone")
+        shelf.forget(item)
+        asleep = pool.submit(Sweep(database, Freezing(tmp_path), GRACE - LATER).run)
+        try:
+            assert frozen.wait(240)
+            with suppress(DatabaseUnavailable):  # while its row is held
+                while True:
+                    shelf.sweep(LATER).run()
+                    with suppress(BlobVanishing):
+                        shelf.enter(shelf.publish(b"gone"), instance=2)
+                        break
+        finally:
+            thawed.set()
+        asleep.exception(240)
+        if shelf.states():
+            assert there(shelf, item.blob), "it was acknowledged"
+        shelf.store(b"gone", instance=3)
+        assert there(shelf, item.blob)
+    database.close()
