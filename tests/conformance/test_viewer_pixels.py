@@ -29,8 +29,9 @@ pytestmark = needs_chromium
 COMPARE = """
 async ([base, study, series]) => {
   const load = (path) => import(`${base}/${path}`);
-  const [{ metadata }, { imagesOf }, { Frames }, { Developer }] = await Promise.all(
-    ["core/api.js", "viewer/image.js", "viewer/frames.js", "viewer/develop.js"].map(load));
+  const [{ Metadata }, { imagesOf }, { Frames }, { Developer }] = await Promise.all(
+    ["viewer/metadata.js", "viewer/image.js", "viewer/frames.js", "viewer/develop.js"].map(load));
+  const metadata = new Metadata();
   const arrivals = new Map();
   const frames = new Frames((image) => arrivals.get(image)());
   const arrived = (image) => new Promise((resolve) => {
@@ -64,7 +65,7 @@ async ([base, study, series]) => {
     return { most, mean: sum / mine.length, byBrowser: frame.byBrowser };
   };
   const found = [];
-  for (const dataset of await metadata(study, series)) {
+  for (const dataset of await metadata.read(study, series)) {
     const images = imagesOf(dataset);
     const some = [...new Set([0, images.length >> 1, images.length - 1])].filter((at) => at in images);
     for (const at of some) {
@@ -73,6 +74,7 @@ async ([base, study, series]) => {
       found.push({ sop, frame: at + 1, ...(await compared(images[at]).catch(failed)) });
     }
   }
+  metadata.close();
   frames.close();
   return found;
 }"""

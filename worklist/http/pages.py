@@ -43,7 +43,7 @@ CONTENT_SECURITY_POLICY = "; ".join(
     )
 )
 _ENTRY = "app.js"
-_NOT_AT_ONCE = ("strings/", "viewer/worker.js", "ohif-config.js")
+_NOT_AT_ONCE = ("strings/", "ohif-config.js")
 """Modules that are loaded on demand."""
 
 

@@ -21,15 +21,17 @@ const PAGES = {
   "/viewer": Viewer,
 };
 
+const resumed = resume(); // asked while the words are on their way
+
 function App() {
   const [problem, setProblem] = useState(null);
   const [known, setKnown] = useState(false);
-  const start = () => {
+  const start = (answer) => {
     setProblem(null);
-    resume().then(() => setKnown(true), setProblem);
+    answer.then(() => setKnown(true), setProblem);
   };
-  useEffect(start, []);
-  if (problem) return html`<${Failure} problem=${problem} onRetry=${start} />`;
+  useEffect(() => start(resumed), []);
+  if (problem) return html`<${Failure} problem=${problem} onRetry=${() => start(resume())} />`;
   if (!known) return null;
   const { path, query } = place.value;
   const Page = session.value && !session.value.mustChange ? (PAGES[path] ?? Studies) : SignIn;
@@ -37,5 +39,6 @@ function App() {
 }
 
 applyDisplay();
+resumed.catch(() => {}); // told when there is a page to tell it
 await speak(preferred());
 render(html`<${App} />`, document.getElementById("app"));

@@ -87,8 +87,3 @@ export async function search(path, parameters, { signal } = {}) {
   const total = response.headers.get("X-Total-Count");
   return { items, total: total === null ? null : Number(total), warning: response.headers.get("Warning") };
 }
-
-export async function metadata(study, series, { signal } = {}) {
-  const url = `${DICOMWEB}/studies/${study}/series/${series}/metadata`;
-  return (await request(url, { signal, headers: { Accept: "application/dicom+json" } })).json();
-}

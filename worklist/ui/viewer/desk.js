@@ -3,8 +3,9 @@ import { signal } from "../core/html.js";
 import { text } from "../dicom/dataset.js";
 import { toastProblem } from "../kit/toast.js";
 import { Frames } from "./frames.js";
+import { Metadata } from "./metadata.js";
 import { Pane } from "./pane.js";
-import { openStudy, priorsOf, readSeries } from "./study.js";
+import { glimpse, openStudy, priorsOf, readSeries } from "./study.js";
 
 export const LAYOUTS = ["1x1", "1x2", "2x1", "2x2"];
 const panesOf = (layout) => layout[0] * layout[2];
@@ -17,12 +18,18 @@ export class Desk {
   active = signal(0);
   tool = signal(matchMedia("(pointer: coarse)").matches ? "scroll" : "window");
   linked = signal(false);
+  /** Whether anything can be looked at: what else takes a connection comes after it. */
+  seen = signal(false);
   #read = new Map(); // series UID → promise of its parts
   #asked = new Map(); // pane → id of the series on its way
   #abort = new AbortController();
+  #metadata = new Metadata();
 
   constructor() {
-    this.frames = new Frames((image) => this.panes.forEach((pane) => pane.arrived(image)));
+    this.frames = new Frames((image) => {
+      this.seen.value = true;
+      this.panes.forEach((pane) => pane.arrived(image));
+    });
     this.panes = Array.from({ length: 4 }, () => new Pane(this.frames));
   }
 
@@ -68,15 +75,25 @@ export class Desk {
   /** A series into a pane, unless another was asked for meanwhile; read once, however often it is shown. */
   async show(series, pane = this.pane) {
     this.#asked.set(pane, series.id);
+    const show = (part) => this.#asked.get(pane) === series.id && pane.show(part);
     try {
-      if (!this.#read.has(series.uid)) this.#read.set(series.uid, readSeries(series, this.#abort.signal));
+      if (!this.#read.has(series.uid)) this.#read.set(series.uid, this.#readAll(series, show));
       const parts = await this.#read.get(series.uid);
       if (parts.length > 1) this.#list(series, parts);
-      if (this.#asked.get(pane) === series.id) pane.show(parts.find(({ id }) => id === series.id) ?? parts[0]);
+      show(parts.find(({ id }) => id === series.id) ?? parts[0]);
+      this.seen.value ||= !this.pane.images.length;
     } catch (problem) {
+      this.seen.value = true;
       this.#read.delete(series.uid);
       toastProblem(problem);
     }
+  }
+
+  /** First, of a large series, what is enough for a picture; a fault of that is told when all is read. */
+  async #readAll(series, show) {
+    const first = await glimpse(series, this.#metadata, this.#abort.signal).catch(() => undefined);
+    if (first) show(first);
+    return readSeries(series, this.#metadata);
   }
 
   /** What is known of a series only when it was read: that there is more than images. */
@@ -140,6 +157,7 @@ export class Desk {
 
   close() {
     this.#abort.abort();
+    this.#metadata.close();
     this.frames.close();
   }
 }

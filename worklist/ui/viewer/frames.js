@@ -47,7 +47,7 @@ export class Frames {
   }
 
   #worker() {
-    const worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
+    const worker = new Worker(new URL("./workers/frame.js", import.meta.url), { type: "module" });
     worker.onmessage = ({ data }) => this.#landed(data);
     return worker;
   }

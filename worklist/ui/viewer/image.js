@@ -45,6 +45,7 @@ export class Image {
 
   #shared;
   #own;
+  #placed;
 
   /** The data set that says such things of this frame: its own group, the shared one, or the instance. */
   #group(sequence) {
@@ -132,23 +133,25 @@ export class Image {
     return ratio?.length === 2 && ratio[0] > 0 && ratio[1] > 0 ? ratio[0] / ratio[1] : 1;
   }
 
-  get position() {
-    const found = numbers(this.#group("PlanePositionSequence"), "ImagePositionPatient");
-    return found?.length === 3 ? found : undefined;
+  /** Read once: a stack of thousands is sorted by it, and linked at each step. */
+  get #place() {
+    return (this.#placed ??= placeOf(
+      numbers(this.#group("PlanePositionSequence"), "ImagePositionPatient"),
+      numbers(this.#group("PlaneOrientationSequence"), "ImageOrientationPatient"),
+    ));
   }
 
   get axes() {
-    const found = numbers(this.#group("PlaneOrientationSequence"), "ImageOrientationPatient");
-    return found?.length === 6 ? { row: found.slice(0, 3), column: found.slice(3) } : undefined;
+    return this.#place.axes;
   }
 
   get normal() {
-    return this.axes && cross(this.axes.row, this.axes.column);
+    return this.#place.normal;
   }
 
   /** Millimetres along the normal: what sorts a stack and links two. */
   get depth() {
-    return this.normal && this.position ? dot(this.normal, this.position) : undefined;
+    return this.#place.depth;
   }
 
   get frameOfReference() {
@@ -192,6 +195,13 @@ export class Image {
       supplemental: coloured ? await palette(dataset) : undefined,
     };
   }
+}
+
+function placeOf(position, orientation) {
+  if (orientation?.length !== 6) return {};
+  const axes = { row: orientation.slice(0, 3), column: orientation.slice(3) };
+  const normal = cross(axes.row, axes.column);
+  return { axes, normal, depth: position?.length === 3 ? dot(normal, position) : undefined };
 }
 
 const PHILIPS = "Philips MR Imaging DD 005";

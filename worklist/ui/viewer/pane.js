@@ -1,5 +1,5 @@
 /** One picture on the screen: which image of which stack, how it is looked at, and the drawing of it. */
-import { signal } from "../core/html.js";
+import { batch, signal } from "../core/html.js";
 import { text } from "../dicom/dataset.js";
 import { Developer, windowOf } from "./develop.js";
 import { draw as drawMeasures } from "./measure.js";
@@ -54,9 +54,16 @@ export class Pane {
     return () => (watch.disconnect(), (this.#canvas = null));
   }
 
-  show(series, index = series?.images.length > 2 && !series.cine ? Math.floor((series.images.length - 1) / 2) : 0) {
-    this.series.value = series;
-    this.index.value = Math.max(0, Math.min(index, this.images.length - 1));
+  /** From its middle, a film from its beginning; what was known in part stays as it is looked at. */
+  show(series) {
+    const { length } = series?.images ?? [];
+    const known = this.series.value;
+    const seen = known?.partial && known.id === series?.id ? this.#place(this.image, series) : -1;
+    batch(() => {
+      this.series.value = series;
+      this.index.value = seen >= 0 ? seen : length > 2 && !series.cine ? Math.floor((length - 1) / 2) : 0;
+    });
+    if (seen >= 0) return this.#fetch();
     this.playing.value = false;
     this.#tables = new Map();
     this.reset();
@@ -124,10 +131,12 @@ export class Pane {
     this.loaded.value += 1;
   }
 
+  #place = ({ key }, { images }) => images.findIndex((each) => each.key === key);
+
   arrived(image) {
-    if (!this.images.includes(image)) return;
+    if (!this.series.value || this.#place(image, this.series.value) < 0) return;
     this.loaded.value += 1;
-    if (image === this.image) this.redraw();
+    if (image.key === this.image.key) this.redraw();
   }
 
   /** "default", "full", or a window. */

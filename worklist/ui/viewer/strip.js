@@ -29,7 +29,7 @@ const Group = ({ study, title, shown, desk }) => html`
       title=${series.description || series.modality}
       onClick=${() => desk.choose(series)}
     >
-      <${Thumbnail} study=${series.study} series=${series.uid} ...${pictureOf(series)} />
+      <${Thumbnail} study=${series.study} series=${series.uid} wait=${!desk.seen.value} ...${pictureOf(series)} />
       <span class="caption"><span>${series.description || series.modality}</span><span class="n">${series.count}</span></span>
     </button>`,
   )}

@@ -1,5 +1,5 @@
 /** The series of the studies that are open, and the priors beside them; each series is read when it is shown. */
-import { metadata, search } from "../core/api.js";
+import { search } from "../core/api.js";
 import { t } from "../core/strings.js";
 import { first, number, text } from "../dicom/dataset.js";
 import { SERIES_FIELDS } from "../pages/details.js";
@@ -8,6 +8,7 @@ import { sorted } from "./geometry.js";
 import { imagesOf, kindOf } from "./image.js";
 
 const PRIORS = 10;
+const FEW = 32; // instances of which all is read in no more time than of one
 const DERIVED = new Set(["SEG", "RTDOSE", "RWV", "REG"]);
 
 const STUDY_FIELDS = "StudyDescription,PatientBirthDate,PatientSex,NumberOfStudyRelatedInstances,ModalitiesInStudy";
@@ -34,9 +35,19 @@ const describe = (study, dataset) => ({
   count: number(dataset, "NumberOfSeriesRelatedInstances", 0),
 });
 
+/** A series with one picture of its middle, while the others are not known; undefined where that takes as long, or it is none. */
+export async function glimpse(series, metadata, signal) {
+  if (series.count < FEW) return undefined;
+  const middle = Math.floor((series.count - 1) / 2);
+  const { items } = await search(`studies/${series.study}/series/${series.uid}/instances`, { limit: 1, offset: middle }, { signal });
+  const datasets = items.length ? await metadata.read(series.study, series.uid, text(items[0], "SOPInstanceUID")) : [];
+  const images = datasets.flatMap(imagesOf);
+  return images.length === 1 ? { ...series, datasets, images, kind: "image", partial: true } : undefined;
+}
+
 /** Everything of a series: its images in the order of a stack, then what else there is of it, each where there is any. */
-export async function readSeries(series, signal) {
-  const datasets = await metadata(series.study, series.uid, { signal });
+export async function readSeries(series, metadata) {
+  const datasets = await metadata.read(series.study, series.uid);
   const numberOf = (dataset) => number(dataset, "InstanceNumber", 0);
   datasets.sort((a, b) => numberOf(a) - numberOf(b));
   const isImage = (dataset) => kindOf(dataset) === "image";

@@ -1,8 +1,11 @@
 /** All attributes of the instance in sight, as text. */
 import { html, useEffect, useState } from "../core/html.js";
+import { request } from "../core/api.js";
 import { t } from "../core/strings.js";
 import { Dialog } from "../kit/dialog.js";
 import { Field } from "../kit/field.js";
+import { Failure, Skeleton } from "../kit/states.js";
+import { instancePath } from "./image.js";
 
 const MOST = 2000;
 const DICTIONARY = new URL("../dicom/names.json", import.meta.url);
@@ -28,19 +31,44 @@ function* rows(dataset, names, depth = 0) {
   }
 }
 
+/** What the viewer has of it is what it needs itself. */
+async function readAll(dataset, signal) {
+  const response = await request(`${instancePath(dataset)}/metadata`, { signal, headers: { Accept: "application/dicom+json" } });
+  return (await response.json())[0];
+}
+
 export function Tags({ dataset, onClose }) {
-  const [wanted, setWanted] = useState("");
+  const [{ whole, problem }, setRead] = useState({});
+  const [tries, setTries] = useState(0);
   const [names, setNames] = useState({});
+  useEffect(() => {
+    const abort = new AbortController();
+    setRead({});
+    readAll(dataset, abort.signal).then(
+      (found) => setRead({ whole: found }),
+      (fault) => fault.aborted || setRead({ problem: fault }),
+    );
+    return () => abort.abort();
+  }, [dataset, tries]);
   useEffect(() => {
     fetch(DICTIONARY).then((answer) => answer.ok && answer.json().then(setNames), () => {}); // tags say enough
   }, []);
+  return html`<${Dialog} title=${t("viewer.tags")} wide onClose=${onClose}>
+    ${problem && html`<${Failure} problem=${problem} onRetry=${() => setTries(tries + 1)} />`}
+    ${!problem && !whole && html`<${Skeleton} />`}
+    ${whole && html`<${Table} dataset=${whole} names=${names} />`}
+  <//>`;
+}
+
+function Table({ dataset, names }) {
+  const [wanted, setWanted] = useState("");
   const words = wanted.toLowerCase();
   const found = [];
   for (const row of rows(dataset, names)) {
     if (found.length >= MOST) break;
     if (!words || `${row.tag} ${row.name} ${row.value}`.toLowerCase().includes(words)) found.push(row);
   }
-  return html`<${Dialog} title=${t("viewer.tags")} wide onClose=${onClose}>
+  return html`
     <${Field} label=${t("viewer.tags.find")} hideLabel icon="search" placeholder=${t("viewer.tags.find")} value=${wanted} onInput=${setWanted} autofocus />
     <table class="tags">
       <tbody>
@@ -54,5 +82,5 @@ export function Tags({ dataset, onClose }) {
         )}
       </tbody>
     </table>
-  <//>`;
+  `;
 }

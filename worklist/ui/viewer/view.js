@@ -46,6 +46,7 @@ function Marks({ pane, title }) {
   const { image } = pane;
   const problem = pane.frames.problem(image);
   const count = series.images.length;
+  const place = series.partial ? `… / ${series.count}` : `${index + 1} / ${count}`;
   const { width, center } = pane.shownWindow ?? {};
   const window = pane.shownTable ?? (width === undefined ? "" : t("viewer.window", { width: rounded(width), center: rounded(center) }));
   const depth = image.depth === undefined ? "" : `${rounded(image.depth)} mm`;
@@ -54,7 +55,7 @@ function Marks({ pane, title }) {
     <${Corner} at="tl" lines=${[series.description || series.modality, `${series.modality} ${series.number || ""}`]} />
     <${Corner} at="tr" lines=${[title, [day(text(image.dataset, "StudyDate")), clock(text(image.dataset, "StudyTime"))].join(" ")]} />
     <${Corner} at="bl" lines=${[window, t("viewer.zoom", { percent: Math.round(pane.zoom.value * 100) }), scaleNote(image)]} />
-    <${Corner} at="br" lines=${[frames && `# ${frames}`, depth, `${index + 1} / ${count}`]} data-position />
+    <${Corner} at="br" lines=${[frames && `# ${frames}`, depth, place]} data-position />
     <${Orientation} image=${image} />
     ${count > 1 && html`<${Progress} pane=${pane} count=${count} index=${index} />`}
     ${problem &&

@@ -3,6 +3,8 @@
  * Answers {id, samples, min, max, low, high} for gray (`low` and `high` without padding), {id, rgba} for colour, both with
  * the `overlays` that lay in unused bits, or {id, problem}.
  */
+import { ask, lost, problemOf } from "./ask.js";
+
 const UNCOMPRESSED = 'multipart/related; type="application/octet-stream"; transfer-syntax=1.2.840.10008.1.2.1';
 const JPEG_BASELINE = "1.2.840.10008.1.2.4.50";
 const STORED_JPEG = 'multipart/related; type="image/jpeg"; transfer-syntax=*';
@@ -12,7 +14,7 @@ onmessage = async ({ data: { id, layout } }) => {
     const read = await frame(layout);
     postMessage({ id, ...read }, [(read.samples ?? read.rgba).buffer]);
   } catch (error) {
-    postMessage({ id, problem: { message: error.message, status: error.status ?? 0, code: error.code ?? error.name, correlationId: error.correlationId ?? "" } });
+    postMessage({ id, problem: problemOf(error) });
   }
 };
 
@@ -50,22 +52,6 @@ async function frame(layout) {
   const overlays = layout.embedded.map((plane) => bitmap(layout, plane, raw));
   const samples = narrowed(layout, raw);
   return { overlays, ...(layout.palette ? { rgba: paletted(layout, samples) } : gray(layout, samples)) };
-}
-
-/** A connection that breaks says so as the page's own calls do. */
-function lost(error) {
-  throw Object.assign(new Error(error.message), { code: "NETWORK" });
-}
-
-async function ask(url, accept) {
-  const response = await fetch(url, { headers: { Accept: accept }, credentials: "same-origin" }).catch(lost);
-  if (response.ok) return response;
-  const said = await response.json().catch(() => ({}));
-  throw Object.assign(new Error(said.message || `${response.status} ${response.statusText}`), {
-    status: response.status,
-    code: said.code ?? "HTTP",
-    correlationId: said.correlation_id ?? response.headers.get("X-Correlation-ID"),
-  });
 }
 
 /** The first part of a multipart answer, or the whole of another. */
