@@ -19,7 +19,7 @@ from dicomweb import multipart
 from dicomweb.bulkdata import images
 from dicomweb.frame_types import COMPRESSED
 from dicomweb.multipart import Part, PartHead
-from dicomweb.paths import EACH_LEVEL, instance_url, path_of
+from dicomweb.paths import EACH_LEVEL, path_of
 from dicomweb.warning import warning
 from pacs.archive import Archive
 from pacs.bulk import BulkValue, bulk_value
@@ -28,6 +28,7 @@ from pacs.dicom.json import Path, json_text
 from pacs.dicom.reader import Header
 from pacs.errors import Damaged, InvalidDataSet
 from pacs.http.accept import OCTETS, Offer, acceptable, choose
+from pacs.http.dicomweb_urls import instance_url
 from pacs.http.origin import origin
 from pacs.http.resource import Resource, actor
 from pacs.http.streaming import Streamed

@@ -16,7 +16,7 @@ from dicomweb import multipart
 from dicomweb.frame_types import COMPRESSED
 from dicomweb.frames import RetrieveFrames
 from dicomweb.multipart import PartHead
-from dicomweb.paths import instance_url, path_of
+from dicomweb.paths import path_of
 from pacs.archive import Archive
 from pacs.bulk import BulkValue, bulk_value
 from pacs.dicom.dictionary import PIXEL_DATA
@@ -27,6 +27,7 @@ from pacs.framing import frame_index_of
 from pacs.http.accept import OCTETS, Offer, acceptable, choose
 from pacs.http.byte_range import byte_range
 from pacs.http.conditional import entity_tag, is_known, revalidated
+from pacs.http.dicomweb_urls import instance_url
 from pacs.http.origin import origin
 from pacs.http.resource import Resource, actor
 from pacs.http.streaming import answer, closing

@@ -17,11 +17,12 @@ from starlette.responses import Response
 
 from dicomweb import multipart
 from dicomweb.data_set_types import XML, in_parts, wanted
-from dicomweb.paths import EACH_LEVEL, Path, path_of, url_of
+from dicomweb.paths import EACH_LEVEL, Path, path_of
 from pacs.deflate import gzipped
 from pacs.http.accept import Offer, takes_gzip
 from pacs.http.body_cache import BodyCache
 from pacs.http.conditional import is_known
+from pacs.http.dicomweb_urls import resource_url
 from pacs.http.origin import origin
 from pacs.http.resource import Resource, actor
 from pacs.http.streaming import Pieces, Streamed
@@ -72,7 +73,7 @@ class RetrieveMetadata:
         key = who.organization, tag
         if found := self.bodies.get(key):
             return found.answer(media_type, headers, gzip)
-        texts = self.metadata.read(who, current, partial(url_of, service, path.study))
+        texts = self.metadata.read(who, current, partial(resource_url, service, path.study))
         body = in_parts(map(orjson.loads, texts), tag) if offer.media_type == XML else _array(texts)
         if len(current.keys) == 1:
             body = gzipped(body) if gzip else body

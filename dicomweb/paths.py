@@ -8,7 +8,6 @@ from starlette.requests import Request
 
 from pacs.errors import BadInput
 from pacs.ingest import is_uid
-from pacs.model import Identity
 
 STUDY = "/studies/{study}"
 SERIES = f"{STUDY}/series/{{series}}"
@@ -38,12 +37,3 @@ def path_of(request: Request) -> Path:
     study, series, sop = found
     assert study is not None
     return Path(study, series, sop)
-
-
-def instance_url(service: str, of: Identity) -> str:
-    """`service`: the URL of `/dicom-web` as the caller sees it."""
-    return url_of(service, of.study_instance_uid, of.series_instance_uid, of.sop_instance_uid)
-
-
-def url_of(service: str, study: str, series: str, sop: str) -> str:
-    return f"{service}/studies/{study}/series/{series}/instances/{sop}"

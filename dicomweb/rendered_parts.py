@@ -15,11 +15,12 @@ from starlette.requests import Request
 
 from dicomweb import multipart
 from dicomweb.multipart import Part, PartHead
-from dicomweb.paths import Path, instance_url
+from dicomweb.paths import Path
 from dicomweb.presented import Shown
 from dicomweb.warning import warning
 from pacs.errors import Damaged, NotAcceptable, NotConvertible, NotFound
 from pacs.http.accept import MediaRange, Offer
+from pacs.http.dicomweb_urls import instance_url
 from pacs.http.origin import origin
 from pacs.http.pictures import VARY, Pictures
 from pacs.http.resource import actor

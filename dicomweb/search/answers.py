@@ -13,6 +13,7 @@ from pacs.attributes import BY_KEYWORD, UNIQUE_KEY, Attribute, Level, Matching
 from pacs.dicom.charset import UTF_8
 from pacs.dicom.person_name import to_groups
 from pacs.dicom.values import integer
+from pacs.http.dicomweb_urls import resource_url
 from pacs.model import Values
 
 DataSet = dict[str, Any]
@@ -31,7 +32,7 @@ _CONSTANT: Mapping[str, DataSet] = {
     "00080056": {"vr": "CS", "Value": ["ONLINE"]},
     _RETRIEVE_URL: {},
 }
-_RESOURCES = {Level.STUDY: "studies", Level.SERIES: "series", Level.IMAGE: "instances"}
+_RESOURCES = (Level.STUDY, Level.SERIES, Level.IMAGE)
 _Entry = tuple[str, str, str, Callable[[Any], list[Any]], DataSet | None]
 """Tag, keyword, VR, the parser of the text, and the element for an absent value."""
 _ONE_VALUE = frozenset({"ST", "LT", "UT", "UR"})
@@ -49,7 +50,7 @@ class Encoder:
         entries += [(tag, "", "", list, constant) for tag, constant in _CONSTANT.items()]
         self._entries = sorted(entries, key=lambda entry: entry[0])
         self._service = service
-        self._path = [(name, UNIQUE_KEY[one]) for one, name in _RESOURCES.items() if one.depth <= level.depth]
+        self._uids = [UNIQUE_KEY[each] for each in _RESOURCES if each.depth <= level.depth]
 
     def encode(self, values: Values) -> DataSet:
         answer: DataSet = {}
@@ -59,12 +60,9 @@ class Encoder:
                 answer[tag] = {"vr": vr, "Value": converted}
             elif otherwise is not None:
                 answer[tag] = otherwise
-        answer[_RETRIEVE_URL] = {"vr": "UR", "Value": [self._retrieve_url(values)]}
+        url = resource_url(self._service, *(values[keyword] for keyword in self._uids))
+        answer[_RETRIEVE_URL] = {"vr": "UR", "Value": [url]}
         return answer
-
-    def _retrieve_url(self, values: Values) -> str:
-        parts = [part for name, keyword in self._path for part in (name, values[keyword])]
-        return "/".join((self._service, *parts))
 
 
 def _converter(attribute: Attribute) -> Callable[[Any], list[Any]]:

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dicomweb.paths import instance_url
 from pacs.errors import PacsError
+from pacs.http.dicomweb_urls import instance_url, resource_url
 from pacs.model import Identity
 
 COERCED = 0xB000
@@ -73,7 +73,7 @@ def data_set(results: Iterable[Result], root: str) -> DataSet:
             other.append(_reason(result.error))
     report: DataSet = {}
     if len(studies) == 1:
-        report[_RETRIEVE_URL] = _value("UR", f"{root}/studies/{next(iter(studies))}")
+        report[_RETRIEVE_URL] = _value("UR", resource_url(root, next(iter(studies))))
     for tag, items in ((_FAILED, failed), (_REFERENCED, kept), (_OTHER, other)):
         if items:
             report[tag] = {"vr": "SQ", "Value": items}

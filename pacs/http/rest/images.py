@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,6 +17,7 @@ from pacs.bulk import BulkValue
 from pacs.capture import SECONDARY_CAPTURE, original
 from pacs.errors import NotFound
 from pacs.http.described import BINARY, OBJECT, TEXT, Described, answers_json, describe
+from pacs.http.dicomweb_urls import resource_url
 from pacs.http.origin import origin
 from pacs.http.resource import Public, Resource, actor, name_in_path
 from pacs.http.rest import shapes
@@ -147,11 +149,7 @@ class Images:
         who, found = actor(request), image_in_path(request, self.archive).identity
         study, series = found.study_instance_uid, found.series_instance_uid
         current = self.metadata.current(who, study, series, found.sop_instance_uid)
-        service = f"{origin(request)}{self.web_root}"
-
-        def uri(series: str, sop: str) -> str:
-            return f"{service}/studies/{study}/series/{series}/instances/{sop}"
-
+        uri = partial(resource_url, f"{origin(request)}{self.web_root}", study)
         body = b",".join(self.metadata.read(who, current, uri))
         retrieved(request, self.archive, study, level="IMAGE", form="metadata", completed=1)
         return Response(b"[" + body + b"]", media_type=DICOM_JSON)
