@@ -215,9 +215,9 @@ class Keeping(Protocol):
 
     def deletions(
         self, organization: int, limit: int, offset: int, *, restorable: bool = False
-    ) -> tuple[list[Deletion], int]:
-        """A page of deletions, the newest first, and their number; optionally only those that can be
-        restored."""
+    ) -> tuple[list[Deletion], int | None]:
+        """A page of deletions, the newest first, and their number, None where counting would cost too much;
+        optionally only those that can be restored."""
 
     def deletion(self, organization: int, number: str) -> Deletion | None:
         """The deletion with this number, or None."""
@@ -253,8 +253,8 @@ class Tasks(Protocol):
 
     def get(self, organization: int, number: str) -> Task | None: ...
 
-    def page(self, organization: int, limit: int, offset: int) -> tuple[list[Task], int]:
-        """A page of tasks, the newest first, and their number."""
+    def page(self, organization: int, limit: int, offset: int) -> tuple[list[Task], int | None]:
+        """A page of tasks, the newest first, and their number (None as for `Keeping.deletions`)."""
 
     def uploads(self, task: Task) -> list[Upload]:
         """The files that are still kept, in their order."""
@@ -311,8 +311,8 @@ class Jobs(Protocol):
 
     def page(
         self, organization: int, state: JobState | None, limit: int, offset: int
-    ) -> tuple[list[ListedJob], int]:
-        """A page of jobs, the oldest first, and their number."""
+    ) -> tuple[list[ListedJob], int | None]:
+        """A page of jobs, the oldest first, and their number (None as for `Keeping.deletions`)."""
 
     def retry(self, actor: Actor, number: int) -> bool:
         """Retry a failed job now with all its attempts; False when there is no such job."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, func, select, update
+from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.exc import IntegrityError
 
 from pacs.actor import Actor
@@ -13,6 +13,7 @@ from pacs.jobs.job import JobState, ListedJob
 from pacs.jobs.tasks import KINDS
 from pacs.model import AuditRecord
 from storage import clock
+from storage.counting import counted
 from storage.database import Database
 from storage.feeds import transaction
 from storage.tables import jobs
@@ -31,12 +32,12 @@ class SqlJobs:
 
     def page(
         self, organization: int, state: JobState | None, limit: int, offset: int
-    ) -> tuple[list[ListedJob], int]:
+    ) -> tuple[list[ListedJob], int | None]:
         mine = _of(organization, state)
         oldest = select(*_SHOWN).where(*mine).order_by(jobs.c.pk).limit(limit).offset(offset)
         with self.database.read() as connection:
             found = [_listed(dict(row)) for row in connection.execute(oldest).mappings()]
-            total = connection.execute(select(func.count()).select_from(jobs).where(*mine)).scalar_one()
+            total = counted(connection, jobs, *mine)
         return found, total
 
     def retry(self, actor: Actor, number: int) -> bool:

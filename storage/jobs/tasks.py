@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, delete, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, exists, insert, select, update
 
 from pacs.actor import Actor
 from pacs.attributes import Level
@@ -18,6 +18,7 @@ from pacs.errors import NotFound
 from pacs.jobs.job import Interrupted, NewJob
 from pacs.jobs.tasks import MAX_FAILURES, PROCESS, UPLOAD, Advance, Failure, Status, Task, Upload
 from pacs.model import AuditRecord
+from storage.counting import counted
 from storage.database import Database
 from storage.feeds import Transaction, transaction
 from storage.held import hold
@@ -68,12 +69,12 @@ class SqlTasks:
         with self.database.read() as connection:
             return task_of(connection, organization, number)
 
-    def page(self, organization: int, limit: int, offset: int) -> tuple[list[Task], int]:
+    def page(self, organization: int, limit: int, offset: int) -> tuple[list[Task], int | None]:
         mine = tasks.c.org_id == organization
         newest = _ALL.where(mine).order_by(tasks.c.created_at.desc(), tasks.c.id).limit(limit).offset(offset)
         with self.database.read() as connection:
             rows = connection.execute(newest).mappings().all()
-            total = connection.execute(select(func.count()).select_from(tasks).where(mine)).scalar_one()
+            total = counted(connection, tasks, mine)
         return [_task(dict(row)) for row in rows], total
 
     def uploads(self, task: Task) -> list[Upload]:

@@ -11,7 +11,7 @@ from datetime import timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, and_, func, select, type_coerce, update
+from sqlalchemy import BigInteger, ColumnElement, func, select, type_coerce, update
 
 from pacs.actor import Actor
 from pacs.attributes import Level
@@ -20,6 +20,7 @@ from pacs.jobs.tasks import RESTORE, Status, Task
 from pacs.keeping import Deletion, Priority
 from pacs.model import AuditRecord
 from storage import clock
+from storage.counting import counted
 from storage.database import Database
 from storage.feeds import transaction
 from storage.held import hold
@@ -42,17 +43,20 @@ def _over(dialect: str) -> ColumnElement[bool]:
 
 def deleted(
     database: Database, organization: int, page: tuple[int, int], restorable: bool
-) -> tuple[list[Deletion], int]:
+) -> tuple[list[Deletion], int | None]:
     """A page of deletions, the newest first, and their number. `page`: limit and offset."""
     (limit, offset), over = page, _over(database.dialect)
     mine = deletions.c.org_id == organization
+    asked = [mine]
     if restorable:
-        mine = and_(mine, ~over, deletions.c.restored_by.is_(None), deletions.c.instances > 0)
-    newest = select(*_SHOWN, over.label("over")).where(mine)
+        asked += [~over, deletions.c.restored_by.is_(None), deletions.c.instances > 0]
+    newest = select(*_SHOWN, over.label("over")).where(*asked)
     newest = newest.order_by(deletions.c.deleted_at.desc(), deletions.c.id)
     with database.read() as connection:
         rows = connection.execute(newest.limit(limit).offset(offset)).mappings().all()
-        total = connection.execute(select(func.count()).select_from(deletions).where(mine)).scalar_one()
+        total = counted(connection, deletions, mine)
+        if restorable and total is not None:
+            total = counted(connection, deletions, *asked)
     return [Deletion(**row) for row in rows], total
 
 

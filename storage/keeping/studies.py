@@ -54,7 +54,7 @@ class SqlKeeping:
 
     def deletions(
         self, organization: int, limit: int, offset: int, *, restorable: bool = False
-    ) -> tuple[list[Deletion], int]:
+    ) -> tuple[list[Deletion], int | None]:
         return restoring.deleted(self.database, organization, (limit, offset), restorable)
 
     def deletion(self, organization: int, number: str) -> Deletion | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
 from pacs.actor import Actor
 from pacs.jobs.job import JobState, NewJob
 from pacs.jobs.tasks import UPLOAD
@@ -45,6 +47,14 @@ def test_jobs_by_state(database: Database) -> None:
     assert (failed.id, failed.last_error, total) == (failing.id, "it broke", 1)
     assert jobs.page(1, None, 1, 2)[0][0].state is JobState.QUEUED
     assert jobs.page(2, None, 10, 0) == ([], 0)
+
+
+def test_many_are_listed_and_not_counted(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(database, UPLOAD, UPLOAD)
+    for most, total in ((1, None), (2, 2)):
+        monkeypatch.setattr("storage.counting.COUNTED", most)
+        found, told = SqlJobs(database).page(1, JobState.QUEUED, 10, 0)
+        assert (len(found), told) == (2, total)
 
 
 def test_a_failed_job_is_tried_again_by_its_own_administrator(database: Database) -> None:

@@ -87,6 +87,16 @@ def test_progress_is_added_up_and_told(database: Database) -> None:
     assert tasks.get(2, task.id) is None and tasks.page(2, 10, 0) == ([], 0)
 
 
+def test_many_are_listed_and_not_counted(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    tasks = tasks_of(database)
+    for name in ("x", "y"):
+        tasks.upload(USER, None, [Upload(Blob(digest(name), 1), name, 400)])
+    for most, total in ((1, None), (2, 2)):
+        monkeypatch.setattr("storage.counting.COUNTED", most)
+        found, told = tasks.page(1, 10, 0)
+        assert (len(found), told) == (2, total)
+
+
 def test_of_two_workers_one_goes_on(database: Database) -> None:
     """One was frozen for longer than its lease. Their items, added up, made the next worker skip some that
     nobody had stored, and release the file that they were in."""

@@ -185,6 +185,16 @@ def test_those_that_can_be_brought_back(world: World) -> None:
     assert total == 2 and not any(each.can_be_restored for each in found)
 
 
+def test_many_are_listed_and_not_counted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in (1, 2):
+        world.keeping.delete(USER, STUDY, f"{STUDY}.1.{number}", "test")
+    for most, total in ((1, None), (2, 2)):
+        monkeypatch.setattr("storage.counting.COUNTED", most)
+        for restorable in (False, True):
+            found, told = world.keeping.deletions(1, 10, 0, restorable=restorable)
+            assert (len(found), told) == (2, total)
+
+
 def test_what_is_not_ones_own_cannot_be_brought_back(world: World) -> None:
     deletion = world.keeping.delete(USER, STUDY, None, "test")
     for actor, number in ((STRANGER, deletion.id), (USER, "nothing")):

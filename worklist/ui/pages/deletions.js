@@ -124,7 +124,7 @@ function Kept({ query }) {
   return html`
     <div class="filters">
       <p class="lead">${t("deletions.lead")}</p>
-      <span class="count" role="status">${total !== null && t("deletions.count", { count: total })}</span>
+      <span class="count" role="status">${total !== null && t(list.more.value ? "deletions.count.more" : "deletions.count", { count: total })}</span>
       <${Button} bare icon="arrow-clockwise" label=${t("key.refresh")} keys="r" onClick=${refresh} />
     </div>
     ${problem && html`<${Failure} problem=${problem} onRetry=${refresh} />`}

@@ -132,6 +132,7 @@ export default {
   "deletions.lead": "Was gelöscht wurde und noch zurückgeholt werden kann",
   "deletions.count": "{count} Löschungen",
   "deletions.count.one": "1 Löschung",
+  "deletions.count.more": "mehr als {count} Löschungen",
   "deletions.none": "Nichts zum Zurückholen",
   "deletions.none.hint": "Gelöschte Studien bleiben hier, bis ihre Frist abgelaufen ist.",
   "deletions.notYours": "Nicht für dieses Konto",

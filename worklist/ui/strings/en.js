@@ -132,6 +132,7 @@ export default {
   "deletions.lead": "What was deleted and can still be restored",
   "deletions.count": "{count} deletions",
   "deletions.count.one": "1 deletion",
+  "deletions.count.more": "more than {count} deletions",
   "deletions.none": "Nothing to restore",
   "deletions.none.hint": "Deleted studies stay here until they expire.",
   "deletions.notYours": "Not for this account",

@@ -132,6 +132,7 @@ export default {
   "deletions.lead": "Lo que se borró y todavía puede recuperarse",
   "deletions.count": "{count} borrados",
   "deletions.count.one": "1 borrado",
+  "deletions.count.more": "más de {count} borrados",
   "deletions.none": "Nada que recuperar",
   "deletions.none.hint": "Los estudios borrados quedan aquí hasta que termine su plazo.",
   "deletions.notYours": "No es para esta cuenta",

@@ -132,6 +132,7 @@ export default {
   "deletions.lead": "Ce qui a été supprimé et peut encore être restauré",
   "deletions.count": "{count} suppressions",
   "deletions.count.one": "1 suppression",
+  "deletions.count.more": "plus de {count} suppressions",
   "deletions.none": "Rien à restaurer",
   "deletions.none.hint": "Les examens supprimés restent ici jusqu’à la fin de leur délai.",
   "deletions.notYours": "Pas pour ce compte",
