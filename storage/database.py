@@ -57,6 +57,8 @@ STRANGER = 3.0
 """Seconds that SQLite waits for a foreign writer, while all of ours wait behind it."""
 IDLE = 60.0
 """Seconds after which PostgreSQL ends an idle transaction and frees its rows: its node is frozen."""
+_KEEPALIVES = {"tcp_keepalives_idle": 10, "tcp_keepalives_interval": 5, "tcp_keepalives_count": 3}
+"""By which PostgreSQL notices that a node has vanished, in seconds; after hours by default."""
 PATIENCE = 10.0
 """Seconds after which one statement of a search is given up; at a million studies the worst takes 3."""
 
@@ -217,6 +219,8 @@ def _postgresql(url: URL, connections: int, silence: float | None, **options: An
 def _impatient(connection: Any, _: object) -> None:
     for name, seconds in (("lock_timeout", TURN), ("idle_in_transaction_session_timeout", IDLE)):
         connection.execute(f"SET {name} = {int(seconds * 1000)}")
+    for name, number in _KEEPALIVES.items():
+        connection.execute(f"SET {name} = {number}")
     connection.commit()
 
 

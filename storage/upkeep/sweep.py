@@ -135,6 +135,7 @@ class Sweep:
                 return 0
         with self.database.write() as connection:
             batch = _hold(connection, claimed)
+            _keep_holding(connection)
             self.blobs.delete(batch)
             connection.execute(delete(blobs).where(blobs.c.address.in_(batch)))
         log.info("blobs removed", count=len(batch))
@@ -145,6 +146,13 @@ def _hold(connection: Connection, wanted: Select[tuple[str]]) -> list[str]:
     """Lock a batch of these rows, skipping those locked by others."""
     batch = wanted.order_by(blobs.c.address).limit(_BATCH).with_for_update(skip_locked=True)
     return [row.address for row in connection.execute(batch)]
+
+
+def _keep_holding(connection: Connection) -> None:
+    """However long the store takes, and the node if it is frozen: PostgreSQL would give the rows of an idle
+    transaction to others, and what these store would be deleted late."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
 
 
 def unknown_blobs(database: Database, stored: Sequence[Blob]) -> list[Blob]:

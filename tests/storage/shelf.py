@@ -16,6 +16,7 @@ from pacs.errors import BlobVanishing
 from pacs.model import AuditRecord, Blob, Received
 from storage.blobs import BlobStore
 from storage.columns import micros
+from storage.commits import CommitLimits
 from storage.database import Database
 from storage.feeds import transaction
 from storage.index import Behind, Entries, SqlAuditTrail, SqlIndex, open_behind, open_entries
@@ -83,9 +84,9 @@ class Shelf:
 
 
 @contextmanager
-def shelf_of(database: Database, blobs: BlobStore) -> Iterator[Shelf]:
-    entries = open_entries(database, blobs.missing, LIMITS)
-    behind = open_behind(database, LIMITS)
+def shelf_of(database: Database, blobs: BlobStore, limits: CommitLimits = LIMITS) -> Iterator[Shelf]:
+    entries = open_entries(database, blobs.missing, limits)
+    behind = open_behind(database, limits)
     with transaction(database) as under_way:  # from now on what lies in the store may be this index's
         under_way.audit(AuditRecord(system_actor("tests"), "start", "success"))
     try:
