@@ -69,14 +69,16 @@ class AssociateRequest:
     user: UserInformation
     application_context: str = APPLICATION_CONTEXT
     protocol_version: int = 1
+    returned: bytes = field(default=bytes(64), compare=False)
+    """Both titles and what is reserved behind them, as received: the acceptance returns them unchanged."""
 
 
 @dataclass(frozen=True, slots=True)
 class AssociateAccept:
-    called: str
-    calling: str
     results: tuple[ContextResult, ...]
     user: UserInformation
+    returned: bytes = field(default=bytes(64), compare=False)
+    """Titles and reserved bytes of the request (PS3.8 Table 9-17)."""
 
 
 @dataclass(frozen=True, slots=True)

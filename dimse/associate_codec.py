@@ -96,7 +96,7 @@ def encode_accept(accept: AssociateAccept) -> bytes:
     )
     return b"".join(
         (
-            _FIXED.pack(1, 0, _title(accept.called), _title(accept.calling)),
+            struct.pack(">HH64s", 1, 0, accept.returned),
             _item(0x10, _uid(APPLICATION_CONTEXT)),
             *results,
             _user_information(accept.user),
@@ -228,18 +228,19 @@ def decode_request(data: bytes) -> AssociateRequest:
             user = _decode_user_information(value)
     if len(contexts) > MAX_CONTEXTS:
         raise BadAssociate("more than 128 presentation contexts")
-    return AssociateRequest(called, calling, tuple(contexts), user, application_context, version)
+    return AssociateRequest(
+        called, calling, tuple(contexts), user, application_context, version, data[4 : _FIXED.size]
+    )
 
 
 def decode_accept(data: bytes) -> AssociateAccept:
-    _, called, calling = _fixed(data)
     results, user = [], UserInformation()
-    for kind, value in _items(data[_FIXED.size :]):
+    for kind, value in _items(_at_least(data, _FIXED.size)[_FIXED.size :]):
         if kind == 0x21:
             results.append(_result(value))
         elif kind == 0x50:
             user = _decode_user_information(value)
-    return AssociateAccept(called, calling, tuple(results), user)
+    return AssociateAccept(tuple(results), user, data[4 : _FIXED.size])
 
 
 def decode_reject(data: bytes) -> AssociateReject:

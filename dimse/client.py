@@ -165,8 +165,7 @@ class OutgoingAssociation:
         response = message.command
         if not response.is_response or response.responds_to != number:
             raise self._messages.violated("not the response to our request")
-        for _ in self._messages.data_set(message):
-            pass
+        self._messages.discard(message)
         return response
 
     def release(self) -> None:

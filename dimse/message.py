@@ -74,6 +74,11 @@ class Messages:
             last = pdv.is_last
             yield pdv.data
 
+    def discard(self, message: Message) -> None:
+        """Read a data set that nobody wants."""
+        for _ in self.data_set(message):
+            pass
+
     def _next(self) -> Pdv:
         while not self._pdvs:
             self._pdvs.extend(self._connection.receive_data(self._stall_timeout))

@@ -119,7 +119,7 @@ def negotiate(request: AssociateRequest, ours: Capabilities) -> Negotiated | Ass
         },
         identity_response=b"" if identity and identity.response_requested else None,
     )
-    accept = AssociateAccept(request.called, request.calling, tuple(results), user)
+    accept = AssociateAccept(tuple(results), user, request.returned)
     return Negotiated(accept, contexts, options, window[0] if window else 1)
 
 

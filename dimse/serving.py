@@ -74,6 +74,7 @@ class Session:
         if context is None:
             raise self.messages.violated("a message on a context that was not accepted")
         if command.field == CommandField.C_CANCEL_RQ:
+            self.messages.discard(message)  # of those that say they have one
             self._cancel(command.responds_to)
         elif command.is_response:
             self._answer(message)
@@ -100,8 +101,7 @@ class Session:
         number = message.command.responds_to
         if self.awaited.get(number, message.command) is not None:
             raise self.messages.violated("a response to no request")
-        for _ in self.messages.data_set(message):
-            pass
+        self.messages.discard(message)
         self.awaited[number] = message.command
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from dimse.command import Command, CommandField
 from dimse.models import MODEL_OF
+from dimse.negotiation import Context
 from dimse.operation import Operation, Service
 from dimse.selection import read_identifier, select
 from dimse.sending import Sending
@@ -23,13 +26,17 @@ def serve(operation: Operation, sending: Sending) -> None:
     if instances is None:
         return
 
+    carrying = _carrying(operation.contexts)
+
     def send(instance: StoredInstance, data_set: bytes | None) -> Command:
-        taken = (
-            context
-            for context in operation.contexts
-            if context.is_scu and context.abstract_syntax == instance.identity.sop_class_uid
-        )
+        sop_class_uid = instance.identity.sop_class_uid
+        taken = (context for context in carrying if context.abstract_syntax == sop_class_uid)
         return sending.send(instance, data_set, taken, operation.store)
 
     with recorded(operation, sending.archive, selection, operation.peer.title) as progress:
         perform(operation, instances, sending.ahead(instances), send, progress)
+
+
+def _carrying(contexts: Sequence[Context]) -> Sequence[Context]:
+    """The contexts on which the peer is the SCP (PS3.4 §C.5.3): all, if it names no roles (Horos)."""
+    return [context for context in contexts if context.is_scu] or contexts

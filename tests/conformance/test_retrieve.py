@@ -21,14 +21,16 @@ from pynetdicom.pdu_primitives import SOPClassExtendedNegotiation
 from pynetdicom.presentation import PresentationContext
 
 from dimse import server, suboperations
-from dimse.associate import AssociateAccept, ContextResult, UserInformation
+from dimse.associate import AssociateAccept, ContextResult, ProposedContext, UserInformation
 from dimse.associate_codec import encode_accept
+from dimse.command import Command, CommandField, respond_to
 from dimse.models import MODELS, OPTIONS
-from dimse.pdu import PduType, frame
+from dimse.pdu import PduType, frame, pdvs
 from dimse.sending import Sending
 from dimse.services import get, move
 from dimse.services.move import Outbound
 from pacs.access import RIGHTS
+from pacs.dicom.writer import encode_dataset
 from pacs.errors import Unavailable
 from pacs.model import ApplicationEntity, StoredInstance
 from pacs.pixels.decode import DECODABLE, decode
@@ -36,7 +38,7 @@ from pacs.transcoding import Codecs, Transcoder
 from tests.conformance.server import free_port
 from tests.dimse.holdings import BIG, CT, EXPLICIT, IMPLICIT, MR, SR, Holdings
 from tests.dimse.test_association import eventually
-from tests.dimse.wire import Wire
+from tests.dimse.wire import Wire, request
 from tests.dimse.world import Register, World, running
 
 PATIENT_ROOT, STUDY_ROOT, PATIENT_STUDY_ONLY = MODELS
@@ -128,7 +130,7 @@ class Hanging:
 @contextmanager
 def hanging(reached: str) -> Iterator[Hanging]:
     """A destination that takes a connection, an association or one object, and says nothing then."""
-    accept = AssociateAccept("THERE", "PACS", (ContextResult(1, 0, EXPLICIT),), UserInformation())
+    accept = AssociateAccept((ContextResult(1, 0, EXPLICIT),), UserInformation())
 
     def serve() -> None:
         wire = Wire.__new__(Wire)
@@ -511,6 +513,24 @@ def test_only_contexts_with_the_role_carry_instances(archive: Archive) -> None:
     association.release()
     assert came == [held.instance.identity.sop_instance_uid]
     assert (responses[-1][0].Status, counters(responses[-1][0])) == (0xB000, (None, 1, 1, 0))
+
+
+def test_who_names_no_roles_at_all_gets_instances_too(archive: Archive) -> None:
+    """As Horos and others, against PS3.4 §C.5.3: nothing could be sent to them."""
+    held = archive.holdings.add_image()
+    keys = ((0x00080052, "CS", ["STUDY"]), (0x0020000D, "UI", ["1.2"]))
+    get_request = Command(
+        CommandField=CommandField.C_GET_RQ, MessageID=1, Priority=0, AffectedSOPClassUID=STUDY_ROOT.get
+    )
+    proposed = (ProposedContext(1, STUDY_ROOT.get, (EXPLICIT,)), ProposedContext(3, CT, (EXPLICIT,)))
+    with Wire(archive.world.port) as wire:
+        wire.associate(request(proposed))
+        wire.ask(1, get_request, encode_dataset(keys, EXPLICIT))
+        store = wire.response()
+        assert store.field == CommandField.C_STORE_RQ
+        assert pdvs(memoryview(wire.pdu()[1]))[0].data == held.data_set
+        wire.ask(3, respond_to(store, 0))
+        assert [wire.response().status for _ in range(2)] == [0xFF00, 0x0000]
 
 
 def test_get_failures_are_listed(archive: Archive) -> None:

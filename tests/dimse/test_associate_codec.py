@@ -65,7 +65,7 @@ REQUESTS = {
     "no syntaxes": AssociateRequest("PACS", "CALLER", (ProposedContext(1, CT, ()),), USERS["least"]),
 }
 RESULTS = (ContextResult(1, 0, SYNTAXES[0]), ContextResult(3, 4, "1.2"))
-ACCEPTS = {name: AssociateAccept("PACS", "CALLER", RESULTS, user) for name, user in USERS.items()}
+ACCEPTS = {name: AssociateAccept(RESULTS, user) for name, user in USERS.items()}
 
 
 @pytest.mark.parametrize("request_", REQUESTS.values(), ids=REQUESTS)
@@ -206,3 +206,13 @@ def test_more_than_128_contexts_are_refused() -> None:
 def test_titles_lose_padding_and_what_could_forge_a_log_line(sent: bytes, read: str) -> None:
     encoded = encode_request(REQUESTS["least"])
     assert decode_request(encoded[:4] + sent.ljust(16) + encoded[20:]).called == read
+
+
+def test_an_acceptance_returns_the_titles_as_they_came() -> None:
+    """PS3.8 Table 9-17. Some peers compare them."""
+    encoded = bytearray(encode_request(REQUESTS["least"]))
+    encoded[4:68] = b"PACS".ljust(16, b"\0") + b" CALLER".ljust(16) + b"r" * 32
+    received = decode_request(bytes(encoded))
+    assert (received.called, received.calling) == ("PACS", "CALLER")
+    accept = AssociateAccept(RESULTS, USERS["least"], received.returned)
+    assert encode_accept(accept)[4:68] == encoded[4:68]

@@ -130,7 +130,9 @@ def test_commands_that_nobody_serves(world: World) -> None:
         assert wire.response().status == 0x0122
         wire.ask(1, store_command(3), DATA_SET)  # on the verification context
         assert wire.response().status == 0x0122
-        wire.ask(1, Command(CommandField=CommandField.C_CANCEL_RQ, MessageIDBeingRespondedTo=3))
+        cancel = Command(CommandField=CommandField.C_CANCEL_RQ, MessageIDBeingRespondedTo=3)
+        wire.ask(1, cancel)
+        wire.ask(1, cancel, DATA_SET)  # which it never has, but says that it has
         assert wire.echo(4) == 0
     assert world.observer.operations[:2] == [("N_ACTION", 0x0211), ("UNKNOWN", 0x0211)]
 

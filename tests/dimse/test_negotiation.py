@@ -170,6 +170,6 @@ def test_wrong_version_and_application() -> None:
 def test_what_a_peer_accepts_that_we_did_not_propose_is_no_context() -> None:
     proposed = [ProposedContext(1, CT, (IMPLICIT,)), ProposedContext(3, CT, (JPEG,))]
     results = (ContextResult(1, 0, JPEG), ContextResult(3, 0, JPEG), ContextResult(5, 0, JPEG))
-    assert as_requestor(proposed, AssociateAccept("A", "B", results, UserInformation())) == (
+    assert as_requestor(proposed, AssociateAccept(results, UserInformation())) == (
         Context(3, CT, JPEG, is_scp=False, is_scu=True),
     )
