@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from anyio import CapacityLimiter, to_thread
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -22,6 +21,7 @@ import pacs
 from pacs.http.described import OBJECT, Described, answers_json, describe
 from pacs.http.resource import Public, Resource
 from pacs.http.rest.parameters import parameters
+from pacs.http.threads import ThreadPool
 from pacs.rights import Right
 
 log = structlog.get_logger(__name__)
@@ -109,7 +109,7 @@ class Readiness:
 
 
 def routes(readiness: Readiness) -> list[Public]:
-    threads = CapacityLimiter(THREADS)
+    pool = ThreadPool("health", THREADS)
 
     @describe(Described(answers=answers_json(OBJECT)))
     async def live(request: Request) -> Response:
@@ -119,7 +119,7 @@ def routes(readiness: Readiness) -> list[Public]:
     @describe(Described(answers=answers_json(OBJECT)))
     async def ready(request: Request) -> Response:
         """The archive could store and return an object now."""
-        findings = await to_thread.run_sync(readiness.examine, limiter=threads)
+        findings = await pool.run(readiness.examine)
         wrong = _wrong(findings)
         if wrong:
             log.warning("not ready", **wrong)
@@ -131,13 +131,13 @@ def routes(readiness: Readiness) -> list[Public]:
 
 def detailed(vital: Mapping[str, Check], others: Mapping[str, Check], deadline: float = DEADLINE) -> Resource:
     """Without one of `vital` the archive is unhealthy, without one of `others` degraded."""
-    threads, readiness = CapacityLimiter(THREADS), Readiness({**vital, **others}, deadline)
+    pool, readiness = ThreadPool("health", THREADS), Readiness({**vital, **others}, deadline)
 
     @describe(Described(answers=answers_json(OBJECT)))
     async def show_health(request: Request) -> Response:
         """How each part of this node is: `healthy`, `degraded` or, with 503, `unhealthy`."""
         parameters(request, ())
-        findings = await to_thread.run_sync(readiness.examine, limiter=threads)
+        findings = await pool.run(readiness.examine)
         wrong = _wrong(findings)
         status = "unhealthy" if wrong.keys() & vital.keys() else "degraded" if wrong else "healthy"
         return _answer(status, {name: finding.full for name, finding in findings.items()})
