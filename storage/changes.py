@@ -1,4 +1,5 @@
-"""Reading the change feed. Old changes are removed (`storage.upkeep.history`), which readers are told."""
+"""Reading the change feed. Readers are told of changes that are no longer known: old ones are removed
+(`storage.upkeep.history`), and an older copy of the database, put back, gives their numbers anew."""
 
 from __future__ import annotations
 
@@ -28,6 +29,8 @@ class SqlChangeFeed:
             rows = connection.execute(wanted.order_by(changes.c.seq).limit(limit)).mappings().all()
         if after is not None and rows and rows[0]["seq"] > after + 1:
             raise ChangesGone(rows[0]["seq"] - 1)
+        if after and not rows and after > (head := self.heads([organization]).get(organization, 0)):
+            raise ChangesGone(head)
         return [Change(**{**row, "payload": orjson.loads(row["payload"])}) for row in rows]
 
     def heads(self, organizations: Iterable[int]) -> dict[int, int]:

@@ -40,6 +40,19 @@ def test_who_comes_from_before_what_is_known_is_told(database: Database) -> None
         assert told.value.seq == 3
 
 
+def test_who_has_seen_what_a_restored_database_does_not_know_is_told(database: Database) -> None:
+    """Its numbers come to be given anew: who went on waiting for the next one would miss those below it."""
+    with transaction(database) as under_way:
+        for n in range(5):
+            under_way.announce(MODALITY, "study.received", f"1.2.{n}")
+    feed = SqlChangeFeed(database)
+    assert feed.read(1, 5, limit=9) == []
+    for organization, head in ((1, 5), (2, 0)):
+        with pytest.raises(ChangesGone) as told:
+            feed.read(organization, 6, limit=9)
+        assert told.value.seq == head
+
+
 def test_the_newest_numbers_are_those_of_the_organisations_asked_for(database: Database) -> None:
     with transaction(database) as under_way:
         under_way.announce(MODALITY, "study.received", "1.2.3")

@@ -111,9 +111,11 @@ class Broadcast:
         A `ChangesGone` is yielded in place of changes that are no longer kept.
         """
         async with self._joined(organization) as channel:
-            seq = channel.head if after is None else min(after, channel.head)
+            seq = channel.head if after is None else after
+            unknown = seq > channel.head  # as yet, or never to come
             while not self._stopping():
-                if seq < channel.head:
+                if seq < channel.head or unknown:
+                    unknown = False
                     for change in await self._behind(organization, channel, seq):
                         seq = change.seq
                         yield change

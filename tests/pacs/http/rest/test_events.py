@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from datetime import UTC, datetime
 
 import pytest
@@ -22,7 +22,7 @@ class Feed:
     def __init__(self) -> None:
         self.changes: dict[int, list[Change]] = {}
         self.reads = self.looks = self.gone = 0
-        self.away = self.unreadable = False
+        self.away = self.unreadable = self.late = False
         self.fault: Exception | None = None
 
     def add(self, organization: int = 1, count: int = 1) -> None:
@@ -38,6 +38,8 @@ class Feed:
             raise DatabaseUnavailable
         if after is not None and after < self.gone:
             raise ChangesGone(self.gone)
+        if after is not None and after > len(self.changes.get(organization, ())):
+            raise ChangesGone(len(self.changes.get(organization, ())))
         begin = max(after or 0, self.gone)
         return self.changes.get(organization, [])[begin : begin + limit]
 
@@ -48,7 +50,7 @@ class Feed:
         if self.away and self.looks > 2:
             self.away = False
             raise DatabaseUnavailable
-        return {each: len(self.changes.get(each, ())) for each in organizations}
+        return {each: 0 if self.late else len(self.changes.get(each, ())) for each in organizations}
 
 
 async def first(broadcast: Broadcast, count: int, after: int | None, organization: int = 1) -> list[int]:
@@ -132,7 +134,7 @@ def test_who_follows_hears_what_went_while_nobody_looked() -> None:
 
 
 def test_an_organisation_hears_only_of_itself() -> None:
-    async def scenario() -> tuple[list[int], list[Change | None]]:
+    async def scenario() -> tuple[list[int], list[Change | ChangesGone | None]]:
         feed = Feed()
         feed.add(2, 4)
         broadcast = quick(feed)
@@ -143,13 +145,46 @@ def test_an_organisation_hears_only_of_itself() -> None:
     assert (seen, mine) == ([1, 2, 3, 4], [None, None])
 
 
-async def _some(broadcast: Broadcast, organization: int):
+async def _some(broadcast: Broadcast, organization: int) -> AsyncIterator[Change | ChangesGone | None]:
     count = 0
     async for change in broadcast.listen(organization, 0):
         yield change
         count += 1
         if count == 2:
             return
+
+
+def test_who_saw_more_in_another_process_sees_nothing_twice() -> None:
+    async def scenario() -> list[int]:
+        feed = Feed()
+        broadcast = Broadcast(feed, lambda: False, pause=0.01, silence=60)
+        others = asyncio.create_task(first(broadcast, 3, None))
+        await joined(broadcast, 1)
+        feed.late = True
+        feed.add(count=2)
+        listening = asyncio.create_task(first(broadcast, 1, after=2))
+        await joined(broadcast, 2)
+        feed.late = False
+        feed.add()
+        return [*await listening, *await others]
+
+    assert asyncio.run(scenario()) == [3, 1, 2, 3]
+
+
+def test_who_saw_more_than_there_is_goes_on_from_there() -> None:
+    async def scenario() -> list[int]:
+        feed, seen = Feed(), list[int]()
+        feed.add(count=3)
+        broadcast = Broadcast(feed, lambda: False, pause=0.01, silence=60)
+        async for change in broadcast.listen(1, after=9):
+            assert isinstance(change, Change if seen else ChangesGone)
+            seen.append(change.seq)
+            if len(seen) == 2:
+                break
+            feed.add()
+        return seen
+
+    assert asyncio.run(scenario()) == [3, 4]
 
 
 def test_a_database_that_went_away_is_waited_for() -> None:
