@@ -7,7 +7,17 @@ from functools import partial
 
 from starlette.routing import BaseRoute
 
-from dicomweb import all_bulkdata, bulkdata, capabilities, frames, metadata, rendered, retrieve, wado_uri
+from dicomweb import (
+    all_bulkdata,
+    bulkdata,
+    capabilities,
+    frames,
+    metadata,
+    pixel_data,
+    rendered,
+    retrieve,
+    wado_uri,
+)
 from dicomweb.described import described
 from dicomweb.search import qido
 from dicomweb.search.qido import SearchSettings
@@ -42,6 +52,7 @@ def routes(web: Web) -> list[BaseRoute]:
         *qido.resources(web.archive, web.search, ROOT),
         *bulkdata.resources(web.archive, web.transcoder, ROOT),
         *all_bulkdata.resources(web.archive, ROOT),
+        *pixel_data.resources(web.archive, web.transcoder, ROOT),
         *stow.resources(web.archive, ROOT),
     ]
     everything = described(*resources, *capabilities.resources(resources, ROOT))

@@ -26,12 +26,14 @@ _BEGIN = '<?xml version="1.0" encoding="UTF-8"?>\n<application xmlns="http://wad
 _END = "</application>\n"
 
 _DATA_SETS = ("application/dicom+json", f'{MULTIPART}; type="application/dicom+xml"')
+_PIXELS = (f'{MULTIPART}; type="{OCTETS}"', f'{MULTIPART}; type="image/*"')
 _MEDIA_TYPES: Mapping[str, tuple[str, ...]] = {
     "studies": _DATA_SETS,
     "series": _DATA_SETS,
     "instances": _DATA_SETS,
     "metadata": _DATA_SETS,
-    "frames": (f'{MULTIPART}; type="{OCTETS}"', f'{MULTIPART}; type="image/*"', OCTETS, "image/*", "video/*"),
+    "frames": (*_PIXELS, OCTETS, "image/*", "video/*"),
+    "pixeldata": _PIXELS,
     "bulkdata": (f'{MULTIPART}; type="{OCTETS}"', OCTETS),
     "rendered": ("image/jpeg", "image/png", "image/gif", "image/webp"),
     "thumbnail": ("image/jpeg", "image/png"),

@@ -71,6 +71,7 @@ _BY_END = (
     (r"/frames/{\w+}", _retrieve("Retrieve frames", _FRAMES, headers={**_RANGE, **_KNOWN})),
     (r"/bulkdata/{\w+}", _retrieve("Retrieve bulk data", {"*/*": BINARY}, headers={**_RANGE, **_KNOWN})),
     ("/bulkdata", _retrieve("Retrieve all bulk data", {"multipart/related": BINARY})),
+    ("/pixeldata", _retrieve("Retrieve pixel data", _FRAMES, headers={**_RANGE, **_KNOWN})),
     ("/metadata", _retrieve("Retrieve metadata", _METADATA, headers=_KNOWN)),
     ("/rendered", _retrieve("Retrieve rendered", {"*/*": BINARY}, _PICTURE, _KNOWN)),
     ("/thumbnail", _retrieve("Retrieve a thumbnail", {"*/*": BINARY}, _SIZE, _KNOWN)),

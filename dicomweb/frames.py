@@ -19,7 +19,7 @@ from pacs.dicom.frames import FrameIndex
 from pacs.dicom.transfer_syntaxes import EXPLICIT_LITTLE
 from pacs.errors import BadInput, LimitExceeded, NotFound
 from pacs.framing import Frames, frame_index_of, frame_size
-from pacs.http.accept import Offer, acceptable
+from pacs.http.accept import MediaRange, Offer, acceptable
 from pacs.http.byte_range import byte_range
 from pacs.http.conditional import entity_tag, is_known, revalidated
 from pacs.http.origin import origin
@@ -84,7 +84,7 @@ class RetrieveFrames:
         study = instance.identity.study_instance_uid
         record = partial(retrieved, request, self.archive, study, level="FRAME")
         self.viewings.note(request, study, record)
-        asked = _Asked(instance, index, numbers, offer)
+        asked = AskedFrames(instance, index, numbers, offer)
         tag = asked.tag(here)
         headers = revalidated(tag)
         if tag and is_known(request, tag):
@@ -96,20 +96,27 @@ class RetrieveFrames:
         headers |= part.headers
         return answer(sliced(body, part.start, part.stop), kind, part.length, part.status, headers)
 
-    def _representation(self, asked: _Asked, here: str, boundary: str) -> tuple[Pieces, str, int | None]:
+    def every(self, instance: StoredInstance, ranges: Sequence[MediaRange]) -> AskedFrames:
+        """All frames, in parts; `NotAcceptable` when the ranges cover no form of them."""
+        index = frame_index_of(instance)
+        offer = chosen(ranges, instance.transfer_syntax, False, self.transcoder.codecs)
+        return AskedFrames(instance, index, range(1, len(index) + 1), offer)
+
+    def _representation(self, asked: AskedFrames, here: str, boundary: str) -> tuple[Pieces, str, int | None]:
         """The body, its media type, and its bytes if known in advance."""
         offer, numbers = asked.offer, asked.numbers
         if not offer.multipart:
             return self._alone(asked), _named(offer), asked.size(numbers[0])
         size = multipart.length((asked.head(number, here) for number in numbers), boundary)
-        body = multipart.encoded(self._parts(asked, here), boundary)
+        body = multipart.encoded(self.parts(asked, here), boundary)
         return body, multipart.content_type(offer.media_type, boundary), size
 
-    def _alone(self, asked: _Asked) -> Pieces:
-        for _, pieces in self._parts(asked, ""):
+    def _alone(self, asked: AskedFrames) -> Pieces:
+        for _, pieces in self.parts(asked, ""):
             yield from pieces
 
-    def _parts(self, asked: _Asked, here: str) -> Iterator[Part]:
+    def parts(self, asked: AskedFrames, here: str) -> Iterator[Part]:
+        """One for each frame. `here` as in `frames`."""
         with self.archive.open_verified(asked.instance) as reader:
             frames = Frames(asked.instance, reader, self.transcoder)
             for number in asked.numbers:
@@ -121,7 +128,7 @@ def _named(offer: Offer) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class AskedFrames:
     instance: StoredInstance
     index: FrameIndex
     numbers: Sequence[int]

@@ -17,7 +17,7 @@ from starlette.requests import HTTPConnection
 from starlette.routing import Mount
 from starlette.testclient import TestClient
 
-from dicomweb import all_bulkdata, bulkdata, frames, metadata, retrieve
+from dicomweb import all_bulkdata, bulkdata, frames, metadata, pixel_data, retrieve
 from pacs.actor import Actor
 from pacs.archive import Archive
 from pacs.http.app import Access, create_app
@@ -82,6 +82,7 @@ def retrieving(database: Database, folder: Path) -> Iterator[World]:
             *metadata.resources(prepared, "/dicom-web"),
             *all_bulkdata.resources(archive, "/dicom-web"),
             *bulkdata.resources(archive, TRANSCODER, "/dicom-web"),
+            *pixel_data.resources(archive, TRANSCODER, "/dicom-web"),
         ]
         app = create_app({}, {}, [Mount("/dicom-web", routes=resources)], Access(caller))
         yield World(database, archive, TestClient(app, raise_server_exceptions=False), theirs, folder)

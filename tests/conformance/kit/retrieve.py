@@ -8,7 +8,7 @@ from io import BytesIO
 from pydicom import dcmread
 from pydicom.uid import ExplicitVRLittleEndian, JPEGBaseline8Bit, generate_uid
 
-from tests.conformance.kit.check import Check, Peer, expect, media_type, supported
+from tests.conformance.kit.check import Check, NotSupported, Peer, expect, media_type, supported
 from tests.conformance.kit.multipart import parts
 
 _AS_STORED = 'multipart/related; type="application/dicom"; transfer-syntax=*'
@@ -112,6 +112,33 @@ def no_such_frame(peer: Peer) -> str:
     return ", ".join(f"{n}: {answer.status_code}" for n, answer in seen.items())
 
 
+def ranges_of_a_frame(peer: Peer) -> str:
+    """As viewers ask for HTJ2K; a server may ignore Range (RFC 9110 §14.2), and then sends the whole."""
+    one = peer.samples.slices[0]
+    answer = peer.get(f"{one.path}/frames/1", "application/octet-stream", Range="bytes=2-5")
+    if supported(answer).status_code == 200:
+        assert answer.content == one.ds.PixelData, "other pixels"
+        raise NotSupported("ignores Range")
+    seen = expect(answer, 206)
+    assert answer.headers.get("content-range") == f"bytes 2-5/{len(one.ds.PixelData)}", (
+        "another Content-Range"
+    )
+    assert answer.content == one.ds.PixelData[2:6], "other bytes"
+    return seen
+
+
+def pixel_data(peer: Peer) -> str:
+    """The pixels of every slice, in parts that say of which frame they are."""
+    first, sent = peer.samples.slices[0], sorted(each.ds.PixelData for each in peer.samples.slices)
+    accept = f'multipart/related; type="application/octet-stream"; transfer-syntax={ExplicitVRLittleEndian}'
+    for path, expected in ((first.path, [first.ds.PixelData]), (first.series_path, sent)):
+        found = parts(supported(peer.get(f"{path}/pixeldata", accept)))
+        assert sorted(each.body for each in found) == expected, "other pixels"
+        assert all("/frames/" in each.headers.get("content-location", "") for each in found), "of no frame"
+    expect(peer.get(f"{first.study_path}/pixeldata", "multipart/related; transfer-syntax=*"), (200, 206))
+    return f"{len(sent)} frames of a series"
+
+
 CHECKS = (
     Check("10.4.1.1.1", "a study comes whole", study),
     Check("10.4.1.1.1", "a series comes whole", series),
@@ -124,4 +151,6 @@ CHECKS = (
     Check("10.4.1.1.6", "a frame uncompressed", frame_uncompressed),
     Check("10.4.1.1.6", "a single part for a single frame", frame_alone),
     Check("10.4.1.1.6", "frames that are not there", no_such_frame),
+    Check("10.4.1.1.6", "pixel data of an instance, a series, a study", pixel_data),
+    Check("8.6.1", "a range of a frame", ranges_of_a_frame),
 )
