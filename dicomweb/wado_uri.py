@@ -164,7 +164,7 @@ def _parameters(request: Request) -> dict[str, str]:
     given = {name: value for name, value in request.query_params.items() if name in _PARAMETERS}
     if given.get("requestType") != "WADO":
         raise BadInput("requestType must be WADO")
-    if given.get("anonymize"):
+    if given.get("anonymize", "no") not in ("", "no"):
         raise NotAcceptable("anonymize is not supported: objects are not de-identified on retrieval")
     _check_presentation(given)
     charsets = {each.partition(";")[0].strip().lower() for each in given.get("charset", "").split(",")}

@@ -145,6 +145,10 @@ def test_refused_with_a_reason(client: TestClient, path: str, status: int) -> No
     assert len(answer.json()["message"]) > 5
 
 
+def test_who_wants_no_anonymity_gets_the_picture(client: TestClient) -> None:
+    assert get(client, f"{WADO}1&anonymize=no").status_code == 200
+
+
 def test_sizes(client: TestClient) -> None:
     assert opened(get(client, f"{ONE}/rendered?viewport=60,60")).size == (60, 40)
     assert opened(get(client, f"{ONE}/rendered?viewport=60,60,0,0,3,4")).size == (45, 60)
