@@ -1,6 +1,6 @@
 """What an archive is: values, rules and operations; imports no sibling package.
 
-Begin at `archive` (receive, find, open) and `model` (what it exchanges with others). `ports` says what it
+Begin at `archive` (find, open), `receiving` and `model` (what it exchanges with others). `ports` says what it
 needs of its storage, `attributes` what is searched for, `errors` what can go wrong.
 
 An arriving object: `ingest`, `prepared`, `capture`, `subject`, `packed`. An object on its way out:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import dataclass
 
-from pacs.archive import HEAD, Archive
-from pacs.dicom.part10 import PREAMBLE, PREFIX, TRANSFER_SYNTAX, part10_prefix, read_part10
+from pacs.archive import Archive
+from pacs.dicom.part10 import HEAD, PREAMBLE, PREFIX, TRANSFER_SYNTAX, part10_prefix, read_part10
 from pacs.dicom.source import BytesSource
 from pacs.errors import Damaged
 from pacs.model import StoredInstance

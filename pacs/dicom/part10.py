@@ -26,8 +26,8 @@ _META_VERSION = _ENCODING.element(0x00020001, "OB", b"\0\1")
 _WRITER = _ENCODING.element(0x00020012, "UI", IMPLEMENTATION_CLASS_UID.encode()) + _ENCODING.element(
     0x00020013, "SH", IMPLEMENTATION_VERSION_NAME.encode()
 )
-_MAX_META = 1 << 20
-"""The meta information must end within this many bytes; usually it has a few hundred."""
+HEAD: Final = 1 << 20
+"""Bytes within which the meta information must end; usually it has a few hundred."""
 _MAX_VALUE = 1024
 _FIRST_ELEMENTS = frozenset({0x0000, 0x0001, 0x0005, 0x0008, 0x0010, 0x0012, 0x0014, 0x0016})
 
@@ -58,9 +58,9 @@ class Part10:
 def read_part10(source: Source, limits: Limits = DEFAULT) -> Part10:
     """Where the data set begins and how it is encoded. `InvalidDataSet` when the file is not DICOM.
 
-    Only the beginning of the file is read, so `source` may be its first mebibyte.
+    Only the beginning of the file is read, so `source` may be its first `HEAD` bytes.
     """
-    head = source.read_at(0, min(_MAX_META, limits.header_bytes) + len(PREAMBLE) + len(PREFIX))
+    head = source.read_at(0, min(HEAD, limits.header_bytes) + len(PREAMBLE) + len(PREFIX))
     has_preamble = head[128:132] == PREFIX and not _begins_data_set(head)
     start = 132 if has_preamble else 4 if head[:4] == PREFIX else 0
     meta, offset = _meta(head, start)
@@ -98,7 +98,7 @@ def _meta(head: bytes, start: int) -> tuple[dict[int, str], int]:
         elif vr.decode("latin-1") not in CODES:
             length = int.from_bytes(head[pos + 4 : pos + 8], "little")
         if value + length > len(head):
-            if len(head) > _MAX_META:
+            if len(head) > HEAD:
                 raise LimitExceeded("the file meta information is too long")
             raise InvalidDataSet("the file ends within its meta information")
         if length <= _MAX_VALUE:

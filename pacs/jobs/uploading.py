@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import IO
 
-from pacs.archive import Archive, ReceivingFile
+from pacs.archive import Archive
 from pacs.capture import as_capture
 from pacs.dicom.part10 import read_part10
 from pacs.dicom.reader import read_header
@@ -26,6 +26,7 @@ from pacs.jobs.tasks import MAX_FAILURES, Advance, Failure, Status, Task, Upload
 from pacs.packed import HEAD, READ_ERRORS, Member, Packed, is_instance
 from pacs.pixels.photo import is_picture, read_picture
 from pacs.ports import BlobReader, Tasks
+from pacs.receiving import ReceivingFile
 from pacs.subject import Said, instance_uid, placed
 
 AT_ONCE = 4
