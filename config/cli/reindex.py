@@ -1,41 +1,55 @@
-"""`pacs reindex`: rebuilds the index from the stored objects. Damaged objects are not entered."""
+"""`pacs reindex`: rebuilds the index from the stored objects. Damaged objects are not entered.
+
+An object's bytes do not say whose it is. It is entered in the only organisation, or in the only one that has
+its study; else in the one that is named, so that nobody else gets to see it.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from config.cli.options import data_option, installation, progress_bar
+from config.cli.options import data_option, installation, organization_id, progress_bar
 from pacs.actor import system_actor
-from pacs.errors import BadInput, PacsError, Unavailable
+from pacs.dicom.part10 import read_part10
+from pacs.dicom.reader import read_header
+from pacs.dicom.source import ReadAhead
+from pacs.errors import BadInput, InvalidDataSet, PacsError, Unavailable
+from pacs.ingest import identity
 from pacs.packed import HEAD, is_instance
 
 if TYPE_CHECKING:
     from config.compose import Installation
+    from pacs.archive import Archive
+    from pacs.ports import BlobReader
 
 _PAGE = 10_000
-_ENTERED, _OTHER, _FAILED = "entered", "other", "failed"
+_ENTERED, _OTHER, _FAILED, _WHOSE = "entered", "other", "failed", "whose"
 
 
 @click.command()
 @data_option
-def reindex(data_dir: Path | None) -> None:
+@click.option("--organization", "code", help="Owner of objects of studies that no organisation has.")
+def reindex(data_dir: Path | None, code: str | None) -> None:
     """Index stored objects that are not in the database, and recompute derived keys and tallies.
 
     After a loss of the database, that is all of them. They are stored the same way as from a sender, the
-    oldest first, in the default organisation. Run it once after an update whose change log says so, so
-    that searches use the newest rules. Exit code 1 when an object could not be indexed.
+    oldest first, in the organisation that has their study; when none or several have it, in the one that
+    is named, or in the only one. Run it once after an update whose change log says so, so that searches use
+    the newest rules. Exit code 1 when an object could not be indexed.
     """
     from storage.upkeep.rekey import rekey
     from storage.upkeep.tallies import retally
 
     with installation(data_dir) as composed, progress_bar("indexing") as bar:
+        owners = _owners(composed, code)
         waiting = sorted(_unknown(composed))
-        done = Counter(_outcome(composed, address) for _, address in bar.track(waiting))
+        done = Counter(_outcome(composed, owners, address) for _, address in bar.track(waiting))
         changed = rekey(composed.database) + retally(composed.database)
     click.echo(f"{done[_ENTERED]} objects entered, {changed} rows brought up to date.")
     if done[_OTHER]:
@@ -43,8 +57,35 @@ def reindex(data_dir: Path | None) -> None:
             f"{done[_OTHER]} files among them are no DICOM objects, such as uploaded pictures, documents and "
             "archives: left where they are."
         )
-    if done[_FAILED]:
-        raise click.ClickException(f"{done[_FAILED]} objects could not be entered; they stay where they are.")
+    if done[_WHOSE]:
+        click.echo(
+            f"{done[_WHOSE]} objects are of studies that no organisation has, or several: name theirs with "
+            "--organization (`pacs organization list` shows all)."
+        )
+    if failed := done[_FAILED] + done[_WHOSE]:
+        raise click.ClickException(f"{failed} objects could not be entered; they stay where they are.")
+
+
+@dataclass(frozen=True, slots=True)
+class _Owners:
+    """`all`: every organisation. `named`: on the command line."""
+
+    all: frozenset[int]
+    named: int | None
+
+    def of(self, holding: frozenset[int]) -> int | None:
+        """The owner of an object, from the organisations that have its study."""
+        for only in (holding, self.all):
+            if len(only) == 1:
+                return next(iter(only))
+        return self.named
+
+
+def _owners(composed: Installation, code: str | None) -> _Owners:
+    from storage.accounts import organizations
+
+    everybody = frozenset(each.id for each in organizations.all_of(composed.database))
+    return _Owners(everybody, None if code is None else organization_id(composed, code))
 
 
 def _unknown(composed: Installation) -> Iterator[tuple[float, str]]:
@@ -58,9 +99,9 @@ def _unknown(composed: Installation) -> Iterator[tuple[float, str]]:
         after = found[-1].blob.address
 
 
-def _outcome(composed: Installation, address: str) -> str:
+def _outcome(composed: Installation, owners: _Owners, address: str) -> str:
     try:
-        return _enter(composed, address)
+        return _enter(composed, owners, address)
     except Unavailable:
         raise
     except PacsError as error:
@@ -68,14 +109,29 @@ def _outcome(composed: Installation, address: str) -> str:
         return _FAILED
 
 
-def _enter(composed: Installation, address: str) -> str:
-    with composed.blobs.open(address) as reader:
+def _enter(composed: Installation, owners: _Owners, address: str) -> str:
+    from storage.accounts import organizations
+
+    archive = composed.archive
+    with archive.blobs.open(address) as reader:
         try:
-            composed.archive.store_file(system_actor("reindex"), reader.verified())
+            study = _study(archive, reader)
+            owner = owners.of(organizations.holding(composed.database, study))
+            if owner is None:
+                return _WHOSE
+            archive.store_file(system_actor("reindex", owner), reader.verified())
         except BadInput:
             for _ in reader.verified():  # it may have been refused because the disk damaged it
                 pass
-            if is_instance(reader.read_at(0, HEAD), composed.archive.limits):
+            if is_instance(reader.read_at(0, HEAD), archive.limits):
                 raise
             return _OTHER
     return _ENTERED
+
+
+def _study(archive: Archive, reader: BlobReader) -> str:
+    part10 = read_part10(reader, archive.limits)
+    if part10.is_dicomdir:
+        raise InvalidDataSet
+    header = read_header(ReadAhead(reader), part10.transfer_syntax, part10.dataset_offset, archive.limits)
+    return identity(header).study_instance_uid

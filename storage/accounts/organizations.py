@@ -12,7 +12,7 @@ from pacs.errors import Conflict
 from pacs.model import AuditRecord
 from storage.database import Database
 from storage.feeds import transaction
-from storage.tables import org_heads, organizations
+from storage.tables import org_heads, organizations, studies
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,3 +47,11 @@ def all_of(database: Database) -> list[Organization]:
     with database.read() as connection:
         rows = connection.execute(select(organizations).order_by(organizations.c.code)).mappings().all()
     return [Organization(**row) for row in rows]
+
+
+def holding(database: Database, study_instance_uid: str) -> frozenset[int]:
+    """Those that have this study."""
+    everywhere = studies.c.org_id.in_(select(organizations.c.id))  # lets the index be used
+    wanted = select(studies.c.org_id).where(everywhere, studies.c.study_instance_uid == study_instance_uid)
+    with database.read() as connection:
+        return frozenset(connection.execute(wanted).scalars())

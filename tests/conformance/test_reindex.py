@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
+from pydicom import dcmread
 from pydicom.data import get_testdata_file
 
 from storage.blobs import SpoolLimits, open_blobs
 from tests.conformance.server import Server
 
-CT = Path(str(get_testdata_file("CT_small.dcm")))
+CT, MR = (Path(str(get_testdata_file(name))) for name in ("CT_small.dcm", "MR_small.dcm"))
 UPLOADED = {
     "a picture": b"\xff\xd8\xff\xe0\0\x10JFIF\0" + bytes(200),
     "a document": b"%PDF-1.4\n%%EOF\n",
@@ -85,3 +87,26 @@ def test_what_says_that_it_is_dicom_and_cannot_be_entered_is_named(alone: Server
     lose_database(alone)
     assert "1 objects entered" in (said := alone.quick_command("reindex", code=1))
     assert "could not be entered" in said
+
+
+def another(path: Path, sop: str) -> bytes:
+    ds = dcmread(path)
+    ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = sop
+    written = io.BytesIO()
+    ds.save_as(written)
+    return written.getvalue()
+
+
+def test_an_object_is_shown_to_nobody_but_the_organisation_that_it_is_of(alone: Server) -> None:
+    """An older copy of the database was put back: bytes do not say whose they are, their study may."""
+    alone.quick_command("organization", "add", "clinic")
+    publish(alone, another(CT, "1.2.3.4"), MR.read_bytes())
+    said = alone.quick_command("reindex", code=1)
+    assert "1 objects entered" in said and "--organization" in said
+    assert alone.sql("select count(*), max(org_id) from instances") == "(2, 1)"
+    assert "1 objects entered" in alone.quick_command("reindex", "--organization", "clinic")
+    assert alone.sql("select count(*), max(org_id) from instances") == "(3, 2)"
+    publish(alone, another(MR, "1.2.3.5"), another(CT, "1.2.3.6"))
+    assert "2 objects entered" in alone.quick_command("reindex", "--organization", "clinic")
+    assert alone.sql("select count(*) from instances where org_id = 1") == "(3,)"
+    assert "there is no organisation" in alone.quick_command("reindex", "--organization", "none", code=1)
