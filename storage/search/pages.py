@@ -17,32 +17,11 @@ from pacs.attributes import BY_KEYWORD, Attribute, Matching
 from pacs.model import Blob, Identity, StoredInstance, Values
 from pacs.search.query import Found, Query
 from storage.database import Database
-from storage.search.conditions import Conditions
-from storage.search.cost import bounded
-from storage.search.plan import Planner
-from storage.search.statement import Page
+from storage.search import statement, tuning
+from storage.search.plan import candidates, is_sampled, sampled
+from storage.search.selection import Search
+from storage.search.time_limit import bounded
 from storage.tables import blobs, instances, versions
-
-FIRST_PAGE = 101
-"""The first page of a viewer and one answer more, which shows whether there are more."""
-NEXT_PAGES = 500
-LOCATED = 10_000
-"""Instances of one page when all are needed before the first is used, as each page sorts the whole study."""
-
-COUNTED_AMONG = 50_000
-"""Among how many rows matches are counted beside a page, where each must be looked at: 0.1 s."""
-REACH = 5_000
-"""Rows along the order that may be walked in hope, or counted among: some 20 ms."""
-SAMPLE = 300
-"""Rows among the newest, by which it is seen whether there is hope."""
-HOPE = 1.25
-"""How many times the page should be found within reach, for it to be tried."""
-COUNTED_LATER = 10_000
-"""Of those stored since the page that `Query.until` is of."""
-COUNTED_KEYS = 10_000
-"""How many matches are counted, at the most."""
-MOST_KEYS = (1 << 31) - 1
-"""PostgreSQL's integers, of which the limit of a SELECT is one here."""
 
 _CURRENT = (
     versions.c.instance_pk == instances.c.pk,
@@ -54,7 +33,8 @@ _IDENTITY = ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanc
 
 def find(database: Database, organization: int, query: Query) -> Iterator[Values]:
     """All matches, in the query's order."""
-    for row in _rows(database, _asked(database, organization, query), FIRST_PAGE, NEXT_PAGES):
+    search = Search(organization, query, database.dialect)
+    for row in _rows(database, search, tuning.FIRST_PAGE, tuning.NEXT_PAGES):
         yield _values(query.include, row)
 
 
@@ -62,88 +42,23 @@ def page(database: Database, organization: int, query: Query) -> Found:
     """`limit` answers after `offset` in one snapshot, and the number of matches."""
     limit = query.limit
     assert limit is not None
-    asked = _asked(database, organization, query)
-    asked = replace(asked, extra=(asked.last(),))
+    search = Search(organization, query, database.dialect)
+    search = replace(search, extra=(statement.last_key(search),))
     with _searching(database) as connection:
-        begun = _begun(connection, asked, limit + 1, query.offset, counting=True)
-        rows, total = begun.rows, begun.total
+        first = _first_page(connection, search, limit + 1, query.offset, counting=True)
+        rows, total = first.rows, first.total
         answers, more = [_values(query.include, row) for row in rows[:limit]], len(rows) > limit
         if not more and (rows or not query.offset):
             return Found(answers, more, query.offset + len(rows))
-        if not asked.keys_first:
-            total = _total(connection, begun.planned)
+        if not statement.keys_first(search):
+            total = _total(connection, first.planned)
         return Found(answers, more, total, rows[0][len(query.include)] if more else None)
 
 
-def _total(connection: Connection, planned: Page) -> int | None:
-    conditions = planned.query.conditions
-    if planned.start is None:
-        tallied, later = connection.execute(planned.tallied(COUNTED_LATER)).one()
-        if not conditions:
-            return tallied - later if later <= COUNTED_LATER else None
-        if tallied > COUNTED_AMONG:
-            return None
-    return _counted(connection, planned, COUNTED_KEYS)
-
-
-@dataclass(frozen=True, slots=True)
-class _Begun:
-    """A first page. `planned`: the way to those that follow. `total`: all matches, where that was seen."""
-
-    planned: Page
-    rows: Sequence[Row[Any]]
-    total: int | None = None
-
-
-def _begun(connection: Connection, asked: Page, size: int, offset: int, *, counting: bool = False) -> _Begun:
-    """What is common among the newest is sought there first: finding out how many there are of it
-    would cost as much as the page."""
-    few = rare = False
-    if _hopeful(asked, counting):
-        fitting, tried, *edge = connection.execute(asked.newest(SAMPLE, REACH)).one()
-        few, rare = edge[-1] is None, fitting == 0
-        if fitting * REACH > HOPE * tried * (offset + size):
-            hoped = replace(asked, edge=None if few else edge)
-            begun = _read(connection, hoped, size, offset, counting and few)
-            if few or len(begun.rows) == size:
-                return replace(begun, planned=asked)
-    planned = _planned(connection, asked, rare=rare)
-    if planned.start is not None and not planned.start.keys:
-        return _Begun(planned, [], 0)
-    return _read(connection, planned, size, offset, counting and (few or planned.start is not None))
-
-
-def _read(connection: Connection, planned: Page, size: int, offset: int, counting: bool) -> _Begun:
-    if not (counting and planned.keys_first):
-        return _Begun(planned, _fetched(connection, planned, size, None, offset))
-    most = min(max(COUNTED_KEYS + 1, offset + size), MOST_KEYS)
-    keys = connection.execute(planned.keys(most)).scalars().all()
-    rows = _rows_of(connection, planned, keys[offset : offset + size])
-    return _Begun(planned, rows, len(keys) if len(keys) <= COUNTED_KEYS else None)
-
-
-def _fetched(
-    connection: Connection, planned: Page, size: int, after: Sequence[Any] | None, offset: int
-) -> Sequence[Row[Any]]:
-    if planned.keys_first and planned.start is not None:
-        keys = connection.execute(planned.keys(size, after, offset)).scalars().all()
-        return _rows_of(connection, planned, keys)
-    return planned.in_order(connection.execute(planned.statement(size, after, offset)).all())
-
-
-def _rows_of(connection: Connection, planned: Page, keys: Sequence[int]) -> Sequence[Row[Any]]:
-    return planned.in_order(connection.execute(planned.rows(keys)).all()) if keys else []
-
-
-def _counted(connection: Connection, planned: Page, cap: int) -> int | None:
-    found = int(connection.execute(planned.count(cap)).scalar_one())
-    return found if found <= cap else None
-
-
 def count(database: Database, organization: int, query: Query) -> int:
-    asked = _asked(database, organization, query)
+    search = Search(organization, query, database.dialect)
     with _searching(database) as connection:
-        return int(connection.execute(_planned(connection, asked).count()).scalar_one())
+        return int(connection.execute(statement.count(_planned(connection, search))).scalar_one())
 
 
 def locate(database: Database, organization: int, query: Query) -> Iterator[StoredInstance]:
@@ -151,60 +66,112 @@ def locate(database: Database, organization: int, query: Query) -> Iterator[Stor
     identity = tuple(BY_KEYWORD[keyword] for keyword in _IDENTITY)
     columns = (versions.c.transfer_syntax, versions.c.blob, blobs.c.size, versions.c.dataset_offset)
     query = replace(query, include=identity)
-    asked = replace(_asked(database, organization, query), extra=columns, joined=_CURRENT)
-    for row in _rows(database, asked, LOCATED, LOCATED):
+    search = Search(organization, query, database.dialect, extra=columns, joined=_CURRENT)
+    for row in _rows(database, search, tuning.LOCATED, tuning.LOCATED):
         *uids, transfer_syntax, address, size, offset = tuple(row)[:8]
         yield StoredInstance(Identity(*uids), transfer_syntax, Blob(address, size), offset)
 
 
-def _rows(database: Database, page: Page, first: int, following: int) -> Iterator[Row[Any]]:
-    query = page.query
+@dataclass(frozen=True, slots=True)
+class _FirstPage:
+    """`planned`: the way to the pages that follow. `total`: all matches, where that was seen."""
+
+    planned: Search
+    rows: Sequence[Row[Any]]
+    total: int | None = None
+
+
+def _first_page(
+    connection: Connection, search: Search, size: int, offset: int, *, counting: bool = False
+) -> _FirstPage:
+    """Steps 1 to 5 of `storage.search.plan`."""
+    all_within_reach = rare = False
+    if is_sampled(search, counting):
+        sample = sampled(connection, search)
+        all_within_reach, rare = sample.edge is None, sample.matched == 0
+        if sample.promises(offset + size):
+            walk = replace(search, edge=sample.edge)
+            first = _read(connection, walk, size, offset, counting and all_within_reach)
+            if all_within_reach or len(first.rows) == size:
+                return replace(first, planned=search)
+    planned = _planned(connection, search, rare=rare)
+    if planned.candidates is not None and not planned.candidates.keys:
+        return _FirstPage(planned, [], 0)
+    return _read(connection, planned, size, offset, counting and (all_within_reach or not planned.walks))
+
+
+def _planned(connection: Connection, search: Search, *, rare: bool = False) -> Search:
+    """Plan once, as the plan of a search must not change between its pages."""
+    return replace(search, candidates=candidates(connection, search, rare=rare))
+
+
+def _read(connection: Connection, planned: Search, size: int, offset: int, counting: bool) -> _FirstPage:
+    if not (counting and statement.keys_first(planned)):
+        return _FirstPage(planned, _fetched(connection, planned, size, None, offset))
+    most = min(max(tuning.COUNTED_KEYS + 1, offset + size), tuning.MOST_KEYS)
+    keys = connection.execute(statement.keys(planned, most)).scalars().all()
+    rows = _rows_of(connection, planned, keys[offset : offset + size])
+    return _FirstPage(planned, rows, len(keys) if len(keys) <= tuning.COUNTED_KEYS else None)
+
+
+def _fetched(
+    connection: Connection, planned: Search, size: int, after: Sequence[Any] | None, offset: int
+) -> Sequence[Row[Any]]:
+    if statement.keys_first(planned) and not planned.walks:
+        keys = connection.execute(statement.keys(planned, size, after, offset)).scalars().all()
+        return _rows_of(connection, planned, keys)
+    found = connection.execute(statement.page(planned, size, after, offset)).all()
+    return statement.in_order(planned, found)
+
+
+def _rows_of(connection: Connection, planned: Search, keys: Sequence[int]) -> Sequence[Row[Any]]:
+    if not keys:
+        return []
+    return statement.in_order(planned, connection.execute(statement.rows(planned, keys)).all())
+
+
+def _total(connection: Connection, planned: Search) -> int | None:
+    """By the organisation's tallies without conditions, else counted if that is soon done."""
+    conditions = planned.query.conditions
+    if planned.walks:
+        tallied, later = connection.execute(statement.tallied(planned, tuning.COUNTED_LATER)).one()
+        if not conditions:
+            return tallied - later if later <= tuning.COUNTED_LATER else None
+        if tallied > tuning.COUNTED_AMONG:
+            return None
+    found = int(connection.execute(statement.count(planned, tuning.COUNTED_KEYS)).scalar_one())
+    return found if found <= tuning.COUNTED_KEYS else None
+
+
+def _rows(database: Database, search: Search, first: int, following: int) -> Iterator[Row[Any]]:
+    """All rows, in pages, each in a transaction of its own."""
+    query = search.query
     left, size, offset = query.limit, first, query.offset
     after: Sequence[Any] | None = None
-    planned: Page | None = None
+    planned: Search | None = None
     while left is None or left > 0:
         wanted = size if left is None else min(size, left)
         with _searching(database) as connection:
             if after is None:
-                begun = _begun(connection, page, wanted, offset)
+                begun = _first_page(connection, search, wanted, offset)
                 planned, rows = begun.planned, begun.rows
             else:
-                planned = planned if planned else _planned(connection, page)
+                planned = planned or _planned(connection, search)
                 rows = _fetched(connection, planned, wanted, after, 0)
         yield from rows
         if len(rows) < wanted:
             return
-        behind = rows[-1][-len(planned.order()) :]
-        if after is None and planned.start is None and planned.keys_first:
+        last = statement.order_values(planned, rows[-1])
+        if after is None and planned.walks and statement.keys_first(planned):
             planned = None  # what was soon met may be rare further on
-        after, offset, size = behind, 0, following
+        after, offset, size = last, 0, following
         left = None if left is None else left - len(rows)
-
-
-def _asked(database: Database, organization: int, query: Query) -> Page:
-    return Page(organization, query, Conditions(database.dialect, indexed=False), None)
 
 
 @contextmanager
 def _searching(database: Database) -> Iterator[Connection]:
     with database.search() as connection, bounded(connection):
         yield connection
-
-
-def _hopeful(asked: Page, counting: bool) -> bool:
-    """Days alone are a range of the order: all that is not known of them is how many there are."""
-    if not asked.keys_first or (asked.days_only and not counting):
-        return False
-    return not _planner(asked).looks_up(asked.query)
-
-
-def _planned(connection: Connection, page: Page, *, rare: bool = False) -> Page:
-    """Plan once, as the plan of a search must not change between its pages."""
-    return replace(page, start=_planner(page).choose(connection, page.query, rare=rare))
-
-
-def _planner(page: Page) -> Planner:
-    return Planner(page.organization, Conditions(page.conditions.dialect))
 
 
 def _values(include: Sequence[Attribute], row: Row[Any]) -> Values:

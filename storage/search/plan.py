@@ -1,197 +1,119 @@
-"""Choosing the plan of a search: from the few rows that a key selects, or along the page's order.
+"""Deciding how a search finds its rows: by walking along the index of its order, or from few candidates.
 
-Common values are soon met along the order; rare ones must be looked up. Each key's rows are counted up to
-one more than `FEW`, which shows whether it is rare, and finds the rows if it is.
+A value that is common is soon met along the order; one that is rare must be looked up. No database knows how
+common `*ros*` is, so that is found out, at a bounded cost, in this order:
+
+1. A UID selects few rows: they are the candidates.
+2. Newest first, unless a cheap index serves a condition: a sample of the newest rows is tested. Where it
+   promises a page within reach, so far is walked; if that yields the page, nothing else is done.
+3. Each index that serves a condition (`storage.search.lookups`) is asked for its first keys, up to one more
+   than `FEW`. The keys of the index that has the fewest are the candidates, if they are few.
+4. If they are not, and a walk would be long, rows are tested in the order of their keys. Those that match are
+   the candidates, if they are few.
+5. Otherwise the walk goes along the order until the page is full. `storage.search.time_limit` ends it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import isqrt
+from typing import Any
 
-from sqlalchemy import Connection, Select, Table, Text, func, literal_column, select, union_all
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import Connection, func, literal_column, select, union_all
 
-from pacs.attributes import BY_KEYWORD, LEVELS, Attribute, Level
-from pacs.search.query import Condition, Items, OneOf, Query, Range, Test
-from storage import tables
-from storage.search.conditions import PARENT, Conditions, key, unindexed
-from storage.search.trigrams import hits, is_indexed, match_expression, pair, pair_hits
+from pacs.attributes import BY_KEYWORD, LEVELS, Level
+from pacs.search.query import Condition
+from storage.search import statement, tuning
+from storage.search.lookups import CHEAP, STRATEGIES, Lookup, Strategy, by_uid, matching
+from storage.search.selection import Candidates, Search
 from storage.tables import TABLES
 
-FEW, FEWEST = 5_000, 2_000
-ROOTS = 5
-"""Rows worth collecting and sorting: of n rows, `ROOTS` times the square root of n, within these bounds.
-
-Collecting costs as much as there are hits, walking to a page as much as there are rows between them;
-where both cost the same grows with the root. At a million studies either way takes some 20 ms.
-"""
-
 _STUDY_DATE = BY_KEYWORD["StudyDate"]
-_UIDS = ("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID")
-_LOOKED_UP = frozenset(
-    BY_KEYWORD[keyword]
-    for keyword in ("PatientID", "PatientBirthDate", "AccessionNumber", "StudyID", "Modality")
-)
-"""Attributes with an index of their own (`storage.tables`), asked for by value."""
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
-    """`keys`: rows of this level that include all matches."""
+class Sample:
+    """`matched` of the `tested` rows did. `edge`: the order values of the row behind the newest `REACH`; None
+    when there are no more than that, within the range of days."""
 
-    level: Level
-    keys: tuple[int, ...]
+    matched: int
+    tested: int
+    edge: Sequence[Any] | None
 
-
-@dataclass(frozen=True, slots=True)
-class _Way:
-    level: Level
-    hits: Select[int]
-
-    def up_to(self, level: Level) -> _Way:
-        """The same at `level` or above: the parents of the rows, perhaps with repetitions."""
-        if self.level.depth <= level.depth:
-            return self
-        here, hit = TABLES[self.level], self.hits.subquery()
-        above = select(here.c[PARENT[self.level]]).join(hit, hit.c[0] == here.c.pk)
-        return _Way(LEVELS[self.level.depth - 1], above).up_to(level)
+    def promises(self, rows: int) -> bool:
+        """Whether so many matches probably lie within reach."""
+        return self.matched * tuning.REACH > tuning.MARGIN * self.tested * rows
 
 
-@dataclass(frozen=True, slots=True)
-class Planner:
-    organization: int
-    conditions: Conditions
+def is_sampled(search: Search, counting: bool) -> bool:
+    """Days alone are a range of the order: all that is not known of them is how many there are."""
+    if not statement.keys_first(search) or (not counting and _days_only(search)):
+        return False
+    return by_uid(search) is None and not any(_offered(search, CHEAP))
 
-    def choose(self, connection: Connection, query: Query, *, rare: bool = False) -> Start | None:
-        """The rows to start from; None for walking along the order. `rare`: none was among the newest."""
-        uid = self._by_uid(query)
-        if uid is not None:
-            uid = uid.up_to(query.level)
-            return Start(uid.level, tuple(connection.execute(uid.hits).scalars()))
-        ways = [way.up_to(query.level) for way in self._ways(query)]
-        few = self._fewest(connection, query.level, ways)
-        if few is None and (rare or query.order or not ways):
-            few = self._fewest(connection, query.level, list(self._scanned(query, rare)))
-        return few
 
-    def _fewest(self, connection: Connection, level: Level, ways: list[_Way]) -> Start | None:
-        """The rows of the way that has the fewest, if they are few."""
-        if not ways:
-            return None
-        capped = (
-            select(literal_column(str(i)), way.hits.limit(FEW + 1).subquery()) for i, way in enumerate(ways)
-        )
-        rows = select(literal_column(str(len(ways))), select(func.max(TABLES[level].c.pk)).subquery())
-        found: list[list[int]] = [[] for _ in range(len(ways) + 1)]
-        for i, pk in connection.execute(union_all(*capped, rows)):
-            found[i].append(pk)
-        [last] = found.pop()
-        fewest, way = min(zip(found, ways, strict=True), key=lambda pair: len(pair[0]))
-        return Start(way.level, tuple(fewest)) if len(fewest) <= _few(last or 0) else None
+def sampled(connection: Connection, search: Search) -> Sample:
+    asked = statement.newest(search, tuning.SAMPLE, tuning.REACH)
+    matched, tested, *edge = connection.execute(asked).one()
+    return Sample(matched, tested, None if edge[-1] is None else edge)
 
-    def looks_up(self, query: Query) -> bool:
-        """Whether a key selects its rows by an index of values, which costs next to nothing."""
-        return self._by_uid(query) is not None or any(map(self._looked_up, query.conditions))
 
-    def _by_uid(self, query: Query) -> _Way | None:
-        """UIDs select few rows, those of the lowest level the fewest."""
-        given = {c.attribute.keyword: c for c in query.conditions if isinstance(c.test, OneOf)}
-        for keyword in _UIDS:
-            if keyword in given:
-                return self._selected(given[keyword].attribute.level, [given[keyword]])
+def candidates(connection: Connection, search: Search, *, rare: bool = False) -> Candidates | None:
+    """The rows to start from; None for walking along the order. `rare`: none of the sample matched."""
+    level = search.query.level
+    if (uid := by_uid(search)) is not None:
+        uid = uid.up_to(level)
+        return Candidates(uid.level, tuple(connection.execute(uid.keys).scalars()))
+    offered = list(_offered(search, STRATEGIES))
+    few = _fewest(connection, level, offered)
+    if few is None and (rare or search.query.order or not offered):
+        served = {condition for lookup in offered for condition in lookup.serves}
+        few = _fewest(connection, level, _scans(search, served, rare))
+    return few
+
+
+def _offered(search: Search, strategies: Iterable[Strategy]) -> Iterator[Lookup]:
+    return (lookup for level in LEVELS for strategy in strategies for lookup in strategy(search, level))
+
+
+def _fewest(connection: Connection, level: Level, lookups: Iterable[Lookup]) -> Candidates | None:
+    """The rows of the lookup that finds the fewest, if they are few; asked in one statement."""
+    above = [lookup.up_to(level) for lookup in lookups]
+    if not above:
         return None
-
-    def _ways(self, query: Query) -> Iterator[_Way]:
-        for level in LEVELS:
-            lettered: dict[str, Condition] = {}
-            for condition in (c for c in query.conditions if c.attribute.level is level):
-                if way := self._looked_up(condition):
-                    yield way
-                elif expression := _letters(condition):
-                    lettered[expression] = condition
-            if lettered:
-                yield self._by_letters(level, lettered)
-        if query.order and (days := [c for c in query.conditions if c.attribute is _STUDY_DATE]):
-            yield self._selected(Level.STUDY, days)
-
-    def _looked_up(self, condition: Condition) -> _Way | None:
-        attribute, test = condition.attribute, condition.test
-        if isinstance(test, Items):
-            return self._owners(attribute.level, condition)
-        if attribute in _LOOKED_UP and _is_value(test):
-            return self._selected(attribute.level, [condition])
-        if is_indexed(attribute) and not _letters(condition) and (letters := pair(attribute, test)):
-            return self._by_pair(attribute, letters)
-        return None
-
-    def _by_letters(self, level: Level, lettered: dict[str, Condition]) -> _Way:
-        if self.conditions.dialect == "sqlite":
-            return _Way(level, hits(TABLES[level].name, lettered))
-        if [c.attribute.keyword for c in lettered.values()] == ["ModalitiesInStudy"]:
-            return self._selected(level, list(lettered.values()))  # few enough to know their number
-        return _Way(level, self._matching(level, list(lettered.values())))
-
-    def _by_pair(self, attribute: Attribute, letters: str) -> _Way | None:
-        """PostgreSQL has an index of letter pairs for patients' names only."""
-        if self.conditions.dialect == "sqlite":
-            return _Way(attribute.level, pair_hits(attribute, letters))
-        if attribute.keyword != "PatientName":
-            return None
-        pairs = func.letter_pairs(key(attribute), type_=ARRAY(Text)).contains([letters])
-        patients = TABLES[attribute.level].c
-        return _Way(
-            attribute.level, select(patients.pk).where(unindexed(patients.org_id) == self.organization, pairs)
-        )
-
-    def _scanned(self, query: Query, rare: bool) -> Iterator[_Way]:
-        """In the order of their keys, as no other index is of use. Half a million patients take 0.1 s, a
-        million studies 0.3 s; walking along those takes seconds. Studies only if rare, as others are met much
-        sooner, and if no days bound the walk; in another order than the newest first, always."""
-        tried = {c for c in query.conditions if self._looked_up(c) or _letters(c)}
-        days = {c for c in query.conditions if c.attribute is _STUDY_DATE}
-        levels = [Level.PATIENT] if query.level is not Level.PATIENT else []
-        if query.order or (rare and not days):
-            levels.append(Level.STUDY)
-        for level in levels:
-            if any(c.attribute.level is level for c in query.conditions if c not in tried | days):
-                rows = self._matching(level, [c for c in query.conditions if c.attribute.level is level])
-                yield _Way(level, rows.order_by(TABLES[level].c.pk.desc()))
-
-    def _matching(self, level: Level, conditions: list[Condition]) -> Select[int]:
-        table, clauses = TABLES[level], map(self.conditions.clause, conditions)
-        return select(table.c.pk).where(unindexed(table.c.org_id) == self.organization, *clauses)
-
-    def _selected(self, level: Level, conditions: list[Condition]) -> _Way:
-        table = TABLES[level]
-        selected = select(table.c.pk).where(table.c.org_id == self.organization)
-        return _Way(level, selected.where(*map(self.conditions.clause, conditions)).correlate(None))
-
-    def _owners(self, level: Level, condition: Condition) -> _Way:
-        """By the first of the item's keys; the others are checked by the condition."""
-        assert isinstance(condition.test, Items)
-        keyword, test = condition.test.tests[0]
-        row: Table = tables.sequence_values
-        owners = select(row.c.owner).where(
-            row.c.org_id == self.organization,
-            row.c.level == level.value,
-            row.c.sequence == condition.attribute.keyword,
-            row.c.keyword == keyword,
-            self.conditions.item_value(row.c.value, test),
-        )
-        return _Way(level, owners)
+    capped = [
+        select(literal_column(str(i)), lookup.keys.limit(tuning.FEW + 1).subquery())
+        for i, lookup in enumerate(above)
+    ]
+    last_key = select(func.max(TABLES[level].c.pk)).subquery()
+    found: list[list[int]] = [[] for _ in range(len(above) + 1)]
+    for i, pk in connection.execute(union_all(*capped, select(literal_column(str(len(above))), last_key))):
+        found[i].append(pk)
+    [last] = found.pop()
+    fewest, lookup = min(zip(found, above, strict=True), key=lambda pair: len(pair[0]))
+    return Candidates(lookup.level, tuple(fewest)) if len(fewest) <= _few(last or 0) else None
 
 
 def _few(rows: int) -> int:
-    return min(FEW, max(FEWEST, ROOTS * isqrt(rows)))
+    return min(tuning.FEW, max(tuning.FEWEST, tuning.ROOTS * isqrt(rows)))
 
 
-def _letters(condition: Condition) -> str | None:
-    if not is_indexed(condition.attribute):
-        return None
-    return match_expression(condition.attribute, condition.test)
+def _scans(search: Search, served: set[Condition], rare: bool) -> Iterator[Lookup]:
+    """Without an index, in the order of keys. Half a million patients take 0.1 s, a million studies 0.3 s;
+    walking along those takes seconds. Studies only if rare, as others are met much sooner, and if no days
+    bound the walk; in another order than the newest first, always."""
+    query = search.query
+    days = {c for c in query.conditions if c.attribute is _STUDY_DATE}
+    levels = [Level.PATIENT] if query.level is not Level.PATIENT else []
+    if query.order or (rare and not days):
+        levels.append(Level.STUDY)
+    for level in levels:
+        tested = [c for c in query.conditions if c.attribute.level is level]
+        if not served.union(days).issuperset(tested):
+            rows = matching(search, level, tested).order_by(TABLES[level].c.pk.desc())
+            yield Lookup(level, rows, tuple(tested))
 
 
-def _is_value(test: Test) -> bool:
-    return isinstance(test, OneOf) or (isinstance(test, Range) and test.low == test.high)
+def _days_only(search: Search) -> bool:
+    return all(condition.attribute is _STUDY_DATE for condition in search.query.conditions)

@@ -8,6 +8,7 @@ from pacs.attributes import BY_KEYWORD, Level
 from pacs.search.query import Condition, OneOf, Query
 from storage.database import Database
 from storage.search import pages as search
+from storage.search import tuning
 from tests.storage.received import received, uid
 from tests.storage.world import opened, store
 
@@ -18,7 +19,7 @@ NUMBERS = [3, 1, 7, 5, 2, 6, 4]
 def test_every_instance_once_in_the_order_of_its_number(
     database: Database, monkeypatch: pytest.MonkeyPatch, page: int
 ) -> None:
-    monkeypatch.setattr(search, "LOCATED", page)
+    monkeypatch.setattr(tuning, "LOCATED", page)
     with opened(database) as entries:
         for number in NUMBERS:
             store(entries, received(instance=number))

@@ -17,7 +17,9 @@ from pacs.search.matching import integer, name_group, normalize
 from pacs.search.parser import DATE_TIME, FUZZY, RELATIONAL, Scope, parse_query
 from pacs.search.query import (
     AnyOf,
+    Condition,
     DateTimeRange,
+    Either,
     Empty,
     FuzzyName,
     Items,
@@ -30,8 +32,9 @@ from pacs.search.query import (
 from pacs.search.text import fold, sound, words
 from storage.database import Database
 from storage.search import pages as search
-from storage.search import plan
-from storage.search.conditions import Conditions
+from storage.search import tuning
+from storage.search.plan import candidates
+from storage.search.selection import Search
 from tests.storage.bulk import Entity, add_organization, clear, enter
 
 LETTERS = st.sampled_from(
@@ -146,9 +149,20 @@ def queries(draw: st.DrawFn) -> Query:
         keys.append((BY_KEYWORD["StudyInstanceUID"].tag, draw(st.sampled_from(["1.1.1", "1.1.1\\1.1.2"]))))
     options = frozenset({RELATIONAL, *draw(st.sets(st.sampled_from([FUZZY, DATE_TIME])))})
     try:
-        return parse_query(Scope(level, options=options), keys)
+        query = parse_query(Scope(level, options=options), keys)
     except InvalidQuery:
         return Query(level)
+    return _of_series_too(query) if level is Level.STUDY and draw(st.booleans()) else query
+
+
+def _of_series_too(query: Query) -> Query:
+    """What is asked of a study's description may be true of one of its series'."""
+    described, below = BY_KEYWORD["StudyDescription"], BY_KEYWORD["SeriesDescription"]
+    conditions = (
+        replace(each, test=Either(below, each.test)) if each.attribute is described else each
+        for each in query.conditions
+    )
+    return replace(query, conditions=tuple(conditions))
 
 
 def expected(world: list[Entity], query: Query, numbered: bool) -> list[int]:
@@ -164,10 +178,18 @@ def expected(world: list[Entity], query: Query, numbered: bool) -> list[int]:
             values |= one.values
             one = rows.get((LEVELS[one.level.depth - 1], one.parent)) if one.level.depth else None
         above = (c for c in query.conditions if c.attribute.level.depth <= query.level.depth)
-        if all(matches(c.attribute, c.test, values) for c in above) and _below(world, query, entity):
+        if all(_holds(world, c, entity, values) for c in above) and _below(world, query, entity):
             found.append((entity, values))
-    found.sort(key=lambda pair: _place(query.level, *pair, numbered))
+    found.sort(key=lambda pair: _place(query.level, pair[0], pair[1], numbered))
     return [entity.pk for entity, _ in found]
+
+
+def _holds(world: list[Entity], asked: Condition, entity: Entity, values: Mapping[str, Any]) -> bool:
+    if not isinstance(asked.test, Either):
+        return matches(asked.attribute, asked.test, values)
+    below, test = asked.test.below, asked.test.test
+    children = (one for one in world if one.level is below.level and one.parent == entity.pk)
+    return matches(asked.attribute, test, values) or any(matches(below, test, one.values) for one in children)
 
 
 def _below(world: list[Entity], query: Query, entity: Entity) -> bool:
@@ -205,6 +227,7 @@ def _key(values: Mapping[str, Any], keyword: str) -> Any:
 
 
 def matches(attribute: Attribute, test: Test, values: Mapping[str, Any]) -> bool:
+    assert not isinstance(test, Either)
     value = values.get(attribute.keyword)
     if isinstance(test, AnyOf):
         return any(matches(attribute, one, values) for one in test.tests)
@@ -272,9 +295,9 @@ BY_ITEM = {"CodeValue": 0x00080100, "CodingSchemeDesignator": 0x00080102}
 @pytest.fixture(params=[5_000, -1], ids=["from the rare", "along the order"])
 def few(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
     """Pages of a few rows, and one way to them or the other."""
-    monkeypatch.setattr(plan, "FEW", request.param)
-    monkeypatch.setattr(search, "FIRST_PAGE", 2)
-    monkeypatch.setattr(search, "NEXT_PAGES", 3)
+    monkeypatch.setattr(tuning, "FEW", request.param)
+    monkeypatch.setattr(tuning, "FIRST_PAGE", 2)
+    monkeypatch.setattr(tuning, "NEXT_PAGES", 3)
     return int(request.param)
 
 
@@ -304,8 +327,7 @@ def test_searches_find_what_they_should(
         enter(connection, world)
     for query in asked:
         with database.read() as connection:
-            planner = plan.Planner(1, Conditions(database.dialect))
-            started = planner.choose(connection, query) is not None
+            started = candidates(connection, Search(1, query, database.dialect)) is not None
         called = BY_KEYWORD[CALLED[query.level]]
         answers = search.find(database, 1, replace(query, include=(called,)))
         found = [int(values[called.keyword].split(".")[-1]) for values in answers]

@@ -15,6 +15,7 @@ from pacs.search.parser import DATE_TIME, FUZZY, RELATIONAL, Scope, parse_query
 from pacs.search.query import Query
 from storage.database import Database
 from storage.search import pages as search
+from storage.search import tuning
 from tests.storage import bulk
 from tests.storage.bulk import Entity
 
@@ -111,7 +112,7 @@ COMMON: dict[str, Query] = {
 @pytest.mark.parametrize("case", COMMON)
 def test_the_common_is_met_in_order(filled: Database, watched: Watched, case: str) -> None:
     answers = search.find(filled, DEFAULT_ORGANIZATION, COMMON[case])
-    assert len([next(answers) for _ in range(search.FIRST_PAGE)]) == search.FIRST_PAGE
+    assert len([next(answers) for _ in range(tuning.FIRST_PAGE)]) == tuning.FIRST_PAGE
     assert watched.statements <= 5
     assert next(answers)
     _assert_indexed(watched)
@@ -188,7 +189,7 @@ def test_another_order(filled: Database, descending: tuple[bool, ...]) -> None:
     order = tuple((BY_KEYWORD[k], down) for k, down in zip(asked, descending, strict=False))
     query = ask(AccessionNumber="*012*", ModalitiesInStudy="", StudyDescription="")
     found = list(search.find(filled, 1, Query(query.level, query.conditions, query.include, order=order)))
-    assert len(found) > search.FIRST_PAGE
+    assert len(found) > tuning.FIRST_PAGE
     for keyword, down in reversed(list(zip(asked, descending, strict=False))):
         found.sort(key=lambda values: values[keyword].lower(), reverse=down)
     again = list(search.find(filled, 1, Query(query.level, query.conditions, query.include, order=order)))
@@ -196,10 +197,9 @@ def test_another_order(filled: Database, descending: tuple[bool, ...]) -> None:
 
 
 def test_answers_hold_what_was_asked_for(filled: Database) -> None:
-    keys = dict.fromkeys(("PatientName", "PatientID", "NumberOfStudyRelatedSeries", "StudyDescription"), "")
-    (answer,) = search.find(
-        filled, DEFAULT_ORGANIZATION, ask(StudyInstanceUID="1.2.15", StudyTime="", **keys)
-    )
+    keys = ("PatientName", "PatientID", "NumberOfStudyRelatedSeries", "StudyDescription", "StudyTime")
+    asked: dict[str, Any] = {"StudyInstanceUID": "1.2.15", **dict.fromkeys(keys, "")}
+    (answer,) = search.find(filled, DEFAULT_ORGANIZATION, ask(**asked))
     assert answer == {
         "StudyInstanceUID": "1.2.15",
         "PatientID": "PID0000008",
@@ -260,7 +260,7 @@ def test_letters_follow_their_rows(database: Database) -> None:
 def test_what_comes_in_meanwhile_neither_repeats_nor_hides_answers(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(search, "FIRST_PAGE", 10)
+    monkeypatch.setattr(tuning, "FIRST_PAGE", 10)
     with database.write() as connection:
         bulk.enter(connection, list(bulk.studies(range(40))))
     answers = search.find(database, 1, ask())

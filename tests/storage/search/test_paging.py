@@ -16,11 +16,10 @@ from pacs.errors import QueryTooCostly
 from pacs.search.parser import DATE_TIME, FUZZY, RELATIONAL, Scope, parse_query
 from pacs.search.query import Found, Query
 from storage.database import Database
-from storage.search import cost, plan
 from storage.search import pages as search
-from storage.search.conditions import Conditions
-from storage.search.plan import Planner
-from storage.search.statement import Page
+from storage.search import statement, time_limit, tuning
+from storage.search.plan import candidates
+from storage.search.selection import Search
 from storage.tables import studies
 from tests.storage import bulk
 
@@ -117,9 +116,9 @@ def test_everything_is_tallied_not_counted(filled: Database, statements: list[st
 
 
 def test_only_what_lies_within_reach_is_counted(filled: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(search, "REACH", 1_000)
-    monkeypatch.setattr(plan, "FEWEST", 100)
-    monkeypatch.setattr(plan, "FEW", 100)
+    monkeypatch.setattr(tuning, "REACH", 1_000)
+    monkeypatch.setattr(tuning, "FEWEST", 100)
+    monkeypatch.setattr(tuning, "FEW", 100)
     for common in (ask(PatientName="*ros*"), ask(StudyTime="000000-235959")):
         found = page(filled, common)
         assert (len(found.answers), found.more, found.total) == (101, True, None)
@@ -133,8 +132,8 @@ def test_only_what_lies_within_reach_is_counted(filled: Database, monkeypatch: p
 def test_what_is_rare_without_an_index_is_collected(
     filled: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(search, "REACH", 200)
-    monkeypatch.setattr(search, "SAMPLE", 1)
+    monkeypatch.setattr(tuning, "REACH", 200)
+    monkeypatch.setattr(tuning, "SAMPLE", 1)
     moment, day = ask(limit=10, StudyTime="235959"), ask(limit=10, StudyTime="235959", StudyDate="20050101-")
     found = page(filled, moment)
     assert found.total == STUDIES // 120
@@ -148,25 +147,25 @@ def test_in_another_order_what_is_common_is_counted_among_few_only(
     by_name = replace(ask(StudyTime="000000-115959"), order=((BY_KEYWORD["PatientName"], False),))
     half = sum(n % 24 < 12 for n in range(STUDIES))
     assert page(filled, by_name).total == half
-    monkeypatch.setattr(plan, "FEWEST", 100)
-    monkeypatch.setattr(plan, "FEW", 100)
+    monkeypatch.setattr(tuning, "FEWEST", 100)
+    monkeypatch.setattr(tuning, "FEW", 100)
     assert page(filled, by_name).total == half
     assert page(filled, replace(by_name, limit=STUDIES)).total == half
-    monkeypatch.setattr(search, "COUNTED_AMONG", STUDIES - 1)
+    monkeypatch.setattr(tuning, "COUNTED_AMONG", STUDIES - 1)
     assert page(filled, by_name).total is None
     assert page(filled, replace(by_name, limit=STUDIES)).total == half
 
 
-HOPES = ((0.0, 5_000), (0.0, 200), (1e9, 5_000), (1e9, 200))
+MARGINS = ((0.0, 5_000), (0.0, 200), (1e9, 5_000), (1e9, 200))
 """Always or never, with everything or little within reach."""
 
 
-@pytest.mark.parametrize(("hope", "reach"), HOPES)
-def test_hope_does_not_change_the_answers(
-    filled: Database, monkeypatch: pytest.MonkeyPatch, hope: float, reach: int
+@pytest.mark.parametrize(("margin", "reach"), MARGINS)
+def test_sampling_does_not_change_the_answers(
+    filled: Database, monkeypatch: pytest.MonkeyPatch, margin: float, reach: int
 ) -> None:
-    monkeypatch.setattr(search, "HOPE", hope)
-    monkeypatch.setattr(search, "REACH", reach)
+    monkeypatch.setattr(tuning, "MARGIN", margin)
+    monkeypatch.setattr(tuning, "REACH", reach)
     for query in (
         ask(PatientName="*ros*"),
         ask(StudyDate="20060101-", PatientName="*ros*"),
@@ -181,12 +180,12 @@ def test_hope_does_not_change_the_answers(
 
 
 def _placed(database: Database, query: Query) -> list[tuple[str, str, int, str]]:
-    """Day, time, key and UID of every match, by a plan that hopes for nothing."""
-    planner = Planner(DEFAULT_ORGANIZATION, Conditions(database.dialect))
+    """Day, time, key and UID of every match, by a plan without a sample."""
+    search = Search(DEFAULT_ORGANIZATION, replace(query, include=()), database.dialect)
     with database.read() as connection:
-        start = planner.choose(connection, query)
-        asked = Page(DEFAULT_ORGANIZATION, replace(query, include=()), planner.conditions, start)
-        rows = connection.execute(asked.statement(STUDIES).add_columns(studies.c.study_instance_uid)).all()
+        search = replace(search, candidates=candidates(connection, search))
+        selected = statement.page(search, STUDIES).add_columns(studies.c.study_instance_uid)
+        rows = connection.execute(selected).all()
     return [(day, time, pk, uid) for day, time, pk, uid in rows]
 
 
@@ -200,7 +199,7 @@ def test_what_came_in_later_is_not_seen(database: Database, monkeypatch: pytest.
     until = replace(ask(limit=2), until=first.last)
     again = page(filled, until)
     assert (uids(again), again.total) == (uids(first), STUDIES)
-    monkeypatch.setattr(search, "COUNTED_LATER", 0)
+    monkeypatch.setattr(tuning, "COUNTED_LATER", 0)
     assert page(filled, until).total is None, "as too many came in later"
     assert uids(page(filled, replace(until, limit=1, offset=1))) == uids(first)[1:]
 
@@ -211,7 +210,7 @@ ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELEC
 def test_a_search_that_takes_too_long_is_given_up(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cost, "PATIENCE", 0.05)
+    monkeypatch.setattr(time_limit, "PATIENCE", 0.05)
     for _ in range(2):
         with pytest.raises(QueryTooCostly), search._searching(database) as connection:
             if database.dialect == "postgresql":

@@ -17,7 +17,7 @@ from pacs.http.rest.study_filters import RECEIVED, SORTS, study_query
 from pacs.model import Values
 from storage.database import Database
 from storage.search import pages as search
-from storage.search import plan
+from storage.search import tuning
 from tests.storage import bulk
 from tests.storage.bulk import Entity
 
@@ -96,8 +96,8 @@ def test_the_order_and_its_pages(
     filled: Database, monkeypatch: pytest.MonkeyPatch, case: str, few: int, sort: str
 ) -> None:
     """Collected or met along an index, whole or in pages."""
-    monkeypatch.setattr(plan, "FEWEST", few)
-    monkeypatch.setattr(plan, "FEW", few)
+    monkeypatch.setattr(tuning, "FEWEST", few)
+    monkeypatch.setattr(tuning, "FEW", few)
     given = {**FILTERED[case], "sort": sort}
     fit = {values["StudyInstanceUID"] for values in listed(filled, FILTERED[case])}
     every = listed(filled, given)
@@ -116,8 +116,8 @@ def test_the_order_and_its_pages(
 def test_no_order_needs_everything_sorted(
     filled: Database, monkeypatch: pytest.MonkeyPatch, plans: list[str], sort: str
 ) -> None:
-    monkeypatch.setattr(plan, "FEWEST", 0)
-    monkeypatch.setattr(plan, "FEW", 0)
+    monkeypatch.setattr(tuning, "FEWEST", 0)
+    monkeypatch.setattr(tuning, "FEW", 0)
     for given in ({}, {"status": "unread"}):
         plans.clear()
         assert len(listed(filled, {**given, "sort": sort}, limit=10)) == 10

@@ -15,7 +15,7 @@ from pacs.search.parser import DATE_TIME, FUZZY, RELATIONAL, Scope, parse_query
 from pacs.search.query import Query
 from storage.database import Database
 from storage.search import pages as search
-from storage.search import plan
+from storage.search import tuning
 from tests.storage import bulk
 from tests.storage.statements import sent
 
@@ -64,7 +64,7 @@ QUERIES: dict[str, tuple[Query, int]] = {
     "the instances of a series": (ask(IMAGE, StudyInstanceUID="1.2.7", SeriesInstanceUID="1.3.7"), 3),
 }
 
-HOPES = {"in vain": (0.0, 200), "with cause": (search.HOPE, search.REACH), "none": (1e9, search.REACH)}
+MARGINS = {"in vain": (0.0, 200), "with cause": (tuning.MARGIN, tuning.REACH), "none": (1e9, tuning.REACH)}
 
 
 @pytest.fixture(scope="module")
@@ -76,14 +76,14 @@ def filled(module_database: Database) -> Database:
 
 
 @pytest.mark.parametrize("case", QUERIES)
-@pytest.mark.parametrize(("hope", "reach"), HOPES.values(), ids=HOPES)
+@pytest.mark.parametrize(("margin", "reach"), MARGINS.values(), ids=MARGINS)
 def test_a_page_with_its_count(
-    filled: Database, monkeypatch: pytest.MonkeyPatch, case: str, hope: float, reach: int
+    filled: Database, monkeypatch: pytest.MonkeyPatch, case: str, margin: float, reach: int
 ) -> None:
     """Whether or not the page is sought among the newest, and wherever that ends."""
-    monkeypatch.setattr(search, "HOPE", hope)
-    monkeypatch.setattr(search, "REACH", reach)
-    monkeypatch.setattr(plan, "FEWEST", 100)  # among so few, nothing is common otherwise
+    monkeypatch.setattr(tuning, "MARGIN", margin)
+    monkeypatch.setattr(tuning, "REACH", reach)
+    monkeypatch.setattr(tuning, "FEWEST", 100)  # among so few, nothing is common otherwise
     query, most = QUERIES[case]
     assert most <= MOST
     with sent(filled) as statements:
@@ -93,8 +93,8 @@ def test_a_page_with_its_count(
 
 @pytest.mark.parametrize("case", QUERIES)
 def test_each_page_of_a_whole_search(filled: Database, monkeypatch: pytest.MonkeyPatch, case: str) -> None:
-    monkeypatch.setattr(search, "FIRST_PAGE", 10)
-    monkeypatch.setattr(search, "NEXT_PAGES", 20)
+    monkeypatch.setattr(tuning, "FIRST_PAGE", 10)
+    monkeypatch.setattr(tuning, "NEXT_PAGES", 20)
     query = replace(QUERIES[case][0], limit=None, offset=0)
     with sent(filled) as statements:
         answers = search.find(filled, DEFAULT_ORGANIZATION, query)
