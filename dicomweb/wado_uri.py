@@ -13,10 +13,10 @@ from dicomweb.presented import is_applied, references_of
 from dicomweb.rendered import RetrieveRendered
 from dicomweb.rendered_parameters import LARGEST_SIDE, annotated, integer, number, quality, window
 from dicomweb.rendered_parts import Asked
-from dicomweb.retrieval import DEFAULT, Progress, Retrieval, Wish, plan
+from dicomweb.retrieval import DEFAULT, Progress, Retrieval, Wish, plan, wishes
 from pacs.dicom.image import number as integer_of
 from pacs.errors import BadInput, NotAcceptable, NotFound
-from pacs.http.accept import DICOM, MediaRange, Offer, acceptable, of_query, takes
+from pacs.http.accept import AS_STORED, DICOM, MediaRange, Offer, acceptable, of_query, takes
 from pacs.http.described import BINARY, TEXT, UID, WHOLE, Described
 from pacs.http.pictures import Pictures
 from pacs.http.resource import Resource, actor
@@ -73,7 +73,7 @@ class WadoUri:
         archive = self.rendered.pictures.rendering.archive
         instance = next(archive.retrieve(actor(request), path.study, path.series, path.sop))
         if _wants_file(given, ranges):
-            return self._file(request, instance, given)
+            return self._file(request, instance, given, ranges)
         if given.get("transferSyntax"):
             raise BadInput("transferSyntax needs contentType=application/dicom")
         named = given.get("frameNumber")
@@ -87,7 +87,7 @@ class WadoUri:
         except NotAcceptable:
             if is_image(instance) or not any(takes(each, _FILE) for each in alone):
                 raise
-            return self._file(request, instance, given)
+            return self._file(request, instance, given, ranges)
 
     def _with_state(self, asked: Asked, given: Mapping[str, str], image: StoredInstance) -> Asked:
         """The state is of the same study (PS3.18 §9.5.1.2.7)."""
@@ -106,15 +106,24 @@ class WadoUri:
             raise BadInput("the presentation state is not of this image")
         return replace(asked, frames=frames, state=state)
 
-    def _file(self, request: Request, instance: StoredInstance, given: Mapping[str, str]) -> Response:
-        if named := sorted(name for name in _FOR_PICTURES if given.get(name)):
-            raise BadInput(f"{named[0]} applies to pictures, not to contentType=application/dicom")
+    def _file(
+        self,
+        request: Request,
+        instance: StoredInstance,
+        given: Mapping[str, str],
+        ranges: Sequence[MediaRange],
+    ) -> Response:
+        """In the transfer syntax that `transferSyntax` names, else the media type; `*`: as stored, as other
+        archives have it."""
+        if odd := sorted(name for name in _FOR_PICTURES if given.get(name)):
+            raise BadInput(f"{odd[0]} applies to pictures, not to contentType=application/dicom")
         if given.get("frameNumber"):
             raise BadInput("frameNumber applies to pictures, not to contentType=application/dicom")
         syntax = given.get("transferSyntax", "")
-        if syntax and not is_uid(syntax):
-            raise BadInput("transferSyntax must be a UID")
-        wanted = [Wish(frozenset({syntax}))] if syntax else [DEFAULT]
+        if syntax and syntax != AS_STORED and not is_uid(syntax):
+            raise BadInput("transferSyntax must be a UID, or * for the stored one")
+        named = wishes(each for each in ranges if takes(each, _FILE))
+        wanted = [Wish(frozenset({syntax}))] if syntax else named or [DEFAULT]
         archive, study = self.rendered.pictures.rendering.archive, instance.identity.study_instance_uid
         retrieval = Retrieval(archive, self.transcoder, actor(request), request.method == "HEAD")
         planned = plan(retrieval.files([instance]), wanted, self.transcoder.codecs.decodable)

@@ -10,6 +10,8 @@ from typing import Any
 import httpx
 import pytest
 from PIL import Image, ImageSequence
+from pydicom import dcmread
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from starlette.testclient import TestClient
 
 from dicomweb.thumbnails import MOST_TRIED
@@ -213,6 +215,27 @@ def test_wado_uri_gives_the_file_in_the_syntax_that_is_wanted(client: TestClient
     assert implicit.status_code == 200
     assert b"1.2.840.10008.1.2\0" in implicit.content[:400]
     assert implicit.headers["content-type"].startswith("application/dicom")
+
+
+@pytest.mark.parametrize(
+    ("query", "accept", "syntax"),
+    [
+        ("&contentType=application/dicom", "*/*", ExplicitVRLittleEndian),
+        ("&contentType=application/dicom&transferSyntax=*", "*/*", ImplicitVRLittleEndian),
+        ("&contentType=application/dicom%3Btransfer-syntax=*", "*/*", ImplicitVRLittleEndian),
+        ("", "application/dicom; transfer-syntax=*", ImplicitVRLittleEndian),
+        ("", "application/dicom", ExplicitVRLittleEndian),
+    ],
+)
+def test_wado_uri_gives_the_file_as_it_is_stored(
+    client: TestClient, query: str, accept: str, syntax: str
+) -> None:
+    kind = {"Content-Type": "application/dicom"}
+    stored = image(6, ImplicitVRLittleEndian, StudyInstanceUID="1.2.3.6")
+    assert client.post("/dicom-web/studies", content=stored, headers=kind).status_code == 200
+    url = f"{WADO}6{query}".replace("studyUID=1.2.3.1", "studyUID=1.2.3.6")
+    file = dcmread(BytesIO(get(client, url, accept).content))
+    assert file.file_meta.TransferSyntaxUID == syntax
 
 
 def test_head_sends_no_body(client: TestClient) -> None:
