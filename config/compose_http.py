@@ -44,6 +44,7 @@ def http_app(installation: Installation, stopping: Callable[[], bool], ended: En
     sessions = None if settings.open else Sessions(installation.accounts, Tokens(secret_key(settings)), ended)
     origins = frozenset(settings.cors_origins)
     pictures = Pictures(rendering(installation))
+    site = pages.site(settings.ohif_dir, settings.time_zone or "", (settings.dimse.port, settings.ae_title))
     return create_app(
         checks=vital,
         samples={
@@ -55,9 +56,7 @@ def http_app(installation: Installation, stopping: Callable[[], bool], ended: En
             *dicomweb.routes(web(installation, pictures)),
             *api.routes(rest_of(installation, pictures, stopping)),
             *AuthResources(sign_in(installation), sessions).routes(),
-            *pages.routes(
-                settings.ohif_dir, settings.time_zone or "", (settings.dimse.port, settings.ae_title)
-            ),
+            *site.routes,
         ],
         access=Access(
             sessions or OpenOnLoopback(origins),
@@ -67,6 +66,7 @@ def http_app(installation: Installation, stopping: Callable[[], bool], ended: En
         ),
         base_url=installation.settings.base_url,
         trusted=trusted_networks(installation.settings.trusted_proxies),
+        failure_page=site.failure,
     )
 
 

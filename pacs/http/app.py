@@ -17,7 +17,7 @@ from pacs.http.cors import CorsMiddleware
 from pacs.http.envelope import EnvelopeMiddleware
 from pacs.http.headers import SecurityHeaders
 from pacs.http.origin import ForwardedMiddleware, Trusted, nobody
-from pacs.http.problems import ExpectedMiddleware, UnexpectedMiddleware
+from pacs.http.problems import ExpectedMiddleware, FailurePage, UnexpectedMiddleware
 from pacs.http.refusals import Refusals
 from pacs.http.slashes import TrailingSlashMiddleware
 from pacs.http.table import Table
@@ -61,16 +61,17 @@ def create_app(
     access: Access | None = None,
     base_url: str | None = None,
     trusted: Trusted = nobody,
+    failure_page: FailurePage | None = None,
 ) -> App:
     """`routes`: the edges'. `checks` decide readiness; `samples` are read for each `/metrics`.
 
     `access`: who may call; everybody when absent, for tests of what lies behind it.
     `base_url`: this server's public address, whatever a proxy says. `trusted`: the proxies whose
-    forwarding headers are believed.
+    forwarding headers are believed. `failure_page`: for what goes wrong when a browser opens an address.
     """
     access = access or Access()
     app = App([*health.routes(health.Readiness(checks)), metrics.route(samples), *routes])
-    app.state.base_url = base_url
+    app.state.base_url, app.state.failure_page = base_url, failure_page
     for layer in reversed(_layers(app, access, trusted)):
         app.layered = layer(app.layered)
     return app

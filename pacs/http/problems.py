@@ -1,7 +1,8 @@
 """The one place where errors become HTTP responses.
 
-Every error body is `{"status": "error", "code", "message", "correlation_id"}`. An exception other than
-`PacsError` is a bug: 500, the traceback in the log, no detail in the body.
+Every error body is `{"status": "error", "code", "message", "correlation_id"}`; who opens an address in a
+browser gets a page that says the same. An exception other than `PacsError` is a bug: 500, the traceback in
+the log, no detail in the body.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ log = structlog.get_logger(__name__)
 
 RETRY_AFTER = 5  # seconds
 
+FailurePage = Callable[[Request, int, Mapping[str, str]], Response]
+"""Makes a page of a status and the body of a problem."""
+
 STATUS = "status"
 """Key in a request's state: the status of its answer, once that has begun (`pacs.http.envelope`)."""
 
@@ -38,7 +42,20 @@ def problem(
         "message": message,
         "correlation_id": request.state.correlation_id,
     }
-    return JSONResponse(body, status, headers={**_remark(request, message), **(headers or {})})
+    page: FailurePage | None = getattr(request.app.state, "failure_page", None)
+    shown = page if page is not None and _is_opened(request, status) else None
+    answer = shown(request, status, body) if shown else JSONResponse(body, status)
+    answer.headers.update({**_remark(request, message), **(headers or {})})
+    return answer
+
+
+def _is_opened(request: Request, status: int) -> bool:
+    """Browsers ask for HTML first when they go to an address. That nothing is acceptable is told as ever."""
+    return (
+        request.method in ("GET", "HEAD")
+        and status != HTTPStatus.NOT_ACCEPTABLE
+        and request.headers.get("Accept", "").startswith("text/html")
+    )
 
 
 def _remark(request: Request, message: str) -> Mapping[str, str]:

@@ -157,6 +157,19 @@ def test_from_the_list_to_the_image_by_keyboard_alone(held: Held, chromium: Any)
         assert "q=phantom" in opened.url
 
 
+def test_an_address_without_a_page_says_so_and_leads_back(held: Held, chromium: Any) -> None:
+    context = chromium.new_context(locale="de-DE")  # not `page`: the browser logs the 404
+    context.set_default_timeout(PATIENCE * 1000)
+    try:
+        opened = context.new_page()
+        assert opened.goto(f"{held.server.url}/nowhere/1").status == 404
+        opened.get_by_role("heading", name="Hier ist keine Seite").wait_for()
+        opened.get_by_role("button", name="Zurück zu den Studien").click()
+        opened.wait_for_selector("#row-2")
+    finally:
+        context.close()
+
+
 def test_no_letter_is_lost_while_the_address_changes(held: Held, chromium: Any) -> None:
     """What is typed at the very moment at which the letters before it are written into the address."""
     with page(chromium, held.server.url) as opened:

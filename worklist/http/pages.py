@@ -6,18 +6,23 @@ the archive's resources, which require authentication.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
+from http import HTTPStatus
 from importlib import resources
 from pathlib import Path
 from string import Template
 from urllib.parse import urlsplit
 
+import orjson
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute
 
 from pacs.http.origin import origin
+from pacs.http.problems import FailurePage
 from pacs.http.resource import Public
 from worklist.http import dictionary
 from worklist.http.assets import ASKED_AGAIN, KEPT_FOR_EVER, Assets, answer, asset, read
@@ -59,15 +64,28 @@ class Pages:
         ] + ["strings/en.js"]
 
     def document(self, request: Request) -> Response:
+        response = answer(request, asset("index.html", self._text(request).encode()), ASKED_AGAIN)
+        response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+        return response
+
+    def failure(self, request: Request, status: int, problem: Mapping[str, str]) -> Response:
+        """The document, told what went wrong; it says so without the application, too."""
+        told = (
+            f'<meta name="failure" content="{escape(orjson.dumps({**problem, "status": status}).decode())}">'
+        )
+        title = f"{status} {HTTPStatus(status).phrase}"
+        small = f"<small>{escape(problem['correlation_id'])}</small>"
+        said = f'<main class="empty"><h2>{title}</h2><p>{escape(problem["message"])}</p>{small}</main>'
+        headers = {"Content-Security-Policy": CONTENT_SECURITY_POLICY, "Vary": "Accept"}
+        return HTMLResponse(self._text(request, told, said), status, headers)
+
+    def _text(self, request: Request, told: str = "", said: str = "") -> str:
         root = urlsplit(origin(request)).path.rstrip("/")
         base = f"{root}{ASSETS}/{self._assets.digest}"
         preloads = "\n".join(f'<link rel="modulepreload" href="{base}/{name}">' for name in self._modules)
-        text = self._document.substitute(
-            root=escape(root), base=escape(base), preloads=preloads, **self._installed
+        return self._document.substitute(
+            root=escape(root), base=escape(base), preloads=preloads, told=told, said=said, **self._installed
         )
-        response = answer(request, asset("index.html", text.encode()), ASKED_AGAIN)
-        response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
-        return response
 
     def file(self, request: Request) -> Response:
         found = self._assets.files.get(request.path_params["name"])
@@ -79,9 +97,13 @@ class Pages:
         return response
 
 
-def routes(
-    ohif: Path | None = None, time_zone: str = "", dicom: tuple[int, str] = (11112, "PACS")
-) -> list[BaseRoute]:
+@dataclass(frozen=True, slots=True)
+class Site:
+    routes: Sequence[BaseRoute]
+    failure: FailurePage
+
+
+def site(ohif: Path | None = None, time_zone: str = "", dicom: tuple[int, str] = (11112, "PACS")) -> Site:
     """`ohif`: the folder of its static build, which need not exist.
 
     `time_zone`: the organisation's, in which the server's times are shown; empty for the reader's own.
@@ -90,8 +112,9 @@ def routes(
     built_in = ohif is None or not installed(ohif)
     assets = read(Path(str(resources.files("worklist") / "ui")), {dictionary.FILE: dictionary.names()})
     pages = Pages(assets, "built-in" if built_in else "ohif", time_zone, " ".join(map(str, dicom)))
-    return [
+    routes = [
         *(Public(path, pages.document) for path in PAGES),
         Public(ASSETS + "/{digest}/{name:path}", pages.file),
         *([Public(VIEWER, pages.document)] if ohif is None or built_in else Ohif(ohif).routes()),
     ]
+    return Site(routes, pages.failure)

@@ -7,6 +7,7 @@ import { applyDisplay } from "./core/display.js";
 import { Failure } from "./kit/states.js";
 import { Toasts } from "./kit/toast.js";
 import { Deletions } from "./pages/deletions.js";
+import { Failed, isRefused } from "./pages/failed.js";
 import { SignIn } from "./pages/signin.js";
 import { Studies } from "./pages/studies.js";
 import { Uploads } from "./pages/uploads.js";
@@ -31,10 +32,11 @@ function App() {
     answer.then(() => setKnown(true), setProblem);
   };
   useEffect(() => start(resumed), []);
-  if (problem) return html`<${Failure} problem=${problem} onRetry=${() => start(resume())} />`;
+  if (isRefused()) return html`<${Failed} />`;
+  if (problem) return html`<main><${Failure} problem=${problem} onRetry=${() => start(resume())} /></main>`;
   if (!known) return null;
   const { path, query } = place.value;
-  const Page = session.value && !session.value.mustChange ? (PAGES[path] ?? Studies) : SignIn;
+  const Page = session.value && !session.value.mustChange ? (PAGES[path] ?? Failed) : SignIn;
   return html`<${Page} query=${query} /><${Toasts} />`;
 }
 

@@ -18,7 +18,7 @@ BUNDLE = "app.bundle.096daabbdde29bd851ab.js"
 
 
 def client(folder: Path, base: str | None = None) -> TestClient:
-    app = Starlette(routes=pages.routes(folder))
+    app = Starlette(routes=pages.site(folder).routes)
     app.state.base_url = base
     return TestClient(app, follow_redirects=False)
 

@@ -148,10 +148,8 @@ function Settings({ onClose }) {
   return html`<${Dialog} title=${t("settings.title")} onClose=${onClose}>
     <div class="details">
       <${Field} label=${t("settings.language")} value=${language.value} onInput=${setLanguage} options=${Object.entries(LANGUAGES)} />
-      <${Field} label=${t("settings.theme")} value=${theme()} onInput=${set("theme")} options=${named("theme", THEMES)} />
-      <${Field} label=${t("settings.density")} value=${density()} onInput=${set("density")} options=${named("density", DENSITIES)} />
+      <${Field} label=${t("settings.theme")} value=${theme()} onInput=${set("theme")} options=${THEMES.map((id) => [id, t(`theme.${id}`)])} />
+      <${Field} label=${t("settings.density")} value=${density()} onInput=${set("density")} options=${DENSITIES.map((id) => [id, t(`density.${id}`)])} />
     </div>
   <//>`;
 }
-
-const named = (group, ids) => ids.map((id) => [id, t(`${group}.${id}`)]);

@@ -8,11 +8,11 @@ import { explain } from "../kit/states.js";
 
 const ICON = document.querySelector("link[rel=icon]").href;
 
-/** Where one came from, if that is a page of ours. */
+/** Where one came from, if that is of this server: not all that it has is a page. */
 function onward() {
   const next = new URL(place.value.query.get("next") ?? "/", location.origin);
   if (next.origin !== location.origin || !next.pathname.startsWith(`${ROOT}/`)) return go("/", {}, { replace: true });
-  go(next.pathname.slice(ROOT.length), next.searchParams, { replace: true });
+  location.replace(next);
 }
 
 /** Runs what a form is for: {busy, problem, submit}. */

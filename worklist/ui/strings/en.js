@@ -42,6 +42,9 @@ export default {
   "problem.server": "The server could not do this: {message}",
   "problem.unknown": "This did not work.",
   "problem.id": "Correlation ID {id}",
+  "failed.absent": "There is no page here",
+  "failed.absent.hint": "The address may be mistyped, or what it led to is gone.",
+  "failed.title": "This page could not be opened",
 
   "signin.title": "Sign in",
   "signin.email": "Email",
