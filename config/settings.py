@@ -1,59 +1,38 @@
 """Every setting: its name, default, bounds and meaning, in one table.
 
 `config.sources` fills it; README's table, `.env.example` and `pacs config show` are made from it.
-The environment's name of a field is `PACS_` and the field's name in capitals.
+The environment's name of a field is `PACS_` and the field's name in capitals. `config.setting_types` checks
+each value; what depends on several is checked here, by the field that comes last.
 """
 
 from __future__ import annotations
 
-import ipaddress
 import os
-import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
-from zoneinfo import available_timezones
 
-from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, ByteSize, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
 
 from config.address import Address
-from pacs.network import is_loopback
+from config.setting_types import (
+    AeTitle,
+    BlobsUrl,
+    DatabaseUrl,
+    Lifetime,
+    ListenAddress,
+    Networks,
+    Origins,
+    Processes,
+    Seconds,
+    SecretKey,
+    TimeZone,
+    WebUrl,
+    is_weak_password,
+)
 
 PREFIX = "PACS_"
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
-
-_WEAK = "admin changeme change-me default lightbox minioadmin pacs password postgres root secret test"
-WEAK_PASSWORDS = frozenset(_WEAK.split())
-_AE_TITLE = re.compile(r"(?! )[ -\[\]-~]{1,16}(?<! )")  # PS3.5 §6.2: no backslash, no control characters
-
-
-def ae_title(text: str) -> str:
-    if not _AE_TITLE.fullmatch(text):
-        raise ValueError("must be 1 to 16 characters without backslash, control or leading space")
-    return text
-
-
-def is_weak(key: str) -> bool:
-    """Whether what it signs could be signed by others."""
-    return len(key) < 32 or len(set(key)) < 10
-
-
-def _address(value: Any) -> Any:
-    return Address.parse(value) if isinstance(value, str) else value
-
-
-def _listed(value: Any) -> Any:
-    return (
-        tuple(each.strip() for each in value.split(",") if each.strip()) if isinstance(value, str) else value
-    )
-
-
-Listed = Annotated[tuple[str, ...], BeforeValidator(_listed)]
-Listen = Annotated[Address, BeforeValidator(_address)]
-Processes = Annotated[int, Field(ge=1, le=64)]
-Seconds = Annotated[float, Field(gt=0, le=86_400)]
-Lifetime = Annotated[int, Field(ge=0, le=31_536_000)]
 
 
 class Settings(BaseModel):
@@ -64,8 +43,8 @@ class Settings(BaseModel):
     data_dir: Path = Field(
         Path("data"), description="Folder of the database, the stored objects and temporary files"
     )
-    http: Listen = Field(Address("127.0.0.1", 8080), description="Where HTTP listens, HOST:PORT")
-    dimse: Listen = Field(Address("127.0.0.1", 11112), description="Where DICOM listens, HOST:PORT")
+    http: ListenAddress = Field(Address("127.0.0.1", 8080), description="Where HTTP listens, HOST:PORT")
+    dimse: ListenAddress = Field(Address("127.0.0.1", 11112), description="Where DICOM listens, HOST:PORT")
     tls_certificate: Path | None = Field(
         None, description="PEM file of this server's certificate, with the intermediate ones"
     )
@@ -77,21 +56,21 @@ class Settings(BaseModel):
         description="PEM file of authorities that sign DICOM peers' certificates: a peer that calls by TLS "
         "must present one, and they are trusted when this archive calls a peer",
     )
-    dimse_tls: Listen | None = Field(
+    dimse_tls: ListenAddress | None = Field(
         None, description="Where DICOM listens with TLS, HOST:PORT, usually port 2762; off if absent"
     )
     http_tls: bool = Field(False, description="Serve HTTPS only, with the same certificate")
-    ae_title: str = Field("PACS", description="This archive's AE title")
+    ae_title: AeTitle = Field("PACS", description="This archive's AE title")
     any_called_title: bool = Field(False, description="Accept associations to any called AE title")
-    database_url: SecretStr | None = Field(
+    database_url: DatabaseUrl | None = Field(
         None,
         description="`postgresql+psycopg://…` or `sqlite:///…`; a SQLite file in the data folder if absent",
     )
-    blobs_url: str | None = Field(
+    blobs_url: BlobsUrl | None = Field(
         None, description="`s3://bucket/prefix` or `file:///…`; a folder in the data folder if absent"
     )
-    s3_endpoint: str | None = Field(None, description="URL of an S3-compatible store other than AWS")
-    s3_public_endpoint: str | None = Field(
+    s3_endpoint: WebUrl | None = Field(None, description="URL of an S3-compatible store other than AWS")
+    s3_public_endpoint: WebUrl | None = Field(
         None, description="The store's URL for others; given, signed links of images lead to the store itself"
     )
     s3_region: str = Field("us-east-1", description="Region of the S3 store")
@@ -99,18 +78,18 @@ class Settings(BaseModel):
     s3_secret_key: SecretStr | None = Field(
         None, description="Secret key of the S3 store", validate_default=True
     )
-    secret_key: SecretStr | None = Field(
+    secret_key: SecretKey | None = Field(
         None,
         description="Key that signs tokens, at least 32 characters; generated in the data folder if absent. "
         "All nodes of one archive need the same",
     )
-    base_url: str | None = Field(None, description="Public URL of this server, when behind a proxy")
-    trusted_proxies: Listed = Field(
+    base_url: WebUrl | None = Field(None, description="Public URL of this server, when behind a proxy")
+    trusted_proxies: Networks = Field(
         ("127.0.0.0/8", "::1/128"),
         description="Proxies whose `Forwarded` and `X-Forwarded-*` headers are trusted: IP addresses or "
         "networks, separated by commas",
     )
-    time_zone: str | None = Field(
+    time_zone: TimeZone | None = Field(
         None,
         description="Zone in which the pages show the server's times, such as `Europe/Berlin`; "
         "the reader's own if absent",
@@ -122,12 +101,12 @@ class Settings(BaseModel):
     open: bool = Field(
         False, description="No authentication at all; allowed only when everything listens on loopback"
     )
-    cors_origins: Listed = Field(
+    cors_origins: Origins = Field(
         (),
         description="Origins of other sites whose pages may call this server (CORS), such as "
         "`https://viewer.example`, separated by commas",
     )
-    frame_origins: Listed = Field(
+    frame_origins: Origins = Field(
         (),
         description="Origins of other sites that may embed these pages in a frame, such as "
         "`https://ris.example`, separated by commas",
@@ -241,109 +220,37 @@ class Settings(BaseModel):
 
     @field_validator("dimse_tls", "http_tls")
     @classmethod
-    def _check_tls(cls, value: Any, info: Any) -> Any:
+    def _check_tls(cls, value: Any, info: ValidationInfo) -> Any:
         if value and info.data.get("tls_certificate") is None:
             raise ValueError("needs PACS_TLS_CERTIFICATE and PACS_TLS_KEY")
         return value
 
-    @field_validator("ae_title")
-    @classmethod
-    def _check_ae_title(cls, value: str) -> str:
-        return ae_title(value)
-
-    @field_validator("database_url")
-    @classmethod
-    def _check_database_url(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is None:
-            return None
-        url = urlsplit(value.get_secret_value())
-        if url.scheme not in ("sqlite", "postgresql", "postgresql+psycopg"):
-            raise ValueError("must begin with sqlite:/// or postgresql+psycopg://")
-        try:
-            _ = url.port
-        except ValueError:
-            raise ValueError("has a port that is not a number up to 65535") from None
-        if url.password and url.password.lower() in WEAK_PASSWORDS and not _local(url.hostname):
-            raise ValueError("has a password that is easy to guess; choose another")
-        return value
-
-    @field_validator("blobs_url")
-    @classmethod
-    def _check_blobs_url(cls, value: str | None) -> str | None:
-        if value is not None and not re.match(r"s3://[^/]+|file:///.", value):
-            raise ValueError("must begin with s3://BUCKET or file:///")
-        return value
-
-    @field_validator("base_url", "s3_endpoint", "s3_public_endpoint")
-    @classmethod
-    def _check_web_url(cls, value: str | None) -> str | None:
-        if value is not None and not re.match(r"https?://[^/\s]+", value):
-            raise ValueError("must begin with http:// or https://")
-        return value
-
-    @field_validator("time_zone")
-    @classmethod
-    def _check_time_zone(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        known = available_timezones()  # none without tzdata
-        if known and value not in known:
-            raise ValueError("must be a zone of the IANA database, such as Europe/Berlin")
-        return value
-
-    @field_validator("cors_origins", "frame_origins")
-    @classmethod
-    def _check_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if not all(re.fullmatch(r"https?://[a-z0-9.-]+(:[0-9]+)?", each) for each in value):
-            raise ValueError("must be origins such as https://viewer.example, in lower case, without a path")
-        return value
-
-    @field_validator("trusted_proxies")
-    @classmethod
-    def _check_trusted_proxies(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        try:
-            for network in value:
-                ipaddress.ip_network(network, strict=False)
-        except ValueError:
-            raise ValueError("must be IP addresses or networks such as 10.0.0.0/8") from None
-        return value
-
     @field_validator("s3_secret_key")
     @classmethod
-    def _check_s3_secret(cls, value: SecretStr | None, info: Any) -> SecretStr | None:
+    def _check_s3_secret(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
         if (value is None) != (info.data.get("s3_access_key") is None):
             raise ValueError(
                 "and PACS_S3_ACCESS_KEY must be set together; without both, AWS's own settings apply"
             )
-        if value is not None and value.get_secret_value().lower() in WEAK_PASSWORDS:
+        if value is not None and is_weak_password(value.get_secret_value()):
             raise ValueError("is easy to guess; choose another")
-        return value
-
-    @field_validator("secret_key")
-    @classmethod
-    def _check_secret_key(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and is_weak(value.get_secret_value()):
-            raise ValueError("is too weak; leave it out, or make one with `openssl rand -hex 32`")
         return value
 
     @field_validator("open")
     @classmethod
-    def _check_open(cls, value: bool, info: Any) -> bool:
-        bound = [info.data.get(name) for name in ("http", "dimse", "dimse_tls")]
-        if value and not all(address is None or address.is_loopback for address in bound):
+    def _check_open(cls, value: bool, info: ValidationInfo) -> bool:
+        addresses = [info.data.get(name) for name in ("http", "dimse", "dimse_tls")]
+        if value and not all(address is None or address.is_loopback for address in addresses):
             raise ValueError("is refused unless HTTP and DIMSE all listen on loopback (127.0.0.1)")
         return value
 
     @property
     def resolved_database_url(self) -> str:
+        """With the driver named, and the file in the data folder if no other database is set."""
         if self.database_url is None:
             return f"sqlite:///{self.data_dir / 'pacs.db'}"
         url = self.database_url.get_secret_value()
         return url.replace("postgresql://", "postgresql+psycopg://", 1)
-
-
-def _local(host: str | None) -> bool:
-    return not host or is_loopback(host)
 
 
 def environment_name(field: str) -> str:

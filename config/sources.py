@@ -15,7 +15,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from config.settings import PREFIX, Settings, environment_name, is_secret, is_weak
+from config.setting_types import is_weak_key
+from config.settings import PREFIX, Settings, environment_name, is_secret
 
 CONFIG_FILE = Path("pacs.toml")
 _FIELDS = tuple(Settings.model_fields)
@@ -82,7 +83,7 @@ def secret_key(settings: Settings) -> str:
 def _kept_key(file: Path) -> str:
     """`BadSettings` when it is not whole: with an empty key anybody could sign tokens."""
     key = file.read_text("ascii", "replace").strip()
-    if is_weak(key):
+    if is_weak_key(key):
         raise BadSettings([f"{file} is damaged: remove it, and a new key is made; all must sign in again"])
     return key
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from config.cli.options import data_option, installation, organization_id
-from config.settings import ae_title
+from config.setting_types import ae_title
 from pacs.access import RIGHTS
 from pacs.actor import system_actor
 from pacs.model import ApplicationEntity
