@@ -94,7 +94,11 @@ def conformance_statement(settings: Settings | None = None) -> str:
 
     given = settings or Settings.model_validate({})
     described = conformance.Described(
-        pacs.__version__, given.ae_title, dimse_settings(given), given.max_find_answers
+        pacs.__version__,
+        given.ae_title,
+        dimse_settings(given),
+        given.max_find_answers,
+        given.destination_timeout,
     )
     return conformance.conformance_statement(described)
 

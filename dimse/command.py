@@ -102,9 +102,9 @@ def _number(layout: str) -> _Coding:
     return _Coding(code.pack, decode)
 
 
-def _text(padding: bytes) -> _Coding:
+def _text(padding: bytes, longest: int | None = None) -> _Coding:
     def encode(value: str) -> bytes:
-        raw = value.encode("ascii", "replace")
+        raw = value.encode("ascii", "replace")[:longest]
         return raw + padding if len(raw) % 2 else raw
 
     return _Coding(encode, lambda value: value.decode("latin-1").strip(" \0"))
@@ -119,8 +119,8 @@ def _decode_tags(value: bytes) -> list[int]:
 
 
 _US, _UL = _number("<H"), _number("<I")
-_UI, _AE = _text(b"\0"), _text(b" ")
-_LO, _AT = _AE, _Coding(_encode_tags, _decode_tags)
+_UI, _AE, _LO = _text(b"\0"), _text(b" "), _text(b" ", 64)
+_AT = _Coding(_encode_tags, _decode_tags)
 
 ELEMENTS: dict[int, tuple[str, _Coding]] = {
     0x0002: ("AffectedSOPClassUID", _UI),

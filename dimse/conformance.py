@@ -49,6 +49,7 @@ class Described:
     ae_title: str
     settings: DimseSettings = field(default_factory=DimseSettings)
     max_answers: int = 10_000
+    destination_timeout: float = 30.0
 
 
 _MATCHING = {
@@ -104,7 +105,7 @@ STATUSES: Mapping[str, Mapping[int, str]] = {
         PENDING_UNSUPPORTED_KEYS: "a match; keys that are not supported were left out",
         SUCCESS: "no more matches",
         CANCEL: "cancelled",
-        OUT_OF_RESOURCES: "more matches than are answered, or the database does not answer",
+        OUT_OF_RESOURCES: "more matches than are answered, no database, or the archive is being stopped",
         _status_of(InvalidQuery): _MISMATCH,
         CANNOT_UNDERSTAND: "the identifier is missing or is not a data set",
     },
@@ -205,13 +206,17 @@ def _associations(described: Described) -> str:
         ("Longest PDU announced, bytes", str(settings.max_length)),
         ("Associations at a time, for each DICOM process", str(settings.max_associations)),
         ("Asynchronous operations window", f"up to {settings.window} when requested, else 1"),
-        ("SCP/SCU role selection", "the peer may be SCP of storage classes, for C-GET"),
+        ("SCP/SCU role selection", "the peer may be SCP of storage classes, for C-GET; of all, without any"),
         ("Extended negotiation of FIND", ", ".join(name for name, is_agreed in agreed if is_agreed)),
         ("Extended negotiation of MOVE and GET", "relational retrieval"),
         ("User identity", "all forms accepted; a positive response when requested"),
         ("Time for the A-ASSOCIATE-RQ, seconds", f"{settings.request_timeout:g}"),
         ("Time an association may idle, seconds", f"{settings.idle_timeout:g}"),
         ("Time for each PDU of a message, seconds", f"{settings.stall_timeout:g}"),
+        (
+            "Time for a C-MOVE's destination to connect and to answer, seconds",
+            f"{described.destination_timeout:g}",
+        ),
     )
     general = ((f"{status:04X}", meaning) for status, meaning in _EVERY_SERVICE.items())
     return f"""\
@@ -277,7 +282,8 @@ def _retrieve(described: Described) -> str:
 
 The identifier selects by the unique key of its level: one Patient ID, or a list of UIDs. Levels above
 need their unique key with one value, unless relational retrieval was negotiated; other keys are
-ignored. Responses that report failed sub-operations list them in Failed SOP Instance UID List.
+ignored. Responses that report failed sub-operations list them in Failed SOP Instance UID List, and say why
+the last one failed in Error Comment.
 
 C-MOVE proposes each SOP class in every transfer syntax its instances are stored in, one context each,
 and in {" and ".join(UID(uid).name for uid in FALLBACKS)}; several associations follow one another when

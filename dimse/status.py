@@ -20,8 +20,6 @@ UNRECOGNIZED_OPERATION = 0x0211
 STOPPING = "the archive is being stopped"
 """Error Comment of what is answered with less than was asked for, as the server stops."""
 
-_MAX_COMMENT = 64  # LO
-
 
 def is_warning(status: int) -> bool:
     """PS3.7 Annex C.4."""
@@ -31,7 +29,7 @@ def is_warning(status: int) -> bool:
 def elements_of(error: BaseException) -> dict[str, Any]:
     """Status and Error Comment of a response; without a comment for an unexpected exception."""
     if isinstance(error, PacsError):
-        elements = {"Status": error.dimse_status, "ErrorComment": str(error)[:_MAX_COMMENT].strip()}
+        elements = {"Status": error.dimse_status, "ErrorComment": str(error)}
         if isinstance(error, InvalidQuery) and error.offending is not None:
             elements["OffendingElement"] = [error.offending]
         return elements

@@ -77,8 +77,10 @@ class Progress:
     completed: int = 0
     warning: int = 0
     failed: list[str] = field(default_factory=list)
+    reason: str = ""
+    """Why the last of them failed."""
 
-    def count(self, instance: StoredInstance, status: int) -> None:
+    def count(self, instance: StoredInstance, status: int, reason: str = "") -> None:
         self.remaining -= 1
         if status == SUCCESS:
             self.completed += 1
@@ -86,6 +88,7 @@ class Progress:
             self.warning += 1
         else:
             self.failed.append(instance.identity.sop_instance_uid)
+            self.reason = reason or f"the receiver answered with status {status:04X}"
 
     def elements(self, with_remaining: bool) -> dict[str, Any]:
         """The elements of a response; only pending and cancelled ones have Remaining (PS3.4 §C.4.2.1.6)."""
@@ -152,10 +155,10 @@ def perform(
             cancelled = _send_all(operation, ahead, send, progress)
     except NothingMore as end:
         log.warning("retrieve.ended_early", detail=str(end), remaining=progress.remaining)
-        for instance in instances[-progress.remaining :]:
-            progress.count(instance, PROCESSING_FAILURE)
         reason = STOPPING if operation.stop.ending.is_set else str(end)
-        _finish(operation, progress.status, progress, reason)
+        for instance in instances[-progress.remaining :]:
+            progress.count(instance, PROCESSING_FAILURE, reason)
+        _finish(operation, progress.status, progress)
     else:
         _finish(operation, CANCEL if cancelled else progress.status, progress)
 
@@ -168,28 +171,28 @@ def _send_all(operation: Operation, ahead: Iterable[Ahead], send: Send, progress
             return True
         if operation.stop.ending.is_set:
             raise NothingMore(STOPPING)
+        reason = ""
         try:
             status, away = send(instance, data_set).status, 0
         except PacsError as error:
             uid, kind = instance.identity.sop_instance_uid, type(error).__name__
             log.warning("suboperation.failed", sop_instance_uid=uid, error=kind, detail=str(error))
-            status = PROCESSING_FAILURE
+            status, reason = PROCESSING_FAILURE, str(error)
             away = away + 1 if isinstance(error, Unavailable) else 0
             if away == PATIENCE:
                 raise NothingMore(str(error)) from error
-        progress.count(instance, status)
+        progress.count(instance, status, reason)
         if time.monotonic() >= due:
             operation.respond(PENDING, **progress.elements(with_remaining=True))
             due = time.monotonic() + PENDING_EVERY
     return False
 
 
-def _finish(operation: Operation, status: int, progress: Progress, comment: str = "") -> None:
+def _finish(operation: Operation, status: int, progress: Progress) -> None:
     identifier = None
+    elements = progress.elements(with_remaining=status == CANCEL)
     if progress.failed:
         uids = (FAILED_SOP_INSTANCE_UID_LIST, "UI", progress.failed)
         identifier = encode_dataset((uids,), operation.context.transfer_syntax)
-    elements: dict[str, Any] = progress.elements(with_remaining=status == CANCEL)
-    if comment:
-        elements["ErrorComment"] = comment[:64]
+        elements["ErrorComment"] = progress.reason
     operation.respond(status, identifier, **elements)

@@ -554,7 +554,17 @@ def test_get_failures_are_listed(archive: Archive) -> None:
 def test_all_failed_is_a_failure(archive: Archive) -> None:
     archive.holdings.add_image()
     responses, _ = do_get(archive, ask(StudyInstanceUID="1.2"), [build_context(CT, JPEG)])
-    assert (responses[-1][0].Status, counters(responses[-1][0])) == (0xA702, (None, 0, 1, 0))
+    final, _ = responses[-1]
+    assert (final.Status, counters(final)) == (0xA702, (None, 0, 1, 0))
+    assert final.ErrorComment.startswith("the peer accepts neither Explicit VR Little Endian nor")
+
+
+def test_a_receiver_that_refuses_is_quoted(archive: Archive) -> None:
+    archive.holdings.add_image()
+    responses, _ = do_get(
+        archive, ask(StudyInstanceUID="1.2"), [build_context(CT)], answer=lambda number: 0xA700
+    )
+    assert responses[-1][0].ErrorComment == "the receiver answered with status A700"
 
 
 def test_get_with_as_many_classes_as_an_association_has_room_for(archive: Archive) -> None:

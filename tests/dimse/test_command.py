@@ -53,6 +53,11 @@ def test_as_pydicom_reads_it(command: Command) -> None:
         assert (list(found) if isinstance(value, list) else found) == value
 
 
+def test_a_comment_is_as_long_as_one_may_be() -> None:
+    command = Command(CommandField=CommandField.C_STORE_RSP, ErrorComment="c" * 65)
+    assert decode(encode(command))["ErrorComment"] == "c" * 64
+
+
 def test_the_tables_keywords_are_the_standards() -> None:
     for element, (keyword, _) in ELEMENTS.items():
         assert keyword_for_tag(element) == keyword
