@@ -1,11 +1,11 @@
-"""The one error tree. Raise what happened, with its data; the edges translate once.
+"""The one error tree: raise what happened, with its data; each edge translates it once.
 
-Each class carries what the wire says of it: `dimse_status` (PS3.4, PS3.7 Annex C), `http_status`
-and `code` (the word in a JSON error body). The class's docstring is its message when none is
-given. `dimse/status.py`, `pacs/http/problems.py` and, by instance, `dicomweb/store/report.py` translate
-them; nothing else answers by a status.
+A class carries what the wire says of it: `dimse_status` (PS3.7 Annex C; PS3.4 §B.2.3, §C.4), `http_status`,
+and `code`, the word in a JSON error body. Its docstring is the message when none is given, so it is written
+for the caller. `dimse/status.py`, `pacs/http/problems.py` and, for each instance of a STOW-RS request,
+`dicomweb/store/report.py` translate it; nothing else answers with a status.
 
-Messages never hold patient data.
+Messages never hold patient data (law 7). An exception that is no `PacsError` is a bug.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import ClassVar
 class PacsError(Exception):
     """Something went wrong in the archive."""
 
-    dimse_status: ClassVar[int] = 0x0110
+    dimse_status: ClassVar[int] = 0x0110  # Processing failure
     http_status: ClassVar[int] = 500
     code: ClassVar[str] = "INTERNAL"
 
@@ -25,10 +25,13 @@ class PacsError(Exception):
         super().__init__(message or (self.__doc__ or "").strip())
 
 
+# What was sent is at fault
+
+
 class BadInput(PacsError):
     """What was sent cannot be understood."""
 
-    dimse_status = 0xC000
+    dimse_status = 0xC000  # Cannot understand
     http_status = 400
     code = "BAD_REQUEST"
 
@@ -37,61 +40,6 @@ class UnknownParameter(BadInput):
     """There is no such parameter."""
 
     code = "UNKNOWN_PARAMETER"
-
-
-class InvalidDataSet(BadInput):
-    """The data set is not valid DICOM."""
-
-    dimse_status = 0xC000
-
-
-class LimitExceeded(BadInput):
-    """The data set exceeds a limit of this archive."""
-
-    dimse_status = 0xC001
-    http_status = 413
-    code = "LIMIT_EXCEEDED"
-
-
-class FileTooLarge(LimitExceeded):
-    """The file is larger than this archive takes."""
-
-    code = "FILE_TOO_LARGE"
-
-
-class MissingIdentity(InvalidDataSet):
-    """SOP Class, SOP Instance, Series or Study Instance UID is missing or malformed."""
-
-    dimse_status = 0xA900
-    code = "MISSING_IDENTITY"
-
-
-class DataSetMismatch(BadInput):
-    """The data set does not match the SOP Class or SOP Instance that the command names."""
-
-    dimse_status = 0xA900
-    http_status = 409
-    code = "DATA_SET_MISMATCH"
-
-
-class InvalidQuery(BadInput):
-    """The query's identifier does not match the SOP Class or has an unusable value."""
-
-    dimse_status = 0xA900
-    code = "INVALID_QUERY"
-
-    def __init__(self, message: str = "", offending: int | None = None) -> None:
-        """`offending`: the tag of the key at fault."""
-        super().__init__(message)
-        self.offending = offending
-
-
-class QueryTooCostly(BadInput):
-    """The query would read too much of the database: add a matching key or a date range."""
-
-    dimse_status = 0xA700
-    http_status = 413
-    code = "QUERY_TOO_COSTLY"
 
 
 class Unprocessable(BadInput):
@@ -115,26 +63,100 @@ class Stalled(BadInput):
     code = "REQUEST_TIMEOUT"
 
 
-class Forbidden(PacsError):
-    """Not allowed."""
+class WeakPassword(BadInput):
+    """The password is too easy to guess."""
 
-    dimse_status = 0x0124
-    http_status = 403
-    code = "FORBIDDEN"
+    http_status = 422
+    code = "WEAK_PASSWORD"
+
+
+class InvalidDataSet(BadInput):
+    """The data set is not valid DICOM."""
+
+
+class MissingIdentity(InvalidDataSet):
+    """SOP Class, SOP Instance, Series or Study Instance UID is missing or malformed."""
+
+    dimse_status = 0xA900  # Data Set does not match SOP Class
+    code = "MISSING_IDENTITY"
+
+
+class DataSetMismatch(BadInput):
+    """The data set does not match the SOP Class or SOP Instance that the command names."""
+
+    dimse_status = 0xA900  # Data Set does not match SOP Class
+    http_status = 409
+    code = "DATA_SET_MISMATCH"
+
+
+class LimitExceeded(BadInput):
+    """The data set exceeds a limit of this archive."""
+
+    dimse_status = 0xC001  # Cannot understand
+    http_status = 413
+    code = "LIMIT_EXCEEDED"
+
+
+class FileTooLarge(LimitExceeded):
+    """The file is larger than this archive takes."""
+
+    code = "FILE_TOO_LARGE"
+
+
+class InvalidQuery(BadInput):
+    """The query's identifier does not match the SOP Class or has an unusable value."""
+
+    dimse_status = 0xA900  # Identifier does not match SOP Class
+    code = "INVALID_QUERY"
+
+    def __init__(self, message: str = "", offending: int | None = None) -> None:
+        """`offending`: the tag of the key at fault."""
+        super().__init__(message)
+        self.offending = offending
+
+
+class QueryTooCostly(BadInput):
+    """The query would read too much of the database: add a matching key or a date range."""
+
+    dimse_status = 0xA700  # Out of resources
+    http_status = 413
+    code = "QUERY_TOO_COSTLY"
+
+
+# What is asked for is not there, or not possible
 
 
 class NotFound(PacsError):
     """There is no such thing here."""
 
-    dimse_status = 0x0112
+    dimse_status = 0x0112  # No such SOP Instance
     http_status = 404
     code = "NOT_FOUND"
+
+
+class UnknownDestination(NotFound):
+    """The move destination is not a registered application entity."""
+
+    dimse_status = 0xA801  # Move Destination unknown
+    code = "UNKNOWN_DESTINATION"
+
+
+class ChangesGone(PacsError):
+    """These changes are no longer known."""
+
+    http_status = 410
+    code = "CHANGES_GONE"
+
+    def __init__(self, seq: int = 0) -> None:
+        """`seq`: the number of the last change that is gone."""
+        super().__init__(f"These changes are no longer known; go on with after={seq}." if seq else "")
+        self.seq = seq
 
 
 class Conflict(PacsError):
     """That contradicts what is already there."""
 
-    dimse_status = 0x0111
+    dimse_status = 0x0111  # Duplicate SOP Instance
     http_status = 409
     code = "CONFLICT"
 
@@ -145,54 +167,10 @@ class IllegalTransition(Conflict):
     code = "ILLEGAL_TRANSITION"
 
 
-class UnknownDestination(NotFound):
-    """The move destination is not a registered application entity."""
-
-    dimse_status = 0xA801
-    code = "UNKNOWN_DESTINATION"
-
-
-class Unavailable(PacsError):
-    """The archive cannot do this now; try again later."""
-
-    dimse_status = 0xA700
-    http_status = 503
-    code = "UNAVAILABLE"
-
-
-class StorageFull(Unavailable):
-    """Out of storage space."""
-
-    http_status = 507
-    code = "STORAGE_FULL"
-
-
-DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-"""`OSError.errno` values that become `StorageFull`."""
-
-
-class DatabaseUnavailable(Unavailable):
-    """The database does not answer."""
-
-    code = "DATABASE_UNAVAILABLE"
-
-
-class BlobVanishing(Unavailable):
-    """The sweep is removing this blob at this moment; publish it again."""
-
-
-class Damaged(PacsError):
-    """A stored object's bytes are missing or no longer what was stored."""
-
-    dimse_status = 0x0110
-    http_status = 500
-    code = "INTEGRITY"
-
-
 class NotConvertible(PacsError):
     """The stored encoding cannot be converted without loss to one that the peer accepts."""
 
-    dimse_status = 0xA900
+    dimse_status = 0xA900  # Data Set does not match SOP Class
     http_status = 406
     code = "NOT_CONVERTIBLE"
 
@@ -216,16 +194,7 @@ class RangeNotSatisfiable(PacsError):
         self.size = size
 
 
-class ChangesGone(PacsError):
-    """These changes are no longer known."""
-
-    http_status = 410
-    code = "CHANGES_GONE"
-
-    def __init__(self, seq: int = 0) -> None:
-        """`seq`: the number of the last change that is gone."""
-        super().__init__(f"These changes are no longer known; go on with after={seq}." if seq else "")
-        self.seq = seq
+# Who asks may not
 
 
 class Unauthenticated(PacsError):
@@ -247,6 +216,26 @@ class InvalidCredentials(Unauthenticated):
     code = "INVALID_CREDENTIALS"
 
 
+class TooManyAttempts(PacsError):
+    """Too many failed attempts; try again later."""
+
+    http_status = 429
+    code = "TOO_MANY_ATTEMPTS"
+
+    def __init__(self, message: str = "", retry_after: int = 60) -> None:
+        """`retry_after`: seconds."""
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class Forbidden(PacsError):
+    """Not allowed."""
+
+    dimse_status = 0x0124  # Not authorized
+    http_status = 403
+    code = "FORBIDDEN"
+
+
 class CsrfMissing(Forbidden):
     """A change by a browser's session needs the header X-CSRF-Token."""
 
@@ -259,20 +248,39 @@ class PasswordChangeRequired(Forbidden):
     code = "PASSWORD_CHANGE_REQUIRED"
 
 
-class WeakPassword(BadInput):
-    """The password is too easy to guess."""
-
-    http_status = 422
-    code = "WEAK_PASSWORD"
+# The archive is at fault, or cannot do it now
 
 
-class TooManyAttempts(PacsError):
-    """Too many failed attempts; try again later."""
+class Unavailable(PacsError):
+    """The archive cannot do this now; try again later."""
 
-    http_status = 429
-    code = "TOO_MANY_ATTEMPTS"
+    dimse_status = 0xA700  # Out of resources
+    http_status = 503
+    code = "UNAVAILABLE"
 
-    def __init__(self, message: str = "", retry_after: int = 60) -> None:
-        """`retry_after`: seconds."""
-        super().__init__(message)
-        self.retry_after = retry_after
+
+class StorageFull(Unavailable):
+    """Out of storage space."""
+
+    http_status = 507
+    code = "STORAGE_FULL"
+
+
+DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""Values of `OSError.errno` that mean `StorageFull`."""
+
+
+class DatabaseUnavailable(Unavailable):
+    """The database does not answer."""
+
+    code = "DATABASE_UNAVAILABLE"
+
+
+class BlobVanishing(Unavailable):
+    """The sweep is removing this blob at this moment; publish it again."""
+
+
+class Damaged(PacsError):
+    """A stored object's bytes are missing or no longer what was stored."""
+
+    code = "INTEGRITY"
