@@ -40,7 +40,7 @@ def verify(data_dir: Path | None) -> None:
     click.echo(f"{seen.blobs} objects, {seen.bytes} bytes read.")
     if damage := sum(finding.kind.is_damage for finding in findings):
         raise click.ClickException(
-            f"{damage} damaged. Bring the objects named back from a backup (pacs import --again) or from their "
-            "sender: one that is stored again is whole again."
+            f"{damage} damaged. Bring the objects named back from a backup (`pacs import --again`) or from "
+            "their sender: one that is stored again is whole again."
         )
     click.echo("No damage.")

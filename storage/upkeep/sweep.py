@@ -9,9 +9,9 @@ There are three steps; after a crash between them the next sweep continues:
    (`Blobs.missing`), all before it commits, can no longer lose it.
 
 A published blob that never got a row (an orphan) is given one in state `deleting`, unless a store was
-quicker, and is removed the same way. Blobs older than the index itself are spared, as they were not
-published for it: after a loss of the database, or with a wrong one configured, all objects are still
-there (`pacs reindex`). `unreferenced_since` of a referenced row is NULL.
+quicker, and is removed the same way. Blobs from before the index, or from a time when it was not in use,
+are spared, as they were not published for it: after a loss of the database, with an old copy of it or a wrong
+one, all objects are still there (`pacs reindex`). `unreferenced_since` of a referenced row is NULL.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import Connection, Select, delete, exists, or_, select, update
+from sqlalchemy import Connection, Select, delete, exists, func, or_, select, update
 
 from pacs.actor import DEFAULT_ORGANIZATION
 from pacs.model import Blob
 from storage import clock
-from storage.blobs import BlobStore
+from storage.blobs import BlobStore, Found
 from storage.database import Database
-from storage.tables import audit, blobs, kept_blobs, versions
+from storage.tables import audit, blobs, kept_blobs, organizations, versions
 from storage.upsert import INSERT
 
 log = structlog.get_logger(__name__)
@@ -40,6 +40,10 @@ ORPHANED = timedelta(days=7)
 """How much longer a blob without a row stays: it may have had one before an older backup of the database
 was restored, which takes people some time to notice."""
 
+IN_USE = timedelta(days=1)
+"""How often an index that is in use has audit records at least."""
+
+_SKEW = timedelta(hours=1)  # of a node's or a store's clock
 _SLACK = timedelta(seconds=2)  # object stores have timestamps in whole seconds
 _BATCH = 100  # rows held by one transaction
 _ROUNDS = 50  # batches in one run
@@ -97,11 +101,16 @@ class Sweep:
         if began is None:
             return 0, ""
         found = self.blobs.walk(after, _WALK)
-        old = [each.blob for each in found if began - _SLACK <= each.modified < before]
+        old = [each for each in found if began - _SLACK <= each.modified < before]
         adopted = 0
         for start in range(0, len(old), _BATCH):
-            adopted += self._adopt(old[start : start + _BATCH], before)
+            adopted += self._adopt(self._unknown(old[start : start + _BATCH]), before)
         return adopted, found[-1].blob.address if len(found) == _WALK else ""
+
+    def _unknown(self, stored: Sequence[Found]) -> list[Blob]:
+        """Those without a row that were published while this index was in use."""
+        unknown = set(unknown_blobs(self.database, [each.blob for each in stored]))
+        return [each.blob for each in stored if each.blob in unknown and self._was_in_use(each.modified)]
 
     def _index_began(self) -> datetime | None:
         """The time of the first audit record of this database; None when there is none."""
@@ -109,9 +118,19 @@ class Sweep:
         with self.database.read() as connection:
             return connection.execute(first).scalar()
 
-    def _adopt(self, stored: Sequence[Blob], since: datetime) -> int:
-        known = unknown_blobs(self.database, stored)
-        if not known:
+    def _was_in_use(self, at: datetime) -> bool:
+        """Whether the audit trail has no gap at this time, as an old copy of the database has that was put
+        back: from when it was made until then."""
+        at += _SKEW
+        mine = audit.c.org_id == organizations.c.id
+        last = select(func.max(audit.c.at)).where(mine, audit.c.at <= at).scalar_subquery()
+        next_ = select(func.min(audit.c.at)).where(mine, audit.c.at > at).scalar_subquery()
+        with self.database.read() as connection:
+            before, after = connection.execute(select(func.max(last), func.min(next_))).one()
+        return before is not None and (after or clock.read(self.database)) - before <= IN_USE
+
+    def _adopt(self, unknown: Sequence[Blob], since: datetime) -> int:
+        if not unknown:
             return 0
         row = {"refcount": 0, "state": "deleting", "unreferenced_since": since}
         with self.database.write() as connection:
@@ -119,7 +138,7 @@ class Sweep:
             claimed = insert.on_conflict_do_nothing().returning(blobs.c.address)
             adopted = [
                 connection.execute(claimed, {**row, "address": blob.address, "size": blob.size}).scalar()
-                for blob in known
+                for blob in unknown
             ]
         count = sum(address is not None for address in adopted)
         log.info("orphaned blobs found", count=count)

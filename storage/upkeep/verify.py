@@ -34,7 +34,7 @@ class Kind(Enum):
     CHANGED = "a blob is not what was stored"
     REFERENCES = "a blob's reference count is wrong"
     COUNTS = "a count is wrong"
-    ORPHAN = "a blob without a row; the sweep removes it"
+    ORPHAN = "a blob without a row; `pacs reindex` enters it, or the sweep removes it"
 
     @property
     def is_damage(self) -> bool:

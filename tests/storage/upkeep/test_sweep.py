@@ -99,6 +99,17 @@ def test_objects_newer_than_the_index_wait_a_week(shelf: Shelf) -> None:
     assert Sweep(shelf.database, shelf.blobs, GRACE - timedelta(days=8)).run().orphans == 1
 
 
+def test_objects_newer_than_an_old_copy_of_the_index_are_not_its_to_remove(shelf: Shelf) -> None:
+    """A copy that was put back weeks after it was made: what came between is older than a week at once."""
+    blob = shelf.publish(b"behind the snapshot")
+    weeks_later = Sweep(shelf.database, shelf.blobs, GRACE - timedelta(days=30))
+    with transaction(shelf.database) as under_way:
+        under_way.now = datetime.now(UTC) + timedelta(days=9)
+        under_way.audit(AuditRecord(system_actor("tests"), "start", "success"))
+    assert weeks_later.run().orphans == 0
+    assert there(shelf, blob)
+
+
 def test_objects_older_than_the_index_are_not_its_to_remove(
     shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
