@@ -129,10 +129,10 @@ class Server:
 
     def kill(self) -> None:
         """`kill -9` of every process at once."""
-        assert self._process is not None
-        _kill_group(self._process.pid)
-        self._process.wait()
-        self._process = None
+        process, self._process = self._process, None
+        assert process is not None
+        _kill_group(process.pid)
+        process.wait()
 
     def command(self, *arguments: str, code: int = 0, typed: str = "") -> str:
         """What `pacs …` prints, beside the server; it must exit with `code`. `typed`: its standard input.
@@ -240,5 +240,21 @@ class Server:
 
 
 def _kill_group(leader: int) -> None:
+    """Returns when none of it is left: until then its ports are in use."""
     with suppress(ProcessLookupError):
         os.killpg(leader, signal.SIGKILL)
+    deadline = time.monotonic() + PATIENCE
+    while any(_runs_in(leader, pid) for pid in psutil.pids()):
+        assert time.monotonic() < deadline, "a killed process does not end"
+        time.sleep(0.01)
+
+
+def _runs_in(group: int, pid: int) -> bool:
+    """One that has ended may be listed until its parent looks; its files are closed with its last thread."""
+    try:
+        if os.getpgid(pid) != group:
+            return False
+        process = psutil.Process(pid)
+        return process.status() != psutil.STATUS_ZOMBIE or process.num_threads() > 1
+    except (ProcessLookupError, psutil.NoSuchProcess):
+        return False

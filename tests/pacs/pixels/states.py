@@ -6,7 +6,8 @@ from io import BytesIO
 from typing import Any
 
 import numpy as np
-from pydicom import Dataset, dcmwrite
+from pydicom import DataElement, Dataset, dcmwrite
+from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
 
@@ -68,14 +69,16 @@ def window(center: float, width: float, *of: Dataset, **more: Any) -> Dataset:
 
 
 def graphic(kind: str, *points: float, units: str = "PIXEL", filled: str = "N") -> Dataset:
-    return item(
+    found = item(
         GraphicAnnotationUnits=units,
         GraphicDimensions=2,
         NumberOfGraphicPoints=min(len(points) // 2, 0xFFFF),
-        GraphicData=list(points),
         GraphicType=kind,
         GraphicFilled=filled,
     )
+    # pydicom would check each of millions
+    found.add(DataElement(tag_for_keyword("GraphicData"), "FL", list(points), already_converted=True))
+    return found
 
 
 def marked(*objects: Dataset, layer: str = "MARKS", of: tuple[Dataset, ...] = ()) -> Dataset:
