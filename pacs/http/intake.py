@@ -100,7 +100,8 @@ class _Part:
         try:
             yield
         except PacsError as error:
-            self._result, self.refused = self._sink.refused(error), True
+            error.__cause__ = error.__context__ = None  # their frames would keep kilobytes of each small part
+            self._result, self.refused = self._sink.refused(error.with_traceback(None)), True
             self._open.close()
 
     def close(self) -> None:

@@ -182,6 +182,29 @@ def test_an_endless_part_that_was_refused_is_not_read_for_ever() -> None:
     assert isinstance(error, StorageFull) and sink.closed and sink.result is None
 
 
+def test_the_reason_of_a_refusal_does_not_keep_what_was_refused() -> None:
+    """A request may have a hundred thousand parts of a few bytes, and their results are kept to its end."""
+
+    class Damaging(Noting):
+        def finish(self) -> bytes:
+            try:
+                return self.data[0].to_bytes()
+            except IndexError as fault:
+                raise StorageFull from fault
+
+    async def run() -> list[Any]:
+        async with Intake(IntakePool()) as intake:
+            for sink in (Refusing(1), Damaging()):
+                intake.begin(sink)
+                await intake.data(b"a" if isinstance(sink, Refusing) else b"")
+                await intake.end()
+            return await intake.results()
+
+    for error in asyncio.run(run()):
+        assert isinstance(error, StorageFull)
+        assert [error.__traceback__, error.__cause__, error.__context__] == [None] * 3
+
+
 def test_nothing_is_read_behind_the_last_part() -> None:
     pieces = [b"--b\r\n\r\nwhole", b"\r\n--b--", b"epilogue"]
 
