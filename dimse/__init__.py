@@ -1,7 +1,8 @@
 """The DICOM network edge: upper layer, associations, service classes (PS3.7, PS3.8).
 
-From the socket upwards: `connection` drives `upper_layer` (`pdu`, `states`), `message` assembles DIMSE
-messages (`command`), `association` serves one peer on one thread, `serving` runs its requests, and
-`services` answers them. `server` listens; `client` opens associations of our own. `negotiation` and
-`models` say what is accepted.
+From the socket upwards: `transport` connects, `connection` drives `upper_layer` (`pdu`, `states`), `message`
+assembles DIMSE messages (`command`), `association` serves one peer on one thread, `serving` runs its
+requests, and `services` answers them. `server` listens; `client` opens associations of our own.
+`negotiation` and `models` say what is accepted; `ended` and `flag` say how an association
+and the server end.
 """

@@ -23,8 +23,8 @@ from dimse.associate import (
     AssociateRequest,
 )
 from dimse.command import CommandField
-from dimse.connection import Connection, Draining
-from dimse.ended import AssociationEnded, Rejected, Released, TimedOut, Violation
+from dimse.connection import Connection
+from dimse.ended import AssociationEnded, Draining, Rejected, Released, TimedOut, Violation
 from dimse.flag import Stop
 from dimse.message import Message, Messages
 from dimse.negotiation import Capabilities, Negotiated, QueryOptions, negotiate

@@ -34,6 +34,8 @@ from dimse.upper_layer import PeerAborted, Role, UpperLayer
 from pacs.dicom.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
 _MAX_LENGTH = 1 << 14  # responses are small
+RELEASE_PATIENCE = 5.0
+"""Seconds that a peer gets to answer A-RELEASE-RQ; it has answered all else, so nothing is lost without."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +173,7 @@ class OutgoingAssociation:
     def release(self) -> None:
         """Release in order; does nothing when the association is over already."""
         with contextlib.suppress(AssociationEnded):
-            self._connection.release(self._timeout)
+            self._connection.release(min(self._timeout, RELEASE_PATIENCE))
         self.abort()
 
     def abort(self) -> None:

@@ -16,10 +16,11 @@ import time
 
 from dimse import pdu
 from dimse.associate import AssociateAccept, AssociateReject, AssociateRequest
-from dimse.ended import Aborted, ConnectionLost, Released, TimedOut, Violation
+from dimse.ended import Aborted, ConnectionLost, Draining, Released, TimedOut, Violation
 from dimse.flag import Flag
 from dimse.pdu import AbortReason, Pdv
 from dimse.states import State
+from dimse.transport import INTERNET, prepare
 from dimse.upper_layer import (
     Data,
     Event,
@@ -33,27 +34,10 @@ from dimse.upper_layer import (
 LINGER = 2.0
 """Seconds for the peer to close after our last PDU (Sta13); closing at once could destroy it unread."""
 _LINGER_BYTES = 1 << 24  # what a peer may still send us meanwhile
-_KEEPALIVE = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))
 _QUICKACK = getattr(socket, "TCP_QUICKACK", None)
 _BATCH = 512  # pieces for one sendmsg; Linux takes 1,024
 
 _WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
-
-
-class Draining(Exception):
-    """The server stops; raised only between messages."""
-
-
-def prepare(sock: socket.socket) -> None:
-    """No Nagle, no endless half-open peers, no blocking."""
-    sock.setblocking(False)
-    if sock.family not in (socket.AF_INET, socket.AF_INET6):
-        return
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, seconds in _KEEPALIVE:
-        if hasattr(socket, name):
-            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), seconds)
 
 
 class Connection:
@@ -72,7 +56,7 @@ class Connection:
         self._upper_layer = upper_layer
         self._stall_timeout = stall_timeout
         self._sending = threading.Lock()
-        self._quick = _QUICKACK is not None and sock.family in (socket.AF_INET, socket.AF_INET6)
+        self._quick = _QUICKACK is not None and sock.family in INTERNET
         self._tls = isinstance(sock, ssl.SSLSocket)
         # OpenSSL takes no read beside a write; plain sockets do.
         self._guard = threading.Lock() if self._tls else contextlib.nullcontext()

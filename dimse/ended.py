@@ -35,3 +35,7 @@ class TimedOut(AssociationEnded):
 
 class Violation(AssociationEnded):
     """The peer broke the protocol; it was sent an A-ABORT."""
+
+
+class Draining(AssociationEnded):
+    """The server stops, and no message is under way."""

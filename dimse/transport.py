@@ -1,4 +1,7 @@
-"""Transport connections while they are made: one limit to all waits, and a flag that ends them at once."""
+"""Transport connections: how they are made and set up (PS3.8 §9.1).
+
+Making one has a limit to all waits together, and a flag that ends them at once.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,21 @@ import ssl
 import time
 
 from dimse.flag import Flag
+
+INTERNET = (socket.AF_INET, socket.AF_INET6)
+_KEEPALIVE = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))
+
+
+def prepare(sock: socket.socket) -> None:
+    """No Nagle, no endless half-open peers, no blocking."""
+    sock.setblocking(False)
+    if sock.family not in INTERNET:
+        return
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, seconds in _KEEPALIVE:
+        if hasattr(socket, name):
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), seconds)
 
 
 def connect(host: str, port: int, timeout: float, end: Flag | None = None) -> socket.socket:

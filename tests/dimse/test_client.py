@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import pytest
 
+from dimse import client
 from dimse.associate import CALLED_NOT_RECOGNISED, ProposedContext
 from dimse.associate_codec import encode_accept, encode_reject
 from dimse.client import Destination, OutgoingAssociation, open_association, proposals
@@ -249,14 +250,17 @@ def test_a_peer_that_takes_nothing_is_not_waited_for_once_it_is_too_late() -> No
             association.store(context, instance(bytes(1 << 20)))
 
 
-def test_a_peer_that_does_not_answer_a_release_is_left() -> None:
+def test_a_peer_that_does_not_answer_a_release_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who asked for a C-MOVE could ask nothing else for as long as its destination may take to answer."""
+    monkeypatch.setattr(client, "RELEASE_PATIENCE", 0.2)
+
     def script(wire: Wire) -> None:
         wire.send(ACCEPT)
         assert wire.pdu()[0] == PduType.A_RELEASE_RQ
         assert wire.pdu()[0] == PduType.A_ABORT
 
     with peer(script) as port:
-        open_association(destination(port, 0.2), WANTED).release()
+        open_association(destination(port, 3600.0), WANTED).release()
 
 
 def test_a_peer_that_sends_data_instead_is_left_too() -> None:
