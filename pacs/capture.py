@@ -35,35 +35,35 @@ _PIXELS, _ORIGINAL = "pixels", "original"
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
-    """The place of a picture. `subject`: attributes of patient and study; `series`: of its series."""
+class CaptureContext:
+    """Where a picture belongs. `subject`: attributes of patient and study; `series`: of its series."""
 
     subject: Values
     series: Mapping[str, str]
     sop_instance_uid: str
-    number: int
-    at: datetime
+    instance_number: int
+    created_at: datetime
 
 
-def as_capture(picture: Photo, placed: Placed) -> Iterator[bytes]:
+def as_capture(picture: Photo, context: CaptureContext) -> Iterator[bytes]:
     """A PS3.10 file in pieces."""
-    values = {**_described(picture, placed), **placed.series, **placed.subject}
+    values = {**_described(picture, context), **context.series, **context.subject}
     data_set = dict(_attribute(keyword, value) for keyword, value in values.items())
     data_set |= _private(picture)
     frames = [InMemory(picture.data)] if picture.is_kept else None
     bulk: dict[str, Payload] = {_PIXELS: InMemory(picture.data), _ORIGINAL: InMemory(picture.file)}
     data_set["7FE00010"] = {"vr": "OB" if picture.image.bits_allocated == 8 else "OW", "BulkDataURI": _PIXELS}
-    yield part10_prefix(SECONDARY_CAPTURE, placed.sop_instance_uid, picture.transfer_syntax)
+    yield part10_prefix(SECONDARY_CAPTURE, context.sop_instance_uid, picture.transfer_syntax)
     yield from encode_json(data_set, bulk.__getitem__, frames)
 
 
-def _described(picture: Photo, placed: Placed) -> dict[str, Any]:
-    image, at = picture.image, _at_home(placed)
+def _described(picture: Photo, context: CaptureContext) -> dict[str, Any]:
+    image, at = picture.image, _local_time(context)
     found: dict[str, Any] = {
         "SOPClassUID": SECONDARY_CAPTURE,
-        "SOPInstanceUID": placed.sop_instance_uid,
+        "SOPInstanceUID": context.sop_instance_uid,
         "ConversionType": "WSD",
-        "InstanceNumber": placed.number,
+        "InstanceNumber": context.instance_number,
         "ContentDate": f"{at:%Y%m%d}",
         "ContentTime": f"{at:%H%M%S}",
         "PatientOrientation": "",
@@ -89,10 +89,10 @@ def _described(picture: Photo, placed: Placed) -> dict[str, Any]:
     return found
 
 
-def _at_home(placed: Placed) -> datetime:
+def _local_time(context: CaptureContext) -> datetime:
     """Local time: by Timezone Offset From UTC (PS3.3 §C.12.1.1.8) if the study has it, else the server's."""
-    offset = moments.offset(str(placed.subject.get("TimezoneOffsetFromUTC", "")))
-    return placed.at.astimezone(None if offset is None else timezone(offset))
+    offset = moments.offset(str(context.subject.get("TimezoneOffsetFromUTC", "")))
+    return context.created_at.astimezone(None if offset is None else timezone(offset))
 
 
 def _attribute(keyword: str, value: Any) -> tuple[str, dict[str, Any]]:

@@ -240,11 +240,11 @@ class Tasks(Protocol):
         actor: Actor,
         study: str | None,
         uploads: Sequence[Upload],
-        said: Mapping[str, str] = MappingProxyType({}),
+        attributes: Mapping[str, str] = MappingProxyType({}),
     ) -> Task:
         """Record the published blobs and enqueue the job that stores them.
 
-        `said`: keyword → value for files that do not name their patient.
+        `attributes`: keyword → value for files that do not name their patient.
         `BlobVanishing` when one of them was swept, as it was unreferenced for too long.
         """
 

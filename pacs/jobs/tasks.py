@@ -14,6 +14,8 @@ UPLOAD = "upload"
 PROCESS = "process"
 RESTORE = "restore"
 KINDS = (UPLOAD, PROCESS, RESTORE)
+FORM_ATTRIBUTES = "said"
+"""Key of an upload's form attributes in its job's payload; queued jobs have it under this name."""
 MAX_FAILURES = 200
 """Failures that are listed one by one; all are counted."""
 

@@ -22,12 +22,12 @@ from pacs.dicom.source import ReadAhead
 from pacs.errors import BadInput, Damaged, FileTooLarge, PacsError, Unavailable
 from pacs.ingest import identity
 from pacs.jobs.job import ClaimedJob, Interrupted
-from pacs.jobs.tasks import MAX_FAILURES, Advance, Failure, Status, Task, Upload
+from pacs.jobs.tasks import FORM_ATTRIBUTES, MAX_FAILURES, Advance, Failure, Status, Task, Upload
 from pacs.packed import HEAD, READ_ERRORS, Member, Packed, is_instance
 from pacs.pixels.photo import is_picture, read_picture
 from pacs.ports import BlobReader, Tasks
 from pacs.receiving import ReceivingFile
-from pacs.subject import Said, instance_uid, placed
+from pacs.subject import FormAttributes, capture_context, instance_uid
 
 AT_ONCE = 4
 """Items that are committed concurrently: they share the waits for the disk."""
@@ -91,7 +91,7 @@ class TakeInUpload:
             return
         if task.status is not Status.COMPLETED:  # a failed one may be retried, so its files are kept
             try:
-                _Run(self, task, job.payload.get("said", {})).run()
+                _Run(self, task, job.payload.get(FORM_ATTRIBUTES, {})).run()
             except (Unavailable, Interrupted):
                 raise  # not a fault of the upload: the worker tries again later
             except Exception:
@@ -102,7 +102,7 @@ class TakeInUpload:
 
 
 class _Run:
-    def __init__(self, handler: TakeInUpload, task: Task, said: Said) -> None:
+    def __init__(self, handler: TakeInUpload, task: Task, attributes: FormAttributes) -> None:
         self._archive = handler.archive
         self._tasks = handler.tasks
         self._at_once = handler.at_once
@@ -110,7 +110,7 @@ class _Run:
         self._members = handler.members
         self._lastly = handler.lastly
         self._task = task
-        self._said = said
+        self._attributes = attributes
         self._advance = Advance()
         self._told = time.monotonic()
 
@@ -182,7 +182,9 @@ class _Run:
         data = head + file.read(MAX_PICTURE + 1 - len(head))
         if len(data) > MAX_PICTURE:
             raise FileTooLarge(f"a picture has at most {MAX_PICTURE} bytes")
-        return as_capture(read_picture(data), placed(self._archive.index, self._task, self._said, position))
+        return as_capture(
+            read_picture(data), capture_context(self._archive.index, self._task, self._attributes, position)
+        )
 
     def _note(self, result: Result) -> None:
         came = result.result()

@@ -16,7 +16,17 @@ from pacs.actor import Actor
 from pacs.attributes import Level
 from pacs.errors import NotFound
 from pacs.jobs.job import Interrupted, NewJob
-from pacs.jobs.tasks import MAX_FAILURES, PROCESS, UPLOAD, Advance, Failure, Status, Task, Upload
+from pacs.jobs.tasks import (
+    FORM_ATTRIBUTES,
+    MAX_FAILURES,
+    PROCESS,
+    UPLOAD,
+    Advance,
+    Failure,
+    Status,
+    Task,
+    Upload,
+)
 from pacs.model import AuditRecord
 from storage.counting import counted
 from storage.database import Database
@@ -40,11 +50,12 @@ class SqlTasks:
         actor: Actor,
         study: str | None,
         uploads: Sequence[Upload],
-        said: Mapping[str, str] = MappingProxyType({}),
+        attributes: Mapping[str, str] = MappingProxyType({}),
     ) -> Task:
         with transaction(self.database) as under_way:
             total = sum(each.items for each in uploads)
-            new = NewTask(UPLOAD, actor, study, total, {"said": dict(said)} if said else {})
+            more = {FORM_ATTRIBUTES: dict(attributes)} if attributes else {}
+            new = NewTask(UPLOAD, actor, study, total, more)
             task = begin(under_way, new)
             files = [Kept(each.blob, each.name) for each in uploads]
             keep(under_way, task.id, actor.organization, files, self.missing)

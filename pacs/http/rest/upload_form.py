@@ -52,14 +52,14 @@ SCHEMA: Schema = {
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """`said`: keyword → value from the fields; `study`: the Study Instance UID among them."""
+    """`attributes`: keyword → value from the fields; `study`: the Study Instance UID among them."""
 
     files: Sequence[Upload]
-    said: Mapping[str, str]
+    attributes: Mapping[str, str]
 
     @property
     def study(self) -> str | None:
-        return self.said.get("StudyInstanceUID")
+        return self.attributes.get("StudyInstanceUID")
 
 
 async def read_form(request: Request, blobs: Blobs, pool: IntakePool) -> Form:
@@ -84,7 +84,7 @@ async def read_form(request: Request, blobs: Blobs, pool: IntakePool) -> Form:
     files = [result for result in results if isinstance(result, Upload)]
     if not files:
         raise BadInput("the form has no files")
-    return Form(files, fields.said())
+    return Form(files, fields.attributes())
 
 
 class _File(Sink):
@@ -124,7 +124,7 @@ class _Fields:
         if self._left < 0:
             raise LimitExceeded(f"the form's fields have more than {MAX_TEXT} bytes")
 
-    def said(self) -> dict[str, str]:
+    def attributes(self) -> dict[str, str]:
         """Keyword → value; `Unprocessable` for a value that its attribute cannot have."""
         given = {name: field.text.strip() for name, field in self._found.items() if field.text.strip()}
         try:

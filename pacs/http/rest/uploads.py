@@ -88,7 +88,7 @@ class Uploads:
         named = study or form.study
         if form.study not in (None, named):
             raise BadInput("study_instance_uid differs from the study in the path")
-        task = await REQUESTS.run(self.tasks.upload, actor(request), named, form.files, form.said)
+        task = await REQUESTS.run(self.tasks.upload, actor(request), named, form.files, form.attributes)
         return task, form
 
     @describe(Described(status=202, answers=answers_json(OBJECT)))
