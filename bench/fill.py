@@ -23,7 +23,7 @@ Row = dict[str, Any]
 
 def fill(database_url: str, count: int) -> None:
     """`count` studies of one series each, two to a patient, into an empty index."""
-    database = Database(database_url, silence=None)
+    database = Database(database_url, patience=None)
     for first in range(0, count, BATCH):
         rows = [_rows(Study(number)) for number in range(first, min(first + BATCH, count))]
         with database.write() as connection:

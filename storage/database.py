@@ -17,33 +17,15 @@ from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Connection, make_url
 
 from pacs.errors import DatabaseUnavailable
+from storage import engines
+from storage.answer_timeout import ANSWER_TIMEOUT
 from storage.faults import database_faults
-from storage.silence import SILENCE, bound_silence
 from storage.turns import Turns
 
 _FILE_MODE = 0o640
-
-# A checkpoint every 16 MiB of log rather than every 4: it costs several waits for the disk, and a commit
-# writes 80 KiB. The cache is per connection.
-_SQLITE_PRAGMAS = """
-PRAGMA synchronous = FULL;
-PRAGMA foreign_keys = ON;
-PRAGMA temp_store = MEMORY;
-PRAGMA cache_size = -8192;
-PRAGMA wal_autocheckpoint = 4000;
-"""
-_POSTGRESQL: dict[str, Any] = {
-    "connect_timeout": 5,
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 15_000,  # milliseconds until a vanished server is noticed
-    "application_name": "pacs",
-}
-
 
 _SEARCHERS, _WRITERS = 6, 4
 """PostgreSQL connections of one process for searches (of those for reading) and for writing. A node's five
@@ -51,35 +33,14 @@ processes stay below the hundred that PostgreSQL allows by default."""
 AT_HAND = 4
 """SQLite connections for reading single rows; more than one per core is of no use."""
 
-TURN = 15.0
-"""Seconds that a writer waits for its turn, and for rows that another transaction has locked."""
-STRANGER = 3.0
-"""Seconds that SQLite waits for a foreign writer, while all of ours wait behind it."""
-IDLE = 60.0
-"""Seconds after which PostgreSQL ends an idle transaction and frees its rows: its node is frozen."""
-_KEEPALIVES = {"tcp_keepalives_idle": 10, "tcp_keepalives_interval": 5, "tcp_keepalives_count": 3}
-"""By which PostgreSQL notices that a node has vanished, in seconds; after hours by default."""
-PATIENCE = 10.0
-"""Seconds after which one statement of a search is given up; at a million studies the worst takes 3."""
-
-_SEARCHING = {
-    "enable_seqscan": "off",
-    "enable_sort": "off",
-    "jit": "off",
-    "max_parallel_workers_per_gather": "0",
-    "plan_cache_mode": "force_custom_plan",
-    "statement_timeout": str(int(PATIENCE * 1000)),
-}
-"""PostgreSQL's planner: along an index where one has the order, and for the actual values."""
-
 
 class Database:
     """Connections for reading and transactions for writing."""
 
-    def __init__(self, url: str, *, connections: int = 14, silence: float | None = SILENCE) -> None:
+    def __init__(self, url: str, *, connections: int = 14, patience: float | None = ANSWER_TIMEOUT) -> None:
         """`connections`: the most that one process opens for reading.
 
-        `silence`: seconds that PostgreSQL may take to answer a statement; None for no bound.
+        `patience`: seconds that PostgreSQL may take to answer a statement; None for no bound.
         """
         parsed = make_url(url)
         self.dialect = parsed.get_backend_name()
@@ -90,17 +51,15 @@ class Database:
             path = parsed.database or ":memory:"
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, _FILE_MODE))  # SQLite would use the umask
             self._turns = Turns(f"{path}.lock")
-            self._reader = _sqlite(url, "BEGIN", connections + AT_HAND)
+            self._reader = engines.sqlite(parsed, engines.Begin, connections + AT_HAND)
             for _ in range(AT_HAND):
                 self._at_hand.put(None)
             self._searcher = self._reader
-            self._writer = _sqlite(url, "BEGIN IMMEDIATE", 1)
+            self._writer = engines.sqlite(parsed, engines.BeginImmediate, 1)
         else:
-            self._reader = _postgresql(parsed, connections - _SEARCHERS, silence)
-            self._searcher = _postgresql(parsed, _SEARCHERS, silence, isolation_level="REPEATABLE READ")
-            event.listen(self._searcher, "connect", _searching)
-            self._writer = _postgresql(parsed, _WRITERS, silence)  # a pool of its own, not used up by readers
-            event.listen(self._writer, "connect", _impatient)
+            self._reader = engines.postgresql_reader(parsed, connections - _SEARCHERS, patience)
+            self._searcher = engines.postgresql_searcher(parsed, _SEARCHERS, patience)
+            self._writer = engines.postgresql_writer(parsed, _WRITERS, patience)  # not used up by readers
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -141,7 +100,7 @@ class Database:
 
     def _take_at_hand(self) -> Connection | None:
         try:
-            return self._at_hand.get(timeout=TURN)
+            return self._at_hand.get(timeout=engines.TURN)
         except Empty:
             raise DatabaseUnavailable from None
 
@@ -181,7 +140,7 @@ class Database:
         if self._turns is None:
             yield
             return
-        self._turns.take(TURN)
+        self._turns.take(engines.TURN)
         try:
             yield
         finally:
@@ -199,52 +158,3 @@ class Database:
         self._writer.dispose()
         if self._turns is not None:
             self._turns.close()
-
-
-def _postgresql(url: URL, connections: int, silence: float | None, **options: Any) -> Engine:
-    engine = create_engine(
-        url,
-        pool_size=min(4, connections),
-        max_overflow=max(connections - 4, 0),
-        pool_pre_ping=True,
-        pool_timeout=TURN,
-        hide_parameters=True,  # law 7: an error names a statement, never its values
-        connect_args=_POSTGRESQL,
-        **options,
-    )
-    bound_silence(engine, silence)
-    return engine
-
-
-def _impatient(connection: Any, _: object) -> None:
-    for name, seconds in (("lock_timeout", TURN), ("idle_in_transaction_session_timeout", IDLE)):
-        connection.execute(f"SET {name} = {int(seconds * 1000)}")
-    for name, number in _KEEPALIVES.items():
-        connection.execute(f"SET {name} = {number}")
-    connection.commit()
-
-
-def _searching(connection: Any, _: object) -> None:
-    for name, value in _SEARCHING.items():
-        connection.execute(f"SET {name} = {value}")
-    connection.commit()
-
-
-def _sqlite(url: str, begin: str, connections: int) -> Engine:
-    engine = create_engine(
-        url, pool_size=connections, max_overflow=0, pool_timeout=TURN, hide_parameters=True
-    )
-
-    def connected(connection: Any, _: object) -> None:
-        connection.isolation_level = None  # sqlite3 would begin transactions implicitly, and late
-        connection.execute(f"PRAGMA busy_timeout = {int(STRANGER * 1000)}")
-        connection.executescript(_SQLITE_PRAGMAS)
-        if begin != "BEGIN":
-            connection.execute("PRAGMA journal_mode = WAL")
-
-    def begun(connection: Any) -> None:
-        connection.execute(begin)
-
-    event.listen(engine, "connect", connected)
-    engine.dialect.do_begin = begun  # type: ignore[method-assign, assignment]  # an event's statement costs thrice that
-    return engine

@@ -59,7 +59,7 @@ def _asked_for(revision: str) -> Iterator[None]:
 
 @contextmanager
 def _opened(url: str) -> Iterator[Database]:
-    database = Database(url, silence=None)  # an index over millions takes its time
+    database = Database(url, patience=None)  # an index over millions takes its time
     try:
         yield database
     finally:

@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from pacs.errors import QueryTooCostly
-from storage.database import PATIENCE
+from storage.engines import PATIENCE
 
 _STEPS = 20_000
 """Instructions of SQLite's virtual machine between two checks of the clock: about a millisecond."""

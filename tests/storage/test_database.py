@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import make_url, text
 
 from pacs.errors import DatabaseUnavailable
-from storage import database as module
-from storage.database import Database
+from storage import engines
+from storage.database import AT_HAND, Database
 
 MINE = text("UPDATE org_heads SET change_seq = change_seq + 1 WHERE org_id = 1")
 
@@ -31,7 +31,7 @@ def write(database: Database) -> None:
 def test_sqlite_does_not_wait_for_ever_for_a_stranger(
     sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "STRANGER", 0.05)
+    monkeypatch.setattr(engines, "STRANGER", 0.05)
     path = make_url(sqlite_url).database
     assert path
     with opened(sqlite_url) as database, closing(sqlite3.connect(path, isolation_level=None)) as stranger:
@@ -45,7 +45,7 @@ def test_sqlite_does_not_wait_for_ever_for_a_stranger(
 
 
 def test_who_gets_no_turn_is_told(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "TURN", 0.05)
+    monkeypatch.setattr(engines, "TURN", 0.05)
     with opened(sqlite_url) as database:
         writing, over = threading.Event(), threading.Event()
 
@@ -67,7 +67,7 @@ def test_who_gets_no_turn_is_told(sqlite_url: str, monkeypatch: pytest.MonkeyPat
 def test_a_row_that_is_held_for_long_is_not_waited_for(
     postgresql_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "TURN", 0.05)
+    monkeypatch.setattr(engines, "TURN", 0.05)
     with opened(postgresql_url) as one, opened(postgresql_url) as other:
         with one.write() as connection:
             connection.execute(MINE)
@@ -77,7 +77,7 @@ def test_a_row_that_is_held_for_long_is_not_waited_for(
 
 
 def test_a_node_that_froze_loses_what_it_held(postgresql_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "IDLE", 0.1)
+    monkeypatch.setattr(engines, "IDLE", 0.1)
     with opened(postgresql_url) as frozen, opened(postgresql_url) as other:
         with pytest.raises(DatabaseUnavailable), frozen.write() as connection:
             connection.execute(MINE)
@@ -91,7 +91,7 @@ def test_a_glance_is_a_moments(database_url: str) -> None:
     seen = text("SELECT change_seq FROM org_heads WHERE org_id = 1")
     with opened(database_url) as database:
         for expected in range(3):
-            for _ in range(2 * module.AT_HAND):
+            for _ in range(2 * AT_HAND):
                 with database.glance() as connection:
                     assert connection.execute(seen).scalar() == expected
             with pytest.raises(ZeroDivisionError), database.glance() as connection:
@@ -101,9 +101,24 @@ def test_a_glance_is_a_moments(database_url: str) -> None:
 
 
 def test_whoever_waits_for_a_glance_is_told(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "TURN", 0.05)
+    monkeypatch.setattr(engines, "TURN", 0.05)
     with opened(sqlite_url) as database, ExitStack() as held:
-        for _ in range(module.AT_HAND):
+        for _ in range(AT_HAND):
             held.enter_context(database.glance())
         with pytest.raises(DatabaseUnavailable), database.glance():
             pass
+
+
+def test_who_means_to_write_begins_as_a_writer(sqlite_url: str) -> None:
+    """Else a transaction that has read would fail when it writes, as others have written meanwhile."""
+    for way, begin in (("read", "BEGIN"), ("search", "BEGIN"), ("write", "BEGIN IMMEDIATE")):
+        with opened(sqlite_url) as database:
+            with getattr(database, way)() as connection:
+                driver = connection.connection.dbapi_connection
+            seen: list[str] = []
+            driver.set_trace_callback(seen.append)
+            with getattr(database, way)() as connection:
+                assert connection.execute(text("SELECT 1")).scalar() == 1
+                assert connection.connection.dbapi_connection is driver
+            driver.set_trace_callback(None)
+            assert seen[:2] == [begin, "SELECT 1"]

@@ -12,16 +12,18 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg.abc import PQGen
 from sqlalchemy import Engine, event
+from sqlalchemy.dialects import registry
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
-SILENCE = 30.0
+ANSWER_TIMEOUT = 30.0
 """Seconds that a statement may take: the server ends a search after 10, a wait for a row after 15."""
-PING = 5.0
+PING_TIMEOUT = 5.0
 """Seconds within which an idle connection must answer a ping."""
 
 R = TypeVar("R")
 
 
-class Impatient(psycopg.Connection[Any]):
+class BoundedConnection(psycopg.Connection[Any]):
     """`OperationalError` when an answer does not come within `patience` seconds; None waits for ever."""
 
     patience: float | None = None
@@ -35,21 +37,30 @@ class Impatient(psycopg.Connection[Any]):
             raise
 
 
-def bound_silence(engine: Engine, patience: float | None) -> None:
-    """Call before the engine's first connection."""
-    ping = engine.dialect.do_ping
+class BoundedPing(PGDialect_psycopg):
+    """A ping finds out whether the server is there, so it waits less long than a statement."""
 
-    def connect(_: Any, __: Any, arguments: Any, options: Any) -> Impatient:
-        made = Impatient.connect(*arguments, **options)
+    supports_statement_cache = True
+
+    def do_ping(self, dbapi_connection: Any) -> bool:
+        patience, dbapi_connection.patience = dbapi_connection.patience, PING_TIMEOUT
+        try:
+            return super().do_ping(dbapi_connection)  # type: ignore[no-untyped-call, no-any-return]
+        finally:
+            dbapi_connection.patience = patience
+
+
+registry.register("postgresql.bounded", __name__, BoundedPing.__name__)
+DRIVER = "postgresql+bounded"
+"""The driver's name in the URL of an engine, by which SQLAlchemy finds the dialect."""
+
+
+def bound_answers(engine: Engine, patience: float | None) -> None:
+    """Call before the engine's first connection."""
+
+    def connect(_: Any, __: Any, arguments: Any, options: Any) -> BoundedConnection:
+        made = BoundedConnection.connect(*arguments, **options)
         made.patience = patience
         return made
 
-    def quick_ping(connection: Any) -> bool:
-        connection.patience = PING
-        try:
-            return ping(connection)
-        finally:
-            connection.patience = patience
-
     event.listen(engine, "do_connect", connect)
-    engine.dialect.do_ping = quick_ping  # type: ignore[method-assign, assignment]  # no event has its place

@@ -10,8 +10,7 @@ import pytest
 from sqlalchemy import select, text
 
 from pacs.errors import DatabaseUnavailable
-from storage import database as database_module
-from storage import silence
+from storage import answer_timeout, engines
 from storage.database import Database
 from tests.servers import Cluster, cluster
 
@@ -24,8 +23,8 @@ def world() -> Iterator[Cluster]:
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(silence, "PING", 1.0)
-    monkeypatch.setitem(database_module._POSTGRESQL, "connect_timeout", 5)
+    monkeypatch.setattr(answer_timeout, "PING_TIMEOUT", 1.0)
+    monkeypatch.setitem(engines._POSTGRESQL, "connect_timeout", 5)
 
 
 def answers(database: Database) -> bool:
@@ -45,7 +44,7 @@ def test_who_comes_is_told_and_so_is_who_comes_later(world: Cluster) -> None:
 
 @pytest.mark.parametrize("way", ["read", "glance", "write"])
 def test_who_waits_for_an_answer_is_told(world: Cluster, way: str) -> None:
-    with closing(Database(world.url, silence=2.0)) as database:
+    with closing(Database(world.url, patience=2.0)) as database:
         with pytest.raises(DatabaseUnavailable), getattr(database, way)() as connection:
             connection.execute(select(1))
             with world.frozen():
@@ -54,7 +53,7 @@ def test_who_waits_for_an_answer_is_told(world: Cluster, way: str) -> None:
 
 
 def test_who_commits_is_told(world: Cluster) -> None:
-    with closing(Database(world.url, silence=2.0)) as database:
+    with closing(Database(world.url, patience=2.0)) as database:
         frozen = world.frozen()
         with pytest.raises(DatabaseUnavailable), database.write() as connection:
             connection.execute(text("CREATE TABLE seen (pk integer)"))
