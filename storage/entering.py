@@ -5,8 +5,8 @@
 - Counts, modalities, SOP classes and sizes of parent rows are updated incrementally, never recounted. A size
   is the bytes of all stored versions.
 - The first instance describes its patient, study and series; later ones fill in missing attributes.
-- The same data set under another file header changes nothing, unless the stored bytes are missing or
-  damaged: then the received blob replaces them in the version.
+- The same data set in the same transfer syntax, under any file header, changes nothing, unless the stored
+  bytes are missing or damaged: then the received blob replaces them in the version.
 - An instance that names another patient than its study's is stored in the study, which is flagged; it
   describes neither.
 """
@@ -35,7 +35,7 @@ _SAME_UID = select(instances.c.pk, instances.c.series_pk).where(
     instances.c.org_id == bindparam("org"), instances.c.sop_instance_uid == bindparam("uid")
 )
 _HISTORY = (
-    select(versions.c.dataset_digest, blobs.c.address, blobs.c.size)
+    select(versions.c.dataset_digest, versions.c.transfer_syntax, blobs.c.address, blobs.c.size)
     .join(blobs)
     .where(versions.c.instance_pk == bindparam("instance"))
     .order_by(versions.c.n)
@@ -66,7 +66,7 @@ class _Batch:
         self._studies = studies
         self._lost: list[Row] = []
         self._versions: dict[VersionKey, Row] = {}
-        self._histories: dict[int, list[tuple[str, Blob]]] = {}
+        self._histories: dict[int, list[tuple[_DataSet, Blob]]] = {}
         self._references = References(missing)
         self._audit: dict[tuple[Actor, str, str], list[str]] = {}
 
@@ -119,8 +119,8 @@ class _Batch:
         return version
 
     def _enter_again(self, entry: HeldStudy, held: Held, pk: int, item: Received) -> Stored:
-        for n, (digest, blob) in enumerate(self._history(pk), 1):
-            if digest == item.dataset_digest:
+        for n, (data_set, blob) in enumerate(self._history(pk), 1):
+            if data_set == _data_set(item):
                 if blob.address == item.blob.address:
                     self._note(item, "store.duplicate")
                 elif blob.address in item.damaged or self._references.gone(blob):
@@ -138,8 +138,8 @@ class _Batch:
         """Replace the missing or damaged blob of a version by the received one."""
         pk, n = version
         history = self._history(pk)
-        digest, lost = history[n - 1]
-        history[n - 1] = digest, item.blob
+        data_set, lost = history[n - 1]
+        history[n - 1] = data_set, item.blob
         self._lost.append({"pk": pk, "number": n})
         self._references.give_up(lost)
         self._write(entry, held, version, item)
@@ -147,16 +147,17 @@ class _Batch:
         entry.study["size_bytes"] -= lost.size
         self._note(item, "store.healed")
 
-    def _history(self, pk: int) -> list[tuple[str, Blob]]:
-        """Digests and blobs of an instance's versions, this batch's included."""
+    def _history(self, pk: int) -> list[tuple[_DataSet, Blob]]:
+        """Data sets and blobs of an instance's versions, this batch's included."""
         if (history := self._histories.get(pk)) is None:
             found = rows(self._connection, _HISTORY, {"instance": pk})
-            history = self._histories[pk] = [(digest, Blob(address, size)) for digest, address, size in found]
+            history = [((digest, syntax), Blob(address, size)) for digest, syntax, address, size in found]
+            self._histories[pk] = history
         return history
 
     def _keep(self, entry: HeldStudy, held: Held, pk: int, item: Received) -> VersionKey:
         history = self._history(pk)
-        history.append((item.dataset_digest, item.blob))
+        history.append((_data_set(item), item.blob))
         version = pk, len(history)
         self._write(entry, held, version, item)
         entry.study["last_received_at"] = max(entry.study["last_received_at"], self._transaction.now)
@@ -220,6 +221,14 @@ class _Batch:
         self._studies.flush()
         for (actor, action, study), uids in self._audit.items():
             self._transaction.audit(AuditRecord(actor, action, "success", study, {"instances": uids}))
+
+
+_DataSet = tuple[str, str]
+"""Digest and transfer syntax: in another one, the same bytes mean something else."""
+
+
+def _data_set(item: Received) -> _DataSet:
+    return item.dataset_digest, item.transfer_syntax
 
 
 _NO_INSTANCES = {"number_of_series_related_instances": 0, "size_bytes": 0}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import orjson
 import pytest
@@ -14,6 +15,8 @@ from storage.database import Database
 from storage.index import Entries, open_entries
 from tests.storage.received import MODALITY, received, uid
 from tests.storage.world import actions, assert_counts_true, events, opened, rows, store
+
+JPEG_2000 = "1.2.840.10008.1.2.4.90"
 
 
 @pytest.fixture
@@ -99,6 +102,19 @@ def test_other_bytes_are_kept_as_another_version_and_the_first_stays_current(
     assert versions[0]["dataset_digest"] == received().dataset_digest
     assert events(database) == ["study.received", "instance.version"]
     assert "store.version" in actions(database)
+    assert_counts_true(database)
+
+
+def test_the_same_bytes_in_another_transfer_syntax_are_another_version(
+    database: Database, entries: Entries
+) -> None:
+    """A device that named the wrong one was corrected, and has sent its images again."""
+    store(entries, received(header="JPEG"))
+    again = replace(received(header="JPEG 2000"), transfer_syntax=JPEG_2000)
+    assert [store(entries, again).outcome for _ in range(2)] == [Outcome.VERSION, Outcome.DUPLICATE]
+    (first, second) = rows(database, "SELECT transfer_syntax, blob FROM versions ORDER BY n")
+    assert first["transfer_syntax"] != second["transfer_syntax"] == JPEG_2000
+    assert second["blob"] == again.blob.address
     assert_counts_true(database)
 
 
