@@ -28,7 +28,7 @@ from pacs.dicom.limits import Limits
 from pacs.jobs.processing import Process
 from pacs.jobs.restoring import Restore
 from pacs.jobs.tasks import PROCESS, RESTORE, UPLOAD
-from pacs.jobs.uploading import TakeInUpload
+from pacs.jobs.uploading import StoreUpload
 from pacs.jobs.worker import Worker
 from pacs.metadata import Metadata
 from pacs.pixels.decode import DECODABLE
@@ -194,8 +194,8 @@ def outbound(installation: Installation) -> move.Outbound:
     )
 
 
-def worker(installation: Installation, name: str, ending: Callable[[], bool] = bool) -> Worker:
-    """`ending`: whether it is about to end, so that long jobs interrupt themselves."""
+def worker(installation: Installation, name: str, stopping: Callable[[], bool] = lambda: False) -> Worker:
+    """`stopping`: whether it is about to end, so that long jobs interrupt themselves."""
     quiet_period = timedelta(seconds=installation.settings.quiet_period)
     tasks = SqlTasks(installation.database, installation.blobs.missing)
     return Worker(
@@ -206,9 +206,9 @@ def worker(installation: Installation, name: str, ending: Callable[[], bool] = b
             rounds.VERIFY: rounds.VerifyAudit(
                 installation.database, timedelta(seconds=installation.settings.audit_verify_every)
             ),
-            UPLOAD: TakeInUpload(installation.archive, tasks, ending),
-            PROCESS: Process(tasks, metadata(installation), rendering(installation), ending),
-            RESTORE: Restore(installation.archive, tasks, SqlKeeping(installation.database), ending),
+            UPLOAD: StoreUpload(installation.archive, tasks, stopping),
+            PROCESS: Process(tasks, metadata(installation), rendering(installation), stopping),
+            RESTORE: Restore(installation.archive, tasks, SqlKeeping(installation.database), stopping),
         },
         name,
         timedelta(seconds=installation.settings.job_lease),

@@ -12,7 +12,7 @@ from pacs.accounts import Attempts, Credentials, Session
 from pacs.actor import Actor
 from pacs.feed import Change
 from pacs.jobs.job import ClaimedJob, JobState, ListedJob
-from pacs.jobs.tasks import Advance, Status, Task, Upload
+from pacs.jobs.tasks import Progress, Status, Task, Upload
 from pacs.keeping import Amendment, Deletion, Expected
 from pacs.model import (
     ApplicationEntity,
@@ -259,7 +259,7 @@ class Tasks(Protocol):
     def uploads(self, task: Task) -> list[Upload]:
         """The files that are still kept, in their order."""
 
-    def advance(self, task: Task, advance: Advance) -> Task:
+    def report(self, task: Task, progress: Progress) -> Task:
         """Report progress since `task`, which is as it was last read or reported.
 
         `Interrupted` when another worker has reported meanwhile: the items of both, added up, would hide some

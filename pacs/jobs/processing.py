@@ -13,45 +13,45 @@ from dataclasses import dataclass
 from pacs.errors import NotConvertible, NotFound, PacsError, Unavailable
 from pacs.framing import frame_index_of
 from pacs.jobs.job import ClaimedJob, Interrupted
-from pacs.jobs.tasks import MAX_FAILURES, Advance, Failure, Status, Task
+from pacs.jobs.tasks import MAX_FAILURES, Failure, Progress, Status, Task
 from pacs.metadata import Metadata
 from pacs.model import StoredInstance
 from pacs.ports import Tasks
 from pacs.rendering import THUMBNAIL, Rendering, RenderRequest, Tier, is_image
 
-TELL_EVERY = 0.5  # seconds
+REPORT_EVERY = 0.5  # seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """Handler of `process` jobs. `ending`: whether this worker is about to end."""
+    """Handler of `process` jobs. `stopping`: whether this worker is about to end."""
 
     tasks: Tasks
     metadata: Metadata
     rendering: Rendering
-    ending: Callable[[], bool] = bool
+    stopping: Callable[[], bool] = lambda: False
 
     def __call__(self, job: ClaimedJob) -> None:
         task = self.tasks.get(job.organization, job.payload["task"])
         if task is None or task.status.over:
             return
-        done, told = task.done, time.monotonic()
-        task, advance = self.tasks.advance(task, Advance()), Advance()
+        done, reported_at = task.done, time.monotonic()
+        task, progress = self.tasks.report(task, Progress()), Progress()
         for position, instance in enumerate(self._instances(task)):
             if position < done:
                 continue
-            if self.ending():
-                self.tasks.advance(task, advance)
+            if self.stopping():
+                self.tasks.report(task, progress)
                 raise Interrupted
             if failure := self._make(task, instance):
-                advance.failed += 1
-                advance.failures = [*advance.failures, failure][:MAX_FAILURES]
+                progress.failed += 1
+                progress.failures = [*progress.failures, failure][:MAX_FAILURES]
             else:
-                advance.processed += 1
-            if time.monotonic() - told > TELL_EVERY:
-                task = self.tasks.advance(task, advance)
-                advance, told = Advance(), time.monotonic()
-        task = self.tasks.advance(task, advance)
+                progress.processed += 1
+            if time.monotonic() - reported_at > REPORT_EVERY:
+                task = self.tasks.report(task, progress)
+                progress, reported_at = Progress(), time.monotonic()
+        task = self.tasks.report(task, progress)
         self.tasks.finish(task, Status.COMPLETED, "")
 
     def _instances(self, task: Task) -> Iterator[StoredInstance]:

@@ -12,31 +12,31 @@ from dataclasses import dataclass
 from pacs.archive import Archive
 from pacs.jobs.job import ClaimedJob
 from pacs.jobs.tasks import Task
-from pacs.jobs.uploading import TakeInUpload
+from pacs.jobs.uploading import StoreUpload
 from pacs.packed import Member, Packed
 from pacs.ports import BlobReader, Keeping, Tasks
 
 
 @dataclass(frozen=True, slots=True)
 class Restore:
-    """Handler of `restore` jobs. `ending`: whether this worker is about to end."""
+    """Handler of `restore` jobs. `stopping`: whether this worker is about to end."""
 
     archive: Archive
     tasks: Tasks
     keeping: Keeping
-    ending: Callable[[], bool] = bool
+    stopping: Callable[[], bool] = lambda: False
 
     def __call__(self, job: ClaimedJob) -> None:
         deletion = job.payload["deletion"]
 
-        def ended(task: Task) -> str:
+        def complete(task: Task) -> str:
             self.keeping.remember(task.actor.organization, deletion)
             if not task.failed:
                 return ""
             self.keeping.give_back(task, deletion)
             return "not everything could be restored; what is deleted is kept, so try again"
 
-        TakeInUpload(self.archive, self.tasks, self.ending, 1, _instance, ended)(job)
+        StoreUpload(self.archive, self.tasks, self.stopping, 1, _instance, complete)(job)
 
 
 def _instance(reader: BlobReader) -> Iterator[Member]:

@@ -48,7 +48,7 @@ class Failure:
 
 
 @dataclass(slots=True)
-class Advance:
+class Progress:
     """Progress since the previous report."""
 
     processed: int = 0

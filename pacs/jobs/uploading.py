@@ -22,7 +22,7 @@ from pacs.dicom.source import ReadAhead
 from pacs.errors import BadInput, Damaged, FileTooLarge, PacsError, Unavailable
 from pacs.ingest import identity
 from pacs.jobs.job import ClaimedJob, Interrupted
-from pacs.jobs.tasks import FORM_ATTRIBUTES, MAX_FAILURES, Advance, Failure, Status, Task, Upload
+from pacs.jobs.tasks import FORM_ATTRIBUTES, MAX_FAILURES, Failure, Progress, Status, Task, Upload
 from pacs.packed import HEAD, READ_ERRORS, Member, Packed, is_instance
 from pacs.pixels.photo import is_picture, read_picture
 from pacs.ports import BlobReader, Tasks
@@ -31,7 +31,7 @@ from pacs.subject import FormAttributes, capture_context, instance_uid
 
 AT_ONCE = 4
 """Items that are committed concurrently: they share the waits for the disk."""
-TELL_EVERY = 0.5  # seconds
+REPORT_EVERY = 0.5  # seconds
 CHUNK = 1 << 20
 MAX_PICTURE = 64 << 20  # bytes
 MAX_NAME = 255
@@ -70,20 +70,20 @@ def _nothing_else(task: Task) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class TakeInUpload:
-    """Handler of `upload` jobs. `ending`: whether this worker is about to end.
+class StoreUpload:
+    """Handler of `upload` jobs. `stopping`: whether this worker is about to end.
 
     `at_once`: items in flight; 1 keeps their order, as versions need. `members`: the items of a file.
-    `lastly`: what else belongs to the task, done before anybody is told that it is complete; why it has
-    failed all the same.
+    `on_complete`: what else belongs to the task, done before it is reported as complete; returns why the task
+    has failed all the same, empty if it has not.
     """
 
     archive: Archive
     tasks: Tasks
-    ending: Callable[[], bool] = bool
+    stopping: Callable[[], bool] = lambda: False
     at_once: int = AT_ONCE
     members: Callable[[BlobReader], Iterator[Member]] = _unpacked
-    lastly: Callable[[Task], str] = _nothing_else
+    on_complete: Callable[[Task], str] = _nothing_else
 
     def __call__(self, job: ClaimedJob) -> None:
         task = self.tasks.get(job.organization, job.payload["task"])
@@ -102,25 +102,25 @@ class TakeInUpload:
 
 
 class _Run:
-    def __init__(self, handler: TakeInUpload, task: Task, attributes: FormAttributes) -> None:
+    def __init__(self, handler: StoreUpload, task: Task, attributes: FormAttributes) -> None:
         self._archive = handler.archive
         self._tasks = handler.tasks
         self._at_once = handler.at_once
-        self._ending = handler.ending
+        self._stopping = handler.stopping
         self._members = handler.members
-        self._lastly = handler.lastly
+        self._on_complete = handler.on_complete
         self._task = task
         self._attributes = attributes
-        self._advance = Advance()
-        self._told = time.monotonic()
+        self._progress = Progress()
+        self._reported_at = time.monotonic()
 
     def run(self) -> None:
         done, whole = self._task.done, True
-        self._task = self._tasks.advance(self._task, self._advance)
+        self._task = self._tasks.report(self._task, self._progress)
         pending = deque[Result]()
         with ThreadPoolExecutor(self._at_once, thread_name_prefix="upload") as pool:
             for position, (name, item) in enumerate(self._items()):
-                if self._ending():
+                if self._stopping():
                     whole = False
                     break
                 if position >= done:
@@ -129,10 +129,10 @@ class _Run:
                     self._note(pending.popleft())  # in order, so that what is reported as done has no gaps
             while pending:
                 self._note(pending.popleft())
-        self._tell()
+        self._report()
         if not whole:
             raise Interrupted
-        why = self._lastly(self._task)
+        why = self._on_complete(self._task)
         self._tasks.finish(self._task, Status.FAILED if why else Status.COMPLETED, why)
 
     def _items(self) -> Iterator[tuple[str, Member | PacsError]]:
@@ -141,7 +141,7 @@ class _Run:
             try:
                 with self._archive.blobs.open(upload.blob.address) as reader:
                     for member in self._members(reader):
-                        yield _told(upload.name, member), member
+                        yield _display_name(upload.name, member), member
             except Unavailable:
                 raise
             except PacsError as error:
@@ -189,24 +189,24 @@ class _Run:
     def _note(self, result: Result) -> None:
         came = result.result()
         if came is Done.PROCESSED:
-            self._advance.processed += 1
+            self._progress.processed += 1
         elif came is Done.SKIPPED:
-            self._advance.skipped += 1
+            self._progress.skipped += 1
         else:
-            self._advance.failed += 1
-            self._advance.failures.append(came)
-        if time.monotonic() - self._told > TELL_EVERY:
-            self._tell()
+            self._progress.failed += 1
+            self._progress.failures.append(came)
+        if time.monotonic() - self._reported_at > REPORT_EVERY:
+            self._report()
 
-    def _tell(self) -> None:
-        if self._advance.items:
-            del self._advance.failures[MAX_FAILURES:]
-            self._task = self._tasks.advance(self._task, self._advance)
-            self._advance = Advance()
-        self._told = time.monotonic()
+    def _report(self) -> None:
+        if self._progress.items:
+            del self._progress.failures[MAX_FAILURES:]
+            self._task = self._tasks.report(self._task, self._progress)
+            self._progress = Progress()
+        self._reported_at = time.monotonic()
 
 
-def _told(upload: str, member: Member) -> str:
+def _display_name(upload: str, member: Member) -> str:
     """A displayable name: those in archives may have any length and need not be valid text."""
     name = f"{upload}/{member.name}" if member.name else upload
     return name[:MAX_NAME].encode("utf-8", "replace").decode()

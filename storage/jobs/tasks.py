@@ -21,8 +21,8 @@ from pacs.jobs.tasks import (
     MAX_FAILURES,
     PROCESS,
     UPLOAD,
-    Advance,
     Failure,
+    Progress,
     Status,
     Task,
     Upload,
@@ -93,19 +93,19 @@ class SqlTasks:
             found = kept(connection, task.actor.organization, task.id)
         return [Upload(each.blob, each.name) for each in found]
 
-    def advance(self, task: Task, advance: Advance) -> Task:
+    def report(self, task: Task, progress: Progress) -> Task:
         with transaction(self.database) as under_way:
             before = _held(under_way.connection, task)
             if before.done != task.done:
                 raise Interrupted("another worker has reported progress")
-            told = [_as_row(each) for each in (*before.failures, *advance.failures)]
+            told = [_as_row(each) for each in (*before.failures, *progress.failures)]
             return self._update(
                 under_way,
                 task,
                 status=Status.RUNNING.value,
-                processed_items=tasks.c.processed_items + advance.processed,
-                failed_items=tasks.c.failed_items + advance.failed,
-                skipped_items=tasks.c.skipped_items + advance.skipped,
+                processed_items=tasks.c.processed_items + progress.processed,
+                failed_items=tasks.c.failed_items + progress.failed,
+                skipped_items=tasks.c.skipped_items + progress.skipped,
                 errors=orjson.dumps(told[:MAX_FAILURES]).decode(),
             )
 

@@ -16,8 +16,8 @@ from sqlalchemy import text
 from pacs.actor import Actor
 from pacs.errors import BlobVanishing
 from pacs.jobs.job import Interrupted, JobState
-from pacs.jobs.tasks import MAX_FAILURES, UPLOAD, Advance, Failure, Status, Upload
-from pacs.jobs.uploading import TakeInUpload
+from pacs.jobs.tasks import MAX_FAILURES, UPLOAD, Failure, Progress, Status, Upload
+from pacs.jobs.uploading import StoreUpload
 from pacs.jobs.worker import Worker
 from pacs.model import Blob
 from pacs.packed import Member, Packed
@@ -75,7 +75,7 @@ def test_progress_is_added_up_and_told(database: Database) -> None:
     task = tasks.upload(USER, "1.2.3", [Upload(Blob(digest("x"), 1), "x", 400)])
     for _ in range(3):
         failures = [Failure("f", "BAD_REQUEST", "no") for _ in range(100)]
-        task = tasks.advance(task, Advance(processed=10, failed=100, skipped=3, failures=failures))
+        task = tasks.report(task, Progress(processed=10, failed=100, skipped=3, failures=failures))
     found = tasks.get(1, task.id)
     assert found is not None and (found.processed, found.failed, found.skipped) == (30, 300, 9)
     assert len(found.failures) == MAX_FAILURES
@@ -102,13 +102,13 @@ def test_of_two_workers_one_goes_on(database: Database) -> None:
     nobody had stored, and release the file that they were in."""
     tasks = tasks_of(database)
     frozen = tasks.upload(USER, None, [Upload(Blob(digest("x"), 1), "x", 9)])
-    frozen = tasks.advance(frozen, Advance(processed=2))
+    frozen = tasks.report(frozen, Progress(processed=2))
     other = tasks.get(1, frozen.id)
     assert other is not None
-    other = tasks.advance(other, Advance(skipped=1))
+    other = tasks.report(other, Progress(skipped=1))
     with pytest.raises(Interrupted):
-        tasks.advance(frozen, Advance(processed=1))
-    assert tasks.advance(other, Advance(failed=1)).done == 4
+        tasks.report(frozen, Progress(processed=1))
+    assert tasks.report(other, Progress(failed=1)).done == 4
 
 
 def test_an_upload_whose_worker_ends_is_left_where_it_is(shelf: Shelf) -> None:
@@ -120,12 +120,12 @@ def test_an_upload_whose_worker_ends_is_left_where_it_is(shelf: Shelf) -> None:
             archive.write(BUNDLED / "test_files" / name, name)
     task = tasks.upload(USER, None, [Upload(shelf.publish(packed.getvalue()), "a.zip", 3)])
     for before, ending in ((0, iter([False, True]).__next__), (1, iter([False, False, True]).__next__)):
-        assert Worker(queue, {UPLOAD: TakeInUpload(shelf.archive, tasks, ending)}, "worker").work()
+        assert Worker(queue, {UPLOAD: StoreUpload(shelf.archive, tasks, ending)}, "worker").work()
         (job,) = rows(shelf.database, "SELECT state, attempt FROM jobs WHERE kind = 'upload'")
         assert job == {"state": "waiting", "attempt": 0}
         found = tasks.get(1, task.id)
         assert found is not None and (found.status, found.done) == (Status.RUNNING, before + 1)
-    assert Worker(queue, {UPLOAD: TakeInUpload(shelf.archive, tasks)}, "worker").work()
+    assert Worker(queue, {UPLOAD: StoreUpload(shelf.archive, tasks)}, "worker").work()
     found = tasks.get(1, task.id)
     assert found is not None and (found.status, found.processed) == (Status.COMPLETED, 3)
     assert len(rows(shelf.database, "SELECT n FROM versions")) == 3
@@ -148,7 +148,7 @@ def test_an_upload_that_had_all_its_tries_is_taken_in_when_it_is_tried_again(
     archive = shelf.archive
     file = (BUNDLED / "test_files" / "CT_small.dcm").read_bytes()
     task = tasks.upload(USER, None, [Upload(shelf.publish(file), "CT_small.dcm")])
-    worker = Worker(queue, {UPLOAD: TakeInUpload(archive, tasks)}, "worker")
+    worker = Worker(queue, {UPLOAD: StoreUpload(archive, tasks)}, "worker")
     with monkeypatch.context() as patched:
         patched.setattr("pacs.jobs.job.FIRST_DELAY", timedelta(0))
         patched.setattr(Packed, "members", _broken)
@@ -169,7 +169,7 @@ def test_a_picture_taken_in_twice_is_one_object(shelf: Shelf) -> None:
     """The second time its study is known, from the first."""
     tasks, queue = SqlTasks(shelf.database, shelf.blobs.missing), SqlJobQueue(shelf.database)
     archive = shelf.archive
-    handler = TakeInUpload(archive, tasks)
+    handler = StoreUpload(archive, tasks)
     said = {"PatientID": "P1", "PatientName": "Müller^Anna=安娜", "AccessionNumber": "A1"}
     task = tasks.upload(USER, None, [Upload(shelf.publish(PNG), "hand.png")], said)
     job = queue.claim("cut off", timedelta(minutes=1))
@@ -204,7 +204,7 @@ def test_names_of_members_are_told_as_far_as_they_can_be(database: Database, tmp
         tasks = SqlTasks(database, blobs.missing)
         taking = shelf.archive
         task = tasks.upload(USER, None, [Upload(shelf.publish(packed.getvalue()), "a.tar", 2)])
-        assert Worker(SqlJobQueue(database), {UPLOAD: TakeInUpload(taking, tasks)}, "worker").work()
+        assert Worker(SqlJobQueue(database), {UPLOAD: StoreUpload(taking, tasks)}, "worker").work()
     blobs.close()
     done = tasks.get(1, task.id)
     assert done is not None and (done.status, done.failed) == (Status.COMPLETED, 2)

@@ -10,7 +10,7 @@ import pytest
 
 from pacs.actor import Actor
 from pacs.jobs.job import ClaimedJob, JobState, ListedJob
-from pacs.jobs.tasks import Advance, Status, Task, Upload
+from pacs.jobs.tasks import Progress, Status, Task, Upload
 from storage import clock
 from storage.blobs import BlobStore
 from storage.database import Database
@@ -61,7 +61,7 @@ class Uploads:
     def complete(self) -> Task:
         task = self.upload(b"taken in")
         job = self.claim()
-        self.tasks.advance(task, Advance(processed=1))
+        self.tasks.report(task, Progress(processed=1))
         self.tasks.finish(task, Status.COMPLETED, "")
         self.tasks.release(task)
         self.queue.complete(job)
