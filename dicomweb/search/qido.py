@@ -15,7 +15,7 @@ from starlette.responses import Response
 from dicomweb import multipart
 from dicomweb.data_set_types import XML, in_parts, wanted
 from dicomweb.search.answers import DataSet, Encoder
-from dicomweb.search.horizon import Horizons
+from dicomweb.search.snapshots import Snapshots
 from dicomweb.search.url import Search, parse_search
 from dicomweb.warning import warning
 from pacs.archive import Archive
@@ -47,9 +47,9 @@ class SearchSettings:
 
 def resources(archive: Archive, settings: SearchSettings, root: str) -> list[Resource]:
     """`root`: where they are mounted."""
-    horizons = Horizons()
+    snapshots = Snapshots()
     return [
-        Resource(path, _Searching(archive, settings, horizons, root, level).answer, Right.READ)
+        Resource(path, _Searching(archive, settings, snapshots, root, level).answer, Right.READ)
         for path, level in PATHS.items()
     ]
 
@@ -58,7 +58,7 @@ def resources(archive: Archive, settings: SearchSettings, root: str) -> list[Res
 class _Searching:
     archive: Archive
     settings: SearchSettings
-    horizons: Horizons
+    snapshots: Snapshots
     root: str
     level: Level
 
@@ -87,10 +87,10 @@ class _Searching:
         query = replace(search.query, limit=limit, offset=0)
         same = who.organization, who.name, who.address, replace(query, limit=None)
         if search.query.offset:
-            query = replace(query, offset=search.query.offset, until=self.horizons.of(same))
+            query = replace(query, offset=search.query.offset, until=self.snapshots.of(same))
         found = self.archive.page(who, query)
         if found.last is not None and not search.query.offset:
-            self.horizons.note(same, found.last)
+            self.snapshots.note(same, found.last)
         return found
 
     def _remarks(self, search: Search, found: Found, limit: int) -> list[str]:

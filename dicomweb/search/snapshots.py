@@ -13,15 +13,15 @@ import time
 from collections.abc import Callable
 from hashlib import blake2b
 
-LASTS = 600.0
+LIFETIME = 600.0
 """Seconds between two pages; a slower caller gets the present state again."""
-MOST = 4_096
+CAPACITY = 4_096
 
 _ENTRY = struct.Struct("<QdQ")
 _NAME = struct.Struct("<Q")
 
 
-def shared(entries: int = MOST) -> mmap.mmap:
+def shared(entries: int = CAPACITY) -> mmap.mmap:
     """Memory shared by this process and those that it forks later."""
     return mmap.mmap(-1, entries * _ENTRY.size)
 
@@ -29,7 +29,7 @@ def shared(entries: int = MOST) -> mmap.mmap:
 _NODE = shared()
 
 
-class Horizons:
+class Snapshots:
     """The newest key at the time when the first page of a search was answered.
 
     A fixed-size hash table: a search replaces whichever entry is in the place of its digest.
@@ -42,7 +42,7 @@ class Horizons:
     def note(self, search: object, last: int) -> None:
         name, place = self._place(search)
         _NAME.pack_into(self._table, place, 0)  # so that no reader combines the halves of two entries
-        _ENTRY.pack_into(self._table, place, 0, self._clock() + LASTS, last)
+        _ENTRY.pack_into(self._table, place, 0, self._clock() + LIFETIME, last)
         _NAME.pack_into(self._table, place, name)
 
     def of(self, search: object) -> int | None:
