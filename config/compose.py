@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 
@@ -198,6 +198,7 @@ def worker(installation: Installation, name: str, stopping: Callable[[], bool] =
     """`stopping`: whether it is about to end, so that long jobs interrupt themselves."""
     quiet_period = timedelta(seconds=installation.settings.quiet_period)
     tasks = SqlTasks(installation.database, installation.blobs.missing)
+    as_stored = replace(installation.archive, complete_only=False)
     return Worker(
         installation.queue,
         {
@@ -208,7 +209,7 @@ def worker(installation: Installation, name: str, stopping: Callable[[], bool] =
             ),
             UPLOAD: StoreUpload(installation.archive, tasks, stopping),
             PROCESS: Process(tasks, metadata(installation), rendering(installation), stopping),
-            RESTORE: Restore(installation.archive, tasks, SqlKeeping(installation.database), stopping),
+            RESTORE: Restore(as_stored, tasks, SqlKeeping(installation.database), stopping),
         },
         name,
         timedelta(seconds=installation.settings.job_lease),

@@ -33,6 +33,8 @@ class Archive:
     index: Index
     audit: AuditTrail
     limits: Limits = field(default_factory=Limits)
+    complete_only: bool = True
+    """As in `pacs.receiving.Destination`; what was stored once is taken again as it is."""
 
     def receive(
         self, actor: Actor, transfer_syntax: str, sop_class_uid: str, sop_instance_uid: str
@@ -66,7 +68,7 @@ class Archive:
 
     @property
     def _destination(self) -> Destination:
-        return Destination(self.blobs, self.index, self.limits)
+        return Destination(self.blobs, self.index, self.limits, self.complete_only)
 
     def find(self, actor: Actor, query: Query) -> Iterator[Values]:
         """The matches in the query's order, read page by page as they are taken; audited at the end."""

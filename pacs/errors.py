@@ -74,6 +74,12 @@ class InvalidDataSet(BadInput):
     """The data set is not valid DICOM."""
 
 
+class CutShort(InvalidDataSet):
+    """It ends within its pixel data: send the complete object."""
+
+    code = "CUT_SHORT"
+
+
 class MissingIdentity(InvalidDataSet):
     """SOP Class, SOP Instance, Series or Study Instance UID is missing or malformed."""
 

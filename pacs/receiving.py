@@ -19,7 +19,7 @@ from pacs.dicom.frames import frame_index
 from pacs.dicom.part10 import HEAD, Part10, read_part10
 from pacs.dicom.reader import Header, Limits, read_header
 from pacs.dicom.source import BytesSource
-from pacs.errors import BlobVanishing, DataSetMismatch, InvalidDataSet, PacsError
+from pacs.errors import BlobVanishing, CutShort, DataSetMismatch, InvalidDataSet, PacsError
 from pacs.metrics import RECEIVED_BYTES
 from pacs.model import Identity, Prepared, Received, Stored
 from pacs.ports import Blobs, Index, SpooledFile
@@ -33,11 +33,16 @@ VANISHING_PAUSE = 0.1  # seconds; the sweep removes one blob in milliseconds
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where received objects go, and the limits that they have to keep."""
+    """Where received objects go, and the limits that they have to keep.
+
+    `complete_only`: refuse an object that was cut off within its pixel data. Its sender still has the whole
+    one, and the cut one would stay current when that comes.
+    """
 
     blobs: Blobs
     index: Index
     limits: Limits
+    complete_only: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +103,8 @@ class Receiving:
         self.identity = identity
         if announced.study_instance_uid not in ("", identity.study_instance_uid):
             raise DataSetMismatch("the data set belongs to another study")
+        if header.cut_in_pixel_data and self._destination.complete_only:
+            raise CutShort
         if header.truncated:
             log.warning("data set ends early, kept as sent", sop_instance_uid=identity.sop_instance_uid)
         values = ingest.values(header)

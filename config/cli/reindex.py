@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -112,7 +112,7 @@ def _outcome(composed: Installation, owners: _Owners, address: str) -> str:
 def _enter(composed: Installation, owners: _Owners, address: str) -> str:
     from storage.accounts import organizations
 
-    archive = composed.archive
+    archive = replace(composed.archive, complete_only=False)
     with archive.blobs.open(address) as reader:
         try:
             study = _study(archive, reader)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import lru_cache
 from itertools import islice
+from struct import Struct
 from typing import NamedTuple
 
-from pacs.dicom.dictionary import PIXEL_DATA, SPECIFIC_CHARACTER_SET, SQ, TEXT_VRS, VRS, tag_of
+from pacs.dicom.dictionary import PIXEL_DATA, SPECIFIC_CHARACTER_SET, SQ, TEXT_VRS, UNDEFINED, VRS, tag_of
 from pacs.dicom.fragments import Fragments
 from pacs.dicom.listing import Listing
 from pacs.dicom.source import Source
@@ -16,6 +17,7 @@ from pacs.errors import LimitExceeded
 
 MOST_DECODED = 16 << 20
 """The longest value, in bytes, that is decoded to text or numbers. Read longer ones with `Source.read_at`."""
+_LENGTH = Struct("<L"), Struct(">L")
 _PIXEL_REPRESENTATION = 0x00280103
 _LUT_DESCRIPTOR = 0x00283002
 
@@ -62,6 +64,22 @@ class Header:
     def truncated(self) -> bool:
         """The stream ended inside an element, or before a delimiter."""
         return self._listing.truncated
+
+    @property
+    def cut_in_pixel_data(self) -> bool:
+        """The stream ended before as many bytes of the pixel data, or of its last fragment, as were declared.
+
+        False for a value that is whole but too short for the image, and where only a delimiter is missing.
+        """
+        element = self.pixel_data
+        if element is None or not self.truncated:
+            return False
+        fragments = self.fragments(element.tag)
+        offset, length = element.offset, element.length
+        if fragments is not None and fragments.offsets:
+            offset, length = fragments.offsets[-1], fragments.lengths[-1]
+        (declared,) = _LENGTH[self._big].unpack(self.source.read_at(offset - 4, 4))
+        return bool(length < declared < UNDEFINED)
 
     @property
     def extent(self) -> tuple[int, int]:

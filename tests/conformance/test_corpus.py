@@ -61,7 +61,14 @@ NOT_OF_A_PATIENT = ["odd/NeurosurgeryPlan.dcm", "odd/pet.dcm", "odd/pet20step.dc
 READ_FURTHER = {"odd/FreezePattern.dcm"}
 """pydicom stops early in this one."""
 
-BROKEN: dict[str, int | None] = dict.fromkeys(NO_STUDY_OR_SERIES, 0xA900) | dict.fromkeys(NOT_OF_A_PATIENT)
+CUT_SHORT = ["odd/MR_truncated.dcm"]
+"""It ends within its pixel data, before its declared length."""
+
+BROKEN: dict[str, int | None] = {
+    **dict.fromkeys(NO_STUDY_OR_SERIES, 0xA900),
+    **dict.fromkeys(NOT_OF_A_PATIENT),
+    **dict.fromkeys(CUT_SHORT, 0xC000),
+}
 """What is refused, and how: a status, or no presentation context at all."""
 
 COMPARED = [

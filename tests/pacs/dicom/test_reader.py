@@ -317,6 +317,47 @@ def test_deflated_and_cut_off() -> None:
     assert (header.text("PatientName"), header.truncated) == ("Doe^Jane", True)
 
 
+PIXELS, VALUE = 0x7FE00010, bytes(64)
+TABLE_AND_FRAGMENT = long(PIXELS, "OB", length=UNDEFINED) + bare(ITEM) + bare(ITEM, VALUE)
+
+
+@pytest.mark.parametrize(
+    ("data", "transfer_syntax", "cut"),
+    [
+        (CLASS + long(PIXELS, "OW", VALUE), EXPLICIT, False),
+        (CLASS + long(PIXELS, "OW", VALUE[:-1], length=64), EXPLICIT, True),
+        (CLASS + long(PIXELS, "OW", length=64), EXPLICIT, True),
+        (BARE_CLASS + bare(PIXELS, VALUE[:-2], length=64), IMPLICIT, True),
+        (short(0x00280010, "US", b"\0\1", order=">") + long(PIXELS, "OW", b"ab", 64, order=">"), BIG, True),
+        (deflated(CLASS + long(PIXELS, "OW", VALUE[:-2], length=64)), DEFLATED, True),
+        (deflated(CLASS + long(PIXELS, "OW", VALUE))[:-1], DEFLATED, False),
+        (CLASS + long(PIXELS, "OW", VALUE) + long(0xFFFCFFFC, "OB", VALUE[:9], length=64), EXPLICIT, False),
+        (CLASS + long(0x00420011, "OB", VALUE[:9], length=64), EXPLICIT, False),
+        (CLASS + TABLE_AND_FRAGMENT + bare(SEQUENCE_END), EXPLICIT, False),
+        (CLASS + TABLE_AND_FRAGMENT, EXPLICIT, False),
+        (CLASS + TABLE_AND_FRAGMENT[:-1], EXPLICIT, True),
+        (CLASS + TABLE_AND_FRAGMENT[: -len(VALUE) - 3], EXPLICIT, False),
+    ],
+    ids=[
+        "whole",
+        "short by a byte",
+        "nothing of it",
+        "implicit",
+        "big endian",
+        "deflated",
+        "deflated, end missing",
+        "padding after it cut",
+        "another value cut",
+        "fragments",
+        "delimiter missing",
+        "fragment cut",
+        "item's head cut",
+    ],
+)
+def test_whether_it_is_cut_in_its_pixel_data(data: bytes, transfer_syntax: str, cut: bool) -> None:
+    assert read(data, transfer_syntax).cut_in_pixel_data == cut
+
+
 def test_a_deflate_bomb_is_refused() -> None:
     bomb = deflated(CLASS + long(0x7FE00010, "OW", bytes(8 << 20)))
     limits = Limits(inflate_free_bytes=1 << 20, inflate_ratio=100)
