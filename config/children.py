@@ -46,7 +46,7 @@ from pacs.accounts import FIRST_ADMINISTRATOR
 from pacs.actor import DEFAULT_ORGANIZATION, system_actor
 from pacs.errors import DatabaseUnavailable, Unavailable
 from pacs.http.app import App
-from pacs.http.sessions import Ended
+from pacs.http.sessions import SessionEpoch
 from pacs.pixels.fork_server import ForkServer, TaskLimits
 from pacs.pixels.pool import Pool
 from pacs.pixels.warm_up import warm_up
@@ -121,7 +121,7 @@ class Node:
 
     settings: Settings
     fork_server: ForkServer
-    ended: Ended = field(default_factory=Ended)
+    epoch: SessionEpoch = field(default_factory=SessionEpoch)
 
     def pixels(self, stop: threading.Event) -> None:
         """Serves until all other children have ended, whatever `stop` says."""
@@ -147,7 +147,7 @@ class Node:
 
     def http(self, listener: socket.socket, place: Place, stop: threading.Event) -> None:
         with self._composed() as installation:
-            config = _uvicorn(http_app(installation, stop.is_set, self.ended), self.settings)
+            config = _uvicorn(http_app(installation, stop.is_set, self.epoch), self.settings)
             config.load()
             config.ssl = tls.web(self.settings)
             server = _Server(config, place)

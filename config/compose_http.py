@@ -21,9 +21,9 @@ from pacs.http.rest import api
 from pacs.http.rest.broadcast import Audience
 from pacs.http.rest.sign_in import AuthResources
 from pacs.http.rest.signed import Signer
-from pacs.http.sessions import Ended, Sessions
+from pacs.http.sessions import SessionEpoch, Sessions
 from pacs.http.tokens import Tokens
-from pacs.metrics import Aged
+from pacs.metrics import CachedSample
 from pacs.sign_in import SignIn
 from storage import figures
 from storage.accounts.users import SqlAccounts
@@ -34,14 +34,16 @@ from storage.keeping.studies import SqlKeeping
 from worklist.http import pages
 
 
-def http_app(installation: Installation, stopping: Callable[[], bool], ended: Ended | None = None) -> App:
-    """`stopping`: whether this process is shutting down. `ended`: shared with the other HTTP processes."""
+def http_app(
+    installation: Installation, stopping: Callable[[], bool], epoch: SessionEpoch | None = None
+) -> App:
+    """`stopping`: whether this process is shutting down. `epoch`: shared with the other HTTP processes."""
     database, settings, vital = (
         installation.database,
         installation.settings,
         health_checks.vital(installation),
     )
-    sessions = None if settings.open else Sessions(installation.accounts, Tokens(secret_key(settings)), ended)
+    sessions = None if settings.open else Sessions(installation.accounts, Tokens(secret_key(settings)), epoch)
     origins = frozenset(settings.cors_origins)
     pictures = Pictures(rendering(installation))
     site = pages.site(settings.ohif_dir, settings.time_zone or "", (settings.dimse.port, settings.ae_title))
@@ -49,7 +51,10 @@ def http_app(installation: Installation, stopping: Callable[[], bool], ended: En
         checks=vital,
         samples={
             "pacs_jobs": ("Jobs by state", partial(figures.jobs_by_state, database)),
-            "pacs_stored_bytes": ("Bytes of all objects kept", Aged(partial(figures.stored_bytes, database))),
+            "pacs_stored_bytes": (
+                "Bytes of all objects kept",
+                CachedSample(partial(figures.stored_bytes, database)),
+            ),
         },
         routes=[
             health.detailed(vital, health_checks.others(installation)),

@@ -82,7 +82,7 @@ class Deletion:
         return bool(self.instances) and self.restored_by is None and not self.over
 
 
-class Own(Attribute):
+class ArchiveAttribute(Attribute):
     """A searchable attribute of a study that is the archive's own and in no data set."""
 
     tag = 0
@@ -90,12 +90,12 @@ class Own(Attribute):
     multiple = False
 
 
-STATE = Own("State", Level.STUDY, Matching.EXACT)
-PRIORITY = Own("Priority", Level.STUDY, Matching.EXACT)
-FLAGS = Own("Flags", Level.STUDY, Matching.EXACT)
-CLINICAL_NOTES = Own("ClinicalNotes", Level.STUDY, Matching.EXACT)
-BODY_PART = Own("BodyPart", Level.STUDY, Matching.EXACT)
-SIZE = Own("SizeBytes", Level.STUDY, Matching.NUMBER, computed=True)
-FIRST_RECEIVED = Own("FirstReceivedAt", Level.STUDY, Matching.NUMBER, computed=True)
-LAST_RECEIVED = Own("LastReceivedAt", Level.STUDY, Matching.NUMBER, computed=True)
-OWN = (STATE, PRIORITY, FLAGS, CLINICAL_NOTES, BODY_PART, SIZE, FIRST_RECEIVED, LAST_RECEIVED)
+STATE = ArchiveAttribute("State", Level.STUDY, Matching.EXACT)
+PRIORITY = ArchiveAttribute("Priority", Level.STUDY, Matching.EXACT)
+FLAGS = ArchiveAttribute("Flags", Level.STUDY, Matching.EXACT)
+CLINICAL_NOTES = ArchiveAttribute("ClinicalNotes", Level.STUDY, Matching.EXACT)
+BODY_PART = ArchiveAttribute("BodyPart", Level.STUDY, Matching.EXACT)
+SIZE = ArchiveAttribute("SizeBytes", Level.STUDY, Matching.NUMBER, computed=True)
+FIRST_RECEIVED = ArchiveAttribute("FirstReceivedAt", Level.STUDY, Matching.NUMBER, computed=True)
+LAST_RECEIVED = ArchiveAttribute("LastReceivedAt", Level.STUDY, Matching.NUMBER, computed=True)
+ARCHIVE_ATTRIBUTES = (STATE, PRIORITY, FLAGS, CLINICAL_NOTES, BODY_PART, SIZE, FIRST_RECEIVED, LAST_RECEIVED)

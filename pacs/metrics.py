@@ -37,9 +37,9 @@ HTTP_SECONDS = Histogram(
 Sample = Callable[[], float | Mapping[str, float]]
 
 
-class Aged:
-    """A costly value, cached for `seconds`, or for a hundred times as long as it took to find when that
-    is longer: at most one percent of the time is spent on it."""
+class CachedSample:
+    """A value that is costly to find: cached for `seconds`, or, if that is longer, for a hundred times as
+    long as it took, so that at most one percent of the time is spent on it."""
 
     def __init__(
         self,

@@ -19,8 +19,8 @@ from pacs.http.headers import SecurityHeaders
 from pacs.http.origin import ForwardedMiddleware, Trusted, nobody
 from pacs.http.problems import ExpectedMiddleware, FailurePage, UnexpectedMiddleware
 from pacs.http.refusals import Refusals
+from pacs.http.route_table import RouteTable
 from pacs.http.slashes import TrailingSlashMiddleware
-from pacs.http.table import Table
 from pacs.metrics import Sample
 from pacs.model import AuditRecord
 
@@ -30,7 +30,7 @@ class App(Starlette):
 
     def __init__(self, routes: Sequence[BaseRoute]) -> None:
         super().__init__(routes=routes)
-        self.layered: ASGIApp = Table(self.router)
+        self.layered: ASGIApp = RouteTable(self.router)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["app"] = self
@@ -79,12 +79,13 @@ def create_app(
 
 def _layers(app: App, access: Access, trusted: Trusted) -> list[Callable[[ASGIApp], ASGIApp]]:
     """The outermost first."""
-    security, times = SecurityHeaders(access.frames), metrics.Times(app.routes)
+    security = SecurityHeaders(access.frames)
+    requests = metrics.RequestMetrics(app.routes)
     refusals = Refusals(access.record)
     return [
         TrailingSlashMiddleware,
         partial(ForwardedMiddleware, trusted=trusted),
-        partial(EnvelopeMiddleware, security=security, times=times),
+        partial(EnvelopeMiddleware, security=security, metrics=requests),
         ConnectionLimitMiddleware,
         UnexpectedMiddleware,
         *([partial(CorsMiddleware, origins=access.origins)] if access.origins else []),

@@ -12,15 +12,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pacs.http import correlation
 from pacs.http.headers import SecurityHeaders
-from pacs.http.metrics import Times
+from pacs.http.metrics import RequestMetrics
 from pacs.http.problems import STATUS
 
 
 class EnvelopeMiddleware:
-    def __init__(self, app: ASGIApp, security: SecurityHeaders, times: Times) -> None:
+    def __init__(self, app: ASGIApp, security: SecurityHeaders, metrics: RequestMetrics) -> None:
         self.app = app
         self._security = security
-        self._times = times
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         begin = time.perf_counter()
@@ -37,4 +37,4 @@ class EnvelopeMiddleware:
         try:
             await self.app(scope, receive, send_enveloped)
         finally:
-            self._times.note(scope, state.get(STATUS, 500), time.perf_counter() - begin)
+            self._metrics.note(scope, state.get(STATUS, 500), time.perf_counter() - begin)

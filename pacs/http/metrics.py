@@ -14,7 +14,7 @@ from starlette.types import Scope
 
 from pacs.http.described import TEXT, Described, describe
 from pacs.http.resource import Public
-from pacs.http.table import leaves
+from pacs.http.route_table import leaves
 from pacs.metrics import HTTP_SECONDS, Sample, exposition
 from pacs.network import is_loopback
 
@@ -26,7 +26,7 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
-class Times:
+class RequestMetrics:
     """Counts and logs each request by its route's pattern, never by its path, which may be anything."""
 
     def __init__(self, routes: Iterable[BaseRoute]) -> None:

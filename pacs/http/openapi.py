@@ -17,7 +17,7 @@ from starlette.routing import BaseRoute, Route
 import pacs
 from pacs.http.described import OBJECT, TEXT, UID, Described, Schema, answers_json, describe
 from pacs.http.resource import Public, Resource
-from pacs.http.table import leaves
+from pacs.http.route_table import leaves
 
 PATH = "/api/v1/openapi.json"
 ALIASES = ("/schema", "/api/v1/schema")

@@ -1,7 +1,7 @@
 """Authentication by token: a bearer token, or a browser session's cookie.
 
 A session is looked up in the database at most once a second, so that frames are served fast. Signing
-out takes effect at once in all processes of this node (`Ended`); anything else that ends a session
+out takes effect at once in all processes of this node (`SessionEpoch`); anything else that ends a session
 (`pacs user disable`, another node) takes effect within that second.
 """
 
@@ -30,41 +30,41 @@ CSRF_HEADER = "X-CSRF-Token"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 CACHE_SECONDS = 1.0
 _CACHED = 1000
-_MARK = 8  # bytes
+_SIZE = 8  # bytes
 
 
-class Ended:
-    """A mark in memory that forked processes share; it changes whenever a session ends.
+class SessionEpoch:
+    """A value in memory that forked processes share; a new one whenever a session ends, never an earlier one.
 
-    It does not say which, so all cached sessions are looked up anew. Marks never repeat.
+    It does not say which session, so every process then looks all of its cached sessions up again.
     """
 
     def __init__(self) -> None:
-        self._shared = mmap.mmap(-1, _MARK)
+        self._shared = mmap.mmap(-1, _SIZE)
 
     @property
-    def mark(self) -> bytes:
-        return self._shared[:_MARK]
+    def current(self) -> bytes:
+        return self._shared[:_SIZE]
 
-    def tell(self) -> None:
-        self._shared[:_MARK] = os.urandom(_MARK)
+    def advance(self) -> None:
+        self._shared[:_SIZE] = os.urandom(_SIZE)
 
 
 class Sessions:
     """An `Authenticate`."""
 
-    def __init__(self, accounts: Accounts, tokens: Tokens, ended: Ended | None = None) -> None:
+    def __init__(self, accounts: Accounts, tokens: Tokens, epoch: SessionEpoch | None = None) -> None:
         self.accounts = accounts
         self.tokens = tokens
-        self._ended = ended or Ended()
-        self._mark = self._ended.mark
+        self._epoch = epoch or SessionEpoch()
+        self._seen_epoch = self._epoch.current
         self._cache: dict[str, tuple[float, Session]] = {}
         """By token; valid sessions only, so that strangers cannot fill it."""
 
     def __call__(self, connection: HTTPConnection) -> Caller | Awaitable[Caller]:
         token, by_cookie = _token(connection)
-        if self._mark != (mark := self._ended.mark):
-            self._mark, self._cache = mark, {}
+        if self._seen_epoch != (epoch := self._epoch.current):
+            self._seen_epoch, self._cache = epoch, {}
         until, session = self._cache.get(token, (0.0, None))
         if session is None or until <= time.monotonic():
             return self._looked_up(connection, token, by_cookie)
@@ -72,18 +72,18 @@ class Sessions:
 
     def end(self) -> None:
         """A session was ended here: invalidate the caches of all processes at once."""
-        self._ended.tell()
+        self._epoch.advance()
 
     async def _looked_up(self, connection: HTTPConnection, token: str, by_cookie: bool) -> Caller:
         number = self.tokens.session_number(token)
-        asked, mark = time.monotonic(), self._ended.mark
+        asked, epoch = time.monotonic(), self._epoch.current
         session = await REQUESTS.run(self.accounts.session, number)
         if session is None:
             self._cache.pop(token, None)
             raise Unauthenticated
         if len(self._cache) >= _CACHED:
             self._cache = {}
-        if mark == self._ended.mark:  # else it may have ended during the lookup
+        if epoch == self._epoch.current:  # else it may have ended during the lookup
             self._cache[token] = (asked + CACHE_SECONDS, session)
         return self._caller(connection, session, by_cookie)
 

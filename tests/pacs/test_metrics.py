@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pacs.metrics import Aged
+from pacs.metrics import CachedSample
 
 
 class Costly:
@@ -11,7 +11,7 @@ class Costly:
     def __init__(self, seconds: float) -> None:
         self.now, self.found = 1000.0, 0
         self.seconds = seconds
-        self.aged = Aged(self._find, 60, lambda: self.now)
+        self.cached = CachedSample(self._find, 60, lambda: self.now)
 
     def _find(self) -> float:
         self.now += self.seconds
@@ -20,7 +20,7 @@ class Costly:
 
     def after(self, seconds: float) -> float:
         self.now += seconds
-        return self.aged()
+        return self.cached()
 
 
 def test_a_figure_is_kept_for_a_minute() -> None:

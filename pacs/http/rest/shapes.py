@@ -7,12 +7,12 @@ from typing import Any
 
 from pacs.attributes import BY_KEYWORD, Attribute, Level, at_level
 from pacs.keeping import (
+    ARCHIVE_ATTRIBUTES,
     BODY_PART,
     CLINICAL_NOTES,
     FIRST_RECEIVED,
     FLAGS,
     LAST_RECEIVED,
-    OWN,
     PRIORITY,
     SIZE,
     STATE,
@@ -35,7 +35,7 @@ STUDY = (
     *_named("StudyInstanceUID", "PatientID", "PatientName", "PatientBirthDate", "PatientSex", "StudyDate"),
     *_named("StudyTime", "AccessionNumber", "StudyID", "StudyDescription", "ReferringPhysicianName"),
     *_named("ModalitiesInStudy", "NumberOfStudyRelatedSeries", "NumberOfStudyRelatedInstances"),
-    *OWN,
+    *ARCHIVE_ATTRIBUTES,
 )
 SERIES = at_level(Level.SERIES)
 IMAGE = (

@@ -15,7 +15,7 @@ from starlette.requests import HTTPConnection
 from pacs.accounts import Session, SessionKind, User, new_session
 from pacs.errors import Unauthenticated
 from pacs.http.authentication import Caller
-from pacs.http.sessions import Ended, Sessions
+from pacs.http.sessions import SessionEpoch, Sessions
 from pacs.http.tokens import Tokens
 from pacs.ports import Accounts
 
@@ -56,9 +56,9 @@ def never_late(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("never_late")
-def test_the_end_of_one_is_known_to_all_that_share_the_mark() -> None:
-    known, ended = Known(), Ended()
-    here, there = (Sessions(cast(Accounts, known), TOKENS, ended) for _ in range(2))
+def test_the_end_of_one_is_known_to_all_that_share_the_epoch() -> None:
+    known, epoch = Known(), SessionEpoch()
+    here, there = (Sessions(cast(Accounts, known), TOKENS, epoch) for _ in range(2))
     for each in (here, there, here, there):
         assert caller(each).actor.name == "ann@example.test"
     assert known.asked == 2
@@ -80,11 +80,11 @@ def test_what_was_answered_while_it_ended_is_not_remembered() -> None:
         caller(sessions)
 
 
-def test_processes_share_the_mark() -> None:
-    ended = Ended()
-    before = ended.mark
+def test_processes_share_the_epoch() -> None:
+    epoch = SessionEpoch()
+    before = epoch.current
     if (child := os.fork()) == 0:
-        ended.tell()
+        epoch.advance()
         os._exit(0)
     os.waitpid(child, 0)
-    assert ended.mark != before
+    assert epoch.current != before

@@ -27,7 +27,7 @@ def leaves(routes: Iterable[BaseRoute], prefix: str = "") -> Iterator[tuple[str,
             yield prefix, each
 
 
-class Table:
+class RouteTable:
     """An ASGI application of the router's routes; the first that matches answers, as in the router.
 
     Requests that none matches are left to the router, which tells a wrong method from a wrong path.

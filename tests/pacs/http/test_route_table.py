@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route, Router
 from starlette.types import ASGIApp, Message
 
-from pacs.http.table import Table
+from pacs.http.route_table import RouteTable
 
 
 def _said(name: str, methods: str = "GET") -> Route:
@@ -70,7 +70,7 @@ def _answer(app: ASGIApp, method: str, path: str) -> Any:
 @given(METHODS, PATHS, st.sampled_from(["", "/", "\n"]))
 def test_the_same_route_answers(method: str, path: str, tail: str) -> None:
     router = Router(ROUTES, redirect_slashes=False)
-    assert _answer(Table(router), method, path + tail) == _answer(router, method, path + tail)
+    assert _answer(RouteTable(router), method, path + tail) == _answer(router, method, path + tail)
 
 
 @pytest.mark.parametrize(
@@ -85,12 +85,12 @@ def test_the_same_route_answers(method: str, path: str, tail: str) -> None:
     ],
 )
 def test_parameters_are_those_of_the_path(method: str, path: str, wanted: str) -> None:
-    assert _answer(Table(Router(ROUTES)), method, path) == (200, wanted.encode())
+    assert _answer(RouteTable(Router(ROUTES)), method, path) == (200, wanted.encode())
 
 
 def test_what_is_found_is_not_searched_for() -> None:
     router = Router(ROUTES)
-    table = Table(router)
+    table = RouteTable(router)
     router.routes.clear()
     assert _answer(table, "GET", "/m.n/a/1/b/2")[0] == 200
     assert _answer(table, "PUT", "/m.n/a/1/b/2") == 404
@@ -99,4 +99,4 @@ def test_what_is_found_is_not_searched_for() -> None:
 def test_no_middleware_is_passed_by() -> None:
     guarded = Mount("/guarded", routes=[_said("/x")], middleware=[Middleware(lambda app: app.app)])
     with pytest.raises(AssertionError, match="middleware"):
-        Table(Router([guarded]))
+        RouteTable(Router([guarded]))
