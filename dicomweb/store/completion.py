@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dicomweb.store.shelf import Bulk
+from dicomweb.store.bulk_parts import BulkPart
 from pacs.dicom.from_json import PIXEL_DATA, InMemory, Payload
 from pacs.dicom.image import ImagePixel
 from pacs.dicom.transfer_syntaxes import EXPLICIT_LITTLE, IMPLICIT_LITTLE, RLE
@@ -39,7 +39,7 @@ class Complete:
     pixels: Payload | None = None
 
 
-def complete(data_set: Mapping[str, Any], bulk: Mapping[str, Sequence[Bulk]]) -> Complete:
+def complete(data_set: Mapping[str, Any], bulk: Mapping[str, Sequence[BulkPart]]) -> Complete:
     """`bulk`: the parts by Content-Location; several with the same location are frames."""
     document = _parts(data_set, _DOCUMENT, bulk)
     if document:
@@ -66,13 +66,15 @@ def complete(data_set: Mapping[str, Any], bulk: Mapping[str, Sequence[Bulk]]) ->
     return Complete(data_set, named, parts)
 
 
-def _parts(data_set: Mapping[str, Any], tag: str, bulk: Mapping[str, Sequence[Bulk]]) -> Sequence[Bulk]:
+def _parts(
+    data_set: Mapping[str, Any], tag: str, bulk: Mapping[str, Sequence[BulkPart]]
+) -> Sequence[BulkPart]:
     attribute = data_set.get(tag)
     uri = attribute.get("BulkDataURI") if isinstance(attribute, Mapping) else None
     return bulk.get(uri, ()) if isinstance(uri, str) else ()
 
 
-def _decoded(data_set: Mapping[str, Any], parts: Sequence[Bulk]) -> Complete:
+def _decoded(data_set: Mapping[str, Any], parts: Sequence[BulkPart]) -> Complete:
     if sum(part.size for part in parts) > _MAX_PNG:
         raise LimitExceeded(f"PNG files come to more than {_MAX_PNG} bytes")
     frames = [decode_png(part.read_at(0, part.size)) for part in parts]
@@ -84,7 +86,7 @@ def _decoded(data_set: Mapping[str, Any], parts: Sequence[Bulk]) -> Complete:
     return Complete(data_set, pixels=InMemory(b"".join(frame.data for frame in frames)))
 
 
-def _image(data_set: Mapping[str, Any], parts: Sequence[Bulk], named: str) -> Complete:
+def _image(data_set: Mapping[str, Any], parts: Sequence[BulkPart], named: str) -> Complete:
     """A codestream that is not recognised is what its sender declares: RLE has no header, for one."""
     try:
         found = [read_codestream(part.read_at(0, HEAD)) for part in parts]
@@ -100,7 +102,7 @@ def _image(data_set: Mapping[str, Any], parts: Sequence[Bulk], named: str) -> Co
     return Complete(_filled(data_set, derived), named or first.transfer_syntax, frames)
 
 
-def _video(data_set: Mapping[str, Any], parts: Sequence[Bulk], named: str) -> Complete:
+def _video(data_set: Mapping[str, Any], parts: Sequence[BulkPart], named: str) -> Complete:
     """One fragment holds the whole stream (PS3.5 §8.2.7)."""
     if len(parts) > 1:
         raise InvalidDataSet("a video must be one part")

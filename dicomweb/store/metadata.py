@@ -15,11 +15,11 @@ import orjson
 from starlette.requests import Request
 
 from dicomweb.native_model_reader import from_xml
+from dicomweb.store.bulk_parts import BulkParts
 from dicomweb.store.completion import complete
 from dicomweb.store.file_sink import kept
 from dicomweb.store.media_type import MediaType, media_type
 from dicomweb.store.report import Refused, Result
-from dicomweb.store.shelf import Shelf
 from pacs.actor import Actor
 from pacs.archive import Archive
 from pacs.dicom.from_json import PIXEL_DATA, Payload, encode_json
@@ -93,23 +93,23 @@ class Task:
 async def take_in(request: Request, reader: MultipartReader, task: Task, pool: IntakePool) -> list[Result]:
     """`BadInput` when the metadata cannot be read; nothing is stored then."""
     with task.archive.blobs.spool() as spool:
-        shelf, allowance = Shelf(spool), _Allowance(MAX_METADATA)
+        parts, allowance = BulkParts(spool), _Allowance(MAX_METADATA)
 
         def sink(part: PartBegins) -> Sink:
-            return _sink(part, task.kind, shelf, allowance)
+            return _sink(part, task.kind, parts, allowance)
 
         async with Intake(pool, finishing=1) as arriving:
             await feed(request, reader, arriving, sink)
             data_sets = list(_read(await arriving.results()))
-        await pool.run(shelf.full)
+        await pool.run(parts.flush)
         async with Intake(pool) as making:
             for data_set in data_sets:
-                making.begin(_InstanceSink(data_set, shelf, task))
+                making.begin(_InstanceSink(data_set, parts, task))
                 await making.end()
             return await making.results()
 
 
-def _sink(part: PartBegins, root_type: str, shelf: Shelf, allowance: _Allowance) -> Sink:
+def _sink(part: PartBegins, root_type: str, parts: BulkParts, allowance: _Allowance) -> Sink:
     """A part is metadata by its media type, or when it has neither a type nor a Content-Location."""
     location = part.headers.get("content-location", "")
     kind = media_type(part.headers.get("content-type", ""))
@@ -117,7 +117,7 @@ def _sink(part: PartBegins, root_type: str, shelf: Shelf, allowance: _Allowance)
         return _MetadataSink(kind.name, allowance)
     if not kind.name and not location:
         return _MetadataSink(root_type, allowance)
-    return shelf.sink(location, kind if kind.name else MediaType("application/octet-stream"))
+    return parts.sink(location, kind if kind.name else MediaType("application/octet-stream"))
 
 
 def _read(results: Iterable[Any]) -> Iterator[DataSet]:
@@ -134,8 +134,8 @@ def _read(results: Iterable[Any]) -> Iterator[DataSet]:
 class _InstanceSink(Sink):
     """Sink of one instance, which it writes from metadata when it is finished."""
 
-    def __init__(self, data_set: DataSet, shelf: Shelf, task: Task) -> None:
-        self._data_set, self._shelf, self._task = data_set, shelf, task
+    def __init__(self, data_set: DataSet, parts: BulkParts, task: Task) -> None:
+        self._data_set, self._parts, self._task = data_set, parts, task
         self._uids = _uid(data_set, _SOP_CLASS), _uid(data_set, _SOP_INSTANCE)
 
     def write(self, data: bytes) -> None:
@@ -144,11 +144,11 @@ class _InstanceSink(Sink):
     def finish(self) -> Result:
         if not all(self._uids):
             raise MissingIdentity
-        found = complete(self._data_set, self._shelf.bulk)
+        found = complete(self._data_set, self._parts.by_location)
         pixels = _uri(found.data_set) if found.pixels else None
 
         def find(uri: str) -> Payload:
-            return found.pixels if found.pixels and uri == pixels else self._shelf.find(uri)
+            return found.pixels if found.pixels and uri == pixels else self._parts.find(uri)
 
         task = self._task
         with task.archive.receive_file(task.sender, task.study) as receiving:

@@ -17,7 +17,7 @@ _CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Bulk:
+class BulkPart:
     """One part, or a range of one: both a payload and a `Source` to read headers from."""
 
     spool: SpooledFile
@@ -33,17 +33,17 @@ class Bulk:
         for offset in range(0, self.size, _CHUNK):
             yield self.read_at(offset, _CHUNK)
 
-    def part(self, offset: int, length: int | None) -> Bulk:
+    def part(self, offset: int, length: int | None) -> BulkPart:
         rest = self.size - offset
         size = rest if length is None else min(rest, length)
-        return Bulk(self.spool, self.start + offset, size, self.kind)
+        return BulkPart(self.spool, self.start + offset, size, self.kind)
 
 
 @dataclass(frozen=True, slots=True)
-class Joined:
+class JoinedParts:
     """Several parts as one value."""
 
-    parts: Sequence[Bulk]
+    parts: Sequence[BulkPart]
 
     @property
     def size(self) -> int:
@@ -54,32 +54,32 @@ class Joined:
             yield from part.chunks()
 
 
-class Shelf:
-    """Parts by their Content-Location. Filled one part at a time; read by any thread once `full`."""
+class BulkParts:
+    """Parts by their Content-Location. Filled one part at a time; read by any thread after `flush`."""
 
     def __init__(self, spool: SpooledFile) -> None:
         self._spool = spool
-        self.bulk: dict[str, list[Bulk]] = {}
+        self.by_location: dict[str, list[BulkPart]] = {}
 
-    def sink(self, location: str, kind: MediaType) -> ShelfSink:
-        return ShelfSink(self, self._spool, location, kind)
+    def sink(self, location: str, kind: MediaType) -> BulkPartSink:
+        return BulkPartSink(self, self._spool, location, kind)
 
-    def full(self) -> None:
+    def flush(self) -> None:
         """Flush the spool file; nothing is added after this."""
         self._spool.read_at(self._spool.size, 1)
 
-    def find(self, uri: str) -> Joined:
+    def find(self, uri: str) -> JoinedParts:
         """`InvalidDataSet` when no part has that location."""
-        if uri not in self.bulk:
+        if uri not in self.by_location:
             raise InvalidDataSet("no part has the Content-Location of a BulkDataURI in the metadata")
-        return Joined(self.bulk[uri])
+        return JoinedParts(self.by_location[uri])
 
 
-class ShelfSink(Sink):
+class BulkPartSink(Sink):
     """Sink of one part, whose result is None."""
 
-    def __init__(self, shelf: Shelf, spool: SpooledFile, location: str, kind: MediaType) -> None:
-        self._shelf, self._spool = shelf, spool
+    def __init__(self, parts: BulkParts, spool: SpooledFile, location: str, kind: MediaType) -> None:
+        self._parts, self._spool = parts, spool
         self._location, self._kind = location, kind
         self._start = spool.size
 
@@ -87,5 +87,5 @@ class ShelfSink(Sink):
         self._spool.write(data)
 
     def finish(self) -> None:
-        part = Bulk(self._spool, self._start, self._spool.size - self._start, self._kind)
-        self._shelf.bulk.setdefault(self._location, []).append(part)
+        part = BulkPart(self._spool, self._start, self._spool.size - self._start, self._kind)
+        self._parts.by_location.setdefault(self._location, []).append(part)
