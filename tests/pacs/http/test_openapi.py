@@ -68,7 +68,7 @@ def test_everything_in_it_is_said_in_words(client: TestClient) -> None:
         ),
         ("/thumbnail", {"accept", "viewport", "If-None-Match"}),
         ("/metadata", {"accept", "If-None-Match"}),
-        ("/frames/{frames}", {"accept"}),
+        ("/frames/{frames}", {"accept", "Range", "If-None-Match"}),
         ("/bulkdata/{value}", {"accept", "Range", "If-None-Match"}),
         ("", {"accept", "Range"}),
     ],
