@@ -1,7 +1,8 @@
 """Blobs: immutable, content-addressed bytes, in a local folder or an S3-compatible store.
 
 An object arrives in a `spool`, as a `spooled` file; `store` is the protocol of the two stores, `local` and
-`s3`. `address` names a blob, `reading` verifies it, `found_whole` remembers that. `faults` is what disks do.
+`s3`. `address` names a blob, `reading` verifies it, `verified_files` remembers that. `faults` is what disks
+do.
 """
 
 from __future__ import annotations

@@ -14,6 +14,9 @@ SCHEME: Final = "blake3:"
 ROOT: Final = "blobs/blake3"
 """The folder of blobs below the root of a store: `ROOT/ab/rest of the digest`."""
 
+MARK: Final = "blobs/mark"
+"""Beside `ROOT`: see `storage.upkeep.mark`."""
+
 FAN_OUT: Final = 2
 """Hex digits per folder name: 256 folders, so ten million blobs are 39,000 names in each."""
 

@@ -21,13 +21,13 @@ import structlog
 from pacs.errors import Damaged
 from pacs.model import Blob
 from pacs.ports import SpooledFile
-from storage.blobs.address import FAN_OUT, ROOT, address_at, digest, key
+from storage.blobs.address import FAN_OUT, MARK, ROOT, address_at, digest, key
 from storage.blobs.faults import disk_faults, sync_data, sync_folder
-from storage.blobs.found_whole import FoundWhole
 from storage.blobs.reading import Reader, is_whole
 from storage.blobs.spool import FOLDER_MODE, Spool, SpoolLimits
 from storage.blobs.spooled import SpoolFile
 from storage.blobs.store import Found
+from storage.blobs.verified_files import VerifiedFiles
 
 log = structlog.get_logger(__name__)
 
@@ -37,8 +37,8 @@ _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS, e
 class LocalReader(Reader):
     read_twice = 64 << 20  # costs at most 15 ms from the page cache
 
-    def __init__(self, address: str, path: str, found: FoundWhole | None = None) -> None:
-        """`found`: where verification is remembered."""
+    def __init__(self, address: str, path: str, verified: VerifiedFiles | None = None) -> None:
+        """`verified`: where verification is remembered."""
         with disk_faults():
             try:
                 self._fd = os.open(path, os.O_RDONLY)
@@ -48,7 +48,7 @@ class LocalReader(Reader):
         if not S_ISREG(self._file.st_mode):
             self.close()
             raise Damaged(f"{address} is missing: what lies there is no file")
-        self._found = found
+        self._verified = verified
         super().__init__(address, self._file.st_size)
 
     def verified(self, start: int = 0) -> Iterator[bytes]:
@@ -59,12 +59,12 @@ class LocalReader(Reader):
             super().verify()
 
     def _is_known(self) -> bool:
-        return self._found is not None and self._found.knows(self._address, self._file)
+        return self._verified is not None and self._verified.knows(self._address, self._file)
 
     def _hashed(self, start: int) -> Iterator[bytes]:
         yield from super()._hashed(start)
-        if self._found is not None:
-            self._found.note(self._address, self._file)
+        if self._verified is not None:
+            self._verified.note(self._address, self._file)
 
     def fileno(self) -> int:
         return self._fd
@@ -88,7 +88,7 @@ class LocalBlobs:
         self._root = root
         self._prefix = f"{root}{os.sep}"
         self._spool = Spool(root / "spool", limits or SpoolLimits(), durable=True)
-        self._found = FoundWhole()
+        self._verified = VerifiedFiles()
         self._made = False
         self._making = threading.Lock()
 
@@ -128,7 +128,7 @@ class LocalBlobs:
             _replace(spooled, path)
 
     def open(self, address: str) -> LocalReader:
-        return LocalReader(address, self._path(address), self._found)
+        return LocalReader(address, self._path(address), self._verified)
 
     def _open_anew(self, address: str) -> LocalReader:
         return LocalReader(address, self._path(address))
@@ -172,6 +172,20 @@ class LocalBlobs:
                 if len(found) == limit:
                     break
         return found
+
+    def mark(self) -> str:
+        with disk_faults():
+            try:
+                return (self._root / MARK).read_text("ascii")
+            except FileNotFoundError:
+                return ""
+
+    def leave_mark(self, text: str) -> None:
+        with self.spool() as spooled, disk_faults():
+            spooled.write(text.encode())
+            spooled.seal()
+            (self._root / MARK).parent.mkdir(mode=FOLDER_MODE, exist_ok=True)
+            os.replace(spooled.path, self._root / MARK)
 
     def close(self) -> None:
         self._spool.close()

@@ -24,7 +24,7 @@ from obstore.store import S3Store
 from pacs.errors import Damaged, Unavailable
 from pacs.model import Blob
 from pacs.ports import SpooledFile
-from storage.blobs.address import ROOT, address_at, key
+from storage.blobs.address import MARK, ROOT, address_at, key
 from storage.blobs.reading import Reader, is_whole
 from storage.blobs.spool import Spool, SpoolLimits
 from storage.blobs.spooled import SpoolFile
@@ -179,6 +179,17 @@ class S3Blobs:
     def walk(self, after: str, limit: int) -> list[Found]:
         with _store_faults():
             return list(islice(self._found(after, limit), limit))
+
+    def mark(self) -> str:
+        with _store_faults():
+            try:
+                return bytes(obstore.get(self._store, MARK).bytes()).decode("ascii")
+            except FileNotFoundError:
+                return ""
+
+    def leave_mark(self, text: str) -> None:
+        with _store_faults():
+            obstore.put(self._store, MARK, text.encode(), use_multipart=False)
 
     def close(self) -> None:
         self._asking.shutdown()

@@ -37,5 +37,10 @@ class BlobStore(Blobs, Protocol):
         An empty `after` begins at the first; fewer than `limit` blobs mean that the end was reached.
         """
 
+    def mark(self) -> str:
+        """What was left last; empty when nothing was."""
+
+    def leave_mark(self, text: str) -> None: ...
+
     def close(self) -> None:
         """Close the spool; objects that were not published are lost."""

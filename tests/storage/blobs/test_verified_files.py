@@ -11,9 +11,9 @@ import pytest
 from blake3 import blake3
 
 from pacs.errors import Damaged
-from storage.blobs import LocalBlobs, SpoolLimits, found_whole, reading
-from storage.blobs.found_whole import LASTING, FoundWhole
+from storage.blobs import LocalBlobs, SpoolLimits, reading, verified_files
 from storage.blobs.local import LocalReader
+from storage.blobs.verified_files import LIFETIME, VerifiedFiles
 from tests.storage.blobs.worlds import blob_of, damage, publish
 
 SIZES = pytest.mark.parametrize("size", [9, reading.PIECE + 9], ids=["one piece", "read twice"])
@@ -39,7 +39,7 @@ def hashed(monkeypatch: pytest.MonkeyPatch) -> Hashed:
 
 @pytest.fixture
 def blobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalBlobs]:
-    monkeypatch.setattr(found_whole, "SETTLED", -1e9)  # what was just written is old enough
+    monkeypatch.setattr(verified_files, "SETTLED", -1e9)  # what was just written is old enough
     opened = LocalBlobs(tmp_path, SpoolLimits(reserve=0))
     yield opened
     opened.close()
@@ -89,18 +89,18 @@ def test_what_was_left_half_way_is_not_known(
 
 
 def test_it_lasts_for_a_while_and_has_its_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(found_whole, "MOST", 3)
+    monkeypatch.setattr(verified_files, "CAPACITY", 3)
     now = [0.0]
-    found = FoundWhole(lambda: now[0])
+    found = VerifiedFiles(lambda: now[0])
     file = tmp_path / "file"
     file.write_bytes(b"x")
     state = file.stat()
     found.note("young", state)
     assert not found.knows("young", state)
-    monkeypatch.setattr(time, "time", lambda: state.st_ctime + found_whole.SETTLED + 1)
+    monkeypatch.setattr(time, "time", lambda: state.st_ctime + verified_files.SETTLED + 1)
     for name in "abcd":
         found.note(name, state)
     assert [name for name in "abcd" if found.knows(name, state)] == ["b", "c", "d"]
-    now[0] = LASTING
+    now[0] = LIFETIME
     assert not found.knows("d", state)
     assert not found.knows(blob_of(b"another").address, state)

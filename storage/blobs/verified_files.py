@@ -11,8 +11,8 @@ import threading
 import time
 from collections.abc import Callable
 
-LASTING = 600.0  # seconds; reading the file does not extend them
-MOST = 50_000
+LIFETIME = 600.0  # seconds; reading the file does not extend them
+CAPACITY = 50_000
 SETTLED = 2.0
 """Seconds since a file's last change before it is remembered: two changes within one tick of the clock
 have the same timestamp."""
@@ -20,7 +20,7 @@ have the same timestamp."""
 State = tuple[int, int, int, int, int]
 
 
-class FoundWhole:
+class VerifiedFiles:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
@@ -36,9 +36,9 @@ class FoundWhole:
             return
         with self._lock:
             self._known.pop(address, None)
-            if len(self._known) >= MOST:
+            if len(self._known) >= CAPACITY:
                 self._known.pop(next(iter(self._known)))
-            self._known[address] = _state(file), self._clock() + LASTING
+            self._known[address] = _state(file), self._clock() + LIFETIME
 
 
 def _state(file: os.stat_result) -> State:
