@@ -3,7 +3,7 @@
 Create a `Database` after forking: connections and locks do not survive a fork.
 
 SQLite has one writer at a time. Its own busy handler polls, which can starve a writer; so the
-writers of one file first queue at a lock file beside it (`storage.turns`).
+writers of one file first queue at a lock file beside it (`storage.writer_lock`).
 
 Every wait is bounded: for a writer's turn, a connection, an answer, and a lock held by a foreign
 process or a frozen node.
@@ -23,7 +23,7 @@ from pacs.errors import DatabaseUnavailable
 from storage import engines
 from storage.answer_timeout import ANSWER_TIMEOUT
 from storage.faults import database_faults
-from storage.turns import Turns
+from storage.writer_lock import WriterLock
 
 _FILE_MODE = 0o640
 
@@ -44,13 +44,13 @@ class Database:
         """
         parsed = make_url(url)
         self.dialect = parsed.get_backend_name()
-        self._turns: Turns | None = None
+        self._writer_lock: WriterLock | None = None
         self._kept: Connection | None = None
         self._at_hand = SimpleQueue[Connection | None]()
         if self.dialect == "sqlite":
             path = parsed.database or ":memory:"
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, _FILE_MODE))  # SQLite would use the umask
-            self._turns = Turns(f"{path}.lock")
+            self._writer_lock = WriterLock(f"{path}.lock")
             self._reader = engines.sqlite(parsed, engines.Begin, connections + AT_HAND)
             for _ in range(AT_HAND):
                 self._at_hand.put(None)
@@ -79,7 +79,7 @@ class Database:
     @contextmanager
     def glance(self) -> Iterator[Connection]:
         """`read` for a single row, without SQLAlchemy's pool, which would double the cost in SQLite."""
-        if self._turns is None:
+        if self._writer_lock is None:
             with self.read() as connection:
                 yield connection
             return
@@ -107,7 +107,7 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """One transaction, committed at the end of the block and rolled back when it raises."""
-        with self._turn(), database_faults(), self._writing() as connection, connection.begin():
+        with self._locked(), database_faults(), self._writing() as connection, connection.begin():
             yield connection
 
     def own_connection(self) -> Any:
@@ -122,7 +122,7 @@ class Database:
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
         """SQLite's single writer keeps its connection: the pool costs more than writing a row."""
-        if self._turns is None:
+        if self._writer_lock is None:
             with self._writer.connect() as connection:
                 yield connection
             return
@@ -136,15 +136,15 @@ class Database:
             raise
 
     @contextmanager
-    def _turn(self) -> Iterator[None]:
-        if self._turns is None:
+    def _locked(self) -> Iterator[None]:
+        if self._writer_lock is None:
             yield
             return
-        self._turns.take(engines.TURN)
+        self._writer_lock.acquire(engines.TURN)
         try:
             yield
         finally:
-            self._turns.give_back()
+            self._writer_lock.release()
 
     def close(self) -> None:
         if self._kept is not None:
@@ -156,5 +156,5 @@ class Database:
         self._reader.dispose()
         self._searcher.dispose()
         self._writer.dispose()
-        if self._turns is not None:
-            self._turns.close()
+        if self._writer_lock is not None:
+            self._writer_lock.close()

@@ -1,4 +1,4 @@
-"""Turns of SQLite's writers: they queue at a lock file, where the kernel wakes the next one.
+"""The lock of SQLite's writers: they queue at a lock file, where the kernel wakes the next one.
 
 The process that holds the file may freeze (stopped, swapped out, in a debugger); the wait is bounded all
 the same, and the log names the holder. As the kernel's wait cannot be interrupted, another thread does it.
@@ -24,26 +24,26 @@ _FILE_MODE = 0o640
 _HELD = Path("/proc/locks")
 
 
-class Turns:
-    """The turns of one file, for all threads and processes. Create it after forking."""
+class WriterLock:
+    """The lock of one file, for all threads and processes. Create it after forking."""
 
     def __init__(self, path: str) -> None:
         self._threads = threading.Lock()
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _FILE_MODE)
-        self._asker: threading.Thread | None = None
-        self._asked, self._answered = SimpleQueue[bool](), SimpleQueue[bool]()
-        self._asking = False
-        """The asker waits in the kernel, for whoever of this process wants the file by then."""
+        self._waiter: threading.Thread | None = None
+        self._requests, self._grants = SimpleQueue[bool](), SimpleQueue[bool]()
+        self._waiting = False
+        """The waiter waits in the kernel, for whoever of this process wants the file by then."""
         self._state = threading.Lock()
         self._wanted = False
 
-    def take(self, patience: float) -> None:
+    def acquire(self, patience: float) -> None:
         """`DatabaseUnavailable` after `patience` seconds."""
         deadline = time.monotonic() + patience
         if not self._threads.acquire(timeout=patience):
             raise DatabaseUnavailable("other writers have held the database for too long")
         try:
-            taken = self._take_file(deadline)
+            taken = self._acquire_file(deadline)
         except BaseException:
             self._threads.release()
             raise
@@ -54,55 +54,55 @@ class Turns:
             who = f"process {holders[0]}" if holders else "another process"
             raise DatabaseUnavailable(f"{who} has held the database for too long")
 
-    def give_back(self) -> None:
+    def release(self) -> None:
         fcntl.flock(self._fd, fcntl.LOCK_UN)
         self._threads.release()
 
     def close(self) -> None:
-        """An asker that waits for the file closes it then, as its number must not be another's by then."""
-        if self._asker is None:
+        """A waiter that waits for the file closes it then, as its number must not be another's by then."""
+        if self._waiter is None:
             self._close()
         else:
-            self._asked.put(False)
+            self._requests.put(False)
 
     def _close(self) -> None:
         closed, self._fd = self._fd, -1
         os.close(closed)
 
-    def _take_file(self, deadline: float) -> bool:
+    def _acquire_file(self, deadline: float) -> bool:
         with self._state:
-            if not self._asking:
+            if not self._waiting:
                 with suppress(BlockingIOError):
                     fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     return True
-                self._ask()
+                self._request()
             self._wanted = True
         try:
-            return self._answered.get(timeout=max(0.0, deadline - time.monotonic()))
+            return self._grants.get(timeout=max(0.0, deadline - time.monotonic()))
         except Empty:
             with self._state:
                 self._wanted = False
-                return not self._answered.empty() and self._answered.get()
+                return not self._grants.empty() and self._grants.get()
 
-    def _ask(self) -> None:
-        if self._asker is None:
-            asker = threading.Thread(target=self._wait, name="turn", daemon=True)
+    def _request(self) -> None:
+        if self._waiter is None:
+            waiter = threading.Thread(target=self._wait, name="writer-lock", daemon=True)
             try:
-                asker.start()
+                waiter.start()
             except RuntimeError:  # no thread can be had now
                 raise DatabaseUnavailable("others are writing, and no thread can wait for them") from None
-            self._asker = asker
-        self._asking = True
-        self._asked.put(True)
+            self._waiter = waiter
+        self._waiting = True
+        self._requests.put(True)
 
     def _wait(self) -> None:
-        while self._asked.get():
+        while self._requests.get():
             fcntl.flock(self._fd, fcntl.LOCK_EX)
             with self._state:
-                self._asking = False
+                self._waiting = False
                 if self._wanted:
                     self._wanted = False
-                    self._answered.put(True)
+                    self._grants.put(True)
                 else:
                     fcntl.flock(self._fd, fcntl.LOCK_UN)
         self._close()

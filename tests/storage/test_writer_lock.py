@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from pacs.errors import DatabaseUnavailable
-from storage.turns import Turns
+from storage.writer_lock import WriterLock
 
 HOLD = """
 import fcntl, os, signal, sys
@@ -55,59 +55,59 @@ def goes_on(process: subprocess.Popen[str]) -> None:
     assert process.stdout.readline() == "given back\n"
 
 
-def take(turns: Turns, patience: float = LONG) -> None:
-    turns.take(patience)
-    turns.give_back()
+def acquire(lock: WriterLock, patience: float = LONG) -> None:
+    lock.acquire(patience)
+    lock.release()
 
 
 def test_a_frozen_writer_is_not_waited_for_and_is_named(path: str, said: Callable[[], str]) -> None:
-    with frozen(path) as process, closing(Turns(path)) as turns:
+    with frozen(path) as process, closing(WriterLock(path)) as lock:
         for _ in range(2):
             with pytest.raises(DatabaseUnavailable):
-                take(turns, 0.05)
+                acquire(lock, 0.05)
         if sys.platform == "linux":
             assert str(process.pid) in said()
         goes_on(process)
-        take(turns)
-        take(turns)
+        acquire(lock)
+        acquire(lock)
 
 
 def test_who_gave_up_holds_up_nobody(path: str) -> None:
     """The kernel may give the file to a process in which nobody wants it any more."""
-    with frozen(path) as process, closing(Turns(path)) as tired, closing(Turns(path)) as patient:
+    with frozen(path) as process, closing(WriterLock(path)) as tired, closing(WriterLock(path)) as patient:
         with pytest.raises(DatabaseUnavailable):
-            take(tired, 0.05)
-        waiting = threading.Thread(target=take, args=(patient,))
+            acquire(tired, 0.05)
+        waiting = threading.Thread(target=acquire, args=(patient,))
         waiting.start()
         goes_on(process)
         waiting.join(LONG)
         assert not waiting.is_alive()
-        for turns in (tired, patient, tired):
-            take(turns)
+        for lock in (tired, patient, tired):
+            acquire(lock)
 
 
 def test_one_that_was_killed_holds_nothing(path: str) -> None:
-    with frozen(path) as process, closing(Turns(path)) as turns:
+    with frozen(path) as process, closing(WriterLock(path)) as lock:
         process.kill()
-        take(turns)
+        acquire(lock)
 
 
 def test_one_writes_at_a_time(path: str) -> None:
-    inside, most, lock = 0, 0, threading.Lock()
-    with closing(Turns(path)) as one, closing(Turns(path)) as two:
+    inside, most, counting = 0, 0, threading.Lock()
+    with closing(WriterLock(path)) as one, closing(WriterLock(path)) as two:
 
-        def work(turns: Turns) -> None:
+        def work(lock: WriterLock) -> None:
             nonlocal inside, most
             for _ in range(100):
-                turns.take(LONG)
-                with lock:
+                lock.acquire(LONG)
+                with counting:
                     inside += 1
                     most = max(most, inside)
-                with lock:
+                with counting:
                     inside -= 1
-                turns.give_back()
+                lock.release()
 
-        threads = [threading.Thread(target=work, args=(turns,)) for turns in (one, two) * 3]
+        threads = [threading.Thread(target=work, args=(lock,)) for lock in (one, two) * 3]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -121,31 +121,31 @@ def test_no_thread_to_wait_in_is_a_fault_that_passes(path: str, monkeypatch: pyt
     def refused(thread: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
-    with frozen(path) as process, closing(Turns(path)) as turns:
+    with frozen(path) as process, closing(WriterLock(path)) as lock:
         with monkeypatch.context() as patch:
             patch.setattr(threading.Thread, "start", refused)
             with pytest.raises(DatabaseUnavailable):
-                take(turns)
+                acquire(lock)
         goes_on(process)
-        take(turns)
-        with closing(Turns(path)) as other:
-            other.take(LONG)
+        acquire(lock)
+        with closing(WriterLock(path)) as other:
+            other.acquire(LONG)
             with pytest.raises(DatabaseUnavailable):
-                take(turns, 0.05)
-            other.give_back()
-            take(turns)
+                acquire(lock, 0.05)
+            other.release()
+            acquire(lock)
 
 
 def test_the_file_is_closed_by_who_waits_for_it(path: str) -> None:
     """Else its number may be another file's by then, which would be unlocked in its place."""
     with frozen(path) as process:
-        turns = Turns(path)
+        lock = WriterLock(path)
         with pytest.raises(DatabaseUnavailable):
-            take(turns, 0.05)
-        number = turns._fd
-        turns.close()
+            acquire(lock, 0.05)
+        number = lock._fd
+        lock.close()
         assert os.fstat(number).st_ino == os.stat(path).st_ino
         goes_on(process)
-        assert turns._asker is not None
-        turns._asker.join(LONG)
-        assert turns._fd == -1
+        assert lock._waiter is not None
+        lock._waiter.join(LONG)
+        assert lock._fd == -1
