@@ -5,10 +5,6 @@ A peer that violates the protocol, stalls or disconnects ends this association a
 
 from __future__ import annotations
 
-import contextvars
-import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -22,6 +18,7 @@ from dimse.associate import (
     AssociateReject,
     AssociateRequest,
 )
+from dimse.background import Background
 from dimse.command import CommandField
 from dimse.connection import Connection
 from dimse.ended import AssociationEnded, Draining, Rejected, Released, TimedOut, Violation
@@ -37,8 +34,6 @@ from pacs.actor import Actor, correlation_id
 from pacs.errors import Forbidden, Unavailable
 
 log = structlog.get_logger(__name__)
-
-_WORKERS = 8  # threads of one association with a window: enough to share commits
 
 
 @dataclass(frozen=True)
@@ -80,7 +75,7 @@ class Association:
         self._stop = stop
         self._full = full
         self._capabilities = edge.capabilities
-        self._workers: ThreadPoolExecutor | None = None
+        self._background: Background | None = None
 
     def run(self) -> None:
         correlation = correlation_id()
@@ -108,8 +103,8 @@ class Association:
 
     def _settle(self) -> None:
         """Commit what has been received completely and answer it if the peer is still connected."""
-        if self._workers is not None:
-            self._workers.shutdown(wait=True)
+        if self._background is not None:
+            self._background.settle()
 
     def _release(self) -> None:
         with suppress(AssociationEnded):
@@ -171,6 +166,8 @@ class Association:
     def _serve(self, established: _Established) -> None:
         settings, negotiated = self._edge.settings, established.negotiated
         messages = Messages(self._connection, established.request.user.max_length, settings.stall_timeout)
+        if negotiated.window > 1:
+            self._background = Background(negotiated.window)
         session = Session(
             messages=messages,
             actor=established.actor,
@@ -182,7 +179,7 @@ class Association:
             serve=self._dispatch,
             stop=self._stop,
             window=negotiated.window,
-            background=self._background(negotiated.window) if negotiated.window > 1 else None,
+            background=self._background,
         )
         self._edge.observer.association(+1)
         try:
@@ -222,28 +219,6 @@ class Association:
             ):
                 return service
         return SOP_CLASS_NOT_SUPPORTED
-
-    def _background(self, window: int) -> Callable[[Callable[[], None]], None]:
-        places = threading.BoundedSemaphore(window)
-        workers = self._workers = ThreadPoolExecutor(min(window, _WORKERS), thread_name_prefix="commit")
-
-        def run(work: Callable[[], None], begun: threading.Lock) -> None:
-            if not begun.acquire(blocking=False):
-                return
-            try:
-                work()
-            finally:
-                places.release()
-
-        def submit(work: Callable[[], None]) -> None:
-            places.acquire()
-            begun = threading.Lock()
-            try:
-                workers.submit(contextvars.copy_context().run, run, work, begun)
-            except RuntimeError:  # no further thread can be had; as it is in the queue, a worker may take it
-                run(work, begun)
-
-        return submit
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import structlog
 
+from dimse.background import Background
 from dimse.command import Command, CommandField, Priority, message_ids, respond_to
 from dimse.ended import AssociationEnded, Violation
 from dimse.flag import Stop
@@ -57,8 +58,8 @@ class Session:
     stop: Stop
     window: int = 1
     """Operations that the peer may have outstanding (PS3.7 §D.3.3.3)."""
-    background: Callable[[Callable[[], None]], None] | None = None
-    """Runs the end of an operation when the peer does not wait for it (window > 1)."""
+    background: Background | None = None
+    """When the peer does not wait for the end of an operation (window > 1)."""
     pending: Message | None = None
     """A request that arrived while the window was full: it waits for its turn."""
     served: list[ServedOperation] = field(default_factory=list)
@@ -171,7 +172,7 @@ class ServedOperation:
         if self._session.background is None:
             work()
         else:
-            self._session.background(lambda: self._finish_later(work))
+            self._session.background.do(lambda: self._finish_later(work))
 
     def _finish_later(self, work: Callable[[], None]) -> None:
         try:
