@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 
-from config.sharing import MOMENT, PATIENCE, Place
+from config.sharing import MOMENT, PATIENCE, Slot
 from pacs.log_throttle import LogThrottle
 
 log = structlog.get_logger(__name__)
@@ -61,22 +61,22 @@ class Accepting:
         self,
         listener: socket.socket,
         protocol: Callable[[], asyncio.Protocol],
-        place: Place,
+        slot: Slot,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self._listener = listener
         self._protocol = protocol
-        self._place = place
+        self._slot = slot
         self._tls = tls
         self._loop = asyncio.get_running_loop()
         self._joining: set[asyncio.Task[None]] = set()
         self._waiting: asyncio.TimerHandle | None = None
         self._is_full = False
         self._failures = LogThrottle()
-        self.connections = Connections(place.holds)
+        self.connections = Connections(slot.publish)
 
     def start(self) -> None:
-        self._place.holds(0)
+        self._slot.publish(0)
         self._listener.setblocking(False)
         self._listen()
 
@@ -107,7 +107,7 @@ class Accepting:
         """One after the other, while nobody else should; behind `deadline` one in any case."""
         try:
             for _ in range(AT_ONCE):
-                if self._place.is_ahead() and self._loop.time() < deadline:
+                if self._slot.is_ahead() and self._loop.time() < deadline:
                     self._waiting = self._loop.call_later(MOMENT, self._take, deadline)
                     return
                 if self._tls is not None and len(self._joining) >= HANDSHAKES:

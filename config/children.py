@@ -37,9 +37,9 @@ from config.compose import (
 )
 from config.compose_http import http_app
 from config.http_protocol import BoundedProtocol
-from config.memory import large_apart
+from config.memory import return_large_arrays
 from config.settings import Settings
-from config.sharing import Place
+from config.sharing import Slot
 from dimse.server import DimseServer, Listener
 from pacs import passwords
 from pacs.accounts import FIRST_ADMINISTRATOR
@@ -128,9 +128,9 @@ class Node:
         warm_up()
         self.fork_server.run()
 
-    def dimse(self, listeners: Sequence[Listener], place: Place, stop: threading.Event) -> None:
+    def dimse(self, listeners: Sequence[Listener], slot: Slot, stop: threading.Event) -> None:
         with self._composed() as installation:
-            server = DimseServer(dimse_edge(installation), listeners, place)
+            server = DimseServer(dimse_edge(installation), listeners, slot)
 
             def accept() -> None:
                 try:
@@ -145,12 +145,12 @@ class Node:
                 log.warning("associations were cut off", hint="PACS_DRAIN_TIMEOUT is what they get")
             accepting.join()
 
-    def http(self, listener: socket.socket, place: Place, stop: threading.Event) -> None:
+    def http(self, listener: socket.socket, slot: Slot, stop: threading.Event) -> None:
         with self._composed() as installation:
             config = _uvicorn(http_app(installation, stop.is_set, self.epoch), self.settings)
             config.load()
             config.ssl = tls.web(self.settings)
-            server = _Server(config, place)
+            server = _Server(config, slot)
 
             def end() -> None:
                 stop.wait()
@@ -170,7 +170,7 @@ class Node:
 
     @contextlib.contextmanager
     def _composed(self) -> Iterator[Installation]:
-        large_apart()
+        return_large_arrays()
         settings = self.settings
         pool = Pool(self.fork_server.spawn, settings.pixel_processes, settings.pixel_timeout)
         with compose(settings, pool) as installation:
@@ -189,9 +189,9 @@ def _clear_up(installation: Installation) -> None:
 class _Server(uvicorn.Server):
     """One that leaves signals to `config.supervisor`, and shares its socket with other processes."""
 
-    def __init__(self, config: uvicorn.Config, place: Place) -> None:
+    def __init__(self, config: uvicorn.Config, slot: Slot) -> None:
         super().__init__(config)
-        self._place = place
+        self._slot = slot
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup([])
@@ -202,7 +202,7 @@ class _Server(uvicorn.Server):
             app_state=self.lifespan.state,
         )
         for listener in sockets or ():
-            accepting = Accepting(listener, protocol, self._place, self.config.ssl)
+            accepting = Accepting(listener, protocol, self._slot, self.config.ssl)
             self.server_state.connections = accepting.connections
             accepting.start()
             self.servers.append(accepting)  # type: ignore[arg-type]  # as much of one as is asked for

@@ -14,7 +14,7 @@ from functools import partial
 from pydantic import SecretStr
 
 from config import tls
-from config.observer import Counting
+from config.observer import DimseMetrics
 from config.settings import Settings
 from config.sources import secret_key
 from dimse.association import Edge
@@ -181,7 +181,7 @@ def dimse_edge(installation: Installation) -> Edge:
             move.service(sending, outbound(installation)),
         ),
         admission=Admission(installation.entities, None if settings.any_called_title else settings.ae_title),
-        observer=Counting(),
+        observer=DimseMetrics(),
         settings=dimse_settings(settings),
         options=OPTIONS,
     )

@@ -18,8 +18,8 @@ LARGE = 4 << 20
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
 
-def large_apart() -> None:
-    """For this process and those that it forks. Other C libraries than glibc have no need of it."""
+def return_large_arrays() -> None:
+    """In this process and those that it forks. Other C libraries than glibc have no need of it."""
     with suppress(OSError, AttributeError):
         libc = ctypes.CDLL(None)
         for threshold in (_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD):

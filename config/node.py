@@ -19,12 +19,12 @@ from config import logging
 from config.address import Address
 from config.faults import message
 from config.metrics_folder import metrics_folder
-from config.serving import tell_ports
+from config.serving import record_ports
 from config.settings import Settings
-from config.sharing import Place, Sharing
+from config.sharing import ConnectionCounts, Slot
 from config.sockets import bound, listen
 from config.sources import BadSettings
-from config.supervisor import Role, Supervisor, run_apart
+from config.supervisor import Role, Supervisor, run_in_child
 from pacs.accounts import FIRST_ADMINISTRATOR
 from pacs.errors import PacsError
 
@@ -46,29 +46,22 @@ def run(settings: Settings, only: str | None = None) -> int:
     from pacs.metrics import process_ended
 
     accepting, _ = tls.accepting(settings), tls.calling(settings)  # reports faults before children start
-    sockets: dict[str, socket.socket] = {}
-    if only in (None, "dimse"):
-        sockets["dimse"] = listen(settings.dimse, "PACS_DIMSE")
-        if settings.dimse_tls is not None:
-            sockets["dimse_tls"] = listen(settings.dimse_tls, "PACS_DIMSE_TLS")
-    if only in (None, "http"):
-        sockets["http"] = listen(settings.http, "PACS_HTTP")
-    settings = settings.model_copy(
-        update={name: bound(each, getattr(settings, name)) for name, each in sockets.items()}
-    )
+    sockets = _listen(settings, only)
+    chosen = {name: bound(each, getattr(settings, name)) for name, each in sockets.items()}
+    settings = settings.model_copy(update=chosen)  # which port 0 has become
     password = _prepare(settings, with_users="http" in sockets and not settings.open)
-    dicom = [
-        Listener(sockets[name], context)
-        for name, context in (("dimse", None), ("dimse_tls", accepting))
-        if name in sockets
-    ]
     node = children.Node(settings, children.fork_server(settings))
-    roles = [
-        Role("pixels", node.pixels),
-        *_each(settings.processes_dimse, "dimse", lambda place, stop: node.dimse(dicom, place, stop)),
-        *_each(settings.processes_http, "http", lambda place, stop: node.http(sockets["http"], place, stop)),
-        Role("jobs", node.jobs),
-    ]
+    roles = [Role("pixels", node.pixels)]
+    if "dimse" in sockets:
+        contexts = {"dimse": None, "dimse_tls": accepting}
+        listeners = [
+            Listener(sockets[name], context) for name, context in contexts.items() if name in sockets
+        ]
+        roles += _sharing_roles("dimse", settings.processes_dimse, partial(node.dimse, listeners))
+    if "http" in sockets:
+        roles += _sharing_roles("http", settings.processes_http, partial(node.http, sockets["http"]))
+    if only in (None, "jobs"):
+        roles.append(Role("jobs", node.jobs))
 
     def stop_listening() -> None:
         node.fork_server.close()
@@ -76,13 +69,13 @@ def run(settings: Settings, only: str | None = None) -> int:
             listener.close()
 
     supervisor = Supervisor(
-        [_apart(role, sockets) for role in roles if only in (None, role.name) or role.name == "pixels"],
+        [_with_own_sockets(role, sockets) for role in roles],
         settings.drain_timeout,
         on_drain=stop_listening,
         on_death=process_ended,
     )
-    served = tell_ports(settings.data_dir, (each.getsockname()[1] for each in sockets.values()))
-    _announce(settings, {name: getattr(settings, name) for name in sockets})
+    served = record_ports(settings.data_dir, (each.getsockname()[1] for each in sockets.values()))
+    _announce(settings, chosen)
     if password:
         click.echo(
             f"First sign-in: {FIRST_ADMINISTRATOR} with the one-time password {password} (not shown again)"
@@ -94,16 +87,28 @@ def run(settings: Settings, only: str | None = None) -> int:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _each(processes: int, name: str, run: Callable[[Place, threading.Event], None]) -> Iterator[Role]:
-    """The roles of processes that share a socket."""
-    sharing = Sharing(processes)
+def _listen(settings: Settings, only: str | None) -> dict[str, socket.socket]:
+    """The listening sockets, by the name of the setting. The role that accepts from one begins its name."""
+    sockets: dict[str, socket.socket] = {}
+    if only in (None, "dimse"):
+        sockets["dimse"] = listen(settings.dimse, "PACS_DIMSE")
+        if settings.dimse_tls is not None:
+            sockets["dimse_tls"] = listen(settings.dimse_tls, "PACS_DIMSE_TLS")
+    if only in (None, "http"):
+        sockets["http"] = listen(settings.http, "PACS_HTTP")
+    return sockets
+
+
+def _sharing_roles(name: str, processes: int, run: Callable[[Slot, threading.Event], None]) -> Iterator[Role]:
+    """One role for each of the processes that accept from the same sockets."""
+    counts = ConnectionCounts(processes)
     for number in range(processes):
-        yield Role(name, partial(run, sharing.place(number)))
+        yield Role(name, partial(run, counts.slot(number)))
 
 
-def _apart(role: Role, sockets: Mapping[str, socket.socket]) -> Role:
-    """In a process that holds no listener but its own: else a port stays open, and nobody answers, until the
-    last process of another kind has finished its work."""
+def _with_own_sockets(role: Role, sockets: Mapping[str, socket.socket]) -> Role:
+    """The role, in a process that closes the listeners of all others: else a port would stay open, and nobody
+    answer, until the last process of another kind has finished its work."""
 
     def run(stop: threading.Event) -> None:
         for name, listener in sockets.items():
@@ -116,20 +121,20 @@ def _apart(role: Role, sockets: Mapping[str, socket.socket]) -> Role:
 
 def _prepare(settings: Settings, with_users: bool) -> str:
     """Runs in a child. Returns the first administrator's one-time password if just created, else ""."""
-    heard, told = os.pipe()
-    run_apart(lambda: _prepare_here(settings, with_users, told))
-    os.close(told)
-    with os.fdopen(heard) as pipe:
+    reader, writer = os.pipe()
+    run_in_child(lambda: _prepare_here(settings, with_users, writer))
+    os.close(writer)
+    with os.fdopen(reader) as pipe:
         return pipe.read()
 
 
-def _prepare_here(settings: Settings, with_users: bool, told: int) -> None:
+def _prepare_here(settings: Settings, with_users: bool, writer: int) -> None:
     from config import children
 
     try:
         children.prepare_node(settings)
         if with_users:
-            os.write(told, children.first_administrator(settings).encode())
+            os.write(writer, children.first_administrator(settings).encode())
     except (PacsError, OSError) as error:
         click.echo(f"Error: {message(error, settings.data_dir)}", err=True)
         raise SystemExit(1) from None

@@ -13,7 +13,7 @@ log = structlog.get_logger(__name__)
 _NOT_AUTHORISED = 0x0124
 
 
-class Counting:
+class DimseMetrics:
     """Implements `dimse.serving.Observer`."""
 
     def association(self, change: int) -> None:

@@ -20,7 +20,7 @@ def _root(data_dir: Path) -> Path:
     return data_dir / "run" / "serving"
 
 
-def tell_ports(data_dir: Path, ports: Iterable[int]) -> Path | None:
+def record_ports(data_dir: Path, ports: Iterable[int]) -> Path | None:
     """The folder, to be removed at the end; None on a full disk, which does not prevent serving."""
     root = _root(data_dir)
     try:

@@ -17,25 +17,29 @@ _SLACK = 4
 """A process is ahead from a quarter more than the others, so that bursts are accepted quickly."""
 
 
-class Sharing:
-    """Create it before forking, for `processes` of one kind."""
+class ConnectionCounts:
+    """How many connections each of `processes` of one kind holds, in memory that they share: create it before
+    forking."""
 
     def __init__(self, processes: int) -> None:
         self._held = memoryview(mmap.mmap(-1, 4 * processes)).cast("i")
 
-    def place(self, number: int) -> Place:
-        """The slot of one process. The successor of a dead one takes its slot and resets the count."""
-        return Place(self._held, number)
+    def slot(self, number: int) -> Slot:
+        """That of process `number`. The successor of a dead one takes its slot over and resets the count."""
+        return Slot(self._held, number)
 
 
-class Place:
+class Slot:
+    """The count of one process, which others read."""
+
     def __init__(self, held: memoryview[int], number: int) -> None:
         self._held = held
         self._number = number
 
-    def holds(self, count: int) -> None:
+    def publish(self, count: int) -> None:
         self._held[self._number] = count
 
     def is_ahead(self) -> bool:
+        """Whether another process should take the next connection."""
         fewest = min(self._held)
         return self._held[self._number] > fewest + fewest // _SLACK

@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 
 FIRST_PAUSE = 0.1  # seconds before a dead child is restarted, doubled each time
 LONGEST_PAUSE = 10.0
-LIVED = 30.0  # seconds of life after which the back-off begins anew
+STABLE_AFTER = 30.0  # seconds of life after which the back-off begins anew
 GRACE = 3.0  # seconds on top of the drain time, until the parent ends a child by force
 _STOP = (signal.SIGTERM, signal.SIGINT)
 
@@ -47,7 +47,7 @@ class _Child:
     pause: float = 0.0  # before its last restart
     due: float = 0.0  # when to restart it, 0 while it runs
 
-    def wait(self) -> float:
+    def back_off(self) -> float:
         """Restart it later: in as many seconds as are returned."""
         self.pause = min(2 * self.pause or FIRST_PAUSE, LONGEST_PAUSE)
         self.due = time.monotonic() + self.pause
@@ -68,7 +68,7 @@ class Supervisor:
         self._drain_timeout = drain_timeout
         self._on_drain = on_drain
         self._on_death = on_death
-        self._lifeline, self._held = os.pipe()
+        self._lifeline_reader, self._lifeline_writer = os.pipe()
 
     def run(self) -> int:
         """Returns the exit code once every child has ended: 0 when all finished their work."""
@@ -87,9 +87,9 @@ class Supervisor:
 
     def _watch(self, wake: socket.socket) -> None:
         """Restart dead children until a stop is requested."""
-        while not self._asked(wake, self._next_due()):
+        while not self._stop_requested(wake, self._next_due()):
             for child, status in self._reap():
-                self._bury(child, status)
+                self._restart_later(child, status)
             now = time.monotonic()
             for child in self._children:
                 if child.due and child.due <= now:
@@ -103,7 +103,7 @@ class Supervisor:
         deadline = time.monotonic() + self._drain_timeout + GRACE
         while any(child.pid for child in self._children):
             left = deadline - time.monotonic()
-            if left <= 0 or self._asked(wake, left):
+            if left <= 0 or self._stop_requested(wake, left):
                 late = sorted({child.role.name for child in self._children if child.pid})
                 log.warning("ending work by force", roles=late)
                 self._signal_all(signal.SIGKILL)
@@ -115,7 +115,7 @@ class Supervisor:
         log.info("stopped", clean=clean)
         return 0 if clean else 1
 
-    def _asked(self, wake: socket.socket, timeout: float | None) -> bool:
+    def _stop_requested(self, wake: socket.socket, timeout: float | None) -> bool:
         """Wait for a signal; whether it requests a stop."""
         readable, _, _ = select.select([wake], [], [], timeout)
         received = wake.recv(64) if readable else b""
@@ -134,10 +134,10 @@ class Supervisor:
                     found.append((child, os.waitstatus_to_exitcode(status)))
         return found
 
-    def _bury(self, child: _Child, status: int) -> None:
-        if time.monotonic() - child.started > LIVED:
+    def _restart_later(self, child: _Child, status: int) -> None:
+        if time.monotonic() - child.started > STABLE_AFTER:
             child.pause = 0.0
-        pause = child.wait()
+        pause = child.back_off()
         log.error("process died", role=child.role.name, pid=child.pid, status=status, restart_in=pause)
         self._on_death(child.pid)
         child.pid = 0
@@ -153,9 +153,9 @@ class Supervisor:
         try:
             pid = os.fork()
             if pid == 0:
-                self._become(child.role)
+                self._run_child(child.role)
         except OSError as error:  # neither process nor memory to be had now
-            pause = child.wait()
+            pause = child.back_off()
             log.error("no process", role=child.role.name, reason=error.strerror, restart_in=pause)
             return
         finally:
@@ -163,7 +163,7 @@ class Supervisor:
         child.pid, child.started, child.due = pid, time.monotonic(), 0.0
         log.debug("process started", role=child.role.name, pid=pid)
 
-    def _become(self, role: Role) -> None:
+    def _run_child(self, role: Role) -> None:
         """Runs the child's whole life; never returns."""
         code = 1
         try:
@@ -171,9 +171,9 @@ class Supervisor:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C signals all processes; the parent decides
-            os.close(self._held)
-            threading.Thread(target=_hear, args=(stop,), daemon=True, name="signals").start()
-            threading.Thread(target=self._outlive_no_parent, daemon=True, name="lifeline").start()
+            os.close(self._lifeline_writer)
+            threading.Thread(target=_wait_for_sigterm, args=(stop,), daemon=True, name="signals").start()
+            threading.Thread(target=self._end_with_parent, daemon=True, name="lifeline").start()
             role.run(stop)
             code = 0
         except Exception:
@@ -184,14 +184,14 @@ class Supervisor:
                 sys.stderr.flush()
             os._exit(code)
 
-    def _outlive_no_parent(self) -> None:
-        os.read(self._lifeline, 1)  # returns when the parent, the only writer, has ended
+    def _end_with_parent(self) -> None:
+        os.read(self._lifeline_reader, 1)  # returns when the parent, the only writer, has ended
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(self._drain_timeout + GRACE)
         os._exit(1)
 
 
-def _hear(stop: threading.Event) -> None:
+def _wait_for_sigterm(stop: threading.Event) -> None:
     """Waits for SIGTERM, which is blocked in all other threads. A handler would interrupt the main thread
     anywhere, and deadlock on a lock that it holds, such as the event's own.
     """
@@ -199,7 +199,7 @@ def _hear(stop: threading.Event) -> None:
     stop.set()
 
 
-def run_apart(work: Callable[[], None]) -> None:
+def run_in_child(work: Callable[[], None]) -> None:
     """Run `work` in a child, so that this process stays without threads. Its failure ends this process."""
     # Else, where the caller ignores it, nothing can be waited for.
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)

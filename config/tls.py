@@ -21,13 +21,13 @@ from config.sources import BadSettings
 
 log = structlog.get_logger(__name__)
 
-LOOK_EVERY = 10.0
+CHECK_EVERY = 10.0
 """Seconds between two checks of the files."""
 
 Make = Callable[[], ssl.SSLContext]
 
 
-class Renewed(ssl.SSLContext):
+class ReloadingContext(ssl.SSLContext):
     """Delegates to the context that `make` last loaded from its files; a context in use is never changed.
 
     Unusable files, such as when only one of two is new yet, are ignored until they change again.
@@ -40,9 +40,9 @@ class Renewed(ssl.SSLContext):
         self._make = make
         self._files = tuple(files)
         self._lock = threading.Lock()
-        self._seen = self._look()
-        self._next_look = time.monotonic() + LOOK_EVERY
-        self._newest = make()
+        self._loaded_versions = self._file_versions()
+        self._next_check = time.monotonic() + CHECK_EVERY
+        self._context = make()
 
     def wrap_socket(self, *given: Any, **named: Any) -> ssl.SSLSocket:
         return self._current().wrap_socket(*given, **named)
@@ -52,23 +52,23 @@ class Renewed(ssl.SSLContext):
 
     def _current(self) -> ssl.SSLContext:
         with self._lock:
-            if time.monotonic() >= self._next_look:
-                self._next_look = time.monotonic() + LOOK_EVERY
+            if time.monotonic() >= self._next_check:
+                self._next_check = time.monotonic() + CHECK_EVERY
                 self._read_again()
-            return self._newest
+            return self._context
 
     def _read_again(self) -> None:
-        seen = self._look()
-        if seen == self._seen:
+        seen = self._file_versions()
+        if seen == self._loaded_versions:
             return
-        self._seen = seen
+        self._loaded_versions = seen
         try:
-            self._newest = self._make()
+            self._context = self._make()
             log.info("renewed certificates loaded")
         except BadSettings as error:
             log.error("renewed certificates cannot be used", reason=str(error))
 
-    def _look(self) -> tuple[object, ...]:
+    def _file_versions(self) -> tuple[object, ...]:
         return tuple(map(_version, self._files))
 
 
@@ -91,14 +91,16 @@ def accepting(settings: Settings) -> ssl.SSLContext | None:
             context.verify_mode = ssl.CERT_REQUIRED
         return _trusting(_equipped(context, settings), settings)
 
-    return Renewed(make, _files(settings))
+    return ReloadingContext(make, _files(settings))
 
 
 def web(settings: Settings) -> ssl.SSLContext | None:
     """For HTTP, without client certificates, as users sign in. None when HTTP is served without TLS."""
     if not settings.http_tls:
         return None
-    return Renewed(lambda: _equipped(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), settings), _files(settings))
+    return ReloadingContext(
+        lambda: _equipped(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), settings), _files(settings)
+    )
 
 
 def calling(settings: Settings) -> ssl.SSLContext | None:
@@ -109,7 +111,7 @@ def calling(settings: Settings) -> ssl.SSLContext | None:
     def make() -> ssl.SSLContext:
         return _trusting(_equipped(ssl.create_default_context(), settings), settings)
 
-    return Renewed(make, _files(settings))
+    return ReloadingContext(make, _files(settings))
 
 
 def _files(settings: Settings) -> list[Path]:

@@ -43,17 +43,18 @@ class Listener:
     tls: ssl.SSLContext | None = None
 
 
-class Place(Protocol):
+class Slot(Protocol):
     """This process among those that share the listeners."""
 
-    def holds(self, count: int) -> None: ...
+    def publish(self, count: int) -> None:
+        """Tell the others how many associations this process has."""
 
     def is_ahead(self) -> bool:
-        """Whether others hold fewer."""
+        """Whether another process should take the next connection."""
 
 
-class Alone:
-    def holds(self, count: int) -> None:
+class OnlyProcess:
+    def publish(self, count: int) -> None:
         pass
 
     def is_ahead(self) -> bool:
@@ -63,12 +64,12 @@ class Alone:
 class DimseServer:
     """`serve` on a thread of the caller's choice; `drain` from another ends it.
 
-    `listeners` may be shared with other processes; `place` is this one's among them.
+    `listeners` may be shared with other processes; `slot` is this one's among them.
     """
 
-    def __init__(self, edge: Edge, listeners: Sequence[Listener], place: Place | None = None) -> None:
+    def __init__(self, edge: Edge, listeners: Sequence[Listener], slot: Slot | None = None) -> None:
         self._edge = edge
-        self._place = place or Alone()
+        self._slot = slot or OnlyProcess()
         self._listeners = listeners
         for listener in listeners:
             listener.socket.setblocking(False)
@@ -79,7 +80,7 @@ class DimseServer:
 
     def serve(self) -> None:
         """Accept until `drain`."""
-        self._place.holds(self.associations)
+        self._slot.publish(self.associations)
         poll = select.poll()
         poll.register(self.stop.begun, select.POLLIN)
         listeners = {listener.socket.fileno(): listener for listener in self._listeners}
@@ -96,7 +97,7 @@ class DimseServer:
 
     def _accept(self, listener: Listener) -> None:
         deadline = time.monotonic() + _PATIENCE
-        while self._place.is_ahead() and time.monotonic() < deadline:
+        while self._slot.is_ahead() and time.monotonic() < deadline:
             time.sleep(_MOMENT)
         try:
             sock, address = listener.socket.accept()
@@ -125,7 +126,7 @@ class DimseServer:
                 sock.close()
                 return
             self._threads[thread] = None
-            self._place.holds(len(self._threads))
+            self._slot.publish(len(self._threads))
 
     def _complain(self, error: Exception) -> None:
         if times := self._failures.occurrences():
@@ -147,7 +148,7 @@ class DimseServer:
         finally:
             with self._lock:
                 del self._threads[threading.current_thread()]
-                self._place.holds(len(self._threads))
+                self._slot.publish(len(self._threads))
 
     @property
     def associations(self) -> int:

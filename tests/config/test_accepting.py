@@ -12,14 +12,14 @@ import uvloop
 
 from config import accepting
 from config.accepting import Accepting
-from config.sharing import Place, Sharing
+from config.sharing import ConnectionCounts, Slot
 
 
 class Process:
     """What one of several processes would be: it listens on the same socket and tells how many it holds."""
 
-    def __init__(self, listener: socket.socket, place: Place, tls: ssl.SSLContext | None = None) -> None:
-        self.accepting = Accepting(listener.dup(), self._protocol, place, tls)
+    def __init__(self, listener: socket.socket, slot: Slot, tls: ssl.SSLContext | None = None) -> None:
+        self.accepting = Accepting(listener.dup(), self._protocol, slot, tls)
         self.connections = self.accepting.connections
         self.accepting.start()
 
@@ -28,12 +28,12 @@ class Process:
 
 
 def alone(listener: socket.socket, tls: ssl.SSLContext | None = None) -> Process:
-    return Process(listener, Sharing(1).place(0), tls)
+    return Process(listener, ConnectionCounts(1).slot(0), tls)
 
 
 def pair(listener: socket.socket) -> tuple[Process, Process]:
-    sharing = Sharing(2)
-    return Process(listener, sharing.place(0)), Process(listener, sharing.place(1))
+    sharing = ConnectionCounts(2)
+    return Process(listener, sharing.slot(0)), Process(listener, sharing.slot(1))
 
 
 class _Protocol(asyncio.Protocol):
@@ -91,7 +91,7 @@ def test_connections_that_come_at_once_are_shared(count: int, monkeypatch: pytes
 
 def test_one_that_holds_many_takes_the_next_when_nobody_else_does() -> None:
     async def scene(listener: socket.socket) -> None:
-        process = Process(listener, Sharing(2).place(0))  # the other one is dead
+        process = Process(listener, ConnectionCounts(2).slot(0))  # the other one is dead
         held = [await answered(listener) for _ in range(20)]
         assert len(process.connections) == len(held)
 

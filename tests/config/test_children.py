@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from config.children import Node, fork_server, prepare_node
 from config.settings import Settings
-from config.sharing import Sharing
+from config.sharing import ConnectionCounts
 from dimse.server import DimseServer
 from storage.database import Database
 from tests.conformance.server import free_port
@@ -66,7 +66,9 @@ def test_a_listener_that_fails_ends_its_process(tmp_path: Path, monkeypatch: pyt
     node = Node(settings, fork_server(settings))
     with monkeypatch.context() as patch:
         patch.setattr(DimseServer, "serve", lambda server: None)
-        process = threading.Thread(target=node.dimse, args=([], Sharing(1).place(0), threading.Event()))
+        process = threading.Thread(
+            target=node.dimse, args=([], ConnectionCounts(1).slot(0), threading.Event())
+        )
         process.daemon = True
         process.start()
         process.join(60)

@@ -11,10 +11,10 @@ GROWN_TOGETHER = """
 import sys, threading
 from array import array
 from pathlib import Path
-from config.memory import large_apart
+from config.memory import return_large_arrays
 
 if sys.argv[1] == "apart":
-    large_apart()
+    return_large_arrays()
 
 def resident():
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 >> 20

@@ -7,13 +7,13 @@ import sys
 import time
 from pathlib import Path
 
-from config.serving import ports_held, tell_ports
+from config.serving import ports_held, record_ports
 
 
 def test_ports_are_held_by_who_lives(tmp_path: Path) -> None:
     assert ports_held(tmp_path) == set()
-    program = f"{tell_ports.__module__}.tell_ports(pathlib.Path({str(tmp_path)!r}), [1, 2]); input()"
-    command = [sys.executable, "-c", f"import pathlib, {tell_ports.__module__}; {program}"]
+    program = f"{record_ports.__module__}.record_ports(pathlib.Path({str(tmp_path)!r}), [1, 2]); input()"
+    command = [sys.executable, "-c", f"import pathlib, {record_ports.__module__}; {program}"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         while not ports_held(tmp_path):
             assert other.poll() is None
@@ -21,11 +21,11 @@ def test_ports_are_held_by_who_lives(tmp_path: Path) -> None:
         assert ports_held(tmp_path) == {1, 2}
         other.kill()
     assert ports_held(tmp_path) == set()
-    folder = tell_ports(tmp_path, [3])
+    folder = record_ports(tmp_path, [3])
     assert folder is not None and list(folder.parent.iterdir()) == [folder]
     assert ports_held(tmp_path) == {3}
 
 
 def test_where_nothing_can_be_written_it_serves_all_the_same(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    assert tell_ports(tmp_path / "file", [1]) is None
+    assert record_ports(tmp_path / "file", [1]) is None

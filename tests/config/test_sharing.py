@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from config.sharing import Sharing
+from config.sharing import ConnectionCounts
 
 
 @pytest.mark.parametrize(
@@ -23,21 +23,21 @@ from config.sharing import Sharing
     ],
 )
 def test_who_holds_more_than_the_others_is_ahead(held: list[int], ahead: list[bool]) -> None:
-    sharing = Sharing(len(held))
-    places = [sharing.place(number) for number in range(len(held))]
-    for place, count in zip(places, held, strict=True):
-        place.holds(count)
-    assert [place.is_ahead() for place in places] == ahead
+    sharing = ConnectionCounts(len(held))
+    slots = [sharing.slot(number) for number in range(len(held))]
+    for slot, count in zip(slots, held, strict=True):
+        slot.publish(count)
+    assert [slot.is_ahead() for slot in slots] == ahead
 
 
 def test_what_another_process_tells_is_seen() -> None:
-    sharing = Sharing(2)
-    mine, others = sharing.place(0), sharing.place(1)
-    mine.holds(1)
+    sharing = ConnectionCounts(2)
+    mine, others = sharing.slot(0), sharing.slot(1)
+    mine.publish(1)
     assert mine.is_ahead()
     child = os.fork()
     if child == 0:
-        others.holds(1)
+        others.publish(1)
         os._exit(0)
     os.waitpid(child, 0)
     assert not mine.is_ahead()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from config.supervisor import FIRST_PAUSE, LONGEST_PAUSE, Role, Supervisor, run_apart
+from config.supervisor import FIRST_PAUSE, LONGEST_PAUSE, Role, Supervisor, run_in_child
 
 PROGRAM = """
 import os, sys, threading, time
@@ -156,7 +156,7 @@ def test_when_no_process_can_be_had_it_is_tried_again(start: Start, tmp_path: Pa
 def test_one_that_dies_for_hours_is_started_again() -> None:
     """The pause, doubled a thousand times, was too large for a number."""
     (child,) = Supervisor([Role("dying", lambda stop: None)], 60)._children
-    pauses = [child.wait() for _ in range(2000)]
+    pauses = [child.back_off() for _ in range(2000)]
     assert pauses[:3] == [FIRST_PAUSE, 2 * FIRST_PAUSE, 4 * FIRST_PAUSE]
     assert set(pauses[10:]) == {LONGEST_PAUSE}
 
@@ -164,6 +164,6 @@ def test_one_that_dies_for_hours_is_started_again() -> None:
 def test_who_starts_it_may_ignore_the_death_of_children() -> None:
     before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     try:
-        run_apart(lambda: None)
+        run_in_child(lambda: None)
     finally:
         signal.signal(signal.SIGCHLD, before)

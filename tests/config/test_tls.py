@@ -75,7 +75,7 @@ def shown(context: ssl.SSLContext | None, trusted: bytes) -> bool:
 def test_a_renewed_certificate_is_shown_without_a_restart(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, purpose: Any
 ) -> None:
-    monkeypatch.setattr(tls, "LOOK_EVERY", 0.0)
+    monkeypatch.setattr(tls, "CHECK_EVERY", 0.0)
     settings = certify(tmp_path, "first")
     first = (tmp_path / "server.pem").read_bytes()
     context = purpose(settings)

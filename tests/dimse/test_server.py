@@ -20,14 +20,14 @@ from tests.dimse.world import running
 
 
 class Told:
-    """A place whose others hold fewer until `behind` is set."""
+    """A slot whose others hold fewer until `behind` is set."""
 
     def __init__(self) -> None:
         self.counts: list[int] = []
         self.asked = threading.Event()
         self.behind = threading.Event()
 
-    def holds(self, count: int) -> None:
+    def publish(self, count: int) -> None:
         self.counts.append(count)
 
     def is_ahead(self) -> bool:
@@ -37,19 +37,19 @@ class Told:
 
 def test_a_connection_is_left_to_those_who_hold_fewer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "_PATIENCE", 60.0)
-    place = Told()
-    with running(place=place) as world:
+    slot = Told()
+    with running(slot=slot) as world:
         wire = Wire(world.port)
-        assert place.asked.wait(30)
+        assert slot.asked.wait(30)
         assert world.server.associations == 0
-        place.behind.set()
+        slot.behind.set()
         wire.associate()
         wire.socket.close()
-        eventually("it has ended", lambda: place.counts == [0, 1, 0])
+        eventually("it has ended", lambda: slot.counts == [0, 1, 0])
 
 
 def test_one_that_nobody_takes_is_served_all_the_same() -> None:
-    with running(place=Told()) as world:
+    with running(slot=Told()) as world:
         Wire(world.port).associate()
 
 
@@ -75,7 +75,7 @@ def test_draining_waits_for_a_connection_just_accepted(monkeypatch: pytest.Monke
 def test_draining_waits_for_a_connection_accepted_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
     """It was cut as if its time were over."""
     monkeypatch.setattr(server, "_PATIENCE", 60.0)
-    place, ends = Told(), [threading.Event(), threading.Event()]
+    slot, ends = Told(), [threading.Event(), threading.Event()]
     run, coming = Association.run, iter(ends)
 
     def slowly(association: Association) -> None:
@@ -83,19 +83,19 @@ def test_draining_waits_for_a_connection_accepted_meanwhile(monkeypatch: pytest.
         run(association)
 
     monkeypatch.setattr(Association, "run", slowly)
-    with running(place=place) as world:
-        place.behind.set()
+    with running(slot=slot) as world:
+        slot.behind.set()
         Wire(world.port)
         eventually("it is accepted", lambda: world.server.associations == 1)
-        place.behind.clear()
-        place.asked.clear()
+        slot.behind.clear()
+        slot.asked.clear()
         Wire(world.port)
-        assert place.asked.wait(30)  # it is about to be accepted
+        assert slot.asked.wait(30)  # it is about to be accepted
         drained: list[bool] = []
         draining = threading.Thread(target=lambda: drained.append(world.server.drain(60)))
         draining.start()
         assert select.select([world.server.stop.begun], [], [], 60)[0]
-        place.behind.set()
+        slot.behind.set()
         eventually("both are there", lambda: world.server.associations == 2)
         ends[0].set()
         eventually("one has ended", lambda: world.server.associations == 1)

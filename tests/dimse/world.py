@@ -13,7 +13,7 @@ from typing import Self
 from dimse.association import Edge
 from dimse.negotiation import QueryOptions
 from dimse.operation import Service
-from dimse.server import DimseServer, Listener, Place
+from dimse.server import DimseServer, Listener, Slot
 from dimse.services import echo, store
 from dimse.settings import DimseSettings
 from dimse.sop_classes import FIND
@@ -141,7 +141,7 @@ def running(
     called: str | None = None,
     options: dict[str, QueryOptions] | None = None,
     tls: ssl.SSLContext | None = None,
-    place: Place | None = None,
+    slot: Slot | None = None,
     listener: socket.socket | None = None,
 ) -> Iterator[World]:
     archive, register, observer = FakeArchive(), Register(), Watching()
@@ -154,7 +154,7 @@ def running(
     )
     listener = listener or socket.create_server(("127.0.0.1", 0))
     host, port = listener.getsockname()
-    server = DimseServer(edge, [Listener(listener, tls)], place)
+    server = DimseServer(edge, [Listener(listener, tls)], slot)
     thread = threading.Thread(target=server.serve, daemon=True)
     thread.start()
     try:
