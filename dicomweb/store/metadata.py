@@ -26,13 +26,17 @@ from pacs.dicom.from_json import PIXEL_DATA, Payload, encode_json
 from pacs.dicom.part10 import part10_prefix
 from pacs.errors import BadInput, InvalidDataSet, LimitExceeded, MissingIdentity, PacsError
 from pacs.http.intake import Intake, IntakePool, Sink, feed
-from pacs.http.multipart_reader import MultipartReader, PartBegins
+from pacs.http.multipart_reader import MAX_PARTS, MultipartReader, PartBegins
 from pacs.ingest import is_uid
 
 DataSet = dict[str, Any]
 
 MAX_METADATA = 64 << 20
 """Bytes of the metadata of one request."""
+MAX_VALUES = 2_000_000
+"""Objects and arrays of JSON in it: the smallest have two bytes, and take hundreds in memory."""
+MAX_INSTANCES = MAX_PARTS
+"""Data sets in it."""
 _SOP_CLASS, _SOP_INSTANCE = "00080016", "00080018"
 
 
@@ -52,11 +56,19 @@ READERS: dict[str, Callable[[bytes], list[DataSet]]] = {
 """The media types of metadata."""
 
 
-@dataclass(slots=True)
 class _Allowance:
-    """The remaining bytes of metadata of one request, over all its parts."""
+    """What is left for the metadata of one request, over all its parts."""
 
-    left: int
+    def __init__(self) -> None:
+        self._bytes, self._values = MAX_METADATA, MAX_VALUES
+
+    def spend(self, data: bytes) -> None:
+        self._bytes -= len(data)
+        self._values -= data.count(b"{") + data.count(b"[")
+        if self._bytes < 0:
+            raise LimitExceeded(f"the metadata has more than {MAX_METADATA} bytes")
+        if self._values < 0:
+            raise LimitExceeded(f"the metadata has more than {MAX_VALUES} objects and arrays")
 
 
 class _MetadataSink(Sink):
@@ -68,9 +80,7 @@ class _MetadataSink(Sink):
         self._data = bytearray()
 
     def write(self, data: bytes) -> None:
-        self._allowance.left -= len(data)
-        if self._allowance.left < 0:
-            raise LimitExceeded(f"the metadata has more than {MAX_METADATA} bytes")
+        self._allowance.spend(data)
         self._data += data
 
     def finish(self) -> list[DataSet]:
@@ -93,7 +103,7 @@ class Task:
 async def take_in(request: Request, reader: MultipartReader, task: Task, pool: IntakePool) -> list[Result]:
     """`BadInput` when the metadata cannot be read; nothing is stored then."""
     with task.archive.blobs.spool() as spool:
-        parts, allowance = BulkParts(spool), _Allowance(MAX_METADATA)
+        parts, allowance = BulkParts(spool), _Allowance()
 
         def sink(part: PartBegins) -> Sink:
             return _sink(part, task.kind, parts, allowance)
@@ -122,9 +132,13 @@ def _sink(part: PartBegins, root_type: str, parts: BulkParts, allowance: _Allowa
 
 def _read(results: Iterable[Any]) -> Iterator[DataSet]:
     """The data sets of all metadata parts; raises the first error."""
+    left = MAX_INSTANCES
     for result in results:
         if isinstance(result, PacsError):
             raise result
+        left -= len(result or ())
+        if left < 0:
+            raise LimitExceeded(f"there are more than {MAX_INSTANCES} instances")
         for data_set in result or ():
             if not isinstance(data_set, Mapping):
                 raise BadInput("the metadata must be a list of data sets")

@@ -90,6 +90,19 @@ def test_metadata_is_bounded_whatever_the_number_of_its_parts(
     assert post(world, one).status_code == 200
 
 
+@pytest.mark.parametrize("bound", ["MAX_INSTANCES", "MAX_VALUES"])
+def test_what_metadata_becomes_in_memory_is_bounded(
+    world: Storing, monkeypatch: pytest.MonkeyPatch, bound: str
+) -> None:
+    """An empty data set has three bytes, and takes hundreds of them when it has been read."""
+    monkeypatch.setattr(f"dicomweb.store.metadata.{bound}", 20)
+    one = described(metadata())
+    assert post(world, one).status_code == 200
+    many = part(b"[" + b"{}," * 20 + b"{}]", JSON)
+    for parts in ([many], [one, many], [part(b"[" * 21 + b"]" * 21, JSON), one]):
+        assert post(world, *parts).status_code == (413 if bound == "MAX_VALUES" or many in parts else 400)
+
+
 def test_native_pixels(world: Storing) -> None:
     shape: dict[str, Any] = {
         "t00280010": {"vr": "US", "Value": [4]},
