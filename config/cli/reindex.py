@@ -43,6 +43,7 @@ def reindex(data_dir: Path | None, code: str | None) -> None:
     is named, or in the only one. Run it once after an update whose change log says so, so that searches use
     the newest rules. Exit code 1 when an object could not be indexed.
     """
+    from storage.upkeep import mark
     from storage.upkeep.rekey import rekey
     from storage.upkeep.tallies import retally
 
@@ -51,6 +52,8 @@ def reindex(data_dir: Path | None, code: str | None) -> None:
         waiting = sorted(_unknown(composed))
         done = Counter(_outcome(composed, owners, address) for _, address in bar.track(waiting))
         changed = rekey(composed.database) + retally(composed.database)
+        if not done[_FAILED] + done[_WHOSE]:
+            mark.leave(composed.database, composed.blobs)
     click.echo(f"{done[_ENTERED]} objects entered, {changed} rows brought up to date.")
     if done[_OTHER]:
         click.echo(

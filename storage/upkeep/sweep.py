@@ -9,26 +9,30 @@ There are three steps; after a crash between them the next sweep continues:
    (`Blobs.missing`), all before it commits, can no longer lose it.
 
 A published blob that never got a row (an orphan) is given one in state `deleting`, unless a store was
-quicker, and is removed the same way. Blobs from before the index, or from a time when it was not in use,
-are spared, as they were not published for it: after a loss of the database, with an old copy of it or a wrong
-one, all objects are still there (`pacs reindex`). `unreferenced_since` of a referenced row is NULL.
+quicker, and is removed the same way. Blobs older than the index itself are spared, as they were not
+published for it, and an older copy of the index, or another one, removes nothing (`storage.upkeep.mark`):
+after a loss of the database all objects are still there (`pacs reindex`). `unreferenced_since` of a
+referenced row is NULL.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import Connection, Select, delete, exists, func, or_, select, update
+from sqlalchemy import Connection, Select, delete, exists, or_, select, update
 
 from pacs.actor import DEFAULT_ORGANIZATION
+from pacs.errors import Unavailable
 from pacs.model import Blob
 from storage import clock
-from storage.blobs import BlobStore, Found
+from storage.blobs import BlobStore
 from storage.database import Database
-from storage.tables import audit, blobs, kept_blobs, organizations, versions
+from storage.tables import audit, blobs, kept_blobs, versions
+from storage.upkeep import mark
 from storage.upsert import INSERT
 
 log = structlog.get_logger(__name__)
@@ -40,10 +44,6 @@ ORPHANED = timedelta(days=7)
 """How much longer a blob without a row stays: it may have had one before an older backup of the database
 was restored, which takes people some time to notice."""
 
-IN_USE = timedelta(days=1)
-"""How often an index that is in use has audit records at least."""
-
-_SKEW = timedelta(hours=1)  # of a node's or a store's clock
 _SLACK = timedelta(seconds=2)  # object stores have timestamps in whole seconds
 _BATCH = 100  # rows held by one transaction
 _ROUNDS = 50  # batches in one run
@@ -71,6 +71,10 @@ class Sweep:
 
     def run(self, after: str = "") -> Swept:
         """One bounded run: part of the walk after `after`, then the removal of all claimed blobs."""
+        if not self.may_remove():
+            return Swept(0, 0, after, more=False)
+        with suppress(Unavailable):  # a full disk must not keep the sweep from making room
+            mark.leave(self.database, self.blobs)
         before = clock.read(self.database) - self.grace
         orphans, after = self.adopt_orphans(before - self.orphaned, after)
         removed = 0
@@ -80,6 +84,15 @@ class Sweep:
             if claimed < _BATCH and deleted < _BATCH:
                 return Swept(removed, orphans, after, more=False)
         return Swept(removed, orphans, after, more=True)
+
+    def may_remove(self) -> bool:
+        """Whether what lies in the store is this index's."""
+        ours = mark.is_known(self.database, self.blobs)
+        if not ours:
+            log.error(
+                "nothing is swept: another index, or a newer copy of this one, was in use here; reindex"
+            )
+        return ours
 
     def claim(self, before: datetime) -> int:
         """Step 1, for blobs unreferenced since `before`. A reference outweighs a count of zero."""
@@ -101,16 +114,11 @@ class Sweep:
         if began is None:
             return 0, ""
         found = self.blobs.walk(after, _WALK)
-        old = [each for each in found if began - _SLACK <= each.modified < before]
+        old = [each.blob for each in found if began - _SLACK <= each.modified < before]
         adopted = 0
         for start in range(0, len(old), _BATCH):
-            adopted += self._adopt(self._unknown(old[start : start + _BATCH]), before)
+            adopted += self._adopt(old[start : start + _BATCH], before)
         return adopted, found[-1].blob.address if len(found) == _WALK else ""
-
-    def _unknown(self, stored: Sequence[Found]) -> list[Blob]:
-        """Those without a row that were published while this index was in use."""
-        unknown = set(unknown_blobs(self.database, [each.blob for each in stored]))
-        return [each.blob for each in stored if each.blob in unknown and self._was_in_use(each.modified)]
 
     def _index_began(self) -> datetime | None:
         """The time of the first audit record of this database; None when there is none."""
@@ -118,19 +126,9 @@ class Sweep:
         with self.database.read() as connection:
             return connection.execute(first).scalar()
 
-    def _was_in_use(self, at: datetime) -> bool:
-        """Whether the audit trail has no gap at this time, as an old copy of the database has that was put
-        back: from when it was made until then."""
-        at += _SKEW
-        mine = audit.c.org_id == organizations.c.id
-        last = select(func.max(audit.c.at)).where(mine, audit.c.at <= at).scalar_subquery()
-        next_ = select(func.min(audit.c.at)).where(mine, audit.c.at > at).scalar_subquery()
-        with self.database.read() as connection:
-            before, after = connection.execute(select(func.max(last), func.min(next_))).one()
-        return before is not None and (after or clock.read(self.database)) - before <= IN_USE
-
-    def _adopt(self, unknown: Sequence[Blob], since: datetime) -> int:
-        if not unknown:
+    def _adopt(self, stored: Sequence[Blob], since: datetime) -> int:
+        known = unknown_blobs(self.database, stored)
+        if not known:
             return 0
         row = {"refcount": 0, "state": "deleting", "unreferenced_since": since}
         with self.database.write() as connection:
@@ -138,7 +136,7 @@ class Sweep:
             claimed = insert.on_conflict_do_nothing().returning(blobs.c.address)
             adopted = [
                 connection.execute(claimed, {**row, "address": blob.address, "size": blob.size}).scalar()
-                for blob in unknown
+                for blob in known
             ]
         count = sum(address is not None for address in adopted)
         log.info("orphaned blobs found", count=count)

@@ -10,6 +10,7 @@ from pydicom import dcmread
 from pydicom.data import get_testdata_file
 
 from storage.blobs import SpoolLimits, open_blobs
+from storage.blobs.address import MARK
 from tests.conformance.server import Server
 
 CT, MR = (Path(str(get_testdata_file(name))) for name in ("CT_small.dcm", "MR_small.dcm"))
@@ -103,8 +104,10 @@ def test_an_object_is_shown_to_nobody_but_the_organisation_that_it_is_of(alone: 
     publish(alone, another(CT, "1.2.3.4"), MR.read_bytes())
     said = alone.quick_command("reindex", code=1)
     assert "1 objects entered" in said and "--organization" in said
+    assert not (alone.data / MARK).exists(), "or the sweep would remove what is left"
     assert alone.sql("select count(*), max(org_id) from instances") == "(2, 1)"
     assert "1 objects entered" in alone.quick_command("reindex", "--organization", "clinic")
+    assert (alone.data / MARK).exists()
     assert alone.sql("select count(*), max(org_id) from instances") == "(3, 2)"
     publish(alone, another(MR, "1.2.3.5"), another(CT, "1.2.3.6"))
     assert "2 objects entered" in alone.quick_command("reindex", "--organization", "clinic")

@@ -138,3 +138,11 @@ def test_deleted_blobs_are_gone_and_the_others_stay(blobs: BlobStore) -> None:
     gone, stays = publish(blobs, b"gone"), publish(blobs, b"stays")
     blobs.delete([gone.address, blob_of(b"never there").address])
     assert blobs.missing([gone, stays]) == [gone]
+
+
+def test_a_mark_is_what_was_left_last_and_no_blob(blobs: BlobStore) -> None:
+    assert blobs.mark() == ""
+    for text in ("1 first", "2 second"):
+        blobs.leave_mark(text)
+        assert blobs.mark() == text
+    assert blobs.walk("", 10) == []

@@ -1,0 +1,38 @@
+"""The mark that the sweep leaves in the store: the newest audit record of the index that removed blobs last.
+
+An index that does not know this record is another one, or an older copy of it that was put back. What
+nothing in it refers to may have been stored by the other, so it removes nothing until `pacs reindex` has
+entered what lies in the store.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+
+from pacs.actor import DEFAULT_ORGANIZATION
+from storage.blobs import BlobStore
+from storage.database import Database
+from storage.tables import audit, org_heads
+
+
+def is_known(database: Database, store: BlobStore) -> bool:
+    """Also when there is none."""
+    seq, _, digest = store.mark().partition(" ")
+    if not seq:
+        return True
+    if not seq.isdecimal():
+        return False
+    same = select(audit.c.seq).where(
+        audit.c.org_id == DEFAULT_ORGANIZATION, audit.c.seq == int(seq), audit.c.hash == digest
+    )
+    with database.read() as connection:
+        return connection.execute(same).first() is not None
+
+
+def leave(database: Database, store: BlobStore) -> None:
+    newest = select(org_heads.c.audit_seq, org_heads.c.audit_hash)
+    with database.read() as connection:
+        head = connection.execute(newest.where(org_heads.c.org_id == DEFAULT_ORGANIZATION)).one()
+    said = f"{head.audit_seq} {head.audit_hash}"
+    if head.audit_seq and store.mark() != said:
+        store.leave_mark(said)
