@@ -15,7 +15,6 @@ from sqlalchemy import Connection, delete, insert, select
 
 from pacs.errors import BlobVanishing
 from pacs.model import Blob
-from storage.feeds import Transaction
 from storage.references import Missing, References, give_up
 from storage.tables import blobs, kept_blobs
 
@@ -30,20 +29,22 @@ class Kept:
     name: str = ""
 
 
-def keep(
-    under_way: Transaction, owner: str, organization: int, files: Sequence[Kept], missing: Missing
-) -> None:
-    """`BlobVanishing` when the sweep is removing one of them: publish it again."""
+def refer(connection: Connection, files: Sequence[Kept], missing: Missing) -> None:
+    """Count the references of files to `keep`. `BlobVanishing` when the sweep is removing one: publish
+    it again."""
     references = References(missing)
     for each in files:
         references.add(each.blob)
-    if references.write(under_way.connection):
+    if references.write(connection):
         raise BlobVanishing
+
+
+def keep(connection: Connection, owner: str, organization: int, files: Sequence[Kept]) -> None:
     rows = [
         {"owner": owner, "position": n, "org_id": organization, "blob": each.blob.address, "name": each.name}
         for n, each in enumerate(files)
     ]
-    under_way.connection.execute(insert(kept_blobs), rows)
+    connection.execute(insert(kept_blobs), rows)
 
 
 def kept(connection: Connection, organization: int, owner: str) -> list[Kept]:

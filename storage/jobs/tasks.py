@@ -33,7 +33,7 @@ from storage.database import Database
 from storage.feeds import Transaction, transaction
 from storage.held import hold
 from storage.jobs.queue import enqueue
-from storage.kept_blobs import Kept, keep, kept, release
+from storage.kept_blobs import Kept, keep, kept, refer, release
 from storage.references import Missing
 from storage.tables import jobs, tasks
 
@@ -56,9 +56,10 @@ class SqlTasks:
             total = sum(each.items for each in uploads)
             more = {FORM_ATTRIBUTES: dict(attributes)} if attributes else {}
             new = NewTask(UPLOAD, actor, study, total, more)
-            task = begin(under_way, new)
             files = [Kept(each.blob, each.name) for each in uploads]
-            keep(under_way, task.id, actor.organization, files, self.missing)
+            refer(under_way.connection, files, self.missing)  # blobs are locked before jobs
+            task = begin(under_way, new)
+            keep(under_way.connection, task.id, actor.organization, files)
             details = {"task": task.id, "files": len(uploads), "items": total}
             under_way.audit(AuditRecord(actor, UPLOAD, "success", study or "", details))
         return task

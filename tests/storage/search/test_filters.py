@@ -20,7 +20,7 @@ PARTS = {"1.1": ("HAND", None), "1.2": (None, "HAND"), "1.3": ("HAND", "CHEST"),
 @pytest.fixture
 def filled(database: Database) -> Database:
     with database.write() as connection:
-        for pk, (uid, (said, examined)) in enumerate(PARTS.items(), 1):
+        for pk, (uid, (_, examined)) in enumerate(PARTS.items(), 1):
             named = {"PatientName": f"Doe^{'Jane' if pk % 2 else 'John'}", "PatientID": f"P{pk}"}
             entities = [
                 Entity(Level.PATIENT, pk, 0, named),
@@ -30,9 +30,9 @@ def filled(database: Database) -> Database:
                 one = {"SeriesInstanceUID": f"{uid}.1", "Modality": "CR", "BodyPartExamined": examined}
                 entities.append(Entity(Level.SERIES, pk, pk, one))
             bulk.enter(connection, entities)
-            connection.execute(
-                text("UPDATE studies SET body_part = :said WHERE pk = :pk"), {"said": said, "pk": pk}
-            )
+    with database.write() as connection:
+        said = [{"pk": pk, "said": said} for pk, (said, _) in enumerate(PARTS.values(), 1)]
+        connection.execute(text("UPDATE studies SET body_part = :said WHERE pk = :pk"), said)
     return database
 
 
