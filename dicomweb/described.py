@@ -26,8 +26,8 @@ _PICTURE = {
     "quality": {"type": "integer", "minimum": 1, "maximum": 100, "description": "Of lossy compression"},
     "iccprofile": {"type": "string", "enum": ["no", "yes", "srgb"]},
 }
-_RANGE = {"Range": _text("Of a ZIP file, a single value or what is sent as it is stored")}
 _KNOWN = {"If-None-Match": _text("Entity tags that the caller holds; 304 when one of them is current")}
+_PARTS = {"Range": _text("Of a ZIP file, a value, a document, a video or frames as stored"), **_KNOWN}
 
 
 def _search(level: Level) -> Described:
@@ -68,17 +68,18 @@ def _retrieve(
 _FRAMES = {"multipart/related": BINARY, "*/*": BINARY}
 _METADATA = {"application/dicom+json": _ARRAY, "multipart/related": BINARY}
 _BY_END = (
-    (r"/frames/{\w+}", _retrieve("Retrieve frames", _FRAMES, headers={**_RANGE, **_KNOWN})),
-    (r"/bulkdata/{\w+}", _retrieve("Retrieve bulk data", {"*/*": BINARY}, headers={**_RANGE, **_KNOWN})),
+    (r"/frames/{\w+}", _retrieve("Retrieve frames", _FRAMES, headers=_PARTS)),
+    (r"/bulkdata/{\w+}", _retrieve("Retrieve bulk data", {"*/*": BINARY}, headers=_PARTS)),
     ("/bulkdata", _retrieve("Retrieve all bulk data", {"multipart/related": BINARY})),
-    ("/pixeldata", _retrieve("Retrieve pixel data", _FRAMES, headers={**_RANGE, **_KNOWN})),
+    (r"/instances/{\w+}/pixeldata", _retrieve("Retrieve pixel data", _FRAMES, headers=_PARTS)),
+    ("/pixeldata", _retrieve("Retrieve pixel data", {"multipart/related": BINARY})),
     ("/metadata", _retrieve("Retrieve metadata", _METADATA, headers=_KNOWN)),
-    ("/rendered", _retrieve("Retrieve rendered", {"*/*": BINARY}, _PICTURE, _KNOWN)),
+    ("/rendered", _retrieve("Retrieve rendered", {"*/*": BINARY}, _PICTURE, _PARTS)),
     ("/thumbnail", _retrieve("Retrieve a thumbnail", {"*/*": BINARY}, _SIZE, _KNOWN)),
     ("/studies", _search(Level.STUDY)),
     ("/series", _search(Level.SERIES)),
     ("/instances", _search(Level.IMAGE)),
-    ("", _retrieve("Retrieve (PS3.18 §10.4)", _RETRIEVE, headers=_RANGE)),
+    ("", _retrieve("Retrieve (PS3.18 §10.4)", _RETRIEVE, headers=_PARTS)),
 )
 _BY_METHOD = {
     "POST": Described(
