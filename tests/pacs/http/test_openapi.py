@@ -59,18 +59,19 @@ def test_everything_in_it_is_said_in_words(client: TestClient) -> None:
         assert named == set(re.findall(r"{(\w+)}", path))
 
 
+PARTS = ("Range", "If-None-Match")
+
+
 @pytest.mark.parametrize(
     ("path", "names"),
     [
-        (
-            "/rendered",
-            {"accept", "viewport", "window", "annotation", "quality", "iccprofile", "If-None-Match"},
-        ),
+        ("/rendered", {"accept", "viewport", "window", "annotation", "quality", "iccprofile", *PARTS}),
         ("/thumbnail", {"accept", "viewport", "If-None-Match"}),
         ("/metadata", {"accept", "If-None-Match"}),
-        ("/frames/{frames}", {"accept", "Range", "If-None-Match"}),
-        ("/bulkdata/{value}", {"accept", "Range", "If-None-Match"}),
-        ("", {"accept", "Range"}),
+        ("/frames/{frames}", {"accept", *PARTS}),
+        ("/bulkdata/{value}", {"accept", *PARTS}),
+        ("/pixeldata", {"accept", *PARTS}),
+        ("", {"accept", *PARTS}),
     ],
 )
 def test_what_a_retrieval_heeds_is_in_it(client: TestClient, path: str, names: set[str]) -> None:
