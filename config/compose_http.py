@@ -20,7 +20,7 @@ from pacs.http.pictures import Pictures
 from pacs.http.rest import api
 from pacs.http.rest.broadcast import Audience
 from pacs.http.rest.sign_in import AuthResources
-from pacs.http.rest.signed import Signer
+from pacs.http.rest.signed_urls import Signer
 from pacs.http.sessions import SessionEpoch, Sessions
 from pacs.http.tokens import Tokens
 from pacs.metrics import CachedSample

@@ -21,7 +21,7 @@ from typing import IO
 from pacs.actor import Actor
 from pacs.archive import Archive
 from pacs.errors import BadInput, PacsError, Unavailable
-from pacs.packed import is_instance
+from pacs.uploaded_file import is_instance
 
 CHUNK = 1 << 20
 WORKERS = 4  # they share commits, and so the waits for the disk

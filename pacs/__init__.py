@@ -3,7 +3,7 @@
 Begin at `archive` (find, open), `receiving` and `model` (what it exchanges with others). `ports` says what it
 needs of its storage, `attributes` what is searched for, `errors` what can go wrong.
 
-An arriving object: `ingest`, `prepared`, `capture`, `subject`, `packed`. An object on its way out:
+An arriving object: `ingest`, `prepared`, `capture`, `subject`, `uploaded_file`. An object on its way out:
 `part10_file`, `transcoding`, `framing`, `bulk`, `metadata`, `rendering`, `structured_report`. What becomes
 of studies: `study_states`, `keeping`, `feed`. Who may do what: `actor`, `access`, `accounts`, `sign_in`,
 `passwords`, `rights`.

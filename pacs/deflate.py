@@ -13,13 +13,13 @@ _FAST = 1  # metadata is so repetitive that a higher level only takes longer
 _GZIP = 16 + isal_zlib.MAX_WBITS
 
 
-def packed(data: bytes) -> bytes:
+def compress(data: bytes) -> bytes:
     """A zlib stream (RFC 1950)."""
     return isal_zlib.compress(data, _FAST)
 
 
-def unpacked(data: bytes) -> bytes:
-    """The inverse of `packed`."""
+def decompress(data: bytes) -> bytes:
+    """The inverse of `compress`."""
     return isal_zlib.decompress(data)
 
 

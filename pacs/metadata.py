@@ -15,11 +15,11 @@ import structlog
 
 from pacs.actor import Actor
 from pacs.archive import Archive
-from pacs.deflate import packed
+from pacs.deflate import compress
 from pacs.errors import NotFound, PacsError, Unavailable
 from pacs.model import Identity, StoredInstance, VersionKey, VersionList
 from pacs.ports import Versions
-from pacs.prepared import prepared, text
+from pacs.prepared import prepare, with_uri
 
 log = structlog.get_logger(__name__)
 
@@ -94,7 +94,7 @@ class Metadata:
     def _make(self, instance: StoredInstance) -> bytes:
         """Reads the elements before and after the pixel data, never the pixel data itself."""
         with self.archive.open(instance) as reader:
-            return prepared(instance.header(reader, self.archive.limits))
+            return prepare(instance.header(reader, self.archive.limits))
 
     def _keep(self, actor: Actor, made: Mapping[VersionKey, bytes]) -> None:
         try:
@@ -125,7 +125,7 @@ class MetadataReading:
                 for key, series_and_sop in zip(keys[part], uids[part], strict=True):
                     found = kept[key] or self._alone(key) if key in kept else made.get(key)
                     if found is not None:
-                        yield text(found, self.uri(*series_and_sop))
+                        yield with_uri(found, self.uri(*series_and_sop))
 
     def _alone(self, key: VersionKey) -> bytes | None:
         """One that is too long to be read together with others."""
@@ -146,8 +146,9 @@ def _slices(start: int, stop: int, most: int) -> Iterator[slice]:
 
 
 def unavailable(identity: Identity) -> bytes:
-    """In the form of `prepared`: the UIDs from the index, with Instance Availability (PS3.3 §C.4.23.1.1)."""
-    return packed(
+    """Metadata in the form of `prepare` for an object that cannot be read: the UIDs that the index has, and
+    Instance Availability (PS3.3 §C.4.23.1.1)."""
+    return compress(
         orjson.dumps(
             {
                 "00080016": {"vr": "UI", "Value": [identity.sop_class_uid]},

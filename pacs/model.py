@@ -80,7 +80,7 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """The prepared metadata of a version (`pacs.prepared.prepared`)."""
+    """The prepared metadata of a version (`pacs.prepared.prepare`)."""
 
     organization: int
     version: VersionKey

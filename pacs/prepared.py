@@ -10,7 +10,7 @@ import re
 
 import orjson
 
-from pacs.deflate import packed, unpacked
+from pacs.deflate import compress, decompress
 from pacs.dicom.header import Element
 from pacs.dicom.json import Path, json_text
 from pacs.dicom.reader import Header
@@ -27,22 +27,23 @@ _TAG, _ITEM = re.compile("[0-9A-Fa-f]{8}"), re.compile("[0-9]{1,9}")
 _LONGEST_PATH = 2 * 128 + 1
 
 
-def prepared(header: Header) -> bytes:
-    return packed(json_text(header, _placed))
+def prepare(header: Header) -> bytes:
+    """The data set's DICOM JSON, compressed, with placeholders for BulkDataURIs (PS3.18 Annex F)."""
+    return compress(json_text(header, _placeholder))
 
 
-def in_time(header: Header) -> bool:
-    """Whether to prepare it at ingest; a very long header is prepared only on request."""
+def is_short(header: Header) -> bool:
+    """Whether to prepare it as soon as it is received; a very long header is prepared only on request."""
     elements, size = header.extent
     return elements <= MOST_ELEMENTS and size <= MOST_BYTES
 
 
-def text(kept: bytes, uri: str) -> bytes:
-    """The DICOM JSON with `uri` in place of the placeholder."""
-    return unpacked(kept).replace(_URI, orjson.dumps(uri)[1:-1])
+def with_uri(prepared: bytes, uri: str) -> bytes:
+    """The DICOM JSON as UTF-8 text; `uri`: the instance's, which takes the placeholder's place."""
+    return decompress(prepared).replace(_URI, orjson.dumps(uri)[1:-1])
 
 
-def _placed(path: Path, element: Element) -> bytes:
+def _placeholder(path: Path, element: Element) -> bytes:
     return b'"%b/bulkdata/%b"' % (_URI, bulk_path(path).encode())
 
 

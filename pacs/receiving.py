@@ -23,7 +23,7 @@ from pacs.errors import BlobVanishing, CutShort, DataSetMismatch, InvalidDataSet
 from pacs.metrics import RECEIVED_BYTES
 from pacs.model import Identity, Prepared, Received, Stored
 from pacs.ports import Blobs, Index, SpooledFile
-from pacs.prepared import in_time, prepared
+from pacs.prepared import is_short, prepare
 
 log = structlog.get_logger(__name__)
 
@@ -136,10 +136,10 @@ class Receiving:
         """Prepare the metadata that viewers ask for. The sender has its answer by now, so a failure here is
         logged and changes nothing: metadata that is missing is made when somebody asks for it."""
         header, stored = self._header, self._stored
-        if header is None or stored is None or stored.version is None or not in_time(header):
+        if header is None or stored is None or stored.version is None or not is_short(header):
             return
         try:
-            made = Prepared(self._actor.organization, stored.version, prepared(header))
+            made = Prepared(self._actor.organization, stored.version, prepare(header))
             self._destination.index.prepare(made)
         except Exception as error:
             unexpected = not isinstance(error, PacsError)

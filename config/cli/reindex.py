@@ -21,7 +21,7 @@ from pacs.dicom.reader import read_header
 from pacs.dicom.source import ReadAhead
 from pacs.errors import BadInput, InvalidDataSet, PacsError, Unavailable
 from pacs.ingest import identity
-from pacs.packed import HEAD, is_instance
+from pacs.uploaded_file import HEAD, is_instance
 
 if TYPE_CHECKING:
     from config.compose import Installation

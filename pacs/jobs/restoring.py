@@ -13,8 +13,8 @@ from pacs.archive import Archive
 from pacs.jobs.job import ClaimedJob
 from pacs.jobs.tasks import Task
 from pacs.jobs.uploading import StoreUpload
-from pacs.packed import Member, Packed
 from pacs.ports import BlobReader, Keeping, Tasks
+from pacs.uploaded_file import Member, UploadedFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,4 +43,4 @@ def _instance(reader: BlobReader) -> Iterator[Member]:
     """What was stored once is an instance, whatever else it looks like, unless the disk has damaged it."""
     for _ in reader.verified():
         pass
-    yield Packed(reader, reader.size).whole
+    yield UploadedFile(reader, reader.size).whole

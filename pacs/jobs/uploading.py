@@ -23,11 +23,11 @@ from pacs.errors import BadInput, Damaged, FileTooLarge, PacsError, Unavailable
 from pacs.ingest import identity
 from pacs.jobs.job import ClaimedJob, Interrupted
 from pacs.jobs.tasks import FORM_ATTRIBUTES, MAX_FAILURES, Failure, Progress, Status, Task, Upload
-from pacs.packed import HEAD, READ_ERRORS, Member, Packed, is_instance
 from pacs.pixels.photo import is_picture, read_picture
 from pacs.ports import BlobReader, Tasks
 from pacs.receiving import ReceivingFile
 from pacs.subject import FormAttributes, capture_context, instance_uid
+from pacs.uploaded_file import HEAD, READ_ERRORS, Member, UploadedFile, is_instance
 
 AT_ONCE = 4
 """Items that are committed concurrently: they share the waits for the disk."""
@@ -62,7 +62,7 @@ Result = Future[Done | Failure]
 
 
 def _unpacked(reader: BlobReader) -> Iterator[Member]:
-    return Packed(reader, reader.size).members()
+    return UploadedFile(reader, reader.size).members()
 
 
 def _nothing_else(task: Task) -> str:

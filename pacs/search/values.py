@@ -36,7 +36,7 @@ def parse_value(attribute: Attribute, text: str, *, fuzzy: bool = False, zone: s
     `InvalidQuery` when the text is not a value of this attribute.
     """
     tests: list[Simple] = []
-    values = [way for value in split_values(attribute, text) for way in _ways(attribute, value)]
+    values = [each for value in split_values(attribute, text) for each in _spellings(attribute, value)]
     most = MAX_UIDS if attribute.matching is Matching.UID and not attribute.multiple else MAX_VALUES
     if len(values) > most:
         raise InvalidQuery(f"{attribute.keyword}: more than {most} values", attribute.tag)
@@ -56,13 +56,13 @@ def parse_value(attribute: Attribute, text: str, *, fuzzy: bool = False, zone: s
     return joined(tests)
 
 
-def _ways(attribute: Attribute, value: str) -> tuple[str, ...]:
-    """What is meant, and as it was sent: identifiers are kept with their control characters, of which
-    only NUL is padding."""
-    meant, sent = value.strip(), value.strip(" \0")
-    if not meant or meant == sent or attribute.matching is not Matching.EXACT:
-        return (meant,)
-    return meant, sent
+def _spellings(attribute: Attribute, value: str) -> tuple[str, ...]:
+    """The value without surrounding white space; of an identifier also with its control characters, as those
+    are stored with it (only spaces and NUL are padding)."""
+    stripped, sent = value.strip(), value.strip(" \0")
+    if not stripped or stripped == sent or attribute.matching is not Matching.EXACT:
+        return (stripped,)
+    return stripped, sent
 
 
 def parse_items(attribute: Attribute, items: list[Mapping[int, str]]) -> Items | None:

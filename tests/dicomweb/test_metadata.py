@@ -164,7 +164,7 @@ def test_what_cannot_be_prepared_is_stored_all_the_same(
         raise ValueError("a bug")
 
     with monkeypatch.context() as patched:
-        patched.setattr("pacs.receiving.prepared", broken)
+        patched.setattr("pacs.receiving.prepare", broken)
         identity = world.store(image(1)).identity
     assert uids(world.get(f"{STUDY}/metadata")) == [identity.sop_instance_uid]
 

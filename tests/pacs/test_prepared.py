@@ -13,7 +13,7 @@ from pacs.dicom.part10 import read_part10
 from pacs.dicom.reader import read_header
 from pacs.dicom.source import BytesSource, FileSource
 from pacs.errors import NotFound, PacsError
-from pacs.prepared import bulk_path, in_time, parse_bulk_path, prepared, text
+from pacs.prepared import bulk_path, is_short, parse_bulk_path, prepare, with_uri
 from tests.corpus import corpus_files, needs_corpus
 from tests.pacs.dicom.build import CLASS, EXPLICIT, ITEM, bare, long, short
 
@@ -22,7 +22,7 @@ UTF_8 = short(0x00080005, "CS", b"ISO_IR 192")
 
 
 def said(data: bytes, uri: str = URI) -> dict[str, object]:
-    found: dict[str, object] = orjson.loads(text(prepared(read_header(BytesSource(data), EXPLICIT)), uri))
+    found: dict[str, object] = orjson.loads(with_uri(prepare(read_header(BytesSource(data), EXPLICIT)), uri))
     return found
 
 
@@ -39,7 +39,7 @@ def test_bulk_data_is_named_below_the_instance() -> None:
 def test_no_text_is_taken_for_a_uri(value: str) -> None:
     encoded = value.encode("utf-8", "replace").replace(b"\\", b"\0")
     header = read_header(BytesSource(UTF_8 + short(0x00104000, "LT", encoded + b"x\0u0000 \0y")), EXPLICIT)
-    assert orjson.loads(text(prepared(header), URI)) == to_json(header)
+    assert orjson.loads(with_uri(prepare(header), URI)) == to_json(header)
 
 
 @given(st.lists(st.integers(0, 0xFFFFFFFF), min_size=1, max_size=4), st.lists(st.integers(0, 10**9 - 1)))
@@ -61,9 +61,9 @@ def test_nobody_waits_for_long_headers() -> None:
     many = CLASS + long(0x00081140, "SQ", bare(ITEM) * 6000)
     much = CLASS + b"".join(long(0x00091000 + n, "UT", b"x" * 60_000) for n in range(5))
     for data in (many, much):
-        assert not in_time(read_header(BytesSource(data), EXPLICIT))
+        assert not is_short(read_header(BytesSource(data), EXPLICIT))
     pixels = CLASS + long(0x7FE00010, "OW", bytes(1_000_000))
-    assert in_time(read_header(BytesSource(pixels), EXPLICIT))
+    assert is_short(read_header(BytesSource(pixels), EXPLICIT))
 
 
 @needs_corpus
@@ -79,6 +79,6 @@ def test_the_corpus_is_said_as_it_is() -> None:
                 header = read_header(source, part10.transfer_syntax, part10.dataset_offset)
             except PacsError:
                 continue
-            assert orjson.loads(text(prepared(header), URI)) == to_json(header, bulk), file
+            assert orjson.loads(with_uri(prepare(header), URI)) == to_json(header, bulk), file
             checked += 1
     assert checked > 400

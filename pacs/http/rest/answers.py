@@ -24,7 +24,7 @@ def answer(content: Any, status: int = 200, headers: Mapping[str, str] | None = 
     return Response(to_bytes(content), status, dict(headers or {}), media_type=JSON)
 
 
-def begun(request: Request, task: Task, **more: Any) -> Response:
+def accepted(request: Request, task: Task, **more: Any) -> Response:
     """202 for a task that was just created; `url` and Location are where its progress is."""
     url = f"{origin(request)}{ROOT}/tasks/{task.id}"
     message = task.message or f"{task.total} item(s)"

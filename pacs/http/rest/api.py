@@ -16,7 +16,7 @@ from pacs.http.rest.deletions import Deletions
 from pacs.http.rest.images import Images
 from pacs.http.rest.jobs import JobResources
 from pacs.http.rest.renditions import Renditions
-from pacs.http.rest.signed import Signer
+from pacs.http.rest.signed_urls import Signer
 from pacs.http.rest.studies import Studies
 from pacs.http.rest.uploads import Uploads
 from pacs.metadata import Metadata

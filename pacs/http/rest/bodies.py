@@ -25,12 +25,12 @@ class Body(BaseModel):
 B = TypeVar("B", bound=BaseModel)
 
 
-async def read(request: Request, model: type[B], unsaid: str = JSON) -> B:
+async def read(request: Request, model: type[B], default_type: str = JSON) -> B:
     """`BadInput` for malformed JSON, `Unprocessable` for invalid fields, `Stalled` for a body that stops.
 
-    `unsaid`: the media type assumed for a body without Content-Type.
+    `default_type`: the media type assumed for a body without Content-Type.
     """
-    kind = request.headers.get("content-type", unsaid).partition(";")[0].strip().lower()
+    kind = request.headers.get("content-type", default_type).partition(";")[0].strip().lower()
     if kind != JSON:
         raise UnsupportedMediaType(f"send the body as {JSON}")
     try:

@@ -17,9 +17,9 @@ from pacs.http.described import OBJECT, Described, answers_json, describe
 from pacs.http.origin import origin
 from pacs.http.resource import Resource, actor, name_in_path
 from pacs.http.rest import shapes
-from pacs.http.rest.answers import answer, begun
+from pacs.http.rest.answers import accepted, answer
 from pacs.http.rest.bodies import Body, read
-from pacs.http.rest.listing import asked, listed
+from pacs.http.rest.listing import filters_and_page, listed
 from pacs.http.rest.parameters import parameters
 from pacs.keeping import Deletion
 from pacs.ports import Keeping
@@ -74,7 +74,7 @@ class Deletions:
     @describe(listed(_FILTER))
     def list_deletions(self, request: Request) -> Response:
         """What was deleted, by whom and why; the newest first."""
-        given, page = asked(request, _FILTER)
+        given, page = filters_and_page(request, _FILTER)
         kept = given.get("can_be_restored", "false")
         if kept not in ("true", "false"):
             raise BadInput("can_be_restored must be true or false")
@@ -97,7 +97,7 @@ class Deletions:
         """Restore a deletion, as a task. 409 once its bytes are purged."""
         parameters(request, ())
         task = self.keeping.restore(actor(request), name_in_path(request, "deletion"))
-        return begun(request, task)
+        return accepted(request, task)
 
 
 def _shape(deletion: Deletion) -> shapes.Shape:

@@ -23,10 +23,10 @@ from pacs.http.resource import Public, Resource, actor, name_in_path
 from pacs.http.rest import shapes
 from pacs.http.rest.answers import answer
 from pacs.http.rest.deletions import DELETION, deleted, reason_given
-from pacs.http.rest.listing import Page, asked, listed
-from pacs.http.rest.named import image_in_path, image_with_frames, is_called, uid_in_path
+from pacs.http.rest.in_path import equals, image_in_path, image_with_frames, uid_in_path
+from pacs.http.rest.listing import Page, filters_and_page, listed
 from pacs.http.rest.parameters import number, parameters
-from pacs.http.rest.signed import LONGEST, Signer
+from pacs.http.rest.signed_urls import LONGEST, Signer
 from pacs.http.streaming import Streamed, closing
 from pacs.http.streaming import answer as streamed
 from pacs.http.threads import REQUESTS
@@ -81,7 +81,7 @@ class Images:
     @describe(listed(_FILTERS))
     def list_images(self, request: Request) -> Response:
         """All images of the organisation, the newest first, or those that the filters select."""
-        given, page = asked(request, _FILTERS)
+        given, page = filters_and_page(request, _FILTERS)
         tests = ((BY_KEYWORD[_KEYWORDS[name]], value) for name, value in given.items())
         conditions = tuple(Condition(a, test) for a, value in tests if (test := parse_value(a, value)))
         return self._listed(request, conditions, page)
@@ -89,9 +89,9 @@ class Images:
     @describe(listed())
     def list_images_of_patient(self, request: Request) -> Response:
         """All images of the patient with exactly this Patient ID, the newest first."""
-        _, page = asked(request)
+        _, page = filters_and_page(request)
         number = name_in_path(request, "pid")
-        return self._listed(request, (is_called("PatientID", number),), page)
+        return self._listed(request, (equals("PatientID", number),), page)
 
     def _listed(self, request: Request, conditions: tuple[Condition, ...], page: Page) -> Response:
         query = Query(Level.IMAGE, conditions, shapes.IMAGE, limit=page.limit, offset=page.offset)
@@ -103,7 +103,7 @@ class Images:
     @describe(Described(answers=answers_json(OBJECT)))
     def show_image(self, request: Request) -> Response:
         """One image: identity, acquisition, display attributes and links."""
-        named = is_called("SOPInstanceUID", uid_in_path(request, "sop"))
+        named = equals("SOPInstanceUID", uid_in_path(request, "sop"))
         query = Query(Level.IMAGE, (named,), shapes.IMAGE_DETAILS, limit=1)
         found = self.archive.page(actor(request), query).answers
         if not found:

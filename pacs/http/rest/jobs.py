@@ -11,7 +11,7 @@ from pacs.errors import BadInput, NotFound
 from pacs.http.described import OBJECT, Described, answers_json, describe, one_of
 from pacs.http.resource import Resource, actor
 from pacs.http.rest.answers import answer
-from pacs.http.rest.listing import asked, listed
+from pacs.http.rest.listing import filters_and_page, listed
 from pacs.http.rest.parameters import number, parameters
 from pacs.jobs.job import JobState
 from pacs.ports import Jobs
@@ -36,7 +36,7 @@ class JobResources:
     @describe(listed(_STATE))
     def list_jobs(self, request: Request) -> Response:
         """The organisation's jobs, the oldest first. A finished job is no longer listed."""
-        given, page = asked(request, _STATE)
+        given, page = filters_and_page(request, _STATE)
         state = _state(given["state"]) if "state" in given else None
         found, total = self.jobs.page(actor(request).organization, state, page.limit, page.offset)
         return page.answer([asdict(each) for each in found], total)

@@ -43,11 +43,11 @@ class Page:
 
 
 def listed(filters: Mapping[str, Schema] = _NONE) -> Described:
-    """Describes an endpoint that begins with `asked` for the same filters."""
+    """Describes an endpoint that begins with `filters_and_page` for the same filters."""
     return Described({**filters, **_PAGE}, answers=answers_json(_LISTING))
 
 
-def asked(request: Request, filters: Mapping[str, Schema] = _NONE) -> tuple[dict[str, str], Page]:
+def filters_and_page(request: Request, filters: Mapping[str, Schema] = _NONE) -> tuple[dict[str, str], Page]:
     """The filters that were given, and the page."""
     given = parameters(request, filters.keys() | _PAGE.keys())
     limit = number(given, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT)

@@ -16,7 +16,7 @@ from pacs.http.described import BINARY, OBJECT, Described, answers_json, describ
 from pacs.http.pictures import VARY, Pictures
 from pacs.http.resource import Resource, actor
 from pacs.http.rest.answers import answer
-from pacs.http.rest.named import image_in_path, image_with_frames
+from pacs.http.rest.in_path import image_in_path, image_with_frames
 from pacs.http.rest.parameters import number, parameters
 from pacs.http.streaming import Streamed
 from pacs.part10_file import part10_file

@@ -35,7 +35,7 @@ HASHING_LATER = 64
 
 Typed = Annotated[str, Field(max_length=MAX_LENGTH)]
 """As typed: not stripped."""
-UNSAID = ""
+NO_DEFAULT_TYPE = ""
 """A body without Content-Type is refused: a form of another site can send one."""
 
 
@@ -71,7 +71,7 @@ class AuthResources:
     async def login(self, request: Request) -> Response:
         """Sign in with e-mail address and password."""
         sessions = self._needed()
-        given = await read(request, Credentials, UNSAID)
+        given = await read(request, Credentials, NO_DEFAULT_TYPE)
         somebody = anonymous(request)
         session = await self._hashing.run(lambda: self._sign_in.begin(somebody, given.email, given.password))
         lasts = int((session.expires_at - datetime.now(UTC)).total_seconds())
@@ -129,7 +129,7 @@ class AuthResources:
     async def password(self, request: Request) -> Response:
         """Change one's own password; all other sessions end."""
         sessions, session = self._needed(), _session(request)
-        given = await read(request, NewPassword, UNSAID)
+        given = await read(request, NewPassword, NO_DEFAULT_TYPE)
         who, old, new = actor(request), given.old_password, given.new_password
         await self._hashing.run(lambda: self._sign_in.change_password(who, session, old, new))
         sessions.end()

@@ -19,8 +19,8 @@ from pacs.http.rest import shapes
 from pacs.http.rest.answers import answer
 from pacs.http.rest.bodies import read
 from pacs.http.rest.deletions import DELETION, deleted, reason_given
-from pacs.http.rest.listing import asked, listed
-from pacs.http.rest.named import is_called, uid_in_path
+from pacs.http.rest.in_path import equals, uid_in_path
+from pacs.http.rest.listing import filters_and_page, listed
 from pacs.http.rest.study_fields import NewStudy, StudyChanges, as_dicom
 from pacs.http.rest.study_filters import FILTERS, study_query
 from pacs.http.threads import REQUESTS
@@ -58,7 +58,7 @@ class Studies:
     @describe(listed(FILTERS))
     def list_studies(self, request: Request) -> Response:
         """The studies that the filters select, newest first unless `sort` says otherwise."""
-        given, page = asked(request, FILTERS)
+        given, page = filters_and_page(request, FILTERS)
         found = self.archive.page(actor(request), study_query(given, page))
         return page.answer([shapes.study(values) for values in found.answers], found.total)
 
@@ -112,8 +112,8 @@ class Studies:
         return self._below(request, _IMAGES, partial(shapes.image, root=f"{origin(request)}{self.root}"))
 
     def _below(self, request: Request, all_of: Query, shape: Callable[[Values], shapes.Shape]) -> Response:
-        uid, (_, page) = uid_in_path(request, "study"), asked(request)
-        named = is_called("StudyInstanceUID", uid)
+        uid, (_, page) = uid_in_path(request, "study"), filters_and_page(request)
+        named = equals("StudyInstanceUID", uid)
         query = replace(all_of, conditions=(named,), limit=page.limit, offset=page.offset)
         found = self.archive.page(actor(request), query)
         if not found.answers:
@@ -124,7 +124,7 @@ class Studies:
         return shapes.study(self._values(request, uid))
 
     def _values(self, request: Request, uid: str) -> Values:
-        named = is_called("StudyInstanceUID", uid)
+        named = equals("StudyInstanceUID", uid)
         query = Query(Level.STUDY, (named,), shapes.STUDY, limit=1, expected=True)
         found = self.archive.page(actor(request), query).answers
         if not found:

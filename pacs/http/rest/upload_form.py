@@ -16,8 +16,8 @@ from pacs.http.multipart_reader import MultipartReader, PartBegins
 from pacs.http.rest.bodies import faults
 from pacs.http.rest.study_fields import KEYWORDS, BodyPart, Line, StudyFields, as_dicom
 from pacs.jobs.tasks import Upload
-from pacs.packed import Packed
 from pacs.ports import Blobs
+from pacs.uploaded_file import UploadedFile
 
 FORM = "multipart/form-data"
 MAX_FILES = 10_000
@@ -99,7 +99,7 @@ class _File(Sink):
         self._spool.write(data)
 
     def finish(self) -> Upload:
-        items = Packed(self._spool, self._spool.size).check()
+        items = UploadedFile(self._spool, self._spool.size).check()
         return Upload(self._blobs.publish(self._spool), self._name, items)
 
     def close(self) -> None:

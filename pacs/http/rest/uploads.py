@@ -16,9 +16,9 @@ from pacs.errors import BadInput, NotFound
 from pacs.http.described import OBJECT, Described, answers_json, describe
 from pacs.http.intake import IntakePool
 from pacs.http.resource import Resource, actor, name_in_path
-from pacs.http.rest.answers import answer, begun
-from pacs.http.rest.listing import asked, listed
-from pacs.http.rest.named import uid_in_path
+from pacs.http.rest.answers import accepted, answer
+from pacs.http.rest.in_path import uid_in_path
+from pacs.http.rest.listing import filters_and_page, listed
 from pacs.http.rest.parameters import parameters
 from pacs.http.rest.upload_form import FORM, SCHEMA, Form, read_form
 from pacs.http.threads import REQUESTS
@@ -75,11 +75,11 @@ class Uploads:
         """Upload a single image; `sop_instance_uid` is its UID, null when the file is no image."""
         task, form = await self._begin(request, None)
         uid = await REQUESTS.run(instance_of, self.archive, task, form.files[0])
-        return begun(request, task, sop_instance_uid=uid)
+        return accepted(request, task, sop_instance_uid=uid)
 
     async def _upload(self, request: Request, study: str | None) -> Response:
         task, _ = await self._begin(request, study)
-        return begun(request, task)
+        return accepted(request, task)
 
     async def _begin(self, request: Request, study: str | None) -> tuple[Task, Form]:
         """The task that was created, and the form that was sent."""
@@ -96,7 +96,7 @@ class Uploads:
         """Regenerate metadata and thumbnails of a study, as a task; repeated calls return the running one."""
         parameters(request, ())
         task = self.tasks.process(actor(request), uid_in_path(request, "study"))
-        return begun(request, task)
+        return accepted(request, task)
 
     @describe(Described(answers=answers_json(OBJECT)))
     def show_progress(self, request: Request) -> Response:
@@ -114,7 +114,7 @@ class Uploads:
     @describe(listed())
     def list_tasks(self, request: Request) -> Response:
         """The organisation's tasks, the newest first."""
-        _, page = asked(request)
+        _, page = filters_and_page(request)
         found, total = self.tasks.page(actor(request).organization, page.limit, page.offset)
         return page.answer([_shape(task) for task in found], total)
 

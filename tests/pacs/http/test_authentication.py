@@ -11,7 +11,7 @@ from pacs.errors import Unauthenticated
 from pacs.http.app import Access, create_app
 from pacs.http.authentication import Caller, everyone
 from pacs.http.resource import Public, Resource
-from pacs.http.rest.signed import BadSignature
+from pacs.http.rest.signed_urls import BadSignature
 from pacs.model import AuditRecord
 from pacs.rights import Right
 

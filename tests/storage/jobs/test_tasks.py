@@ -20,7 +20,7 @@ from pacs.jobs.tasks import MAX_FAILURES, UPLOAD, Failure, Progress, Status, Upl
 from pacs.jobs.uploading import StoreUpload
 from pacs.jobs.worker import Worker
 from pacs.model import Blob
-from pacs.packed import Member, Packed
+from pacs.uploaded_file import Member, UploadedFile
 from storage.blobs import BlobStore, SpoolLimits, open_blobs
 from storage.database import Database
 from storage.jobs.listing import SqlJobs
@@ -151,7 +151,7 @@ def test_an_upload_that_had_all_its_tries_is_taken_in_when_it_is_tried_again(
     worker = Worker(queue, {UPLOAD: StoreUpload(archive, tasks)}, "worker")
     with monkeypatch.context() as patched:
         patched.setattr("pacs.jobs.job.FIRST_DELAY", timedelta(0))
-        patched.setattr(Packed, "members", _broken)
+        patched.setattr(UploadedFile, "members", _broken)
         while worker.work():
             pass
     failed = tasks.get(1, task.id)
@@ -212,5 +212,5 @@ def test_names_of_members_are_told_as_far_as_they_can_be(database: Database, tmp
     assert odd == "a.tar/??.dcm" and long.startswith("a.tar/longlong") and len(long) < 300
 
 
-def _broken(packed: Packed) -> Iterator[Member]:
+def _broken(packed: UploadedFile) -> Iterator[Member]:
     raise RuntimeError

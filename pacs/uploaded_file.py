@@ -25,8 +25,8 @@ HEAD = 1 << 20
 """Leading bytes that decide whether a file is a DICOM instance."""
 MAX_MEMBERS = 100_000
 MAX_RATIO = 100
-"""Highest ratio of contents to archive size, applied once the contents exceed `MUCH`."""
-MUCH = 100 << 20
+"""Highest ratio of contents to archive size, applied once the contents exceed `RATIO_APPLIES_FROM`."""
+RATIO_APPLIES_FROM = 100 << 20
 MAX_DESCRIPTION = 16 << 20
 """Bytes of a ZIP archive's central directory, or of a tar archive's headers between two members."""
 
@@ -66,7 +66,7 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
-class Packed:
+class UploadedFile:
     """One uploaded file. `source` must stay open while this is used."""
 
     source: Source
@@ -91,9 +91,9 @@ class Packed:
             count, total = count + 1, total + member.size
             if count > MAX_MEMBERS:
                 raise UnsafeArchive(f"the archive has more than {MAX_MEMBERS} members")
-            if total > MUCH and total > MAX_RATIO * self.size:
+            if total > RATIO_APPLIES_FROM and total > MAX_RATIO * self.size:
                 raise UnsafeArchive(f"the archive's contents are more than {MAX_RATIO} times its own size")
-            if _climbs(member.name):
+            if _leads_outside(member.name):
                 raise UnsafeArchive("a member's name points outside of the archive")
         return count
 
@@ -116,7 +116,7 @@ class Packed:
         return io.BufferedReader(_SourceFile(self.source, self.size), 1 << 18)
 
     def _zipped(self) -> Iterator[Member]:
-        with zipfile.ZipFile(_Sparing(_SourceFile(self.source, self.size), 1 << 18)) as archive:
+        with zipfile.ZipFile(_BoundedReader(_SourceFile(self.source, self.size), 1 << 18)) as archive:
             members = archive.infolist()
             if len(members) > MAX_MEMBERS:
                 raise UnsafeArchive(f"the archive has more than {MAX_MEMBERS} members")
@@ -127,7 +127,7 @@ class Packed:
     def _tarred(self) -> Iterator[Member]:
         file = self._file()
         compressed = self.source.read_at(0, 2) == _GZIP
-        stream = _Allowed(gzip.GzipFile(fileobj=file) if compressed else file)
+        stream = _BoundedStream(gzip.GzipFile(fileobj=file) if compressed else file)
         with tarfile.open(fileobj=cast(IO[bytes], stream), mode="r|") as archive:
             for member in archive:
                 archive.members = []  # type: ignore[attr-defined]  # grows with every member otherwise
@@ -144,7 +144,7 @@ def _extracted(archive: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
     return opened
 
 
-def _climbs(name: str) -> bool:
+def _leads_outside(name: str) -> bool:
     parts = name.replace("\\", "/").split("/")
     return ".." in parts or name.startswith(("/", "\\")) or parts[0].endswith(":")
 
@@ -163,7 +163,7 @@ def is_instance(head: bytes, limits: Limits) -> bool:
     return not part10.is_dicomdir
 
 
-class _Sparing(io.BufferedReader):
+class _BoundedReader(io.BufferedReader):
     """Refuses single reads beyond the bound of a central directory, which `zipfile` reads into memory."""
 
     def read(self, size: int | None = -1, /) -> bytes:
@@ -172,7 +172,7 @@ class _Sparing(io.BufferedReader):
         return super().read(size)
 
 
-class _Allowed:
+class _BoundedStream:
     """A stream that refuses to be read further than was allowed: `tarfile` reads the headers of a
     member into memory, and a few compressed bytes can inflate to headers of any length."""
 

@@ -22,13 +22,13 @@ def uid_in_path(request: Request, name: str) -> str:
     return uid
 
 
-def is_called(keyword: str, uid: str) -> Condition:
+def equals(keyword: str, uid: str) -> Condition:
     return Condition(BY_KEYWORD[keyword], OneOf((uid,)))
 
 
 def image_in_path(request: Request, archive: Archive, who: Actor | None = None) -> StoredInstance:
     """The image `sop`, without its frames; on behalf of the caller unless of somebody else."""
-    named = Query(Level.IMAGE, (is_called("SOPInstanceUID", uid_in_path(request, "sop")),), limit=1)
+    named = Query(Level.IMAGE, (equals("SOPInstanceUID", uid_in_path(request, "sop")),), limit=1)
     for found in archive.locate(who or actor(request), named):
         return found
     raise NotFound

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from pacs.dicom.limits import Limits
 from pacs.dicom.source import BytesSource
-from pacs.packed import READ_ERRORS, Packed, UnreadableArchive, UnsafeArchive, is_instance
+from pacs.uploaded_file import READ_ERRORS, UnreadableArchive, UnsafeArchive, UploadedFile, is_instance
 from tests.pacs.dicom.files import BUNDLED
 
 
@@ -39,12 +39,12 @@ def tarred(members: Mapping[str, bytes], mode: Literal["w:gz", "w"] = "w:gz") ->
     return written.getvalue()
 
 
-def packed(content: bytes) -> Packed:
-    return Packed(BytesSource(content), len(content))
+def uploaded(content: bytes) -> UploadedFile:
+    return UploadedFile(BytesSource(content), len(content))
 
 
 def contents(content: bytes) -> dict[str, bytes]:
-    return {member.name: member.open().read() for member in packed(content).members()}
+    return {member.name: member.open().read() for member in uploaded(content).members()}
 
 
 FILES = {"a/1.dcm": b"one", "a/b/2": b"two" * 1000, "README": b"", "ümlaut": b"3"}
@@ -54,13 +54,13 @@ FILES = {"a/1.dcm": b"one", "a/b/2": b"two" * 1000, "README": b"", "ümlaut": b"
     "content", [zipped(FILES), tarred(FILES), tarred(FILES, "w")], ids=["zip", "tar.gz", "tar"]
 )
 def test_members_in_their_order(content: bytes) -> None:
-    assert packed(content).check() == len(FILES)
+    assert uploaded(content).check() == len(FILES)
     assert contents(content) == FILES
 
 
 def test_what_is_no_archive_is_itself() -> None:
     for content in (b"hello", b"", b"\0" * 128 + b"DICM", b"PK\x03\x04".ljust(128, b"\0") + b"DICM"):
-        assert packed(content).check() == 1
+        assert uploaded(content).check() == 1
         assert contents(content) == {"": content}
 
 
@@ -68,7 +68,7 @@ def test_what_is_no_archive_is_itself() -> None:
 def test_names_that_climb_out_are_refused(name: str) -> None:
     for content in (tarred({name: b"x"}), zipped({name: b"x"})):
         with pytest.raises(UnsafeArchive):
-            packed(content).check()
+            uploaded(content).check()
 
 
 def test_links_are_refused() -> None:
@@ -78,7 +78,7 @@ def test_links_are_refused() -> None:
         info.type, info.linkname = tarfile.SYMTYPE, "/etc/passwd"
         archive.addfile(info)
     with pytest.raises(UnsafeArchive):
-        packed(written.getvalue()).check()
+        uploaded(written.getvalue()).check()
 
 
 def test_bombs_are_refused_without_unpacking_them() -> None:
@@ -86,14 +86,14 @@ def test_bombs_are_refused_without_unpacking_them() -> None:
     for content in (zipped({"bomb": zeros}), tarred({"bomb": zeros})):
         assert len(content) < 1 << 20
         with pytest.raises(UnsafeArchive):
-            packed(content).check()
+            uploaded(content).check()
 
 
 def test_a_size_that_is_a_lie_is_refused_at_once() -> None:
     info = tarfile.TarInfo("huge")
     info.size = 1 << 40
     with pytest.raises(UnsafeArchive):
-        packed(gzip.compress(info.tobuf())).check()
+        uploaded(gzip.compress(info.tobuf())).check()
 
 
 def _tar_with_header_of(size: int, kind: bytes) -> bytes:
@@ -124,7 +124,7 @@ def test_what_describes_members_is_not_read_into_memory_whatever_its_length(
     tracemalloc.start()
     try:
         with pytest.raises(UnsafeArchive):
-            packed(content).check()
+            uploaded(content).check()
         assert tracemalloc.get_traced_memory()[1] < 32 << 20
     finally:
         tracemalloc.stop()
@@ -132,7 +132,7 @@ def test_what_describes_members_is_not_read_into_memory_whatever_its_length(
 
 def test_a_long_name_is_a_name() -> None:
     files = {"a" * 5_000: b"x", "b/" * 200 + "c": b"y" * 50_000}
-    assert packed(tarred(files)).check() == 2
+    assert uploaded(tarred(files)).check() == 2
     assert contents(tarred(files)) == files
 
 
@@ -142,7 +142,7 @@ def test_a_damaged_archive_is_refused_or_read(content: bytes, data: st.DataObjec
     for _ in range(data.draw(st.integers(1, 5))):
         damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
     damaged = damaged[: data.draw(st.integers(0, len(damaged)))]
-    found = packed(bytes(damaged))
+    found = uploaded(bytes(damaged))
     try:
         assert found.check() >= 0
         for member in found.members():
