@@ -143,6 +143,7 @@ def test_a_session_that_ends_while_images_are_read_leads_to_signing_in(url: str,
         opened.keyboard.press("Enter")
         opened.wait_for_selector("input[type=email]")
         assert "next=%2Fview%3FStudyInstanceUIDs" in opened.url
+        opened.get_by_text("Your session has ended.").wait_for()
 
 
 def test_pictures_that_could_not_be_fetched_are_tried_again(url: str, chromium: Any) -> None:

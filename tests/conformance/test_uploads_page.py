@@ -49,6 +49,28 @@ def test_files_and_folders(server: Server, chromium: Any, tmp_path: Path) -> Non
         opened.get_by_text("Uploaded, Ursula").wait_for()
 
 
+def test_what_is_being_sent_can_be_given_up(server: Server, chromium: Any, tmp_path: Path) -> None:
+    """And the next files go as ever; what was done of them in full is not what failed."""
+    file = tmp_path / "late.txt"
+    file.write_text("nothing")
+    with page(chromium, f"{server.url}/uploads") as opened:
+        held: list[Any] = []
+        opened.route("**/api/v1/uploads", lambda route: held.append(route))  # a method cannot be one
+        chooser = opened.locator("input[type=file]").nth(0)
+        chooser.set_input_files(file)
+        opened.get_by_text("Sending 0 of 1").wait_for()
+        opened.get_by_role("button", name="Cancel").click()
+        opened.get_by_text("Sending 0 of 1").wait_for(state="detached")
+        assert opened.locator(".failure").count() == 0
+        opened.unroute("**/api/v1/uploads")
+        chooser.set_input_files(file)
+        latest = opened.locator(".task").filter(has_text=file.name)
+        opened.wait_for_selector(".task")
+        opened.locator("summary").first.click()
+        latest.first.wait_for()
+        assert latest.first.locator(".outcome").inner_text() == "Failed"
+
+
 def test_axe_finds_nothing(server: Server, chromium: Any) -> None:
     axe = pytest.importorskip(
         "axe_playwright_python.sync_playwright", reason="pip install axe-playwright-python"

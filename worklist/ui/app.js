@@ -4,7 +4,7 @@ import { place } from "./core/router.js";
 import { resume, session } from "./core/session.js";
 import { preferred, speak } from "./core/strings.js";
 import { applyDisplay } from "./core/display.js";
-import { Failure } from "./kit/states.js";
+import { Trouble } from "./kit/states.js";
 import { Toasts } from "./kit/toast.js";
 import { Deletions } from "./pages/deletions.js";
 import { Failed, isRefused } from "./pages/failed.js";
@@ -33,7 +33,7 @@ function App() {
   };
   useEffect(() => start(resumed), []);
   if (isRefused()) return html`<${Failed} />`;
-  if (problem) return html`<main><${Failure} problem=${problem} onRetry=${() => start(resume())} /></main>`;
+  if (problem) return html`<${Trouble} problem=${problem} onRetry=${() => start(resume())} />`;
   if (!known) return null;
   const { path, query } = place.value;
   const Page = session.value && !session.value.mustChange ? (PAGES[path] ?? Failed) : SignIn;

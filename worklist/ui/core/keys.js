@@ -18,7 +18,7 @@ function nameOf(event) {
 addEventListener("keydown", (event) => {
   if (event.defaultPrevented || event.isComposing || presses(event.target, event)) return;
   const name = nameOf(event);
-  for (const layer of [...layers].reverse()) {
+  for (const layer of layers.toReversed()) {
     const key = layer.keys.find((each) => each.key === name || each.also?.includes(name));
     if (key && (key.whileTyping || !typing(event.target))) {
       if (key.run(event) === false) return;
@@ -29,7 +29,7 @@ addEventListener("keydown", (event) => {
   }
 });
 
-const show = () => (bound.value = layers.flatMap((layer) => layer.keys).filter((key) => key.label));
+const show = () => (bound.value = layers.toReversed().flatMap((layer) => layer.keys).filter((key) => key.label));
 
 /**
  * While the caller is shown. `alone`: what lies below hears nothing. Each of `keys`: {key, also, run, label}; the list

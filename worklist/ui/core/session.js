@@ -5,17 +5,21 @@ import { close, reopen } from "./events.js";
 import { go, place } from "./router.js";
 
 export const session = signal(null);
+/** Whether it was the server that ended the session. */
+export const ended = signal(false);
 export const rights = computed(() => new Set(session.value?.rights ?? []));
 
 /** What signing in and `auth/me` answer. With `open`, nobody signs in. */
 function taken({ user, csrf_token: csrf, rights: granted = [], open = false, ...rest }) {
   const { name, email, organization, must_change_password: mustChange } = user ?? rest;
   useCsrf(csrf);
+  ended.value = false;
   return { name, email, organization, open, rights: granted, mustChange: Boolean(mustChange) };
 }
 
 whenSignedOut(() => {
   close();
+  ended.value ||= session.value !== null;
   session.value = null;
   if (place.value.path === "/signin") return;
   const next = location.pathname + location.search;

@@ -13,6 +13,7 @@ export const sending = signal({ total: 0, sent: 0, skipped: 0, problem: null });
 
 const waiting = [];
 let busy = false;
+let abort = new AbortController();
 
 /** `found`: [{file, path}]; what lay in a folder and is plainly no DICOM is left out. */
 export async function send(found) {
@@ -23,6 +24,13 @@ export async function send(found) {
   await go();
 }
 
+/** What has not arrived by now is not sent. */
+export function cancel() {
+  waiting.length = 0;
+  abort.abort();
+  abort = new AbortController();
+}
+
 export async function go() {
   if (busy) return;
   busy = true;
@@ -30,8 +38,9 @@ export async function go() {
   while (waiting.length) {
     const some = batch();
     try {
-      await json(`${API}/uploads`, { method: "POST", body: form(some) });
+      await json(`${API}/uploads`, { method: "POST", body: form(some), signal: abort.signal });
     } catch (problem) {
+      if (problem.aborted) break;
       note({ problem });
       if (!REFUSED.has(problem.status)) break;
     }

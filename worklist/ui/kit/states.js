@@ -24,6 +24,19 @@ export function Failure({ problem, onRetry }) {
   </div>`;
 }
 
+/** The same in the place of a whole page. */
+export const Trouble = ({ problem, title = t("failed.title"), onRetry, onBack }) => html`<main>
+  <h1 class="unseen">${title}</h1>
+  <${EmptyState} icon="exclamation-triangle" title=${title}>
+    <p role="alert">${explain(problem)}</p>
+    <div class="buttons">
+      <${Button} kind=${onBack ? "quiet" : "main"} icon="arrow-clockwise" label=${t("retry")} onClick=${onRetry} />
+      ${onBack && html`<${Button} kind="main" icon="arrow-left" label=${t("viewer.back")} onClick=${onBack} />`}
+    </div>
+    ${problem.correlationId && html`<small>${t("problem.id", { id: problem.correlationId })}</small>`}
+  <//>
+</main>`;
+
 export function explain(problem) {
   if (problem.code === "NETWORK") return t("problem.network");
   if (problem.status >= 500) return t("problem.server", { message: problem.message });

@@ -126,7 +126,7 @@ function Row({ index, columns, template, height, value, chosen, onChoose, onOpen
     onDblClick=${() => onOpen(index)}
   >
     ${columns.map(
-      (column) => html`<div key=${column.id} role="gridcell" class=${column.end ? "end" : ""} onPointerEnter=${whole}>
+      (column) => html`<div key=${column.id} role="gridcell" dir="auto" class=${column.end ? "end" : ""} onPointerEnter=${whole}>
         ${value ? column.cell(value) : html`<span class="pending"></span>`}
       </div>`,
     )}

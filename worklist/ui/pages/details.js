@@ -28,7 +28,7 @@ export function Details({ study, onOpen, onDelete, onClose }) {
   ].filter(([, value]) => value);
   return html`<section class="details" aria-label=${t("studies.details")}>
     <header>
-      <div><h2>${personName(name)}</h2><small>${text(study, "StudyDescription")}</small></div>
+      <div><h2 dir="auto">${personName(name)}</h2><small>${text(study, "StudyDescription")}</small></div>
       <${Button} bare icon="x-lg" label=${t("close")} keys="Escape" onClick=${onClose} />
     </header>
     <div class="actions">
@@ -49,15 +49,17 @@ export function Details({ study, onOpen, onDelete, onClose }) {
 function SeriesList({ uid }) {
   const [found, setFound] = useState(null);
   const [problem, setProblem] = useState(null);
+  const [tries, setTries] = useState(0);
   useEffect(() => {
     const abort = new AbortController();
+    setProblem(null);
     search(`studies/${uid}/series`, { includefield: SERIES_FIELDS }, { signal: abort.signal }).then(
       ({ items }) => setFound(items),
       (error) => error.aborted || setProblem(error),
     );
     return () => abort.abort();
-  }, [uid]);
-  if (problem) return html`<${Failure} problem=${problem} />`;
+  }, [uid, tries]);
+  if (problem) return html`<${Failure} problem=${problem} onRetry=${() => setTries(tries + 1)} />`;
   if (!found) return html`<${Skeleton} rows=${3} />`;
   return html`<div class="serieslist">
     ${found.map((series) => {

@@ -1,30 +1,34 @@
 /** In the place of a page: there is none at this address, or the server could not give what is. */
-import { html } from "../core/html.js";
+import { html, useEffect } from "../core/html.js";
+import { Problem } from "../core/api.js";
 import { go, place } from "../core/router.js";
 import { t } from "../core/strings.js";
 import { Button } from "../kit/button.js";
-import { EmptyState, explain } from "../kit/states.js";
+import { EmptyState, Trouble } from "../kit/states.js";
 
 const told = JSON.parse(document.querySelector("meta[name=failure]")?.content ?? "null");
 const at = place.value.path;
 
-/** What the server told with this document, of the address that it was asked for: {status, code, message, correlation_id}. */
-const failureHere = () => (place.value.path === at && told) || { status: 404 };
+/** What the server told with this document, at the address that it was asked for. */
+function problemHere() {
+  if (!told || place.value.path !== at) return undefined;
+  return new Problem(told.message, { ...told, correlationId: told.correlation_id });
+}
 
 /** Whoever signs in may get something else. */
-export const isRefused = () => place.value.path === at && told !== null && told.status !== 401;
+export const isRefused = () => (problemHere()?.status ?? 401) !== 401;
 
 export function Failed() {
-  const { status, code, message, correlation_id: id } = failureHere();
-  const absent = status === 404;
+  const problem = problemHere();
+  const absent = (problem?.status ?? 404) === 404;
+  const title = t(absent ? "failed.absent" : "failed.title");
+  useEffect(() => void (document.title = `${title} · ${t("app")}`));
+  if (!absent) return html`<${Trouble} ...${{ problem, title }} onRetry=${() => location.reload()} onBack=${() => go("/")} />`;
   return html`<main>
-    <${EmptyState} icon=${absent ? "search" : "exclamation-triangle"} title=${t(absent ? "failed.absent" : "failed.title")}>
-      <p>${absent ? t("failed.absent.hint") : explain({ status, code, message })}</p>
-      <div class="buttons">
-        ${!absent && html`<${Button} icon="arrow-clockwise" label=${t("retry")} onClick=${() => location.reload()} />`}
-        <${Button} kind="main" icon="images" label=${t("viewer.back")} onClick=${() => go("/")} />
-      </div>
-      ${id && html`<small>${t("problem.id", { id })}</small>`}
+    <h1 class="unseen">${title}</h1>
+    <${EmptyState} icon="search" title=${title}>
+      <p>${t("failed.absent.hint")}</p>
+      <${Button} kind="main" icon="arrow-left" label=${t("viewer.back")} onClick=${() => go("/")} />
     <//>
   </main>`;
 }

@@ -1,7 +1,7 @@
 import { html, useState } from "../core/html.js";
 import { ROOT } from "../core/api.js";
 import { go, place } from "../core/router.js";
-import { changePassword, session, signIn } from "../core/session.js";
+import { changePassword, ended, session, signIn } from "../core/session.js";
 import { t } from "../core/strings.js";
 import { Field } from "../kit/field.js";
 import { explain } from "../kit/states.js";
@@ -55,6 +55,7 @@ export function SignIn() {
   });
   if (session.value?.mustChange) return html`<${NewPassword} known=${password} />`;
   return html`<${Form} ...${form} action=${t("signin.title")} wrong="signin.wrong">
+    ${ended.value && html`<p role="status">${t("signin.ended")}</p>`}
     <${Field} label=${t("signin.email")} type="email" autocomplete="username" required autofocus value=${email} onInput=${setEmail} />
     <${Field} label=${t("signin.password")} type="password" autocomplete="current-password" required value=${password} onInput=${setPassword} />
   <//>`;

@@ -4,7 +4,7 @@ import { API, json } from "../core/api.js";
 import { onChange } from "../core/events.js";
 import { go as goTo, href } from "../core/router.js";
 import { t } from "../core/strings.js";
-import { chosen, dropped, go, send, sending } from "../core/uploading.js";
+import { cancel, chosen, dropped, go, send, sending } from "../core/uploading.js";
 import { Button } from "../kit/button.js";
 import { Icon } from "../kit/icon.js";
 import { Failure, Skeleton } from "../kit/states.js";
@@ -62,7 +62,12 @@ function Drop() {
 function Sending() {
   const { total, sent, skipped, problem } = sending.value;
   return html`
-    ${total > 0 && html`<div role="status"><p>${t("uploads.sending", { sent, total })}</p><progress max=${total} value=${sent} aria-label=${t("uploads.title")}></progress></div>`}
+    ${total > 0 &&
+    html`<div class="sending">
+      <p role="status">${t("uploads.sending", { sent, total })}</p>
+      <${Button} kind="quiet" icon="x-lg" label=${t("cancel")} onClick=${cancel} />
+      <progress max=${total} value=${sent || undefined} aria-label=${t("uploads.title")}></progress>
+    </div>`}
     ${skipped > 0 && html`<p class="dim">${t("uploads.skipped", { count: skipped })}</p>`}
     ${problem && html`<${Failure} problem=${problem} onRetry=${go} />`}
   `;
@@ -104,7 +109,14 @@ function Tasks() {
   </section>`;
 }
 
+/** Done is said only of what was done. */
+function outcomeOf({ status, failed_items: failed, processed_items: processed }) {
+  if (status !== "completed" || !failed) return status;
+  return processed ? "partly" : "failed";
+}
+
 function Task({ task }) {
+  const outcome = outcomeOf(task);
   const study = task.processed_items > 0 && task.study_instance_uid;
   const words = [
     t("task.counts", { processed: task.processed_items, total: task.total_items }),
@@ -112,7 +124,7 @@ function Task({ task }) {
   ].filter(Boolean);
   return html`<article class="task">
     <p><b>${t(`task.${task.kind}`)}</b> <${Time} class="dim" at=${task.created_at} /></p>
-    <p class=${`outcome ${task.status}`}>${t(`task.${task.status}`)}</p>
+    <p class=${`outcome ${outcome}`}>${t(`task.${outcome}`)}</p>
     ${UNDER_WAY.has(task.status) && html`<progress max="100" value=${task.progress} aria-label=${t(`task.${task.kind}`)}></progress>`}
     <p class="dim">${words.join(" · ")}${study && html` · <a href=${href("/view", { StudyInstanceUIDs: study })} data-page>${t("studies.open")}</a>`}</p>
     ${task.failed.length > 0 &&

@@ -7,7 +7,7 @@ import { t } from "../core/strings.js";
 import { first, text } from "../dicom/dataset.js";
 import { Button } from "../kit/button.js";
 import { Palette } from "../kit/palette.js";
-import { EmptyState, Failure, Skeleton } from "../kit/states.js";
+import { EmptyState, Skeleton, Trouble } from "../kit/states.js";
 import { Help, findStudies } from "../pages/frame.js";
 import { Desk } from "./desk.js";
 import { Strip } from "./strip.js";
@@ -27,19 +27,13 @@ export function Viewer({ query }) {
   useCine(desk);
   const leave = () => go("/", lastList());
   if (!asked.length) return html`<${Nothing} text=${t("viewer.noStudy")} onBack=${leave} />`;
-  if (desk.problem.value) return html`<${Failed} problem=${desk.problem.value} onBack=${leave} />`;
+  if (desk.problem.value) return html`<${Trouble} problem=${desk.problem.value} onRetry=${() => location.reload()} onBack=${leave} />`;
   if (!desk.studies.value) return html`<${Skeleton} rows=${12} />`;
   if (!desk.studies.value.length) return html`<${Nothing} text=${t("viewer.missing")} onBack=${leave} />`;
   return html`<${Desktop} desk=${desk} onBack=${leave} />`;
 }
 
 const lastList = () => new URLSearchParams(sessionStorage.getItem("list") ?? "");
-
-const Failed = ({ problem, onBack }) => html`<main>
-  <h1 class="unseen">${t("viewer")}</h1>
-  <${Failure} problem=${problem} onRetry=${() => location.reload()} />
-  <p class="message-below"><${Button} icon="arrow-left" label=${t("viewer.back")} onClick=${onBack} /></p>
-</main>`;
 
 const Nothing = ({ text: words, onBack }) => html`<main>
   <h1 class="unseen">${t("viewer")}</h1>
@@ -121,7 +115,7 @@ function Banner({ dataset, onBack }) {
   const when = [day(text(dataset, "StudyDate")), clock(text(dataset, "StudyTime"))].join(" ");
   return html`<header class="patient">
     <${Button} bare icon="arrow-left" label=${t("viewer.back")} keys="Escape" onClick=${onBack} />
-    <h1>${personName(first(dataset, "PatientName"))}</h1>
+    <h1 dir="auto">${personName(first(dataset, "PatientName"))}</h1>
     ${facts.map(([label, value]) => html`<span key=${label}>${label} <b>${value}</b></span>`)}
     <span class="study">${text(dataset, "StudyDescription")} <b>${when}</b></span>
   </header>`;
