@@ -7,23 +7,23 @@ that the acceptor cannot choose among them, and in the uncompressed ones that al
 from __future__ import annotations
 
 import ssl
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Self
 
 from dimse.associate import MAX_CONTEXTS
 from dimse.client import Destination, OutgoingAssociation, open_association, proposals
 from dimse.command import Command, CommandField
 from dimse.ended import AssociationEnded, TimedOut
-from dimse.flag import Flag
 from dimse.models import MODEL_OF
 from dimse.negotiation import Context
 from dimse.operation import MoveOriginator, Operation, OutgoingInstance, Service
 from dimse.selection import read_identifier, select
 from dimse.sending import Sending
 from dimse.sop_classes import MOVE
-from dimse.status import PROCESSING_FAILURE
-from dimse.suboperations import DestinationLost, located, perform, recorded
+from dimse.status import PENDING, PROCESSING_FAILURE
+from dimse.suboperations import DestinationLost, Progress, located, perform, recorded
 from pacs.dicom.encoding import UNCOMPRESSED
 from pacs.dicom.transfer_syntaxes import EXPLICIT_LITTLE, IMPLICIT_LITTLE
 from pacs.errors import PacsError, UnknownDestination
@@ -35,6 +35,9 @@ FALLBACKS = (EXPLICIT_LITTLE, IMPLICIT_LITTLE)
 MAX_TITLE = 16  # AE, PS3.5 §6.2; a longer one is not looked up
 PATIENCE = 3
 """Associations lost in a row before the destination is given up."""
+
+TELL_EVERY = 5.0
+"""Seconds between pending responses while one instance is sent: some wait no longer than ten."""
 
 Proposal = tuple[str, tuple[str, ...]]
 """Abstract syntax and transfer syntaxes of one presentation context."""
@@ -64,10 +67,9 @@ def serve(operation: Operation, sending: Sending, outbound: Outbound) -> None:
     if instances is None:
         return
     plan = batches(instances, sending.transcoder.codecs.decodable)
-    originator = MoveOriginator(operation.peer.title, operation.request.message_id)
     with (
         recorded(operation, sending.archive, selection, destination.called) as progress,
-        Delivery(destination, sending, plan, originator, operation.stop.late) as delivery,
+        Delivery(destination, sending, plan, operation, progress) as delivery,
     ):
         ordered = delivery.ordered(instances)
         perform(operation, ordered, sending.ahead(ordered), delivery.send, progress)
@@ -109,6 +111,10 @@ def batches(
     return found
 
 
+class _NobodyAsks(Exception):
+    """The association of the C-MOVE has ended; the cause says how."""
+
+
 class Delivery:
     """Associations to one destination, one at a time, opened when needed and again when dropped."""
 
@@ -117,14 +123,15 @@ class Delivery:
         destination: Destination,
         sending: Sending,
         plan: Sequence[Mapping[str, Sequence[Proposal]]],
-        originator: MoveOriginator,
-        late: Flag,
+        operation: Operation,
+        progress: Progress,
     ) -> None:
         self._destination = destination
         self._sending = sending
         self._plan = plan
-        self._originator = originator
-        self._late = late
+        self._operation = operation
+        self._progress = progress
+        self._originator = MoveOriginator(operation.peer.title, operation.request.message_id)
         self._batch_of = {sop_class: number for number, batch in enumerate(plan) for sop_class in batch}
         self._association: OutgoingAssociation | None = None
         self._batch = -1
@@ -140,6 +147,8 @@ class Delivery:
             association = self._association_for(instance.identity.sop_class_uid)
             try:
                 response = self._store(association, instance, data_set)
+            except _NobodyAsks as gone:
+                raise gone.__cause__ or gone from None
             except TimedOut as late:
                 self._abort()
                 raise DestinationLost("the destination does not answer") from late
@@ -161,10 +170,24 @@ class Delivery:
         self, association: OutgoingAssociation, instance: StoredInstance, data_set: bytes | None
     ) -> Command:
         def store(context: Context, outgoing: OutgoingInstance) -> Command:
-            return association.store(context, outgoing, self._originator)
+            telling = replace(outgoing, chunks=self._telling(outgoing.chunks))
+            return association.store(context, telling, self._originator)
 
         contexts = association.contexts_for(instance.identity.sop_class_uid)
         return self._sending.send(instance, data_set, contexts, store)
+
+    def _telling(self, chunks: Iterable[bytes | memoryview]) -> Iterator[bytes | memoryview]:
+        """`chunks`, with pending responses to who asked."""
+        due = time.monotonic() + TELL_EVERY
+        for chunk in chunks:
+            yield chunk
+            if time.monotonic() < due:
+                continue
+            due = time.monotonic() + TELL_EVERY
+            try:
+                self._operation.respond(PENDING, **self._progress.elements(with_remaining=True))
+            except AssociationEnded as ended:
+                raise _NobodyAsks from ended
 
     def _association_for(self, sop_class: str) -> OutgoingAssociation:
         batch = self._batch_of[sop_class]
@@ -174,7 +197,9 @@ class Delivery:
         if self._association is None:
             wanted = [proposal for proposed in self._plan[batch].values() for proposal in proposed]
             try:
-                self._association = open_association(self._destination, proposals(wanted), self._late)
+                self._association = open_association(
+                    self._destination, proposals(wanted), self._operation.stop.late
+                )
             except AssociationEnded as ended:
                 raise DestinationLost(f"no association: {ended}") from ended
             self._batch = batch

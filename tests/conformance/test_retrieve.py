@@ -19,16 +19,19 @@ from pydicom.datadict import keyword_for_tag
 from pynetdicom import AE, AllStoragePresentationContexts, build_context, build_role, evt
 from pynetdicom.pdu_primitives import SOPClassExtendedNegotiation
 from pynetdicom.presentation import PresentationContext
+from structlog.testing import capture_logs
 
 from dimse import server, suboperations
 from dimse.associate import AssociateAccept, ContextResult, ProposedContext, UserInformation
 from dimse.associate_codec import encode_accept
 from dimse.command import Command, CommandField, respond_to
+from dimse.ended import ConnectionLost
 from dimse.models import MODELS, OPTIONS
 from dimse.pdu import PduType, frame, pdvs
 from dimse.sending import Sending
 from dimse.services import get, move
 from dimse.services.move import Outbound
+from dimse.serving import ServedOperation
 from pacs.access import RIGHTS
 from pacs.dicom.writer import encode_dataset
 from pacs.errors import Unavailable
@@ -668,6 +671,41 @@ def test_a_move_that_the_servers_end_interrupts_ends_in_order(archive: Archive, 
         eventually("the destination is released", lambda: there.released == 1)
     interrupted(final, failed, [each.instance.identity.sop_instance_uid for each in held])
     assert len(there.came) == 3
+
+
+def test_who_asked_hears_of_large_instances_while_they_are_sent(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who waits for a gigabyte without a word gives up."""
+    monkeypatch.setattr(move, "TELL_EVERY", 0.0)
+    monkeypatch.setattr(suboperations, "PENDING_EVERY", 3600.0)
+    for _ in range(2):
+        archive.holdings.add_image()
+    with destination([build_context(CT)]) as there:
+        archive.register("THERE", there.port)
+        responses = do_move(archive, ask(StudyInstanceUID="1.2"))
+    told = [counters(status) for status, _ in responses]
+    assert told == [(2, 0, 0, 0), (1, 1, 0, 0), (1, 1, 0, 0), (None, 2, 0, 0)]
+
+
+def test_who_asked_may_go_while_an_instance_is_sent(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not the destination that was lost: that is not tried again."""
+    monkeypatch.setattr(move, "TELL_EVERY", 0.0)
+    held = [archive.holdings.add_image() for _ in range(2)]
+
+    def gone(operation: ServedOperation, *told: object, **elements: object) -> None:
+        raise ConnectionLost("closed by the peer")
+
+    monkeypatch.setattr(ServedOperation, "respond", gone)
+    with destination([build_context(CT)]) as there, capture_logs() as lines:
+        archive.register("THERE", there.port)
+        do_move(archive, ask(StudyInstanceUID="1.2"))
+        eventually("it has ended", lambda: archive.world.server.associations == 0)
+        assert (there.associations, there.came) == (1, [])
+    assert archive.holdings.records[-1][2]["remaining"] == len(held)
+    assert [line["reason"] for line in lines if line["event"] == "association.ended"] == ["ConnectionLost"]
 
 
 @pytest.mark.parametrize("reached", ["connection", "association", "object"])
