@@ -1,6 +1,6 @@
 """Entering received objects into the index: all of a batch in one transaction, or none.
 
-- Rows are locked in the order patient, study (`storage.held_studies`), blob, job, organisation's head, and
+- Rows are locked in the order patient, study (`storage.locked_studies`), blob, job, organisation's head, and
   within a table in the order of their keys, so that no two transactions deadlock.
 - Counts, modalities, SOP classes and sizes of parent rows are updated incrementally, never recounted. A size
   is the bytes of all stored versions.
@@ -24,8 +24,8 @@ from pacs.errors import BlobVanishing
 from pacs.model import AuditRecord, Blob, Outcome, Received, Stored, VersionKey
 from pacs.study_states import NEW_IMAGES, PATIENT_CONFLICT, State, is_late, on_arrival
 from storage.feeds import BeginAgain, Transaction
-from storage.held import Held, hold_or_insert, insert_items
-from storage.held_studies import HeldStudies, HeldStudy
+from storage.locked_rows import LockedRow, insert_items, lock_or_insert
+from storage.locked_studies import LockedStudies, LockedStudy
 from storage.references import Missing, References
 from storage.rows import Row, attribute_row, item_rows, patient_identity
 from storage.statements import rows, run, scalar
@@ -51,16 +51,16 @@ def store_batch(
     transaction: Transaction, received: Sequence[Received], quiet_period: timedelta, missing: Missing
 ) -> list[Stored]:
     """`BeginAgain`: roll back, and try again without the objects whose blob is being swept."""
-    held = HeldStudies(transaction, quiet_period)
-    held.hold(received)
-    batch = _Batch(transaction, held, missing)
+    studies = LockedStudies(transaction, quiet_period)
+    studies.lock(received)
+    batch = _Batch(transaction, studies, missing)
     stored = [batch.enter(item) for item in received]
     batch.finish(received)
     return stored
 
 
 class _Batch:
-    def __init__(self, transaction: Transaction, studies: HeldStudies, missing: Missing) -> None:
+    def __init__(self, transaction: Transaction, studies: LockedStudies, missing: Missing) -> None:
         self._transaction = transaction
         self._connection = transaction.connection
         self._studies = studies
@@ -72,36 +72,36 @@ class _Batch:
 
     def enter(self, item: Received) -> Stored:
         entry = self._studies.of(item)
-        held = self._series(entry, item)
+        series = self._series(entry, item)
         name = {"org": item.actor.organization, "uid": item.identity.sop_instance_uid}
         known = rows(self._connection, _SAME_UID, name)
         for pk, series_pk in known:
-            if series_pk == held.pk:
-                return self._enter_again(entry, held, pk, item)
+            if series_pk == series.pk:
+                return self._enter_again(entry, series, pk, item)
         if known:
             self._report(item, "instance.duplicate_uid", "store.duplicate_uid")
-        return Stored(Outcome.CREATED, item.identity, item.blob, self._create(entry, held, item))
+        return Stored(Outcome.CREATED, item.identity, item.blob, self._create(entry, series, item))
 
-    def _series(self, entry: HeldStudy, item: Received) -> Held:
+    def _series(self, entry: LockedStudy, item: Received) -> LockedRow:
         uid = item.identity.series_instance_uid
-        if (held := entry.series.get(uid)) is None:
+        if (series := entry.series.get(uid)) is None:
             row = {
                 "org_id": item.actor.organization,
                 "study_pk": entry.study.pk,
                 "series_instance_uid": uid,
                 **_NO_INSTANCES,
             }
-            held, new = hold_or_insert(self._transaction, Level.SERIES, row, item.values)
-            entry.series[uid] = held
+            series, new = lock_or_insert(self._transaction, Level.SERIES, row, item.values)
+            entry.series[uid] = series
             if new:
                 entry.study["number_of_study_related_series"] += 1
                 entry.patient["number_of_patient_related_series"] += 1
-        return held
+        return series
 
-    def _create(self, entry: HeldStudy, held: Held, item: Received) -> VersionKey:
+    def _create(self, entry: LockedStudy, series: LockedRow, item: Received) -> VersionKey:
         row = attribute_row(Level.IMAGE, item.values)
         row["org_id"] = item.actor.organization
-        row["series_pk"] = held.pk
+        row["series_pk"] = series.pk
         row["sop_instance_uid"] = item.identity.sop_instance_uid
         row["sop_class_uid"] = item.identity.sop_class_uid
         row["available_transfer_syntax_uid"] = item.transfer_syntax
@@ -110,31 +110,31 @@ class _Batch:
         self._transaction.tally(row["org_id"], instances.name, 1)
         insert_items(self._connection, item_rows(row["org_id"], Level.IMAGE, pk, item.values))
         self._histories[pk] = []
-        version = self._keep(entry, held, pk, item)
-        held["number_of_series_related_instances"] += 1
+        version = self._keep(entry, series, pk, item)
+        series["number_of_series_related_instances"] += 1
         entry.study["number_of_study_related_instances"] += 1
         entry.patient["number_of_patient_related_instances"] += 1
-        self._describe(entry, held, item)
+        self._describe(entry, series, item)
         self._note(item, "store")
         return version
 
-    def _enter_again(self, entry: HeldStudy, held: Held, pk: int, item: Received) -> Stored:
+    def _enter_again(self, entry: LockedStudy, series: LockedRow, pk: int, item: Received) -> Stored:
         for n, (data_set, blob) in enumerate(self._history(pk), 1):
             if data_set == _data_set(item):
                 if blob.address == item.blob.address:
                     self._note(item, "store.duplicate")
                 elif blob.address in item.damaged or self._references.gone(blob):
-                    self._heal(entry, held, (pk, n), item)
+                    self._heal(entry, series, (pk, n), item)
                     return Stored(Outcome.DUPLICATE, item.identity, item.blob, (pk, n))
                 else:
                     self._references.spare(item.blob)
                     self._note(item, "store.duplicate")
                 return Stored(Outcome.DUPLICATE, item.identity, blob)
-        version = self._keep(entry, held, pk, item)
+        version = self._keep(entry, series, pk, item)
         self._report(item, "instance.version", "store.version")
         return Stored(Outcome.VERSION, item.identity, item.blob, version)
 
-    def _heal(self, entry: HeldStudy, held: Held, version: VersionKey, item: Received) -> None:
+    def _heal(self, entry: LockedStudy, series: LockedRow, version: VersionKey, item: Received) -> None:
         """Replace the missing or damaged blob of a version by the received one."""
         pk, n = version
         history = self._history(pk)
@@ -142,8 +142,8 @@ class _Batch:
         history[n - 1] = data_set, item.blob
         self._lost.append({"pk": pk, "number": n})
         self._references.give_up(lost)
-        self._write(entry, held, version, item)
-        held["size_bytes"] -= lost.size
+        self._write(entry, series, version, item)
+        series["size_bytes"] -= lost.size
         entry.study["size_bytes"] -= lost.size
         self._note(item, "store.healed")
 
@@ -155,22 +155,22 @@ class _Batch:
             self._histories[pk] = history
         return history
 
-    def _keep(self, entry: HeldStudy, held: Held, pk: int, item: Received) -> VersionKey:
+    def _keep(self, entry: LockedStudy, series: LockedRow, pk: int, item: Received) -> VersionKey:
         history = self._history(pk)
         history.append((_data_set(item), item.blob))
         version = pk, len(history)
-        self._write(entry, held, version, item)
+        self._write(entry, series, version, item)
         entry.study["last_received_at"] = max(entry.study["last_received_at"], self._transaction.now)
         self._arrive(entry, item)
         return version
 
-    def _write(self, entry: HeldStudy, held: Held, version: VersionKey, item: Received) -> None:
+    def _write(self, entry: LockedStudy, series: LockedRow, version: VersionKey, item: Received) -> None:
         self._versions[version] = _version_row(version, item, self._transaction.now)
         self._references.add(item.blob)
-        held["size_bytes"] += item.blob.size
+        series["size_bytes"] += item.blob.size
         entry.study["size_bytes"] += item.blob.size
 
-    def _arrive(self, entry: HeldStudy, item: Received) -> None:
+    def _arrive(self, entry: LockedStudy, item: Received) -> None:
         state = State(entry.study["state"])
         entry.study["state"] = on_arrival(state).value
         if state is State.EXPECTED:
@@ -183,15 +183,15 @@ class _Batch:
                 self._transaction.announce(item.actor, "study.late_images", uid, state=state.value)
             self._studies.settle(entry, item)
 
-    def _describe(self, entry: HeldStudy, held: Held, item: Received) -> None:
+    def _describe(self, entry: LockedStudy, series: LockedRow, item: Received) -> None:
         uid = item.identity.study_instance_uid
         if patient_identity(item.values, uid) == entry.patient["identity"]:
             entry.patient.fill(self._connection, item.values)
             entry.study.fill(self._connection, item.values)
         elif _add_words(entry.study, "flags", PATIENT_CONFLICT):
             self._report(item, "study.patient_conflict", "store.patient_conflict")
-        held.fill(self._connection, item.values)
-        _add_words(entry.study, "modalities_in_study", held["modality"])
+        series.fill(self._connection, item.values)
+        _add_words(entry.study, "modalities_in_study", series["modality"])
         _add_words(entry.study, "sop_classes_in_study", item.identity.sop_class_uid)
 
     def _report(self, item: Received, event: str, action: str) -> None:
@@ -234,14 +234,14 @@ def _data_set(item: Received) -> _DataSet:
 _NO_INSTANCES = {"number_of_series_related_instances": 0, "size_bytes": 0}
 
 
-def _add_words(held: Held, column: str, said: str | None) -> bool:
+def _add_words(row: LockedRow, column: str, value: str | None) -> bool:
     """Add words to a column that holds them in alphabetical order, joined by backslashes; whether any
     was new."""
-    words = held[column].split("\\") if held[column] else []
-    new = {word for word in said.split("\\") if word}.difference(words) if said else None
+    words = row[column].split("\\") if row[column] else []
+    new = {word for word in value.split("\\") if word}.difference(words) if value else None
     if not new:
         return False
-    held[column] = "\\".join(sorted([*words, *new]))
+    row[column] = "\\".join(sorted([*words, *new]))
     return True
 
 

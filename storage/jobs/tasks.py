@@ -31,9 +31,9 @@ from pacs.model import AuditRecord
 from storage.counting import counted
 from storage.database import Database
 from storage.feeds import Transaction, transaction
-from storage.held import hold
 from storage.jobs.queue import enqueue
 from storage.kept_blobs import Kept, keep, kept, refer, release
+from storage.locked_rows import lock_row
 from storage.references import Missing
 from storage.tables import jobs, tasks
 
@@ -67,12 +67,12 @@ class SqlTasks:
     def process(self, actor: Actor, study: str) -> Task:
         key = {"org_id": actor.organization, "study_instance_uid": study}
         with transaction(self.database) as under_way:
-            held = hold(under_way.connection, Level.STUDY, key)
-            if held is None:
+            locked = lock_row(under_way.connection, Level.STUDY, key)
+            if locked is None:
                 raise NotFound
             if same := _under_way(under_way.connection, actor.organization, PROCESS, study):
                 return same
-            count = held["number_of_study_related_instances"]
+            count = locked["number_of_study_related_instances"]
             task = begin(under_way, NewTask(PROCESS, actor, study, count))
             under_way.audit(AuditRecord(actor, "study.process", "success", study, {"task": task.id}))
         return task

@@ -1,6 +1,6 @@
 """Deleting: rows are deleted at once, in one transaction; bytes after the retention period.
 
-Patient and study are locked first, as in `storage.held_studies`, so that the two never deadlock. Every
+Patient and study are locked first, as in `storage.locked_studies`, so that the two never deadlock. Every
 reference to a blob moves from its version to the deletion: no blob's row is touched, and readers that
 have begun are not disturbed. As all values of the rows are in the blobs, a restoration stores the objects
 again from there.
@@ -23,9 +23,9 @@ from pacs.keeping import RETENTION, Deletion
 from pacs.model import AuditRecord
 from storage.database import Database
 from storage.feeds import BeginAgain, Transaction, transaction
-from storage.held import Held, hold
 from storage.jobs.queue import enqueue
 from storage.kept_blobs import release
+from storage.locked_rows import LockedRow, lock_row
 from storage.tables import (
     OF_PATIENT,
     OF_STUDY,
@@ -74,12 +74,12 @@ class _Deleting:
         self._asked = asked
         self._retention = retention
         self._id = uuid.uuid4().hex
-        self._patient, self._study = self._hold()
+        self._patient, self._study = self._lock()
 
     def run(self) -> Deletion:
         asked, study = self._asked, self._study
         chosen = self._chosen()
-        self._hold_versions(chosen)
+        self._lock_versions(chosen)
         count, size = map(int, self._connection.execute(_measure(chosen)).one())
         if asked.sop is not None and not count:
             raise NotFound
@@ -101,7 +101,7 @@ class _Deleting:
         self._finish_patient()
         return self._record(count)
 
-    def _hold(self) -> tuple[Held, Held]:
+    def _lock(self) -> tuple[LockedRow, LockedRow]:
         organization, uid = self._asked.actor.organization, self._asked.study
         owner = (
             select(patients.c.identity)
@@ -111,8 +111,8 @@ class _Deleting:
         identity = self._connection.execute(owner).scalar()
         if identity is None:
             raise NotFound
-        patient = hold(self._connection, Level.PATIENT, {"org_id": organization, "identity": identity})
-        study = hold(self._connection, Level.STUDY, {"org_id": organization, "study_instance_uid": uid})
+        patient = lock_row(self._connection, Level.PATIENT, {"org_id": organization, "identity": identity})
+        study = lock_row(self._connection, Level.STUDY, {"org_id": organization, "study_instance_uid": uid})
         if study is None:
             raise NotFound  # deleted by another transaction while this one waited for the lock
         if patient is None or study["patient_pk"] != patient.pk:
@@ -126,7 +126,7 @@ class _Deleting:
             mine if self._asked.sop is None else mine.where(instances.c.sop_instance_uid == self._asked.sop)
         )
 
-    def _hold_versions(self, chosen: Select[Any]) -> None:
+    def _lock_versions(self, chosen: Select[Any]) -> None:
         """Lock them in the same order as `storage.prepared`."""
         held = select(versions.c.n).where(versions.c.instance_pk.in_(chosen))
         self._connection.execute(held.order_by(versions.c.instance_pk, versions.c.n).with_for_update())
@@ -160,13 +160,13 @@ class _Deleting:
     def _lessen(self, touched: list[Any], count: int, size: int) -> None:
         study, patient = self._study, self._patient
         for pk, gone, gone_bytes in touched:
-            row = self._connection.execute(select(series).where(series.c.pk == pk)).mappings().one()
-            held = Held(Level.SERIES, dict(row))
-            held["number_of_series_related_instances"] -= gone
-            held["size_bytes"] -= int(gone_bytes)
-            held.flush(self._transaction)
-            if not held["number_of_series_related_instances"]:
-                held.remove(self._transaction)
+            found = self._connection.execute(select(series).where(series.c.pk == pk)).mappings().one()
+            row = LockedRow(Level.SERIES, dict(found))
+            row["number_of_series_related_instances"] -= gone
+            row["size_bytes"] -= int(gone_bytes)
+            row.flush(self._transaction)
+            if not row["number_of_series_related_instances"]:
+                row.remove(self._transaction)
                 study["number_of_study_related_series"] -= 1
                 patient["number_of_patient_related_series"] -= 1
         study["number_of_study_related_instances"] -= count
@@ -240,8 +240,8 @@ class PurgeDeletion:
         this = deletions.c.org_id == organization, deletions.c.id == number
         with transaction(self.database) as under_way:
             connection = under_way.connection
-            held = select(deletions.c.restored_by, deletions.c.purge_at).where(*this).with_for_update()
-            row = connection.execute(held).first()
+            locking = select(deletions.c.restored_by, deletions.c.purge_at).where(*this).with_for_update()
+            row = connection.execute(locking).first()
             if row is None or row.purge_at > under_way.now or _keeps(connection, row.restored_by):
                 return False
             if release(connection, organization, number):

@@ -23,10 +23,10 @@ from storage import clock
 from storage.counting import counted
 from storage.database import Database
 from storage.feeds import transaction
-from storage.held import hold
 from storage.jobs.queue import enqueue
 from storage.jobs.tasks import NewTask, begin, end, task_of
 from storage.keeping.deleting import purge_job
+from storage.locked_rows import lock_row
 from storage.tables import OF_PATIENT, OF_STUDY, deletions, kept_blobs
 
 _SHOWN = (
@@ -125,21 +125,21 @@ def remember(database: Database, organization: int, number: str) -> None:
     with transaction(database) as under_way:
         row = under_way.connection.execute(select(deletions).where(*this)).mappings().first()
         key = {"org_id": organization, "study_instance_uid": row["study_instance_uid"]} if row else {}
-        held = hold(under_way.connection, Level.STUDY, key) if row else None
-        if row is None or held is None:
+        locked = lock_row(under_way.connection, Level.STUDY, key) if row else None
+        if row is None or locked is None:
             return
-        if said := _unsaid(row, held):
+        if said := _unsaid(row, locked):
             for column, value in said.items():
-                held[column] = value
-            held["version"] += 1
-            held.flush(under_way)
+                locked[column] = value
+            locked["version"] += 1
+            locked.flush(under_way)
 
 
-def _unsaid(row: Mapping[Any, Any], held: Any) -> dict[str, str]:
+def _unsaid(row: Mapping[Any, Any], locked: Any) -> dict[str, str]:
     found = {}
-    if row["priority"] not in (None, held["priority"]) and held["priority"] == Priority.NORMAL:
+    if row["priority"] not in (None, locked["priority"]) and locked["priority"] == Priority.NORMAL:
         found["priority"] = row["priority"]
     for column in ("clinical_notes", "body_part"):
-        if row[column] and not held[column]:
+        if row[column] and not locked[column]:
             found[column] = row[column]
     return found

@@ -15,10 +15,10 @@ from pacs.model import AuditRecord
 from pacs.study_states import State, move
 from storage.database import Database
 from storage.feeds import Transaction, transaction
-from storage.held import Held, hold, hold_or_insert
-from storage.held_studies import NO_SERIES, NO_STUDIES
 from storage.keeping import restoring
 from storage.keeping.deleting import Asked, delete_what_is_asked
+from storage.locked_rows import LockedRow, lock_or_insert, lock_row
+from storage.locked_studies import NO_SERIES, NO_STUDIES
 from storage.rows import Row, attribute_row, patient_identity
 
 
@@ -38,16 +38,16 @@ class SqlKeeping:
 
     def amend(self, actor: Actor, study: str, amendment: Amendment) -> None:
         with transaction(self.database) as under_way:
-            held = hold(
+            locked = lock_row(
                 under_way.connection,
                 Level.STUDY,
                 {"org_id": actor.organization, "study_instance_uid": study},
             )
-            if held is None:
+            if locked is None:
                 raise NotFound
-            changed = _amend(under_way, held, amendment)
+            changed = _amend(under_way, locked, amendment)
             under_way.audit(AuditRecord(actor, "study.update", "success", study, {"changed": changed}))
-            under_way.announce(actor, "study.updated", study, state=held["state"])
+            under_way.announce(actor, "study.updated", study, state=locked["state"])
 
     def delete(self, actor: Actor, study: str, sop: str | None, reason: str) -> Deletion:
         return delete_what_is_asked(self.database, Asked(actor, study, sop, reason), self.retention)
@@ -73,7 +73,7 @@ class SqlKeeping:
 def _expect(under_way: Transaction, actor: Actor, expected: Expected) -> None:
     organization, uid, values = actor.organization, expected.study_instance_uid, expected.values
     row: Row = {"org_id": organization, "identity": patient_identity(values, uid), **NO_STUDIES}
-    patient, _ = hold_or_insert(under_way, Level.PATIENT, row, values)
+    patient, _ = lock_or_insert(under_way, Level.PATIENT, row, values)
     row = {
         "org_id": organization,
         "study_instance_uid": uid,
@@ -89,21 +89,21 @@ def _expect(under_way: Transaction, actor: Actor, expected: Expected) -> None:
         **NO_SERIES,
         "modalities_in_study": values.get("Modality"),
     }
-    _, new = hold_or_insert(under_way, Level.STUDY, row, values)
+    _, new = lock_or_insert(under_way, Level.STUDY, row, values)
     if not new:
         raise Conflict("a study with this UID exists already")
     patient["number_of_patient_related_studies"] += 1
     patient.flush(under_way)
 
 
-def _amend(under_way: Transaction, held: Held, amendment: Amendment) -> list[str]:
+def _amend(under_way: Transaction, locked: LockedRow, amendment: Amendment) -> list[str]:
     """The columns that changed."""
     wanted: dict[str, Any] = {
         "priority": amendment.priority and amendment.priority.value,
         "clinical_notes": amendment.clinical_notes,
         "body_part": amendment.body_part,
     }
-    state = State(held["state"])
+    state = State(locked["state"])
     if amendment.state is not None and amendment.state is not state:
         wanted["state"] = move(state, amendment.state).value
     if amendment.values:
@@ -111,12 +111,12 @@ def _amend(under_way: Transaction, held: Held, amendment: Amendment) -> list[str
             raise Conflict("attributes that the study's images carry cannot be overwritten")
         said = attribute_row(Level.STUDY, amendment.values)
         wanted |= {column: value for column, value in said.items() if value is not None}
-    before = {column: held[column] for column in wanted}
+    before = {column: locked[column] for column in wanted}
     for column, value in wanted.items():
         if value is not None:
-            held[column] = value
-    changed = sorted(column for column, value in before.items() if held[column] != value)
+            locked[column] = value
+    changed = sorted(column for column, value in before.items() if locked[column] != value)
     if changed:
-        held["version"] += 1
-    held.flush(under_way)
+        locked["version"] += 1
+    locked.flush(under_way)
     return changed

@@ -17,7 +17,7 @@ from pacs.attributes import Level, Matching, at_level
 from pacs.model import AuditRecord
 from storage.database import Database
 from storage.feeds import Transaction, transaction
-from storage.held import Held, hold
+from storage.locked_rows import LockedRow, lock_row
 from storage.rows import patient_identity, unpadded
 from storage.tables import patients, studies
 
@@ -68,13 +68,13 @@ def _rejoin(database: Database, padded: _Padded) -> bool:
 
 def _give(under_way: Transaction, padded: _Padded) -> bool:
     """Set the correct identity, or move the studies; False when the patient was deleted meanwhile."""
-    held = {
-        identity: hold(
+    locked = {
+        identity: lock_row(
             under_way.connection, Level.PATIENT, {"org_id": padded.organization, "identity": identity}
         )
         for identity in sorted((padded.identity, padded.right))
     }
-    patient, other = held[padded.identity], held[padded.right]
+    patient, other = locked[padded.identity], locked[padded.right]
     if patient is None:
         return False
     if other is None:
@@ -90,7 +90,7 @@ def _give(under_way: Transaction, padded: _Padded) -> bool:
     return True
 
 
-def _move_studies(under_way: Transaction, patient: Held, other: Held) -> list[str]:
+def _move_studies(under_way: Transaction, patient: LockedRow, other: LockedRow) -> list[str]:
     mine = studies.c.patient_pk == patient.pk
     moving = update(studies).where(mine).values(patient_pk=other.pk, version=studies.c.version + 1)
     moved = under_way.connection.execute(moving.returning(studies.c.study_instance_uid))

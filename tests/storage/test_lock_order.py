@@ -9,7 +9,7 @@ import pytest
 from pacs.attributes import Level
 from storage.database import Database
 from storage.feeds import transaction
-from storage.held import hold
+from storage.locked_rows import lock_row
 from tests.storage.lock_order import Locks, watched
 from tests.storage.received import received, uid
 from tests.storage.world import opened, store
@@ -17,7 +17,7 @@ from tests.storage.world import opened, store
 PATIENT = "SELECT patients.pk \nFROM patients \nWHERE patients.org_id = %(org_id)s FOR UPDATE"
 STUDY = PATIENT.replace("patients", "studies")
 HEAD = "SELECT org_heads.org_id \nFROM org_heads \nWHERE org_heads.org_id = %(org)s FOR UPDATE"
-CHANGED = "UPDATE patients SET version=%(version)s WHERE patients.pk = %(held)s"
+CHANGED = "UPDATE patients SET version=%(version)s WHERE patients.pk = %(locked)s"
 BLOB = "INSERT INTO blobs (address) VALUES (%(address)s) ON CONFLICT (address) DO NOTHING"
 ONE, TWO = ({"org_id": 1, "identity": identity} for identity in "ab")
 NO_ROW: dict[str, int] = {}
@@ -51,7 +51,7 @@ def test_a_transaction_that_locks_the_other_way_round_is_seen(postgresql_url: st
         assert not faults
         with transaction(database) as under_way:
             connection = under_way.connection
-            study = hold(connection, Level.STUDY, {"org_id": 1, "study_instance_uid": uid(1)})
+            study = lock_row(connection, Level.STUDY, {"org_id": 1, "study_instance_uid": uid(1)})
             assert study is not None
-            hold(connection, Level.PATIENT, {"org_id": 1, "identity": "X"})
+            lock_row(connection, Level.PATIENT, {"org_id": 1, "identity": "X"})
     assert len(faults) == 1 and faults[0].startswith("patients after studies")

@@ -21,9 +21,9 @@ from pacs.jobs.job import NewJob
 from pacs.model import Received
 from pacs.study_states import State
 from storage.feeds import BeginAgain, Transaction
-from storage.held import Held, hold, hold_or_insert
 from storage.jobs.queue import enqueue
 from storage.jobs.settle import settle_job
+from storage.locked_rows import LockedRow, lock_or_insert, lock_row
 from storage.rows import patient_identity
 from storage.statements import first
 from storage.tables import patients, studies
@@ -52,16 +52,16 @@ NO_SERIES: dict[str, Any] = {
 
 
 @dataclass(slots=True)
-class HeldStudy:
-    """A held study, its patient, and its series as far as this transaction touches them."""
+class LockedStudy:
+    """A locked study, its patient, and its series as far as this transaction touches them."""
 
-    study: Held
-    patient: Held
-    series: dict[str, Held] = field(default_factory=dict)
+    study: LockedRow
+    patient: LockedRow
+    series: dict[str, LockedRow] = field(default_factory=dict)
     settle: NewJob | None = None
     """The job at the end of the quiet period, which this transaction begins anew."""
     correlation_id: str = ""
-    unnamed: Held | None = None
+    unnamed: LockedRow | None = None
     """The patient without ID that the study had while it was announced, to be removed."""
 
 
@@ -69,20 +69,20 @@ def _key(item: Received) -> StudyKey:
     return item.actor.organization, item.identity.study_instance_uid
 
 
-class HeldStudies:
-    """The studies of one transaction. Call `hold` first and `flush` last."""
+class LockedStudies:
+    """The studies of one transaction. Call `lock` first and `flush` last."""
 
     def __init__(self, transaction: Transaction, quiet_period: timedelta) -> None:
         self._transaction = transaction
         self._connection = transaction.connection
         self._quiet_period = quiet_period
-        self._studies: dict[StudyKey, HeldStudy] = {}
+        self._studies: dict[StudyKey, LockedStudy] = {}
         self._unnamed: set[StudyKey] = set()
 
-    def of(self, item: Received) -> HeldStudy:
+    def of(self, item: Received) -> LockedStudy:
         return self._studies[_key(item)]
 
-    def hold(self, received: Sequence[Received]) -> None:
+    def lock(self, received: Sequence[Received]) -> None:
         """Lock or insert the patients and studies of all items."""
         firsts: dict[StudyKey, Received] = {}
         for item in received:
@@ -90,20 +90,20 @@ class HeldStudies:
         owners = {key: self._identity(key, item) for key, item in firsts.items()}
         named = {(key[0], owners[key]): item for key, item in reversed(firsts.items())}
         nameless = {(key[0], patient_identity({}, key[1])) for key in self._unnamed}
-        held: dict[tuple[int, str], Held | None] = {}
+        locked: dict[tuple[int, str], LockedRow | None] = {}
         for organization, identity in sorted(named.keys() | nameless):
             unique = {"org_id": organization, "identity": identity}
             if of := named.get((organization, identity)):
-                patient, _ = hold_or_insert(
+                patient, _ = lock_or_insert(
                     self._transaction, Level.PATIENT, {**unique, **NO_STUDIES}, of.values
                 )
-                held[organization, identity] = patient
+                locked[organization, identity] = patient
             else:
-                held[organization, identity] = hold(self._connection, Level.PATIENT, unique)
+                locked[organization, identity] = lock_row(self._connection, Level.PATIENT, unique)
         for key in sorted(firsts):
-            owner = held[key[0], owners[key]]
+            owner = locked[key[0], owners[key]]
             assert owner is not None
-            unnamed = held.get((key[0], patient_identity({}, key[1]))) if key in self._unnamed else None
+            unnamed = locked.get((key[0], patient_identity({}, key[1]))) if key in self._unnamed else None
             self._studies[key] = self._study(owner, firsts[key], unnamed)
 
     def _identity(self, key: StudyKey, item: Received) -> str:
@@ -119,7 +119,7 @@ class HeldStudies:
             return named
         return known
 
-    def _study(self, patient: Held, first: Received, unnamed: Held | None) -> HeldStudy:
+    def _study(self, patient: LockedRow, first: Received, unnamed: LockedRow | None) -> LockedStudy:
         organization, uid = _key(first)
         row = {
             "org_id": organization,
@@ -132,8 +132,8 @@ class HeldStudies:
             "version": 0,
             **NO_SERIES,
         }
-        study, new = hold_or_insert(self._transaction, Level.STUDY, row, first.values)
-        entry = HeldStudy(study, patient)
+        study, new = lock_or_insert(self._transaction, Level.STUDY, row, first.values)
+        entry = LockedStudy(study, patient)
         if new:
             if patient["identity"] != patient_identity(first.values, uid):
                 raise BeginAgain  # the study was deleted after `_identity` read its patient
@@ -143,7 +143,7 @@ class HeldStudies:
             self._take_over(entry, unnamed)
         return entry
 
-    def _take_over(self, entry: HeldStudy, unnamed: Held | None) -> None:
+    def _take_over(self, entry: LockedStudy, unnamed: LockedRow | None) -> None:
         """Move an announced study without a patient to the patient of its first instance."""
         study = entry.study
         if unnamed is None or study["patient_pk"] != unnamed.pk or study["state"] != State.EXPECTED:
@@ -152,12 +152,12 @@ class HeldStudies:
         entry.patient["number_of_patient_related_studies"] += 1
         entry.unnamed = unnamed
 
-    def begin(self, entry: HeldStudy, item: Received) -> None:
+    def begin(self, entry: LockedStudy, item: Received) -> None:
         """The study's first instance has arrived."""
         self._transaction.announce(item.actor, "study.received", item.identity.study_instance_uid)
         self.settle(entry, item)
 
-    def settle(self, entry: HeldStudy, item: Received) -> None:
+    def settle(self, entry: LockedStudy, item: Received) -> None:
         """Begin the quiet period anew."""
         uid = item.identity.study_instance_uid
         entry.settle = settle_job(uid, self._quiet_period)
@@ -168,8 +168,8 @@ class HeldStudies:
         for (organization, _), entry in sorted(self._studies.items(), key=lambda pair: pair[0]):
             if entry.study.changed:
                 entry.study["version"] += 1
-            for held in (*entry.series.values(), entry.study, entry.patient):
-                held.flush(self._transaction)
+            for row in (*entry.series.values(), entry.study, entry.patient):
+                row.flush(self._transaction)
             if entry.unnamed:
                 entry.unnamed.remove(self._transaction)
             if entry.settle:

@@ -27,7 +27,7 @@ UNIQUE = {
 }
 """The columns that find a row."""
 
-_UPDATE = {table: update(table).where(table.c.pk == bindparam("held")) for table in TABLES.values()}
+_UPDATE = {table: update(table).where(table.c.pk == bindparam("locked")) for table in TABLES.values()}
 _LOCK = {
     level: select(TABLES[level])
     .where(*(TABLES[level].c[name] == bindparam(name) for name in names))
@@ -35,14 +35,14 @@ _LOCK = {
     for level, names in UNIQUE.items()
 }
 _INSERT_ITEMS = insert(sequence_values)
-_REMOVE = {table: delete(table).where(table.c.pk == bindparam("held")) for table in TABLES.values()}
+_REMOVE = {table: delete(table).where(table.c.pk == bindparam("locked")) for table in TABLES.values()}
 _REMOVE_ITEMS = delete(sequence_values).where(
     sequence_values.c.level == bindparam("level"), sequence_values.c.owner == bindparam("owner")
 )
 
 
-class Held:
-    """One held row. `flush` writes the assigned values."""
+class LockedRow:
+    """One locked row. `flush` writes the assigned values."""
 
     __slots__ = ("_announced", "_changed", "_row", "_table", "level", "pk")
 
@@ -77,14 +77,14 @@ class Held:
 
     def flush(self, transaction: Transaction) -> None:
         if self._changed:
-            run(transaction.connection, _UPDATE[self._table], [{**self._changed, "held": self.pk}])
+            run(transaction.connection, _UPDATE[self._table], [{**self._changed, "locked": self.pk}])
             self._changed = {}
             self._tally_announced(transaction, _is_announced(self._row))
 
     def remove(self, transaction: Transaction) -> None:
         """Delete the row and its sequence items; it must have no children."""
         run(transaction.connection, _REMOVE_ITEMS, [_owner(self.level, self.pk)])
-        run(transaction.connection, _REMOVE[self._table], [{"held": self.pk}])
+        run(transaction.connection, _REMOVE[self._table], [{"locked": self.pk}])
         transaction.tally(self._row["org_id"], self._table.name, -1)
         self._tally_announced(transaction, False)
 
@@ -107,10 +107,10 @@ def insert_items(connection: Connection, items: Iterator[Row]) -> None:
         run(connection, _INSERT_ITEMS, found)
 
 
-def hold(connection: Connection, level: Level, unique: Row) -> Held | None:
+def lock_row(connection: Connection, level: Level, unique: Row) -> LockedRow | None:
     """Lock the row found by `unique`; None when there is none."""
     found = first(connection, _LOCK[level], unique)
-    return None if found is None else Held(level, found)
+    return None if found is None else LockedRow(level, found)
 
 
 @cache
@@ -120,22 +120,24 @@ def _insert(level: Level, dialect: str) -> Any:
     return new.on_conflict_do_nothing(index_elements=UNIQUE[level]).returning(table.c.pk)
 
 
-def hold_or_insert(transaction: Transaction, level: Level, row: Row, values: Values) -> tuple[Held, bool]:
+def lock_or_insert(
+    transaction: Transaction, level: Level, row: Row, values: Values
+) -> tuple[LockedRow, bool]:
     """The row, and whether it is new. `row`: columns besides those of `values`.
 
     Of concurrent transactions with the same new row, one inserts it and the others wait.
     """
     connection, unique = transaction.connection, {name: row[name] for name in UNIQUE[level]}
-    if held := hold(connection, level, unique):
-        return held, False
+    if locked := lock_row(connection, level, unique):
+        return locked, False
     whole = {**attribute_row(level, values), **row}
     pk = scalar(connection, _insert(level, connection.dialect.name), whole)
     if pk is None:
-        held = hold(connection, level, unique)
-        if held is None:
+        locked = lock_row(connection, level, unique)
+        if locked is None:
             raise BeginAgain  # inserted by another transaction and deleted again
-        return held, False
+        return locked, False
     insert_items(connection, item_rows(row["org_id"], level, pk, values))
     transaction.tally(row["org_id"], TABLES[level].name, 1)
     transaction.tally(row["org_id"], ANNOUNCED, _is_announced(row))
-    return Held(level, {**whole, "pk": pk}), True
+    return LockedRow(level, {**whole, "pk": pk}), True
