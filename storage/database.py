@@ -100,7 +100,7 @@ class Database:
 
     def _take_at_hand(self) -> Connection | None:
         try:
-            return self._at_hand.get(timeout=engines.TURN)
+            return self._at_hand.get(timeout=engines.LOCK_TIMEOUT)
         except Empty:
             raise DatabaseUnavailable from None
 
@@ -140,7 +140,7 @@ class Database:
         if self._writer_lock is None:
             yield
             return
-        self._writer_lock.acquire(engines.TURN)
+        self._writer_lock.acquire(engines.LOCK_TIMEOUT)
         try:
             yield
         finally:

@@ -13,15 +13,15 @@ from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
 from storage.answer_timeout import DRIVER, bound_answers
 
-TURN = 15.0
-"""Seconds that a writer waits for its turn, and for rows that another transaction has locked."""
-STRANGER = 3.0
+LOCK_TIMEOUT = 15.0
+"""Seconds that a writer waits for the lock of SQLite's writers, or for rows that others have locked."""
+BUSY_TIMEOUT = 3.0
 """Seconds that SQLite waits for a foreign writer, while all of ours wait behind it."""
-IDLE = 60.0
+IDLE_TIMEOUT = 60.0
 """Seconds after which PostgreSQL ends an idle transaction and frees its rows: its node is frozen."""
 _KEEPALIVES = {"tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "3"}
 """By which PostgreSQL notices that a node has vanished, in seconds; after hours by default."""
-PATIENCE = 10.0
+SEARCH_TIMEOUT = 10.0
 """Seconds after which one statement of a search is given up; at a million studies the worst takes 3."""
 
 # A checkpoint every 16 MiB of log rather than every 4: it costs several waits for the disk, and a commit
@@ -47,7 +47,7 @@ _SEARCHING = {
     "jit": "off",
     "max_parallel_workers_per_gather": "0",
     "plan_cache_mode": "force_custom_plan",
-    "statement_timeout": str(int(PATIENCE * 1000)),
+    "statement_timeout": str(int(SEARCH_TIMEOUT * 1000)),
 }
 """PostgreSQL's planner: along an index where one has the order, and for the actual values."""
 
@@ -79,13 +79,13 @@ def sqlite(url: URL, dialect: type[Begin], connections: int) -> Engine:
         url.set(drivername=f"sqlite+{dialect.__name__.lower()}"),
         pool_size=connections,
         max_overflow=0,
-        pool_timeout=TURN,
+        pool_timeout=LOCK_TIMEOUT,
         hide_parameters=True,  # law 7: an error names a statement, never its values
     )
 
     def connected(connection: Any, _: object) -> None:
         connection.isolation_level = None  # transactions begin by `do_begin`
-        connection.execute(f"PRAGMA busy_timeout = {int(STRANGER * 1000)}")
+        connection.execute(f"PRAGMA busy_timeout = {int(BUSY_TIMEOUT * 1000)}")
         connection.executescript(_SQLITE_PRAGMAS)
         if dialect is BeginImmediate:
             connection.execute("PRAGMA journal_mode = WAL")
@@ -106,7 +106,7 @@ def postgresql_searcher(url: URL, connections: int, patience: float | None) -> E
 
 def postgresql_writer(url: URL, connections: int, patience: float | None) -> Engine:
     """Waits for a row, and for a frozen node that holds it, come to an end."""
-    bounds = {"lock_timeout": TURN, "idle_in_transaction_session_timeout": IDLE}
+    bounds = {"lock_timeout": LOCK_TIMEOUT, "idle_in_transaction_session_timeout": IDLE_TIMEOUT}
     milliseconds = {name: str(int(seconds * 1000)) for name, seconds in bounds.items()}
     return _postgresql(url, connections, patience, {**milliseconds, **_KEEPALIVES})
 
@@ -120,7 +120,7 @@ def _postgresql(
         pool_size=min(4, connections),
         max_overflow=max(connections - 4, 0),
         pool_pre_ping=True,
-        pool_timeout=TURN,
+        pool_timeout=LOCK_TIMEOUT,
         hide_parameters=True,
         connect_args=_POSTGRESQL,
         **options,

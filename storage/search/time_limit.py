@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from pacs.errors import QueryTooCostly
-from storage.engines import PATIENCE
+from storage.engines import SEARCH_TIMEOUT
 
 _STEPS = 20_000
 """Instructions of SQLite's virtual machine between two checks of the clock: about a millisecond."""
@@ -30,7 +30,7 @@ def bounded(connection: Connection) -> Iterator[None]:
     driver: Any = connection.connection.dbapi_connection
     embedded = isinstance(driver, sqlite3.Connection)
     if embedded:
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + SEARCH_TIMEOUT
         driver.set_progress_handler(lambda: time.monotonic() > end, _STEPS)
     try:
         yield

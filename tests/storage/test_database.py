@@ -31,7 +31,7 @@ def write(database: Database) -> None:
 def test_sqlite_does_not_wait_for_ever_for_a_stranger(
     sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engines, "STRANGER", 0.05)
+    monkeypatch.setattr(engines, "BUSY_TIMEOUT", 0.05)
     path = make_url(sqlite_url).database
     assert path
     with opened(sqlite_url) as database, closing(sqlite3.connect(path, isolation_level=None)) as stranger:
@@ -45,7 +45,7 @@ def test_sqlite_does_not_wait_for_ever_for_a_stranger(
 
 
 def test_who_gets_no_turn_is_told(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engines, "TURN", 0.05)
+    monkeypatch.setattr(engines, "LOCK_TIMEOUT", 0.05)
     with opened(sqlite_url) as database:
         writing, over = threading.Event(), threading.Event()
 
@@ -67,7 +67,7 @@ def test_who_gets_no_turn_is_told(sqlite_url: str, monkeypatch: pytest.MonkeyPat
 def test_a_row_that_is_held_for_long_is_not_waited_for(
     postgresql_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engines, "TURN", 0.05)
+    monkeypatch.setattr(engines, "LOCK_TIMEOUT", 0.05)
     with opened(postgresql_url) as one, opened(postgresql_url) as other:
         with one.write() as connection:
             connection.execute(MINE)
@@ -77,7 +77,7 @@ def test_a_row_that_is_held_for_long_is_not_waited_for(
 
 
 def test_a_node_that_froze_loses_what_it_held(postgresql_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engines, "IDLE", 0.1)
+    monkeypatch.setattr(engines, "IDLE_TIMEOUT", 0.1)
     with opened(postgresql_url) as frozen, opened(postgresql_url) as other:
         with pytest.raises(DatabaseUnavailable), frozen.write() as connection:
             connection.execute(MINE)
@@ -101,7 +101,7 @@ def test_a_glance_is_a_moments(database_url: str) -> None:
 
 
 def test_whoever_waits_for_a_glance_is_told(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engines, "TURN", 0.05)
+    monkeypatch.setattr(engines, "LOCK_TIMEOUT", 0.05)
     with opened(sqlite_url) as database, ExitStack() as held:
         for _ in range(AT_HAND):
             held.enter_context(database.glance())

@@ -210,7 +210,7 @@ ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELEC
 def test_a_search_that_takes_too_long_is_given_up(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(time_limit, "PATIENCE", 0.05)
+    monkeypatch.setattr(time_limit, "SEARCH_TIMEOUT", 0.05)
     for _ in range(2):
         with pytest.raises(QueryTooCostly), search._searching(database) as connection:
             if database.dialect == "postgresql":

@@ -337,7 +337,7 @@ def test_a_sweep_that_froze_removes_nothing_stored_since(
     postgresql_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """PostgreSQL ends idle transactions after a while, so that a frozen node's rows are free again."""
-    for name in ("IDLE", "TURN"):
+    for name in ("IDLE_TIMEOUT", "LOCK_TIMEOUT"):
         monkeypatch.setattr(f"storage.engines.{name}", 1)
     frozen, thawed = threading.Event(), threading.Event()
 
