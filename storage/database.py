@@ -30,7 +30,7 @@ _FILE_MODE = 0o640
 _SEARCHERS, _WRITERS = 6, 4
 """PostgreSQL connections of one process for searches (of those for reading) and for writing. A node's five
 processes stay below the hundred that PostgreSQL allows by default."""
-AT_HAND = 4
+ROW_READERS = 4
 """SQLite connections for reading single rows; more than one per core is of no use."""
 
 
@@ -45,15 +45,15 @@ class Database:
         parsed = make_url(url)
         self.dialect = parsed.get_backend_name()
         self._writer_lock: WriterLock | None = None
-        self._kept: Connection | None = None
-        self._at_hand = SimpleQueue[Connection | None]()
+        self._kept_writer: Connection | None = None
+        self._row_readers = SimpleQueue[Connection | None]()
         if self.dialect == "sqlite":
             path = parsed.database or ":memory:"
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, _FILE_MODE))  # SQLite would use the umask
             self._writer_lock = WriterLock(f"{path}.lock")
-            self._reader = engines.sqlite(parsed, engines.Begin, connections + AT_HAND)
-            for _ in range(AT_HAND):
-                self._at_hand.put(None)
+            self._reader = engines.sqlite(parsed, engines.Begin, connections + ROW_READERS)
+            for _ in range(ROW_READERS):
+                self._row_readers.put(None)
             self._searcher = self._reader
             self._writer = engines.sqlite(parsed, engines.BeginImmediate, 1)
         else:
@@ -77,30 +77,31 @@ class Database:
             yield connection
 
     @contextmanager
-    def glance(self) -> Iterator[Connection]:
+    def read_row(self) -> Iterator[Connection]:
         """`read` for a single row, without SQLAlchemy's pool, which would double the cost in SQLite."""
         if self._writer_lock is None:
-            with self.read() as connection:
-                yield connection
+            with self.read() as pooled:
+                yield pooled
             return
         with database_faults():
-            kept = self._take_at_hand()
+            connection = self._row_reader()
             try:
-                kept = kept or self._reader.connect()
-                yield kept
-                if kept.in_transaction():
-                    kept.rollback()
+                connection = connection or self._reader.connect()
+                yield connection
+                if connection.in_transaction():
+                    connection.rollback()
             except BaseException:
-                if kept is not None:
-                    kept.close()
-                    kept = None
+                if connection is not None:
+                    connection.close()
+                    connection = None
                 raise
             finally:
-                self._at_hand.put(kept)
+                self._row_readers.put(connection)
 
-    def _take_at_hand(self) -> Connection | None:
+    def _row_reader(self) -> Connection | None:
+        """None where it is not open yet."""
         try:
-            return self._at_hand.get(timeout=engines.LOCK_TIMEOUT)
+            return self._row_readers.get(timeout=engines.LOCK_TIMEOUT)
         except Empty:
             raise DatabaseUnavailable from None
 
@@ -126,13 +127,13 @@ class Database:
             with self._writer.connect() as connection:
                 yield connection
             return
-        if self._kept is None:
-            self._kept = self._writer.connect()
+        if self._kept_writer is None:
+            self._kept_writer = self._writer.connect()
         try:
-            yield self._kept
+            yield self._kept_writer
         except BaseException:
-            kept, self._kept = self._kept, None
-            kept.close()
+            self._kept_writer.close()
+            self._kept_writer = None
             raise
 
     @contextmanager
@@ -147,11 +148,11 @@ class Database:
             self._writer_lock.release()
 
     def close(self) -> None:
-        if self._kept is not None:
-            self._kept.close()
+        if self._kept_writer is not None:
+            self._kept_writer.close()
         with suppress(Empty):
             while True:
-                if (idle := self._at_hand.get_nowait()) is not None:
+                if (idle := self._row_readers.get_nowait()) is not None:
                     idle.close()
         self._reader.dispose()
         self._searcher.dispose()

@@ -82,7 +82,7 @@ def _by_key(
 ) -> dict[VersionKey, Sequence[Any]]:
     """The columns after the key, for all versions of these instances."""
     if len(keys) == 1:
-        with database.glance() as connection:
+        with database.read_row() as connection:
             found = rows(connection, one, {"org": organization, "pk": keys[0][0]})
     else:
         pks = [pk for pk, _ in keys]
@@ -110,7 +110,7 @@ class SqlVersions:
     def current(
         self, organization: int, study: str, series: str | None, sop: str | None
     ) -> VersionList | None:
-        with self.database.glance() if sop else self.database.read() as connection:
+        with self.database.read_row() if sop else self.database.read() as connection:
             found = _CURRENT.rows(connection, organization, study, series, sop)
         if not found:
             return None

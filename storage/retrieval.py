@@ -80,7 +80,7 @@ def retrieve(
     database: Database, organization: int, study: str, series: str | None, sop: str | None
 ) -> Iterator[StoredInstance]:
     """The current versions in a study, in one of its series, or of one instance."""
-    with database.glance() if sop else database.read() as connection:
+    with database.read_row() if sop else database.read() as connection:
         found = _WITH_FRAMES.rows(connection, organization, study, series, sop)
     for row in found:
         yield instance(row)

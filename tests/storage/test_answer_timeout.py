@@ -42,7 +42,7 @@ def test_who_comes_is_told_and_so_is_who_comes_later(world: Cluster) -> None:
         assert answers(database)
 
 
-@pytest.mark.parametrize("way", ["read", "glance", "write"])
+@pytest.mark.parametrize("way", ["read", "read_row", "write"])
 def test_who_waits_for_an_answer_is_told(world: Cluster, way: str) -> None:
     with closing(Database(world.url, patience=2.0)) as database:
         with pytest.raises(DatabaseUnavailable), getattr(database, way)() as connection:

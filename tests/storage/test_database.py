@@ -12,7 +12,7 @@ from sqlalchemy import make_url, text
 
 from pacs.errors import DatabaseUnavailable
 from storage import engines
-from storage.database import AT_HAND, Database
+from storage.database import ROW_READERS, Database
 
 MINE = text("UPDATE org_heads SET change_seq = change_seq + 1 WHERE org_id = 1")
 
@@ -86,26 +86,26 @@ def test_a_node_that_froze_loses_what_it_held(postgresql_url: str, monkeypatch: 
         write(frozen)
 
 
-def test_a_glance_is_a_moments(database_url: str) -> None:
+def test_nothing_is_left_behind_by_reading_a_row(database_url: str) -> None:
     """What one leaves behind, a transaction or an error, the next one does not see."""
     seen = text("SELECT change_seq FROM org_heads WHERE org_id = 1")
     with opened(database_url) as database:
         for expected in range(3):
-            for _ in range(2 * AT_HAND):
-                with database.glance() as connection:
+            for _ in range(2 * ROW_READERS):
+                with database.read_row() as connection:
                     assert connection.execute(seen).scalar() == expected
-            with pytest.raises(ZeroDivisionError), database.glance() as connection:
+            with pytest.raises(ZeroDivisionError), database.read_row() as connection:
                 assert connection.execute(seen).scalar() == expected
                 raise ZeroDivisionError
             write(database)
 
 
-def test_whoever_waits_for_a_glance_is_told(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_whoever_waits_to_read_a_row_is_told(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engines, "LOCK_TIMEOUT", 0.05)
     with opened(sqlite_url) as database, ExitStack() as held:
-        for _ in range(AT_HAND):
-            held.enter_context(database.glance())
-        with pytest.raises(DatabaseUnavailable), database.glance():
+        for _ in range(ROW_READERS):
+            held.enter_context(database.read_row())
+        with pytest.raises(DatabaseUnavailable), database.read_row():
             pass
 
 
