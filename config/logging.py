@@ -19,7 +19,6 @@ import warnings
 from collections.abc import MutableMapping
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Any, TextIO
 
 import structlog
@@ -41,7 +40,6 @@ KEPT_SIZE = 10 << 20
 KEPT_FILES = 5
 
 _TELLING = (PacsError, OSError, KeyboardInterrupt, SystemExit)
-_ExcInfo = tuple[type[BaseException] | None, BaseException | None, TracebackType | None]
 
 
 def configure(level: str, form: str, folder: Path | None = None, stream: TextIO | None = None) -> None:

@@ -30,7 +30,6 @@ from pacs.errors import PacsError
 
 log = structlog.get_logger(__name__)
 
-ROLES = ("dimse", "http", "jobs")
 _METRICS = "PROMETHEUS_MULTIPROC_DIR"
 
 

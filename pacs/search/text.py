@@ -13,7 +13,6 @@ from pacs.search.syllables import latin_syllables
 
 _SPECIAL = frozenset("\\^=*?")
 _SPACES = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
-_KANA_VOICING = "\u3099\u309a"  # part of the letter, not an accent
 
 _LETTERS = str.maketrans(
     {
@@ -36,6 +35,7 @@ def fold(text: str) -> str:
     if text.isascii():
         return _SPACES.sub(" ", text.lower()).strip()
     letters = "".join(map(_decompose, text.casefold())).casefold().translate(_LETTERS)
+    # Combining classes from 10 on are accents; lower ones, such as kana's voicing marks, make another letter.
     letters = "".join(c for c in letters if unicodedata.combining(c) < 10)
     folded = unicodedata.normalize("NFC", letters).translate(_HIRAGANA)
     return _SPACES.sub(" ", folded).strip()
