@@ -41,6 +41,9 @@ _TAG = re.compile(r"[0-9A-Fa-f]{8}")
 _VRS = frozenset(SHORT_VRS + LONG_VRS)
 _ENCODING = Encoding()
 _FILE_META = 0x0002
+_NEVER = frozenset({0x0000, 0xFFFE})
+"""Groups of commands and of delimiters, which would be read as something else than an attribute."""
+_ONE_OF = ("Value", "BulkDataURI", "InlineBinary")
 _MAX_LENGTH = UNDEFINED - 1
 
 
@@ -110,6 +113,10 @@ class _Writing:
         vr = attribute.get("vr") if isinstance(attribute, Mapping) else None
         if not isinstance(vr, str) or vr not in _VRS:
             raise _invalid(tag, "has no valid Value Representation (vr)")
+        if tag >> 16 in _NEVER:
+            raise _invalid(tag, "is no attribute of a data set")
+        if sum(bool(attribute.get(each)) for each in _ONE_OF) > 1:
+            raise _invalid(tag, "has more than one value")
         if self._frames is not None and depth == 0 and tag == int(PIXEL_DATA, 16):
             yield from _encapsulated(tag, self._frames)
         elif "BulkDataURI" in attribute:

@@ -107,6 +107,12 @@ def test_pixel_data_is_encapsulated_from_frames() -> None:
         {"00420011": {"vr": "OB", "Value": [1]}},
         {"7FE00010": {"vr": "OW", "BulkDataURI": 5}},
         {"00400275": {"vr": "SQ", "Value": ["x"]}},
+        # what would end an item, or belongs to a command
+        {"00400275": {"vr": "SQ", "Value": [{"FFFEE00D": {"vr": "OB", "InlineBinary": ""}}]}},
+        {"00000002": {"vr": "UI", "Value": ["1.2"]}},
+        # two values of one attribute (§F.2.2)
+        {"00420011": {"vr": "OB", "InlineBinary": "AAA=", "BulkDataURI": "there"}},
+        {"00100020": {"vr": "LO", "Value": ["P1"], "InlineBinary": "AAA="}},
     ],
 )
 def test_what_is_no_data_set_is_refused(data_set: Any) -> None:
