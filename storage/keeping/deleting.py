@@ -47,7 +47,7 @@ _TRIES = 10  # each fails only when the study's patient changes between reading 
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class DeletionRequest:
     """`sop` None: the whole study."""
 
     actor: Actor
@@ -56,43 +56,45 @@ class Asked:
     reason: str
 
 
-def delete_what_is_asked(database: Database, asked: Asked, retention: timedelta = RETENTION) -> Deletion:
+def delete_objects(
+    database: Database, request: DeletionRequest, retention: timedelta = RETENTION
+) -> Deletion:
     """`NotFound` when there is no such study or instance."""
     for _ in range(_TRIES):
         try:
             with transaction(database) as under_way:
-                return _Deleting(under_way, asked, retention).run()
+                return _Deleting(under_way, request, retention).run()
         except BeginAgain:
             continue
     raise Conflict("the study is being changed by others; try again")
 
 
 class _Deleting:
-    def __init__(self, under_way: Transaction, asked: Asked, retention: timedelta) -> None:
+    def __init__(self, under_way: Transaction, request: DeletionRequest, retention: timedelta) -> None:
         self._transaction = under_way
         self._connection = under_way.connection
-        self._asked = asked
+        self._request = request
         self._retention = retention
         self._id = uuid.uuid4().hex
         self._patient, self._study = self._lock()
 
     def run(self) -> Deletion:
-        asked, study = self._asked, self._study
+        request, study = self._request, self._study
         chosen = self._chosen()
         self._lock_versions(chosen)
         count, size = map(int, self._connection.execute(_measure(chosen)).one())
-        if asked.sop is not None and not count:
+        if request.sop is not None and not count:
             raise NotFound
-        touched = self._series_touched(chosen) if asked.sop is not None else []
+        touched = self._series_touched(chosen) if request.sop is not None else []
         self._move_references(chosen)
         self._remove(Level.IMAGE, chosen)
-        if asked.sop is None:
+        if request.sop is None:
             self._remove(Level.SERIES, select(series.c.pk).where(series.c.study_pk == study.pk))
             self._patient["number_of_patient_related_series"] -= study["number_of_study_related_series"]
             self._patient["number_of_patient_related_instances"] -= count
         else:
             self._lessen(touched, count, size)
-        if asked.sop is None or not study["number_of_study_related_instances"]:
+        if request.sop is None or not study["number_of_study_related_instances"]:
             study.remove(self._transaction)
             self._patient["number_of_patient_related_studies"] -= 1
         else:
@@ -102,7 +104,7 @@ class _Deleting:
         return self._record(count)
 
     def _lock(self) -> tuple[LockedRow, LockedRow]:
-        organization, uid = self._asked.actor.organization, self._asked.study
+        organization, uid = self._request.actor.organization, self._request.study
         owner = (
             select(patients.c.identity)
             .join(studies, studies.c.patient_pk == patients.c.pk)
@@ -123,7 +125,9 @@ class _Deleting:
         mine = select(instances.c.pk).join(series, series.c.pk == instances.c.series_pk)
         mine = mine.where(series.c.study_pk == self._study.pk)
         return (
-            mine if self._asked.sop is None else mine.where(instances.c.sop_instance_uid == self._asked.sop)
+            mine
+            if self._request.sop is None
+            else mine.where(instances.c.sop_instance_uid == self._request.sop)
         )
 
     def _lock_versions(self, chosen: Select[Any]) -> None:
@@ -144,7 +148,7 @@ class _Deleting:
         items = sequence_values.c.level == level.value, sequence_values.c.owner.in_(chosen)
         self._connection.execute(delete(sequence_values).where(*items))
         gone = self._connection.execute(delete(table).where(table.c.pk.in_(chosen))).rowcount
-        self._transaction.tally(self._asked.actor.organization, table.name, -gone)
+        self._transaction.tally(self._request.actor.organization, table.name, -gone)
 
     def _series_touched(self, chosen: Select[Any]) -> list[Any]:
         """Key, instances and bytes to delete, by series: a faulty device may use one UID in several."""
@@ -188,21 +192,27 @@ class _Deleting:
             self._patient.remove(self._transaction)
 
     def _record(self, count: int) -> Deletion:
-        asked, now, whole = self._asked, self._transaction.now, self._asked.sop is None
-        purge_at, by = now + self._retention, asked.actor.name
+        request, now, whole = self._request, self._transaction.now, self._request.sop is None
+        purge_at, by = now + self._retention, request.actor.name
         whose: dict[str, Any] = {name: self._patient[name] for name in OF_PATIENT}
         whose |= {name: self._study[name] for name in OF_STUDY}
-        made = Deletion(self._id, asked.study, asked.sop, count, asked.reason, by, now, purge_at, **whose)
+        made = Deletion(
+            self._id, request.study, request.sop, count, request.reason, by, now, purge_at, **whose
+        )
         said = {name: self._study[name] if whole else None for name in SAID}
-        row = {**asdict(made), **said, "org_id": asked.actor.organization}
+        row = {**asdict(made), **said, "org_id": request.actor.organization}
         del row["over"]  # which time tells
         self._connection.execute(insert(deletions), row)
         job = purge_job(made.id, self._retention)
-        enqueue(self._connection, job, asked.actor.organization, asked.actor.correlation_id)
-        what = "study" if asked.sop is None else "instance"
-        details = {"deletion": made.id, "instances": count, "sop_instance_uid": asked.sop}
-        self._transaction.audit(AuditRecord(asked.actor, f"{what}.delete", "success", asked.study, details))
-        self._transaction.announce(asked.actor, f"{what}.deleted", asked.study, sop_instance_uid=asked.sop)
+        enqueue(self._connection, job, request.actor.organization, request.actor.correlation_id)
+        what = "study" if request.sop is None else "instance"
+        details = {"deletion": made.id, "instances": count, "sop_instance_uid": request.sop}
+        self._transaction.audit(
+            AuditRecord(request.actor, f"{what}.delete", "success", request.study, details)
+        )
+        self._transaction.announce(
+            request.actor, f"{what}.deleted", request.study, sop_instance_uid=request.sop
+        )
         return made
 
 

@@ -16,7 +16,7 @@ from pacs.study_states import State, move
 from storage.database import Database
 from storage.feeds import Transaction, transaction
 from storage.keeping import restoring
-from storage.keeping.deleting import Asked, delete_what_is_asked
+from storage.keeping.deleting import DeletionRequest, delete_objects
 from storage.locked_rows import LockedRow, lock_or_insert, lock_row
 from storage.locked_studies import NO_SERIES, NO_STUDIES
 from storage.rows import Row, attribute_row, patient_identity
@@ -50,7 +50,7 @@ class SqlKeeping:
             under_way.announce(actor, "study.updated", study, state=locked["state"])
 
     def delete(self, actor: Actor, study: str, sop: str | None, reason: str) -> Deletion:
-        return delete_what_is_asked(self.database, Asked(actor, study, sop, reason), self.retention)
+        return delete_objects(self.database, DeletionRequest(actor, study, sop, reason), self.retention)
 
     def deletions(
         self, organization: int, limit: int, offset: int, *, restorable: bool = False

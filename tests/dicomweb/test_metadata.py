@@ -18,7 +18,7 @@ from sqlalchemy import text
 
 from pacs.model import Identity
 from storage.database import Database
-from storage.keeping.deleting import Asked, delete_what_is_asked
+from storage.keeping.deleting import DeletionRequest, delete_objects
 from tests.dicomweb.retrieving import OURS, World, image, parts, path_to, retrieving
 from tests.storage.world import rows
 
@@ -260,7 +260,7 @@ def test_what_is_ready_is_never_stale(world: World) -> None:
     world.get(f"{STUDY}/metadata")
     world.store(image(4))
     assert len(listed(world.get(f"{STUDY}/metadata"))) == 4
-    delete_what_is_asked(world.database, Asked(OURS, "1.2.3.1", "1.2.3.1.1.2", "test"))
+    delete_objects(world.database, DeletionRequest(OURS, "1.2.3.1", "1.2.3.1.1.2", "test"))
     assert uids(world.get(f"{STUDY}/metadata")) == ["1.2.3.1.1.1", "1.2.3.1.1.3", "1.2.3.1.1.4"]
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from pacs.model import Prepared, VersionKey
 from storage.database import Database
 from storage.index import Entries, SqlIndex, open_behind
-from storage.keeping.deleting import Asked, delete_what_is_asked
+from storage.keeping.deleting import DeletionRequest, delete_objects
 from storage.prepared import LONGEST, SqlVersions
 from tests.storage.received import MODALITY, received, uid
 from tests.storage.world import opened, rows, store
@@ -106,9 +106,9 @@ def test_nothing_is_kept_of_what_is_gone_or_another_organisation_s(
 def test_it_goes_with_its_version(database: Database, entries: Entries) -> None:
     put(database, entries, 1, b"one")
     put(database, entries, 2, b"two")
-    delete_what_is_asked(database, Asked(MODALITY, uid(1), uid(1, 1, 1), "test"))
+    delete_objects(database, DeletionRequest(MODALITY, uid(1), uid(1, 1, 1), "test"))
     assert contents(database) == [(uid(1, 1, 2), b"two")]
-    delete_what_is_asked(database, Asked(MODALITY, uid(1), None, "test"))
+    delete_objects(database, DeletionRequest(MODALITY, uid(1), None, "test"))
     assert rows(database, "SELECT * FROM prepared_metadata") == []
 
 
@@ -124,7 +124,7 @@ def test_the_state_is_that_of_the_bytes(database: Database, entries: Entries) ->
     second = state()
     put(database, entries, 1, b"one", content="not current")
     assert first != second == state()
-    delete_what_is_asked(database, Asked(MODALITY, uid(1), uid(1, 1, 2), "test"))
+    delete_objects(database, DeletionRequest(MODALITY, uid(1), uid(1, 1, 2), "test"))
     assert state() == first
 
 
@@ -139,3 +139,17 @@ def test_what_is_deferred_is_kept_soon_and_a_clean_end_waits_for_it(database: Da
         index.prepare(Prepared(1, (99, 1), b"gone"))
         behind.close()
     assert contents(database) == [(uid(1, 1, 1), b"1"), (uid(1, 1, 2), b"2")]
+
+
+def test_nothing_is_kept_for_what_came_after_its_instance_was_deleted(
+    database: Database, entries: Entries
+) -> None:
+    """Metadata is made beside deletions, and SQLite would give the number of its newest row again."""
+    version = put(database, entries, 1, b"of whom it was")
+    assert version is not None
+    delete_what_is_asked(database, Asked(MODALITY, uid(1), None, "test"))
+    store(entries, received(1, 1, 2, PatientID="another"))
+    versions = SqlVersions(database)
+    versions.keep(1, {version: b"of whom it was"})
+    assert contents(database) == [(uid(1, 1, 2), None)]
+    assert versions.prepared(1, [version]) == {} and versions.instances(1, [version]) == []
