@@ -54,7 +54,7 @@ def _cache(installation: Installation) -> Details:
     cache = installation.cache
     if not os.access(cache.folder, os.W_OK | os.X_OK):
         raise PermissionError(errno.EACCES, "the cache's folder cannot be written")
-    found = cache.figures(ALL)
+    found = cache.statistics(ALL)
     return {"entries": found.entries, "bytes": found.bytes, "limit_bytes": installation.settings.cache_size}
 
 

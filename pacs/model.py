@@ -129,6 +129,16 @@ class ApplicationEntity:
 
 
 @dataclass(frozen=True, slots=True)
+class CacheStatistics:
+    """Entries and bytes of a cache, its hits and misses."""
+
+    entries: int = 0
+    bytes: int = 0
+    hits: int = 0
+    misses: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class AuditRecord:
     """`details` holds identifiers and numbers only, never names or free text of a patient."""
 

@@ -1,9 +1,13 @@
-"""What the archive needs of its storage, as protocols; `storage/` implements them, `config/` joins both."""
+"""What the archive needs of its storage, as protocols; `storage/` implements them, `config/` joins both.
+
+Every method may raise `DatabaseUnavailable` or another `Unavailable`; its docstring names the other errors.
+What takes an organisation or an actor sees and changes only what belongs to that organisation: another one's
+object is as good as none. A change is durable, with its audit record, when the method returns.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Protocol, Self
@@ -18,6 +22,7 @@ from pacs.model import (
     ApplicationEntity,
     AuditRecord,
     Blob,
+    CacheStatistics,
     Prepared,
     Received,
     Stored,
@@ -45,14 +50,16 @@ class SpooledFile(Protocol):
         """Flush to stable storage and return the blob. No write may follow."""
 
     @property
-    def dataset_offset(self) -> int: ...
+    def dataset_offset(self) -> int:
+        """Bytes before the data set."""
 
     @property
     def dataset_digest(self) -> str:
         """`blake3:…` of the data set alone; valid once sealed."""
 
     @property
-    def size(self) -> int: ...
+    def size(self) -> int:
+        """Bytes written so far."""
 
     def read_at(self, offset: int, length: int) -> bytes:
         """Reads from the bytes written so far, sealed or not; fewer than asked for only at their end."""
@@ -92,7 +99,10 @@ class BlobReader(Protocol):
 
 
 class Blobs(Protocol):
-    def spool(self) -> SpooledFile: ...
+    """Content-addressed bytes: equal bytes have one address, whoever sent them, and never change."""
+
+    def spool(self) -> SpooledFile:
+        """`StorageFull` below the reserve of free space."""
 
     def publish(self, spooled: SpooledFile) -> Blob:
         """Make a sealed file readable under its address, durably, before returning.
@@ -119,6 +129,8 @@ class Blobs(Protocol):
 
 
 class Index(Protocol):
+    """What is stored, by its attributes: patients, studies, series, instances and their versions."""
+
     def store(self, received: Received) -> Stored:
         """Enter one published object; returns when its transaction is durable (law 1).
 
@@ -140,7 +152,8 @@ class Index(Protocol):
     def page(self, organization: int, query: Query) -> Found:
         """The query's `limit` answers after its `offset`, in one snapshot; otherwise like `find`."""
 
-    def count(self, organization: int, query: Query) -> int: ...
+    def count(self, organization: int, query: Query) -> int:
+        """The matches, whatever the query's `limit` and `offset`."""
 
     def locate(self, organization: int, query: Query) -> Iterator[StoredInstance]:
         """The current version of each instance that an IMAGE-level query selects."""
@@ -174,10 +187,12 @@ class Versions(Protocol):
         """In the given order; deleted ones are left out."""
 
     def keep(self, organization: int, prepared: Mapping[VersionKey, bytes]) -> None:
-        """Ignored for deleted versions. May fail: the next request then prepares them again."""
+        """Store prepared metadata, except of deleted versions. May fail: the next request prepares it again."""
 
 
 class AuditTrail(Protocol):
+    """Who did what, as one hash chain for each organisation."""
+
     def record(self, record: AuditRecord) -> None:
         """Append to the organisation's hash chain; durable when this returns."""
 
@@ -205,13 +220,16 @@ class Keeping(Protocol):
     """What users do to studies, each in one transaction with its audit record and event."""
 
     def expect(self, actor: Actor, expected: Expected) -> None:
-        """`Conflict` when the study exists already."""
+        """Announce a study before its images. `Conflict` when the study exists already."""
 
     def amend(self, actor: Actor, study: str, amendment: Amendment) -> None:
-        """`NotFound`; `Conflict` for attributes that its images carry; `IllegalTransition`."""
+        """Change a study. `NotFound`; `Conflict` for attributes that images carry; `IllegalTransition`."""
 
     def delete(self, actor: Actor, study: str, sop: str | None, reason: str) -> Deletion:
-        """A study, or one instance of it; the last instance takes its series, study and patient with it."""
+        """Delete a study, or one instance of it; with its last instance a series, study or patient goes too.
+
+        `NotFound` when there is no such study or instance.
+        """
 
     def deletions(
         self, organization: int, limit: int, offset: int, *, restorable: bool = False
@@ -251,7 +269,8 @@ class Tasks(Protocol):
     def process(self, actor: Actor, study: str) -> Task:
         """Begin to regenerate what is derived from a study, or return the running task. `NotFound`."""
 
-    def get(self, organization: int, number: str) -> Task | None: ...
+    def get(self, organization: int, number: str) -> Task | None:
+        """The task with this number, or None."""
 
     def page(self, organization: int, limit: int, offset: int) -> tuple[list[Task], int | None]:
         """A page of tasks, the newest first, and their number (None as for `Keeping.deletions`)."""
@@ -266,20 +285,11 @@ class Tasks(Protocol):
         that neither has done.
         """
 
-    def finish(self, task: Task, status: Status, message: str) -> None: ...
+    def finish(self, task: Task, status: Status, message: str) -> None:
+        """`message`: for the user, such as why it failed."""
 
     def release(self, task: Task) -> None:
-        """Release its files."""
-
-
-@dataclass(frozen=True, slots=True)
-class CacheFigures:
-    """Entries and bytes of a cache, its hits and misses."""
-
-    entries: int = 0
-    bytes: int = 0
-    hits: int = 0
-    misses: int = 0
+        """Give up its files, whose bytes the sweep may then remove."""
 
 
 class Cache(Protocol):
@@ -288,22 +298,27 @@ class Cache(Protocol):
     def get(self, organization: int, address: str, key: str, seconds: float) -> bytes | None:
         """The data put at most `seconds` ago, unless it was evicted or is damaged."""
 
-    def put(self, organization: int, address: str, key: str, data: bytes) -> None: ...
+    def put(self, organization: int, address: str, key: str, data: bytes) -> None:
+        """`address`: the object's; `key`: what was made of it. No error when the disk is full or fails."""
 
-    def forget(self, organization: int, address: str) -> None: ...
+    def forget(self, organization: int, address: str) -> None:
+        """Remove all that was made of the object."""
 
     def count(self, organization: int, hit: bool) -> None:
         """Count a hit or a miss."""
 
-    def figures(self, organization: int) -> CacheFigures:
+    def statistics(self, organization: int) -> CacheStatistics:
         """Of all processes of this node."""
 
 
 class ApplicationEntities(Protocol):
+    """The registered DICOM peers."""
+
     def find(self, title: str) -> ApplicationEntity | None:
         """AE titles are unique in an installation; the registration names the organisation."""
 
-    def all(self) -> list[ApplicationEntity]: ...
+    def all(self) -> list[ApplicationEntity]:
+        """Of all organisations, by title."""
 
 
 class Jobs(Protocol):
@@ -318,27 +333,33 @@ class Jobs(Protocol):
         """Retry a failed job now with all its attempts; False when there is no such job."""
 
     def drop(self, actor: Actor, state: JobState) -> int:
-        """Returns how many were dropped."""
+        """Remove the organisation's jobs in this state; returns how many."""
 
 
 class JobQueue(Protocol):
     """Durable jobs, each claimed by one worker at a time, under a lease."""
 
-    def claim(self, worker: str, lease: timedelta) -> ClaimedJob | None: ...
+    def claim(self, worker: str, lease: timedelta) -> ClaimedJob | None:
+        """One job that is due, or whose worker let its lease run out; None when there is none."""
 
-    def renew(self, job: ClaimedJob, lease: timedelta) -> bool: ...
+    def renew(self, job: ClaimedJob, lease: timedelta) -> bool:
+        """False when another worker has taken it over."""
 
-    def complete(self, job: ClaimedJob) -> None: ...
+    def complete(self, job: ClaimedJob) -> None:
+        """Remove it. Like `retry` and `fail`, without effect when another worker has taken it over."""
 
-    def retry(self, job: ClaimedJob, at: datetime, error: str) -> None: ...
+    def retry(self, job: ClaimedJob, at: datetime, error: str) -> None:
+        """Make it due again at `at`, with the attempts that `job` counts."""
 
-    def fail(self, job: ClaimedJob, error: str) -> None: ...
+    def fail(self, job: ClaimedJob, error: str) -> None:
+        """Keep it for an administrator to retry or to drop."""
 
 
 class Accounts(Protocol):
     """Users, their sessions, and failed sign-ins."""
 
-    def credentials(self, email: str) -> Credentials | None: ...
+    def credentials(self, email: str) -> Credentials | None:
+        """The user with this address, active or not; None when there is none."""
 
     def session(self, number: str) -> Session | None:
         """A session that was not ended, of an active user; it may have expired."""
@@ -346,7 +367,8 @@ class Accounts(Protocol):
     def open_session(self, actor: Actor, session: Session) -> None:
         """Audited as `login` or `token.create`."""
 
-    def end_session(self, actor: Actor, number: str) -> None: ...
+    def end_session(self, actor: Actor, number: str) -> None:
+        """Its token is invalid from then on, on every node. Audited as `logout`."""
 
     def set_password(self, actor: Actor, user: int, password_hash: str, keep: str) -> None:
         """Also ends all sessions of the user except `keep`."""
@@ -354,4 +376,5 @@ class Accounts(Protocol):
     def attempt(self, email: str, address: str) -> Attempts:
         """Count a sign-in before its outcome is known. Atomic over all nodes."""
 
-    def forgive(self, email: str, address: str) -> None: ...
+    def forgive(self, email: str, address: str) -> None:
+        """Forget the attempts, as one of them has succeeded."""

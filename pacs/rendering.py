@@ -18,11 +18,11 @@ from pacs.actor import Actor
 from pacs.archive import Archive
 from pacs.dicom.transfer_syntaxes import VIDEO
 from pacs.errors import NotConvertible
-from pacs.model import StoredInstance
+from pacs.model import CacheStatistics, StoredInstance
 from pacs.pixels.presentation import AS_STORED, Presentation, Viewport
 from pacs.pixels.softcopy.stored import MOST_BYTES, StoredState
 from pacs.pixels.tasks import Render, StoredPixels, Workers
-from pacs.ports import Cache, CacheFigures
+from pacs.ports import Cache
 
 VERSION = 4
 """Increment it when the same object yields other pictures."""
@@ -119,8 +119,8 @@ class Rendering:
             for place in [each for each in self._impossible if each[:2] == (organization, address)]:
                 del self._impossible[place]
 
-    def figures(self, actor: Actor) -> CacheFigures:
-        return self._cache.figures(actor.organization)
+    def statistics(self, actor: Actor) -> CacheStatistics:
+        return self._cache.statistics(actor.organization)
 
     def _once(self, place: tuple[int, str, str], instance: StoredInstance, wanted: RenderRequest) -> bytes:
         with self._lock:

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote, unquote
 
-from pacs.ports import CacheFigures
+from pacs.model import CacheStatistics
 from storage.tally import ALL, Tally
 
 SHARDS = 256
@@ -125,7 +125,7 @@ class DiskCache:
         with suppress(OSError):
             self._tally.count(organization, hit)
 
-    def figures(self, organization: int) -> CacheFigures:
+    def statistics(self, organization: int) -> CacheStatistics:
         return self._tally.of(organization)
 
     def shard(self, number: int) -> Iterator[tuple[int, list[CachedFile]]]:
@@ -177,7 +177,7 @@ class DiskCache:
                 found[organization] += files
         self._tally.begin_anew(
             {
-                organization: CacheFigures(len(files), sum(each.size for each in files))
+                organization: CacheStatistics(len(files), sum(each.size for each in files))
                 for organization, files in found.items()
             }
         )

@@ -16,11 +16,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from pacs.ports import CacheFigures
+from pacs.model import CacheStatistics
 
 ALL = -1
 """The totals' key, in place of an organisation's number."""
-NOTHING = CacheFigures()
+NOTHING = CacheStatistics()
 PATIENCE = 1.0
 _MOMENT = 0.001
 _RECORD = struct.Struct("<qqqq")
@@ -42,9 +42,9 @@ class Tally:
         """Whether anything was ever counted."""
         return os.fstat(self._fd).st_size > 0
 
-    def of(self, organization: int) -> CacheFigures:
+    def of(self, organization: int) -> CacheStatistics:
         found = os.pread(self._fd, _RECORD.size, _place(organization))
-        return CacheFigures(*_RECORD.unpack(found)) if len(found) == _RECORD.size else NOTHING
+        return CacheStatistics(*_RECORD.unpack(found)) if len(found) == _RECORD.size else NOTHING
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -88,7 +88,7 @@ class Tally:
             now = self.of(organization)
             self._put(organization, replace(now, hits=now.hits + hit, misses=now.misses + (not hit)))
 
-    def begin_anew(self, found: Mapping[int, CacheFigures]) -> None:
+    def begin_anew(self, found: Mapping[int, CacheStatistics]) -> None:
         """Call while holding the tally. `found`: the result of counting every organisation's files."""
         for organization in range(os.fstat(self._fd).st_size // _RECORD.size - 1):
             self._put(organization, replace(self.of(organization), entries=0, bytes=0))
@@ -96,9 +96,9 @@ class Tally:
             now = self.of(organization)
             self._put(organization, replace(now, entries=held.entries, bytes=held.bytes))
         entries, size = (sum(getattr(each, of) for each in found.values()) for of in ("entries", "bytes"))
-        self._put(ALL, CacheFigures(entries, size))
+        self._put(ALL, CacheStatistics(entries, size))
 
-    def _put(self, organization: int, figures: CacheFigures) -> None:
+    def _put(self, organization: int, figures: CacheStatistics) -> None:
         record = _RECORD.pack(figures.entries, figures.bytes, figures.hits, figures.misses)
         os.pwrite(self._fd, record, _place(organization))
 

@@ -16,10 +16,9 @@ from pacs.archive import Archive
 from pacs.dicom.limits import DEFAULT
 from pacs.dicom.source import BytesSource, Source
 from pacs.errors import NotConvertible, Unavailable
-from pacs.model import Blob, Identity, StoredInstance
+from pacs.model import Blob, CacheStatistics, Identity, StoredInstance
 from pacs.pixels.presentation import Annotation, Presentation, Viewport, Window
 from pacs.pixels.tasks import Task, Verify
-from pacs.ports import CacheFigures
 from pacs.rendering import Lifetimes, Rendering, RenderRequest, Tier
 from storage.disk_cache import DiskCache
 
@@ -82,13 +81,13 @@ def test_the_second_time_it_is_there(rendering: Rendering, workers: Counting) ->
     second = rendering.rendered(OURS, instance(), WISH)
     assert (first.hit, second.hit, first.data) == (False, True, second.data)
     assert workers.done == 1
-    found = rendering.figures(OURS)
+    found = rendering.statistics(OURS)
     assert (found.hits, found.misses, found.entries) == (1, 1, 1)
 
 
 def test_another_organisation_learns_nothing(rendering: Rendering, workers: Counting) -> None:
     rendering.rendered(OURS, instance(), WISH)
-    assert rendering.figures(THEIRS) == CacheFigures()
+    assert rendering.statistics(THEIRS) == CacheStatistics()
     assert not rendering.rendered(THEIRS, instance(), WISH).hit
     rendering.forget(THEIRS, instance())
     assert rendering.rendered(OURS, instance(), WISH).hit
@@ -141,7 +140,7 @@ def test_who_asks_meanwhile_waits_for_the_same_work(rendering: Rendering, worker
     workers.go.clear()
     with ThreadPoolExecutor(8) as threads:
         asked = [threads.submit(rendering.rendered, OURS, instance(), WISH) for _ in range(8)]
-        while rendering.figures(OURS).misses < 8:
+        while rendering.statistics(OURS).misses < 8:
             pass
         workers.go.set()
         assert {each.result().data for each in asked} == {b"picture 1"}

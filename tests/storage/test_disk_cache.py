@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from pacs.ports import CacheFigures
+from pacs.model import CacheStatistics
 from storage import tally
 from storage.disk_cache import DiskCache
 
@@ -42,7 +42,7 @@ def test_what_is_put_is_there_for_its_organisation_alone(cache: DiskCache) -> No
     assert cache.get(2, "blake3:aa", "a key", LONG) is None
     assert cache.get(1, "blake3:ab", "a key", LONG) is None
     assert cache.get(1, "blake3:aa", "another", LONG) is None
-    assert cache.figures(2).entries == 0
+    assert cache.statistics(2).entries == 0
 
 
 def test_names_of_strangers_are_no_paths(cache: DiskCache, tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_an_object_is_forgotten_with_all_that_was_made_of_it(cache: DiskCache) -
         cache.put(2, "a", key, b"x")
     cache.forget(1, "a")
     assert all(cache.get(1, "a", key, LONG) is None for key in ("k", "l", "m"))
-    assert cache.figures(1).entries == cache.figures(2).entries == 3
+    assert cache.statistics(1).entries == cache.statistics(2).entries == 3
 
 
 def test_it_works_on_after_somebody_emptied_its_folder(cache: DiskCache, tmp_path: Path) -> None:
@@ -171,9 +171,9 @@ def test_uses_are_counted_by_all_processes_together(cache: DiskCache, tmp_path: 
             each.count(7, hit)
     for number in range(9):  # more than there is room for: what lies there is counted anew
         cache.put(1, f"object {number}", "k", bytes(20_000))
-    assert (other.figures(7).hits, other.figures(7).misses) == (2, 4)
-    assert (other.figures(1).hits, other.figures(1).misses) == (0, 0)
-    assert cache.figures(6) == CacheFigures()
+    assert (other.statistics(7).hits, other.statistics(7).misses) == (2, 4)
+    assert (other.statistics(1).hits, other.statistics(1).misses) == (0, 0)
+    assert cache.statistics(6) == CacheStatistics()
     other.close()
 
 
@@ -181,7 +181,7 @@ def test_what_an_earlier_build_left_is_counted(tmp_path: Path) -> None:
     (tmp_path / "cache" / "1" / "ab").mkdir(parents=True)
     (tmp_path / "cache" / "1" / "ab" / ("ab" * 32)).write_bytes(bytes(70_000))
     cache = DiskCache(tmp_path / "cache", LIMIT)
-    assert cache.figures(1).bytes == 70_000
+    assert cache.statistics(1).bytes == 70_000
     cache.put(1, "a", "k", bytes(40_000))
     assert held(tmp_path) <= LIMIT
     cache.close()
@@ -200,7 +200,7 @@ def test_a_full_disk_keeps_nothing_and_harms_nobody(
         cache.put(1, "b", "k", b"y")
         cache.count(1, hit=True)
     assert [cache.get(1, address, "k", LONG) for address in "ab"] == [b"x", None]
-    assert cache.figures(1).entries == len(files(tmp_path)) == 1
+    assert cache.statistics(1).entries == len(files(tmp_path)) == 1
     cache.put(1, "b", "k", b"y")
     assert cache.get(1, "b", "k", LONG) == b"y"
 
@@ -212,7 +212,7 @@ def test_a_file_cut_short_is_not_kept(
         patched.setattr(os, "writev", lambda file, parts: os.write(file, parts[0]))
         cache.put(1, "a", "k", b"x")
     assert cache.get(1, "a", "k", LONG) is None
-    assert cache.figures(1).entries == len(files(tmp_path)) == 0
+    assert cache.statistics(1).entries == len(files(tmp_path)) == 0
 
 
 def test_its_folder_may_be_gone(cache: DiskCache, tmp_path: Path) -> None:
@@ -237,7 +237,7 @@ def test_nobody_waits_for_a_frozen_process(
         assert cache.get(1, "blake3:aa", "another", LONG) is None
         DiskCache(tmp_path / "cache", LIMIT).close()
     cache.count(1, True)
-    assert cache.figures(1) == CacheFigures(1, held(tmp_path), 1, 0)
+    assert cache.statistics(1) == CacheStatistics(1, held(tmp_path), 1, 0)
 
 
 def test_a_late_thread_writes_to_no_other_file(tmp_path: Path) -> None:

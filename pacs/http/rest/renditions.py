@@ -98,7 +98,7 @@ class Renditions:
     def show_cache(self, request: Request) -> Response:
         """Number and size of this organisation's cached pictures, and how often they were hit."""
         parameters(request, ())
-        figures = self.pictures.rendering.figures(actor(request))
+        figures = self.pictures.rendering.statistics(actor(request))
         asked = figures.hits + figures.misses
         return answer(
             {

@@ -55,7 +55,7 @@ def test_what_was_made_of_a_deleted_object_goes(shelf: Shelf, cache: DiskCache) 
     assert shelf.blobs.missing([gone.blob]) == []  # its bytes are kept for the retention period
     whole_round(Tidying(shelf.database, cache, DAY))
     assert [kept(cache, 1, each.blob.address) for each in items] == [False, True, True, True]
-    assert cache.figures(1).entries == 6
+    assert cache.statistics(1).entries == 6
 
 
 def test_what_another_organisation_still_has_is_its_alone(shelf: Shelf, cache: DiskCache) -> None:
@@ -74,7 +74,7 @@ def test_what_is_too_old_goes_though_nobody_asks_for_it(
     whole_round(Tidying(shelf.database, cache, DAY))
     assert kept(cache, 1, item.blob.address)
     whole_round(Tidying(shelf.database, cache, DAY, now=lambda: time.time() + 2 * DAY))
-    assert cache.figures(1).entries == 0
+    assert cache.statistics(1).entries == 0
 
 
 def test_files_of_an_earlier_build_go(shelf: Shelf, cache: DiskCache, tmp_path: Path) -> None:
