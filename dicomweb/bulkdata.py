@@ -77,26 +77,28 @@ class RetrieveBulkdata:
             found = bulk_value(opened.enter_context(self.archive.header(instance)), value)
             offer = choose(acceptable(request), _offers(instance, found))
             address = f"{url}/bulkdata/{bulk_path(value)}"
-            return self._send(request, _Asked(instance, found, value, offer, address), opened)
+            return self._send(request, _Representation(instance, found, value, offer, address), opened)
 
-    def _send(self, request: Request, asked: _Asked, opened: ExitStack) -> Response:
-        value, headers = asked.value, asked.headers
-        self._record(request, asked)
+    def _send(self, request: Request, representation: _Representation, opened: ExitStack) -> Response:
+        value, headers = representation.value, representation.headers
+        self._record(request, representation)
         if is_known(request, headers["ETag"]):
             return Response(status_code=304, headers=headers)
-        if asked.offer.multipart:
-            head = PartHead(asked.offer.media_type, value.size, asked.address)
+        if representation.offer.multipart:
+            head = PartHead(representation.offer.media_type, value.size, representation.address)
             boundary = multipart.boundary(headers["ETag"])
             body = multipart.encoded([(head, value.pieces(0, value.size))], boundary)
-            kind = multipart.content_type(asked.offer.media_type, boundary)
+            kind = multipart.content_type(representation.offer.media_type, boundary)
             size = multipart.length([head], boundary)
             return answer(closing(opened.pop_all(), body), kind, size, headers=headers)
         part = byte_range(request, value.size, headers["ETag"])
         body = closing(opened.pop_all(), value.pieces(part.start, part.stop))
-        return answer(body, asked.offer.media_type, part.length, part.status, {**headers, **part.headers})
+        return answer(
+            body, representation.offer.media_type, part.length, part.status, {**headers, **part.headers}
+        )
 
-    def _record(self, request: Request, asked: _Asked) -> None:
-        study, element = asked.instance.identity.study_instance_uid, bulk_path(asked.path)
+    def _record(self, request: Request, representation: _Representation) -> None:
+        study, element = representation.instance.identity.study_instance_uid, bulk_path(representation.path)
         retrieved(request, self.archive, study, level="BULKDATA", element=element)
 
 
@@ -120,7 +122,7 @@ def _offers(instance: StoredInstance, value: BulkValue) -> list[Offer]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _Representation:
     instance: StoredInstance
     value: BulkValue
     path: Path

@@ -20,7 +20,7 @@ from dicomweb.frames import frame_list
 from dicomweb.paths import EACH_LEVEL, INSTANCE, path_of
 from dicomweb.presented import Shown, all_images, each_shown, first_image, is_applied
 from dicomweb.rendered_parameters import presentation, viewport
-from dicomweb.rendered_parts import Asked, RenderedParts
+from dicomweb.rendered_parts import RenderedParts, RequestedPictures
 from dicomweb.thumbnails import representatives
 from pacs.archive import Archive
 from pacs.errors import BadInput, NotAcceptable, NotConvertible, NotFound
@@ -66,16 +66,16 @@ class RetrieveRendered:
         path, how = path_of(request), presentation(request.query_params)
         found = self._archive.retrieve(actor(request), path.study, path.series, path.sop)
         first = list(islice(found, 2))
-        asked = Asked(request, path, how, acceptable(request), _frames(request))
+        requested = RequestedPictures(request, path, how, acceptable(request), _frames(request))
         if len(first) > 1:
-            return self._several(asked, chain(first, found))
-        return self.shown(asked, first[0])
+            return self._several(requested, chain(first, found))
+        return self.shown(requested, first[0])
 
-    def shown(self, asked: Asked, instance: StoredInstance) -> Response:
+    def shown(self, requested: RequestedPictures, instance: StoredInstance) -> Response:
         """One instance in its own form."""
         if is_image(instance):
-            return self._image(asked, instance)
-        return (self._presented if is_applied(instance) else self._document)(asked, instance)
+            return self._image(requested, instance)
+        return (self._presented if is_applied(instance) else self._document)(requested, instance)
 
     def thumbnail(self, request: Request) -> Response:
         """A small picture of a representative image, of its middle frame."""
@@ -98,51 +98,53 @@ class RetrieveRendered:
     def _archive(self) -> Archive:
         return self.pictures.rendering.archive
 
-    def _image(self, asked: Asked, instance: StoredInstance) -> Response:
+    def _image(self, requested: RequestedPictures, instance: StoredInstance) -> Response:
         count = len(frame_index_of(instance))
-        named = _checked(asked.frames, count)
-        offer = choose(asked.ranges, _offers(named))
+        named = _checked(requested.frames, count)
+        offer = choose(requested.ranges, _offers(named))
         numbers = named or (range(1, count + 1) if count > 1 else [1])
         if offer.multipart:
-            return self._parts(asked, [Shown(instance, each - 1, asked.state) for each in numbers])
+            return self._parts(requested, [Shown(instance, each - 1, requested.state) for each in numbers])
         moving = len(numbers) > 1 and (named or offer.media_type == "image/gif")
         frames = tuple(number - 1 for number in (numbers if moving else numbers[:1]))
-        wanted = RenderRequest(offer.media_type, frames, asked.how, state=asked.state)
-        return self.pictures.picture(asked.request, instance, wanted)
+        wanted = RenderRequest(offer.media_type, frames, requested.how, state=requested.state)
+        return self.pictures.picture(requested.request, instance, wanted)
 
-    def _several(self, asked: Asked, found: Iterator[StoredInstance]) -> Response:
-        return self._parts(asked, each_shown(self._archive, actor(asked.request), found))
+    def _several(self, requested: RequestedPictures, found: Iterator[StoredInstance]) -> Response:
+        return self._parts(requested, each_shown(self._archive, actor(requested.request), found))
 
-    def _presented(self, asked: Asked, state: StoredInstance) -> Response:
+    def _presented(self, requested: RequestedPictures, state: StoredInstance) -> Response:
         """As one picture, the first image that it is of; as several, all of them."""
-        if asked.how.window is not None:
+        if requested.how.window is not None:
             raise BadInput("window does not apply to a presentation state, which has its own")
-        who = actor(asked.request)
-        if choose(asked.ranges, _offers(asked.frames)).multipart and not asked.frames:
-            return self._parts(asked, *all_images(self._archive, who, state))
+        who = actor(requested.request)
+        if choose(requested.ranges, _offers(requested.frames)).multipart and not requested.frames:
+            return self._parts(requested, *all_images(self._archive, who, state))
         image, reference = first_image(self._archive, who, state)
-        frames = asked.frames or reference.frames[:1]
+        frames = requested.frames or reference.frames[:1]
         if not all(reference.is_of(image.identity.sop_instance_uid, frame) for frame in frames):
             raise NotAcceptable("the presentation state is not of this frame")
-        return self._image(replace(asked, frames=frames, state=state), image)
+        return self._image(replace(requested, frames=frames, state=state), image)
 
-    def _parts(self, asked: Asked, found: Iterable[Shown], missing: int = 0) -> Response:
-        offer = choose(asked.ranges, [Offer(kind, multipart=True) for kind in STILL])
-        return RenderedParts(self.pictures, self.root).answer(asked, offer, found, missing)
+    def _parts(self, requested: RequestedPictures, found: Iterable[Shown], missing: int = 0) -> Response:
+        offer = choose(requested.ranges, [Offer(kind, multipart=True) for kind in STILL])
+        return RenderedParts(self.pictures, self.root).answer(requested, offer, found, missing)
 
-    def _document(self, asked: Asked, instance: StoredInstance) -> Response:
-        if asked.frames:
+    def _document(self, requested: RequestedPictures, instance: StoredInstance) -> Response:
+        if requested.frames:
             raise NotFound("this instance has no frames")
         with ExitStack() as opened:
             header = opened.enter_context(self._archive.header(instance))
             shown = {each.media_type.partition(";")[0]: each for each in depictions(header, instance)}
-            offer = choose(asked.ranges, [Offer(kind) for kind in shown])
+            offer = choose(requested.ranges, [Offer(kind) for kind in shown])
             value = shown[offer.media_type]
-            self.pictures.note(asked.request, asked.path.study)
+            self.pictures.note(requested.request, requested.path.study)
             wanted = RenderRequest(offer.media_type)
-            part = byte_range(asked.request, value.size, self.pictures.rendering.entity_tag(instance, wanted))
+            part = byte_range(
+                requested.request, value.size, self.pictures.rendering.entity_tag(instance, wanted)
+            )
             headers = {**part.headers, **SHOWN, "Cache-Control": "private, no-cache", "Vary": VARY}
-            if is_known(asked.request, part.etag):
+            if is_known(requested.request, part.etag):
                 return Response(status_code=304, headers=headers)
             body = closing(opened.pop_all(), value.pieces(part.start, part.stop))
             return answer(body, value.media_type, part.length, part.status, headers)

@@ -36,7 +36,7 @@ KEPT = 32 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RequestedPictures:
     """`frames`: numbered from 1; empty when the whole instance is requested. `state`: to be applied."""
 
     request: Request
@@ -54,10 +54,12 @@ class RenderedParts:
     pictures: Pictures
     root: str
 
-    def answer(self, asked: Asked, offer: Offer, found: Iterable[Shown], missing: int) -> Streamed:
+    def answer(
+        self, requested: RequestedPictures, offer: Offer, found: Iterable[Shown], missing: int
+    ) -> Streamed:
         """`missing`: how many more there should be."""
-        self.pictures.note(asked.request, asked.path.study)
-        making = _Making(self, asked, offer.media_type, missing)
+        self.pictures.note(requested.request, requested.path.study)
+        making = _Making(self, requested, offer.media_type, missing)
         rest = iter(found)
         making.ahead(islice(rest, AHEAD))
         further = next(rest, None)
@@ -77,7 +79,7 @@ class _Making:
     """`made`: with the picture, or without where it is to be read again."""
 
     parent: RenderedParts
-    asked: Asked
+    requested: RequestedPictures
     media_type: str
     left_out: int
     made: deque[tuple[Shown, bytes | None]] = field(default_factory=deque)
@@ -111,14 +113,14 @@ class _Making:
             remarks.append(f"{self.left_out} of {seen} pictures cannot be made: left out")
         if more:
             remarks.append("of the pictures after these, those that cannot be made are left out")
-        service = origin(self.asked.request) + self.parent.root
+        service = origin(self.requested.request) + self.parent.root
         return dict([warning(service, "; ".join(remarks))]) if remarks else {}
 
     def _picture(self, shown: Shown) -> bytes:
-        how = replace(self.asked.how, window=None) if shown.state else self.asked.how
+        how = replace(self.requested.how, window=None) if shown.state else self.requested.how
         wanted = RenderRequest(self.media_type, (shown.frame,), how, state=shown.state)
         rendering = self.parent.pictures.rendering
-        return rendering.rendered(actor(self.asked.request), shown.instance, wanted).data
+        return rendering.rendered(actor(self.requested.request), shown.instance, wanted).data
 
     def _part(self, shown: Shown, data: bytes) -> Part:
         return PartHead(self.media_type, len(data), self._address(shown)), (data,)
@@ -127,5 +129,5 @@ class _Making:
         """With a presentation state, the frame has no address of its own."""
         if shown.state is not None:
             return ""
-        here = instance_url(origin(self.asked.request) + self.parent.root, shown.instance.identity)
+        here = instance_url(origin(self.requested.request) + self.parent.root, shown.instance.identity)
         return f"{here}/frames/{shown.frame + 1}/rendered"

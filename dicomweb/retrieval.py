@@ -49,17 +49,17 @@ class Planned:
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class Preference:
     """Transfer syntaxes of equal preference. `fallback`: as stored when none is possible."""
 
     syntaxes: frozenset[str]
     fallback: bool = False
 
 
-DEFAULT = Wish(frozenset({EXPLICIT_LITTLE}), fallback=True)
+DEFAULT = Preference(frozenset({EXPLICIT_LITTLE}), fallback=True)
 
 
-def wishes(ranges: Iterable[MediaRange]) -> list[Wish]:
+def preferences(ranges: Iterable[MediaRange]) -> list[Preference]:
     """The transfer syntaxes that the ranges name, the most preferred first."""
     by_weight = defaultdict[float, set[str]](set)
     unnamed = set[float]()
@@ -69,7 +69,7 @@ def wishes(ranges: Iterable[MediaRange]) -> list[Wish]:
         elif each.q:
             by_weight[each.q].add(EXPLICIT_LITTLE)
             unnamed.add(each.q)
-    return [Wish(frozenset(by_weight[q]), q in unnamed) for q in sorted(by_weight, reverse=True)]
+    return [Preference(frozenset(by_weight[q]), q in unnamed) for q in sorted(by_weight, reverse=True)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +81,11 @@ class Plan:
     reason: str = ""
 
 
-def plan(found: Iterable[Part10File], wanted: Sequence[Wish], decodable: Collection[str]) -> Plan:
+def plan(found: Iterable[Part10File], preferred: Sequence[Preference], decodable: Collection[str]) -> Plan:
     """`NotAcceptable` when no instance can be sent as requested."""
     instances, reasons = list[Planned](), list[str]()
     for file in found:
-        planned = _planned(file, wanted, decodable)
+        planned = _planned(file, preferred, decodable)
         if isinstance(planned, Impossible):
             reasons.append(planned.reason)
         else:
@@ -95,15 +95,17 @@ def plan(found: Iterable[Part10File], wanted: Sequence[Wish], decodable: Collect
     return Plan(instances, len(reasons), reasons[0] if reasons else "")
 
 
-def _planned(file: Part10File, wanted: Sequence[Wish], decodable: Collection[str]) -> Planned | Impossible:
+def _planned(
+    file: Part10File, preferred: Sequence[Preference], decodable: Collection[str]
+) -> Planned | Impossible:
     stored = file.instance.transfer_syntax
     refused = Impossible("no transfer syntax is acceptable")
-    for wish in wanted:
-        accepted = {stored} if AS_STORED in wish.syntaxes else wish.syntaxes
+    for preference in preferred:
+        accepted = {stored} if AS_STORED in preference.syntaxes else preference.syntaxes
         choice = choose(stored, accepted, decodable)
         if not isinstance(choice, Impossible):
-            return Planned(file, choice, wish.fallback)
-        if wish.fallback:
+            return Planned(file, choice, preference.fallback)
+        if preference.fallback:
             return Planned(file, AsStored(stored))
         refused = choice
     return refused

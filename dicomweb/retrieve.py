@@ -13,7 +13,7 @@ from starlette.responses import Response
 from dicomweb import multipart, zipped
 from dicomweb.multipart import Part, PartHead
 from dicomweb.paths import EACH_LEVEL, path_of
-from dicomweb.retrieval import DEFAULT, Plan, Progress, Retrieval, Wish, plan, wishes
+from dicomweb.retrieval import DEFAULT, Plan, Preference, Progress, Retrieval, plan, preferences
 from dicomweb.warning import warning
 from pacs.archive import Archive
 from pacs.http.accept import AS_STORED, DICOM, ZIP, MediaRange, Offer, acceptable, choose, takes
@@ -45,26 +45,26 @@ class RetrieveDicom:
 
     def answer(self, request: Request) -> Response:
         path, who = path_of(request), actor(request)
-        offer, wanted = _negotiated(tuple(acceptable(request)), path.sop is not None)
+        offer, preferred = _negotiated(tuple(acceptable(request)), path.sop is not None)
         found = self.archive.retrieve(who, path.study, path.series, path.sop)
         retrieval = Retrieval(self.archive, self.transcoder, who, request.method == "HEAD")
-        planned = plan(retrieval.files(found), wanted, self.transcoder.codecs.decodable)
+        planned = plan(retrieval.files(found), preferred, self.transcoder.codecs.decodable)
         progress = Progress(path.study, path.level, str(offer), len(planned.instances))
-        asked = _Asked(request, retrieval, planned, progress, _tag(planned, offer))
-        if asked.tag and is_known(request, asked.tag):
+        transfer = _Transfer(request, retrieval, planned, progress, _tag(planned, offer))
+        if transfer.tag and is_known(request, transfer.tag):
             retrieval.known(progress)
-            return Response(status_code=304, headers=revalidated(asked.tag))
-        return _ANSWERS[offer](asked)
+            return Response(status_code=304, headers=revalidated(transfer.tag))
+        return _ANSWERS[offer](transfer)
 
 
 @lru_cache(maxsize=256)
-def _negotiated(ranges: Sequence[MediaRange], single: bool) -> tuple[Offer, Sequence[Wish]]:
+def _negotiated(ranges: Sequence[MediaRange], single: bool) -> tuple[Offer, Sequence[Preference]]:
     """Cached: instance after instance is requested in the same way."""
     offer = choose(ranges, (IN_PARTS, ALONE, ZIPPED) if single else (IN_PARTS, ZIPPED))
     taking = [each for each in ranges if takes(each, offer)]
     if offer is ZIPPED and not any(each.syntaxes for each in taking):
-        return offer, [Wish(frozenset({AS_STORED}))]  # unless a transfer syntax was named
-    return offer, wishes(taking) or [DEFAULT]
+        return offer, [Preference(frozenset({AS_STORED}))]  # unless a transfer syntax was named
+    return offer, preferences(taking) or [DEFAULT]
 
 
 def _tag(planned: Plan, offer: Offer) -> str:
@@ -76,7 +76,7 @@ def _tag(planned: Plan, offer: Offer) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _Transfer:
     request: Request
     retrieval: Retrieval
     plan: Plan
@@ -99,22 +99,22 @@ class _Asked:
         return self.retrieval.recorded(pieces, self.progress)
 
 
-def _in_parts(asked: _Asked) -> Response:
-    boundary = multipart.boundary(asked.tag)
-    known = [PartHead(_named(each.choice.transfer_syntax), each.size) for each in asked.plan.instances]
-    body = asked.recorded(multipart.encoded(_parts(asked), boundary))
+def _in_parts(transfer: _Transfer) -> Response:
+    boundary = multipart.boundary(transfer.tag)
+    known = [PartHead(_named(each.choice.transfer_syntax), each.size) for each in transfer.plan.instances]
+    body = transfer.recorded(multipart.encoded(_parts(transfer), boundary))
     return answer(
         body,
         multipart.content_type(DICOM, boundary),
         multipart.length(known, boundary),
-        asked.status,
-        asked.headers,
+        transfer.status,
+        transfer.headers,
     )
 
 
-def _parts(asked: _Asked) -> Iterator[Part]:
-    for planned in asked.progress.counted(asked.plan.instances):
-        syntax, pieces = asked.retrieval.opened(planned)
+def _parts(transfer: _Transfer) -> Iterator[Part]:
+    for planned in transfer.progress.counted(transfer.plan.instances):
+        syntax, pieces = transfer.retrieval.opened(planned)
         yield PartHead(_named(syntax), planned.size), pieces
 
 
@@ -122,28 +122,30 @@ def _named(syntax: str) -> str:
     return f"{DICOM}; transfer-syntax={syntax}"
 
 
-def _alone(asked: _Asked) -> Response:
-    (planned,) = asked.plan.instances
-    syntax, pieces = asked.retrieval.alone(planned, asked.progress)
-    return answer(pieces, _named(syntax), planned.size, headers=asked.headers)
+def _alone(transfer: _Transfer) -> Response:
+    (planned,) = transfer.plan.instances
+    syntax, pieces = transfer.retrieval.alone(planned, transfer.progress)
+    return answer(pieces, _named(syntax), planned.size, headers=transfer.headers)
 
 
-def _zipped(asked: _Asked) -> Response:
+def _zipped(transfer: _Transfer) -> Response:
     """`Range` is supported when all members are sent as stored, as then every byte's position is known."""
-    instances = asked.plan.instances
+    instances = transfer.plan.instances
     named = list(zip(_names(len(instances)), instances, strict=True))
     members = chain.from_iterable(
-        asked.retrieval.member(name, each) for name, each in asked.progress.counted(named)
+        transfer.retrieval.member(name, each) for name, each in transfer.progress.counted(named)
     )
     archive = zipped.zipped(members)
-    headers = {"Content-Disposition": 'attachment; filename="dicom.zip"', **asked.headers}
+    headers = {"Content-Disposition": 'attachment; filename="dicom.zip"', **transfer.headers}
     size = zipped.length((name, each.size) for name, each in named)
     if size is None:
-        return answer(asked.recorded(archive), ZIP, None, asked.status, headers)
-    tag = asked.tag or entity_tag(asked.plan.reason, *(each.instance.blob.address for each in instances))
-    part = byte_range(asked.request, size, tag)
-    body = asked.recorded(sliced(archive, part.start, part.stop))
-    status = part.status if part.partial else asked.status
+        return answer(transfer.recorded(archive), ZIP, None, transfer.status, headers)
+    tag = transfer.tag or entity_tag(
+        transfer.plan.reason, *(each.instance.blob.address for each in instances)
+    )
+    part = byte_range(transfer.request, size, tag)
+    body = transfer.recorded(sliced(archive, part.start, part.stop))
+    status = part.status if part.partial else transfer.status
     return answer(body, ZIP, part.length, status, {**headers, **part.headers})
 
 

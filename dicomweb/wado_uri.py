@@ -12,8 +12,8 @@ from dicomweb.paths import Path
 from dicomweb.presented import is_applied, references_of
 from dicomweb.rendered import RetrieveRendered
 from dicomweb.rendered_parameters import LARGEST_SIDE, annotated, integer, number, quality, window
-from dicomweb.rendered_parts import Asked
-from dicomweb.retrieval import DEFAULT, Progress, Retrieval, Wish, plan, wishes
+from dicomweb.rendered_parts import RequestedPictures
+from dicomweb.retrieval import DEFAULT, Preference, Progress, Retrieval, plan, preferences
 from pacs.dicom.image import number as integer_of
 from pacs.errors import BadInput, NotAcceptable, NotFound
 from pacs.http.accept import AS_STORED, DICOM, MediaRange, Offer, acceptable, of_query, takes
@@ -79,32 +79,34 @@ class WadoUri:
         named = given.get("frameNumber")
         frames = [integer(named, "frameNumber", 1, 1 << 30)] if named else []
         alone = [replace(each, multipart=False) for each in ranges]
-        asked = Asked(request, path, self._presentation(given, instance), alone, frames)
+        requested = RequestedPictures(request, path, self._presentation(given, instance), alone, frames)
         if given.get("presentationUID"):
-            asked = self._with_state(asked, given, instance)
+            requested = self._with_state(requested, given, instance)
         try:
-            return self.rendered.shown(asked, instance)
+            return self.rendered.shown(requested, instance)
         except NotAcceptable:
             if is_image(instance) or not any(takes(each, _FILE) for each in alone):
                 raise
             return self._file(request, instance, given, ranges)
 
-    def _with_state(self, asked: Asked, given: Mapping[str, str], image: StoredInstance) -> Asked:
+    def _with_state(
+        self, requested: RequestedPictures, given: Mapping[str, str], image: StoredInstance
+    ) -> RequestedPictures:
         """The state is of the same study (PS3.18 §9.5.1.2.7)."""
         archive = self.rendered.pictures.rendering.archive
-        place = Path(asked.path.study, given["presentationSeriesUID"], given["presentationUID"])
+        place = Path(requested.path.study, given["presentationSeriesUID"], given["presentationUID"])
         try:
-            state = next(archive.retrieve(actor(asked.request), place.study, place.series, place.sop))
+            state = next(archive.retrieve(actor(requested.request), place.study, place.series, place.sop))
         except NotFound:
             raise NotFound("there is no such presentation state") from None
         if not is_applied(state):
             raise NotAcceptable("presentationUID names no presentation state of a kind that is applied here")
         sop = image.identity.sop_instance_uid
         of_image = [each for each in references_of(archive, state) if each.is_of(sop)]
-        frames = asked.frames or [frame for each in of_image[:1] for frame in each.frames[:1]]
+        frames = requested.frames or [frame for each in of_image[:1] for frame in each.frames[:1]]
         if not of_image or not all(any(each.is_of(sop, frame) for each in of_image) for frame in frames):
             raise BadInput("the presentation state is not of this image")
-        return replace(asked, frames=frames, state=state)
+        return replace(requested, frames=frames, state=state)
 
     def _file(
         self,
@@ -122,8 +124,8 @@ class WadoUri:
         syntax = given.get("transferSyntax", "")
         if syntax and syntax != AS_STORED and not is_uid(syntax):
             raise BadInput("transferSyntax must be a UID, or * for the stored one")
-        named = wishes(each for each in ranges if takes(each, _FILE))
-        wanted = [Wish(frozenset({syntax}))] if syntax else named or [DEFAULT]
+        named = preferences(each for each in ranges if takes(each, _FILE))
+        wanted = [Preference(frozenset({syntax}))] if syntax else named or [DEFAULT]
         archive, study = self.rendered.pictures.rendering.archive, instance.identity.study_instance_uid
         retrieval = Retrieval(archive, self.transcoder, actor(request), request.method == "HEAD")
         planned = plan(retrieval.files([instance]), wanted, self.transcoder.codecs.decodable)
