@@ -188,6 +188,13 @@ class NotAcceptable(PacsError):
     code = "NOT_ACCEPTABLE"
 
 
+class PreconditionFailed(PacsError):
+    """This is another state than the one that If-Match names."""
+
+    http_status = 412
+    code = "PRECONDITION_FAILED"
+
+
 class RangeNotSatisfiable(PacsError):
     """Nothing lies in that range."""
 

@@ -7,13 +7,23 @@ from hashlib import blake2b
 
 from starlette.requests import Request
 
-_ENTITY_TAG = re.compile(r'(?:W/)?("[^"]*")')
+from pacs.errors import PreconditionFailed
+
+_ENTITY_TAG = re.compile(r'(W/)?("[^"]*")')
 
 
 def is_known(request: Request, entity_tag: str) -> bool:
-    """Whether `If-None-Match` names this entity tag (§13.1.2)."""
-    given = ",".join(request.headers.getlist("if-none-match"))
-    return given.strip() == "*" or entity_tag in _ENTITY_TAG.findall(given)
+    """Whether `If-None-Match` names this entity tag (§13.1.2); `PreconditionFailed` where an `If-Match` does
+    not (§13.1.1)."""
+    if "if-match" in request.headers and ("", entity_tag) not in _named(request, "if-match", entity_tag):
+        raise PreconditionFailed
+    return any(tag == entity_tag for _, tag in _named(request, "if-none-match", entity_tag))
+
+
+def _named(request: Request, header: str, entity_tag: str) -> list[tuple[str, str]]:
+    """`W/` or nothing, and the tag, of each that the header names; `*` names `entity_tag`."""
+    given = ",".join(request.headers.getlist(header))
+    return [("", entity_tag)] if given.strip() == "*" else _ENTITY_TAG.findall(given)
 
 
 def entity_tag(*what: object) -> str:
