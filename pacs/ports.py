@@ -187,7 +187,7 @@ class Versions(Protocol):
         """In the given order; deleted ones are left out."""
 
     def keep(self, organization: int, prepared: Mapping[VersionKey, bytes]) -> None:
-        """Store prepared metadata, except of deleted versions. May fail: the next request prepares it again."""
+        """Store it, except of deleted versions. May fail: then the next request prepares it again."""
 
 
 class AuditTrail(Protocol):

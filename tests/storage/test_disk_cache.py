@@ -155,12 +155,12 @@ def test_the_figures_are_true_whatever_happens_and_take_no_walk(cache: DiskCache
         (cache if number % 2 else other).put(1 + number % 2, f"object {number % 7}", "k", bytes(4000))
     other.forget(1, "object 3")
     assert cache.get(2, "object 1", "k", -1) is None
-    here = list(map(cache.figures, (1, 2)))
+    here = list(map(cache.statistics, (1, 2)))
     for organization, figures in enumerate(here, 1):
         sizes = [path.stat().st_size for path in (tmp_path / "cache" / str(organization)).rglob("*,*")]
         assert (figures.entries, figures.bytes) == (len(sizes), sum(sizes))
     shutil.rmtree(tmp_path / "cache" / "1")  # nobody looks there to answer
-    assert list(map(cache.figures, (1, 2))) == here
+    assert list(map(cache.statistics, (1, 2))) == here
     other.close()
 
 
