@@ -9,10 +9,10 @@ from pydicom.uid import UID
 
 from dimse import sop_classes, suboperations
 from dimse.associate import APPLICATION_CONTEXT, MAX_CONTEXTS
+from dimse.delivery import FALLBACKS, PATIENCE
 from dimse.models import FIND_OPTIONS, MODELS
 from dimse.negotiation import IDENTIFIER_SYNTAXES
 from dimse.operation import MAX_IDENTIFIER
-from dimse.services.move import FALLBACKS, PATIENCE
 from dimse.settings import DimseSettings
 from dimse.status import (
     CANCEL,

@@ -193,6 +193,9 @@ class Connection:
         with self._sending:
             try:
                 self._write([b"".join(pieces)] if self._tls else list(pieces))
+            except TimedOut:  # perhaps within a PDU, behind which nothing can follow
+                self._shut()
+                raise
             except OSError as error:
                 raise ConnectionLost(type(error).__name__) from error
 
@@ -245,11 +248,14 @@ class Connection:
             if free and self._upper_layer.may_abort:
                 with contextlib.suppress(OSError), self._guard:
                     self._send_some([pdu.abort(0)])
-            with contextlib.suppress(OSError):
-                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)  # TLS's own ends the encryption first
+            self._shut()
         finally:
             if free:
                 self._sending.release()
+
+    def _shut(self) -> None:
+        with contextlib.suppress(OSError):
+            socket.socket.shutdown(self._socket, socket.SHUT_RDWR)  # TLS's own ends the encryption first
 
 
 def _poll(sock: socket.socket, event: int, *flags: Flag | None) -> select.poll:

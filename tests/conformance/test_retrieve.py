@@ -21,7 +21,7 @@ from pynetdicom.pdu_primitives import SOPClassExtendedNegotiation
 from pynetdicom.presentation import PresentationContext
 from structlog.testing import capture_logs
 
-from dimse import server, suboperations
+from dimse import delivery, server, suboperations
 from dimse.associate import AssociateAccept, ContextResult, ProposedContext, UserInformation
 from dimse.associate_codec import encode_accept
 from dimse.command import Command, CommandField, respond_to
@@ -677,7 +677,7 @@ def test_who_asked_hears_of_large_instances_while_they_are_sent(
     archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who waits for a gigabyte without a word gives up."""
-    monkeypatch.setattr(move, "TELL_EVERY", 0.0)
+    monkeypatch.setattr(delivery, "TELL_EVERY", 0.0)
     monkeypatch.setattr(suboperations, "PENDING_EVERY", 3600.0)
     for _ in range(2):
         archive.holdings.add_image()
@@ -692,7 +692,7 @@ def test_who_asked_may_go_while_an_instance_is_sent(
     archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is not the destination that was lost: that is not tried again."""
-    monkeypatch.setattr(move, "TELL_EVERY", 0.0)
+    monkeypatch.setattr(delivery, "TELL_EVERY", 0.0)
     held = [archive.holdings.add_image() for _ in range(2)]
 
     def gone(operation: ServedOperation, *told: object, **elements: object) -> None:
