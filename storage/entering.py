@@ -15,14 +15,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
 
-from sqlalchemy import bindparam, delete, insert, select
+from sqlalchemy import bindparam, delete, func, insert, select
 
 from pacs.actor import Actor
 from pacs.attributes import Level
 from pacs.errors import BlobVanishing
 from pacs.model import AuditRecord, Blob, Outcome, Received, Stored, VersionKey
 from pacs.study_states import NEW_IMAGES, PATIENT_CONFLICT, State, is_late, on_arrival
+from storage import clock
 from storage.feeds import BeginAgain, Transaction
 from storage.locked_rows import LockedRow, insert_items, lock_or_insert
 from storage.locked_studies import LockedStudies, LockedStudy
@@ -40,11 +43,21 @@ _HISTORY = (
     .where(versions.c.instance_pk == bindparam("instance"))
     .order_by(versions.c.n)
 )
-_INSERT_INSTANCE = insert(instances).returning(instances.c.pk)
 _INSERT_VERSIONS = insert(versions)
 _PURGE_VERSION = delete(versions).where(
     versions.c.instance_pk == bindparam("pk"), versions.c.n == bindparam("number")
 )
+
+
+@cache
+def _insert_instance(dialect: str) -> Any:
+    """A key is never given again, as keys of versions outlive the transaction that they were read in: where
+    SQLite would give that of a deleted last row, the time is greater."""
+    new = insert(instances).returning(instances.c.pk)
+    if dialect != "sqlite":
+        return new
+    last = select(func.max(instances.c.pk)).scalar_subquery()
+    return new.values(pk=func.max(func.coalesce(last, 0) + 1, clock.now(dialect)))
 
 
 def store_batch(
@@ -106,7 +119,7 @@ class _Batch:
         row["sop_class_uid"] = item.identity.sop_class_uid
         row["available_transfer_syntax_uid"] = item.transfer_syntax
         row["current_version"] = 1
-        pk = scalar(self._connection, _INSERT_INSTANCE, row)
+        pk = scalar(self._connection, _insert_instance(self._connection.dialect.name), row)
         self._transaction.tally(row["org_id"], instances.name, 1)
         insert_items(self._connection, item_rows(row["org_id"], Level.IMAGE, pk, item.values))
         self._histories[pk] = []

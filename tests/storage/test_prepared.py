@@ -12,6 +12,7 @@ from pacs.model import Prepared, VersionKey
 from storage.database import Database
 from storage.index import Entries, SqlIndex, open_behind
 from storage.keeping.deleting import DeletionRequest, delete_objects
+from storage.keeping.studies import SqlKeeping
 from storage.prepared import LONGEST, SqlVersions
 from tests.storage.received import MODALITY, received, uid
 from tests.storage.world import opened, rows, store
@@ -147,7 +148,7 @@ def test_nothing_is_kept_for_what_came_after_its_instance_was_deleted(
     """Metadata is made beside deletions, and SQLite would give the number of its newest row again."""
     version = put(database, entries, 1, b"of whom it was")
     assert version is not None
-    delete_what_is_asked(database, Asked(MODALITY, uid(1), None, "test"))
+    SqlKeeping(database).delete(MODALITY, uid(1), None, "test")
     store(entries, received(1, 1, 2, PatientID="another"))
     versions = SqlVersions(database)
     versions.keep(1, {version: b"of whom it was"})
