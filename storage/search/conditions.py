@@ -8,7 +8,7 @@ decides among the pattern's matches.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,8 +85,25 @@ class Conditions:
         return self._test(condition.attribute, condition.test)
 
     def _test(self, attribute: Attribute, test: Test) -> Clause:
-        make: Callable[[Attribute, Any], Clause] = getattr(self, _METHODS[type(test)])
-        return make(attribute, test)
+        match test:
+            case OneOf():
+                return self._one_of(attribute, test)
+            case Wildcard():
+                return self._wildcard(attribute, test)
+            case Range():
+                return self._range(attribute, test)
+            case DateTimeRange():
+                return self._date_time_range(attribute, test)
+            case Empty():
+                return self._empty(attribute)
+            case FuzzyName():
+                return self._fuzzy_name(attribute, test)
+            case Items():
+                return self._items(attribute, test)
+            case Either():
+                return self._either(attribute, test)
+            case AnyOf():
+                return or_(*(self._test(attribute, one) for one in test.tests))
 
     def keys(self, keys: Sequence[int]) -> Select[int]:
         """Any number of keys as one parameter, for `IN`."""
@@ -94,16 +111,13 @@ class Conditions:
             return select(func.json_each(str(list(keys))).table_valued("value").c.value)
         return select(func.unnest(cast(list(keys), ARRAY(BigInteger))).column_valued())
 
-    def any_of(self, attribute: Attribute, test: AnyOf) -> Clause:
-        return or_(*(self._test(attribute, one) for one in test.tests))
-
-    def one_of(self, attribute: Attribute, test: OneOf) -> Clause:
+    def _one_of(self, attribute: Attribute, test: OneOf) -> Clause:
         bound = bounds(attribute)
         if not bound:
             return self._key(attribute).in_(test.values)
         return or_(*(self._like(attribute, ("*", f"{bound}{value}{bound}", "*")) for value in test.values))
 
-    def wildcard(self, attribute: Attribute, test: Wildcard) -> Clause:
+    def _wildcard(self, attribute: Attribute, test: Wildcard) -> Clause:
         bound = bounds(attribute)
         tokens = _tokens(test.pattern)
         if not bound:
@@ -113,28 +127,28 @@ class Conditions:
             return and_(rough, self._subject(attribute).regexp_match(self._regex(tokens, bound)))
         return rough
 
-    def range(self, attribute: Attribute, test: Range) -> Clause:
+    def _range(self, attribute: Attribute, test: Range) -> Clause:
         column = blank_or_key(attribute) if attribute.keyword == "StudyDate" else self._key(attribute)
         low = column >= test.low if test.low is not None else column > ""
         return low if test.high is None else and_(low, column <= test.high)
 
-    def date_time_range(self, attribute: Attribute, test: DateTimeRange) -> Clause:
+    def _date_time_range(self, attribute: Attribute, test: DateTimeRange) -> Clause:
         """The index is bounded by the day alone."""
         day, moment = self._key(attribute), self._key(test.time)
-        parts = [self.range(attribute, Range(*_days(test)))]
+        parts = [self._range(attribute, Range(*_days(test)))]
         if test.low is not None:
             parts.append(or_(day > test.low[0], moment >= test.low[1]))
         if test.high is not None:
             parts.append(or_(day < test.high[0], moment <= test.high[1]))
         return and_(*parts)
 
-    def empty(self, attribute: Attribute, test: Empty) -> Clause:
+    def _empty(self, attribute: Attribute) -> Clause:
         if attribute.computed and attribute.matching is Matching.NUMBER:
             return false()
         column = self._hidden(TABLES[attribute.level].c[attribute.column])
         return or_(column.is_(None), column == "")
 
-    def fuzzy_name(self, attribute: Attribute, test: FuzzyName) -> Clause:
+    def _fuzzy_name(self, attribute: Attribute, test: FuzzyName) -> Clause:
         heard = []
         for word in test.words:
             ways = [self._like(attribute, ("*", "==", "*", f"~{word}", "*"))]
@@ -143,7 +157,7 @@ class Conditions:
             heard.append(or_(*ways))
         return and_(*heard)
 
-    def items(self, attribute: Attribute, test: Items) -> Clause:
+    def _items(self, attribute: Attribute, test: Items) -> Clause:
         rows = [tables.sequence_values.alias() for _ in test.tests]
         first = rows[0]
         query = select(literal(1)).where(first.c.owner == TABLES[attribute.level].c.pk)
@@ -158,7 +172,7 @@ class Conditions:
             )
         return query.exists()
 
-    def either(self, attribute: Attribute, test: Either) -> Clause:
+    def _either(self, attribute: Attribute, test: Either) -> Clause:
         above, below = TABLES[attribute.level], TABLES[test.below.level]
         within = select(literal(1)).where(below.c[PARENT[test.below.level]] == above.c.pk)
         return or_(self._test(attribute, test.test), within.where(self._test(test.below, test.test)).exists())
@@ -202,19 +216,6 @@ class Conditions:
             pieces[1:-1] = ["".join(f"(?>{other}*?{piece})" for piece in pieces[1:-1])]
             return f"{edge}{pieces[0]}{pieces[1]}{other}*{pieces[2]}{edge}"
         return edge + f"{other}*".join(pieces) + edge
-
-
-_METHODS: dict[type, str] = {
-    AnyOf: "any_of",
-    OneOf: "one_of",
-    Wildcard: "wildcard",
-    Range: "range",
-    DateTimeRange: "date_time_range",
-    Either: "either",
-    Empty: "empty",
-    FuzzyName: "fuzzy_name",
-    Items: "items",
-}
 
 
 def _days(test: DateTimeRange) -> tuple[str | None, str | None]:
