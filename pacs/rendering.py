@@ -29,10 +29,13 @@ VERSION = 4
 
 THUMBNAIL = Presentation(viewport=Viewport(200, 200))
 
-MOST_REMEMBERED = 1000
-"""Pictures known to be impossible, which are not attempted again for a while."""
-REMEMBERED = 300.0
-"""Seconds for which that holds: an image that takes too long under load may succeed later."""
+MAX_IMPOSSIBLE = 1000
+"""Pictures that are known to be impossible, and not attempted again for a while."""
+IMPOSSIBLE_FOR = 300.0
+"""Seconds of that while: an image that takes too long under load may succeed later."""
+
+PictureKey = tuple[int, str, str]
+"""Organisation, address of the object's bytes, and `RenderRequest.key`: identifies a picture in the cache."""
 
 
 class Tier(Enum):
@@ -56,7 +59,7 @@ class Lifetimes:
 
 @dataclass(frozen=True, slots=True)
 class RenderRequest:
-    """`frames` are counted from 0; several make an animation.
+    """What picture is wanted of an instance. `frames` are counted from 0; several make an animation.
 
     `state`: the presentation state that the frames are to be shown with; the caller may see it.
     """
@@ -68,6 +71,7 @@ class RenderRequest:
     state: StoredInstance | None = None
 
     def key(self) -> str:
+        """Everything but the object that the picture's bytes depend on."""
         how = self.how
         annotations = sorted(how.annotations)
         rest = (how.window, how.viewport, annotations, how.overlays, how.quality, how.icc)
@@ -77,6 +81,8 @@ class RenderRequest:
 
 @dataclass(frozen=True, slots=True)
 class Rendition:
+    """A picture; `hit`: it came from the cache."""
+
     data: bytes
     hit: bool
 
@@ -95,8 +101,8 @@ class Rendering:
         self._workers = workers
         self._cache = cache
         self._lock = threading.Lock()
-        self._under_way: dict[tuple[int, str, str], Future[bytes]] = {}
-        self._impossible: OrderedDict[tuple[int, str, str], tuple[float, str]] = OrderedDict()
+        self._under_way: dict[PictureKey, Future[bytes]] = {}
+        self._impossible: OrderedDict[PictureKey, tuple[float, str]] = OrderedDict()
 
     def entity_tag(self, instance: StoredInstance, wanted: RenderRequest) -> str:
         """The quoted entity tag, known before the picture is made."""
@@ -105,60 +111,61 @@ class Rendering:
 
     def rendered(self, actor: Actor, instance: StoredInstance, wanted: RenderRequest) -> Rendition:
         """`NotConvertible` when it cannot be rendered, `Unavailable` when too many are being rendered."""
-        organization, address, key = actor.organization, instance.blob.address, wanted.key()
-        kept = self._cache.get(organization, address, key, self.lifetimes.of(wanted.tier))
-        self._cache.count(organization, kept is not None)
+        key = actor.organization, instance.blob.address, wanted.key()
+        kept = self._cache.get(*key, self.lifetimes.of(wanted.tier))
+        self._cache.count(actor.organization, kept is not None)
         if kept is not None:
             return Rendition(kept, True)
-        return Rendition(self._once((organization, address, key), instance, wanted), False)
+        return Rendition(self._once(key, instance, wanted), False)
 
     def forget(self, actor: Actor, instance: StoredInstance) -> None:
         organization, address = actor.organization, instance.blob.address
         self._cache.forget(organization, address)
         with self._lock:
-            for place in [each for each in self._impossible if each[:2] == (organization, address)]:
-                del self._impossible[place]
+            for key in [each for each in self._impossible if each[:2] == (organization, address)]:
+                del self._impossible[key]
 
     def statistics(self, actor: Actor) -> CacheStatistics:
         return self._cache.statistics(actor.organization)
 
-    def _once(self, place: tuple[int, str, str], instance: StoredInstance, wanted: RenderRequest) -> bytes:
+    def _once(self, key: PictureKey, instance: StoredInstance, wanted: RenderRequest) -> bytes:
+        """Renders it, or waits for another thread that does already."""
         with self._lock:
-            until, reason = self._impossible.get(place, (0.0, ""))
+            until, reason = self._impossible.get(key, (0.0, ""))
             if time.monotonic() < until:
                 raise NotConvertible(reason)
-            work = self._under_way.get(place)
+            work = self._under_way.get(key)
             ours = work is None
             if work is None:
-                work = self._under_way[place] = Future()
+                work = self._under_way[key] = Future()
         if ours:
-            self._make(place, instance, wanted, work)
+            self._make(key, instance, wanted, work)
         return work.result()
 
     def _make(
         self,
-        place: tuple[int, str, str],
+        key: PictureKey,
         instance: StoredInstance,
         wanted: RenderRequest,
         work: Future[bytes],
     ) -> None:
         try:
-            data = self._cache.get(*place, self.lifetimes.of(wanted.tier))  # perhaps made meanwhile
+            data = self._cache.get(*key, self.lifetimes.of(wanted.tier))  # perhaps made meanwhile
             if data is None:
                 data = self._render(instance, wanted)
-                self._cache.put(*place, data)
+                self._cache.put(*key, data)
             work.set_result(data)
         except NotConvertible as error:
             with self._lock:
-                self._impossible[place] = (time.monotonic() + REMEMBERED, str(error))
-                if len(self._impossible) > MOST_REMEMBERED:
+                self._impossible[key] = (time.monotonic() + IMPOSSIBLE_FOR, str(error))
+                if len(self._impossible) > MAX_IMPOSSIBLE:
                     self._impossible.popitem(last=False)
             work.set_exception(error)
         except BaseException as error:
             work.set_exception(error)
         finally:
             with self._lock:
-                self._under_way.pop(place, None)
+                self._under_way.pop(key, None)
 
     def _render(self, instance: StoredInstance, wanted: RenderRequest) -> bytes:
         pixels = StoredPixels(

@@ -161,7 +161,7 @@ def test_what_cannot_be_is_not_tried_again(rendering: Rendering, workers: Counti
 def test_what_could_not_be_may_be_later(
     rendering: Rendering, workers: Counting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "REMEMBERED", 0.0)
+    monkeypatch.setattr(module, "IMPOSSIBLE_FOR", 0.0)
     workers.fault = NotConvertible("too slow")
     with pytest.raises(NotConvertible):
         rendering.rendered(OURS, instance(), WISH)
