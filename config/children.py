@@ -52,7 +52,7 @@ from pacs.pixels.pool import Pool
 from pacs.pixels.warm_up import warm_up
 from storage.accounts.users import NewUser, SqlAccounts
 from storage.database import Database
-from storage.jobs import rounds
+from storage.jobs import scheduled
 from storage.upkeep.reconcile import reconcile, remove_abandoned
 
 log = structlog.get_logger(__name__)
@@ -165,7 +165,7 @@ class Node:
             self._composed() as installation,
             regularly("sweep", sweeping(sweep(installation), history(installation)), SWEEP_EVERY, stop),
         ):
-            rounds.begin(installation.database, timedelta(seconds=self.settings.audit_verify_every))
+            scheduled.begin(installation.database, timedelta(seconds=self.settings.audit_verify_every))
             worker(installation, f"{socket.gethostname()}:{os.getpid()}", stop.is_set).run(stop)
 
     @contextlib.contextmanager

@@ -46,7 +46,7 @@ from storage.commits import CommitLimits
 from storage.database import Database
 from storage.disk_cache import DiskCache
 from storage.index import SqlAuditTrail, SqlIndex, open_behind, open_entries
-from storage.jobs import rounds, settle
+from storage.jobs import scheduled, settle
 from storage.jobs.queue import SqlJobQueue
 from storage.jobs.tasks import SqlTasks
 from storage.jobs.wakeups import Wakeups
@@ -204,7 +204,7 @@ def worker(installation: Installation, name: str, stopping: Callable[[], bool] =
         {
             settle.KIND: settle.SettleStudy(installation.database, quiet_period),
             deleting.PURGE: deleting.PurgeDeletion(installation.database),
-            rounds.VERIFY: rounds.VerifyAudit(
+            scheduled.VERIFY: scheduled.VerifyAudit(
                 installation.database, timedelta(seconds=installation.settings.audit_verify_every)
             ),
             UPLOAD: StoreUpload(installation.archive, tasks, stopping),

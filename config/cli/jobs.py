@@ -45,13 +45,13 @@ def list_(data_dir: Path | None) -> None:
 def list_schedules(data_dir: Path | None) -> None:
     """Show the scheduled jobs and the times of their next runs."""
     from config.children import SWEEP_EVERY, TIDY_EVERY
-    from storage.jobs import rounds
+    from storage.jobs import scheduled
 
     with installation(data_dir) as composed:
-        turns, every = rounds.turns(composed.database), composed.settings.audit_verify_every
-    for turn in turns:
-        when = "now" if turn.state == "running" else f"{turn.run_at:%Y-%m-%d %H:%M:%S} UTC"
-        click.echo(f"{turn.kind:<20}  every {every:g} s  {turn.organization}  next {when}")
+        runs, every = scheduled.next_runs(composed.database), composed.settings.audit_verify_every
+    for run in runs:
+        when = "now" if run.state == "running" else f"{run.run_at:%Y-%m-%d %H:%M:%S} UTC"
+        click.echo(f"{run.kind:<20}  every {every:g} s  {run.organization}  next {when}")
     days = f"{composed.settings.retention_days:g} days"
     click.echo(f"{'deletion.purge':<20}  {days} after a deletion: its bytes")
     click.echo(f"{'sweep':<20}  every {SWEEP_EVERY:g} s  on each node: unreferenced blobs, old history")

@@ -14,7 +14,7 @@ from storage.audit import verify
 from storage.database import Database
 from storage.feeds import transaction
 from storage.jobs.queue import SqlJobQueue
-from storage.jobs.rounds import VERIFY, VerifyAudit, begin, turns
+from storage.jobs.scheduled import VERIFY, VerifyAudit, begin, next_runs
 from tests.storage.received import MODALITY
 from tests.storage.world import actions, rows
 
@@ -48,7 +48,7 @@ def test_a_round_goes_on_where_it_was_and_comes_again(trail: Database) -> None:
     begin(trail, DAY)
     assert [turn(trail).payload.get("after", 0) for _ in range(3)] == [0, 3, 6]
     assert SqlJobQueue(trail).claim("node", LEASE) is None
-    ((found),) = turns(trail)
+    ((found),) = next_runs(trail)
     assert (found.kind, found.state) == (VERIFY, "waiting")
     assert found.run_at > datetime.now(UTC) + DAY / 2
 
@@ -58,10 +58,10 @@ def test_nodes_that_start_at_once_begin_one_round(trail: Database) -> None:
         begin(trail, DAY)
     job = claimed(trail)
     begin(trail, DAY)
-    assert len(turns(trail)) == 1
+    assert len(next_runs(trail)) == 1
     VerifyAudit(trail, DAY)(job)
     VerifyAudit(trail, DAY)(job)  # whose lease ran out meanwhile
-    assert sorted(each.state for each in turns(trail)) == ["running", "waiting"]
+    assert sorted(each.state for each in next_runs(trail)) == ["running", "waiting"]
 
 
 def test_a_shorter_interval_counts_from_now(trail: Database) -> None:
@@ -69,7 +69,7 @@ def test_a_shorter_interval_counts_from_now(trail: Database) -> None:
     for _ in range(3):
         turn(trail)
     begin(trail, timedelta(seconds=5))
-    assert turns(trail)[0].run_at <= datetime.now(UTC) + timedelta(seconds=5)
+    assert next_runs(trail)[0].run_at <= datetime.now(UTC) + timedelta(seconds=5)
 
 
 @pytest.mark.parametrize("record", [1, 3, 4, 7])
@@ -80,7 +80,7 @@ def test_what_was_altered_is_told_and_recorded(trail: Database, record: int) -> 
         connection.execute(text("UPDATE audit SET resource = 'x' WHERE seq = :seq"), {"seq": record})
     begin(trail, DAY)
     with capture_logs() as logged:
-        while turns(trail)[0].run_at <= datetime.now(UTC):
+        while next_runs(trail)[0].run_at <= datetime.now(UTC):
             turn(trail)
     assert [each["record"] for each in logged if each["log_level"] == "error"] == [record]
     assert verify(trail, 1) == record

@@ -40,16 +40,16 @@ class VerifyAudit:
     def __call__(self, job: ClaimedJob) -> None:
         after = job.payload.get("after", 0), job.payload.get("hash", "")
         checked = verify_some(self.database, job.organization, after, self.piece)
-        next_turn = NewJob(VERIFY, {}, self.every, VERIFY)
+        next_run = NewJob(VERIFY, {}, self.every, VERIFY)
         if checked.broken is None and not checked.at_end:
-            next_turn = NewJob(VERIFY, {"after": checked.seq, "hash": checked.hash}, key=VERIFY)
+            next_run = NewJob(VERIFY, {"after": checked.seq, "hash": checked.hash}, key=VERIFY)
         with transaction(self.database) as under_way:
             if checked.broken is not None:
                 log.error("audit trail broken", organization=job.organization, record=checked.broken)
                 actor = system_actor(VERIFY, job.organization)
                 details = {"record": checked.broken}
                 under_way.audit(AuditRecord(actor, VERIFY, "failure", "", details))
-            enqueue(under_way.connection, next_turn, job.organization, job.correlation_id)
+            enqueue(under_way.connection, next_run, job.organization, job.correlation_id)
 
 
 def begin(database: Database, every: timedelta) -> None:
@@ -65,16 +65,16 @@ def begin(database: Database, every: timedelta) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class NextRun:
     organization: str
     kind: str
     state: str
     run_at: datetime
 
 
-def turns(database: Database) -> list[Turn]:
+def next_runs(database: Database) -> list[NextRun]:
     """The next run of each kind and organisation."""
     found = select(organizations.c.code, jobs.c.kind, jobs.c.state, jobs.c.run_at)
     found = found.join(organizations, organizations.c.id == jobs.c.org_id).where(jobs.c.kind == VERIFY)
     with database.read() as connection:
-        return [Turn(*row) for row in connection.execute(found.order_by(organizations.c.code))]
+        return [NextRun(*row) for row in connection.execute(found.order_by(organizations.c.code))]
