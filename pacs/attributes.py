@@ -1,8 +1,8 @@
-"""The one table of attributes that the archive indexes.
+"""The one table of attributes that the archive indexes: `TABLE`.
 
-SQL columns, C-FIND keys, QIDO fields and the conformance statement derive from it. Tag, VR and
-value multiplicity come from the data dictionary (PS3.6); level, key type and matching from
-PS3.4 Annex C and PS3.18 §10.6.
+SQL columns, C-FIND keys, QIDO-RS fields and the conformance statement derive from it. Tag, VR and value
+multiplicity come from the data dictionary (PS3.6); level, kind of key and matching from PS3.4 Annex C and
+PS3.18 §10.6.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ class Level(StrEnum):
 
     @property
     def depth(self) -> int:
+        """0 for PATIENT, 3 for IMAGE."""
         return LEVELS.index(self)
 
 
@@ -58,7 +59,7 @@ class Matching(Enum):
 KEYED = frozenset(
     {Matching.TEXT, Matching.NAME, Matching.DATE, Matching.TIME, Matching.DATETIME, Matching.NUMBER}
 )
-"""Matchings that compare a normalised key rather than the value as sent."""
+"""These compare a match key (`pacs.search.matching`) rather than the value as it was sent."""
 
 
 def snake_case(keyword: str) -> str:
@@ -69,8 +70,10 @@ def snake_case(keyword: str) -> str:
 
 @dataclass(frozen=True)
 class Attribute:
-    """`default`: returned by QIDO-RS without being asked for. `computed`: maintained by the archive, never
-    read from a data set. `items`: keywords inside a sequence that can be matched.
+    """One row of the table: how an attribute is found and returned.
+
+    `default`: returned by QIDO-RS without being asked for (PS3.18 §10.6.3.3). `computed`: maintained by the
+    archive, never read from a data set. `items`: keywords inside a sequence that can be matched.
     """
 
     keyword: str
@@ -93,10 +96,12 @@ class Attribute:
 
     @cached_property
     def multiple(self) -> bool:
+        """Whether it may have several values."""
         return str(dictionary_VM(self.tag)) != "1"
 
     @cached_property
     def column(self) -> str:
+        """The column that holds the value as it was sent."""
         return snake_case(self.keyword)
 
     @cached_property
@@ -239,6 +244,7 @@ BY_KEYWORD: Mapping[str, Attribute] = MappingProxyType({a.keyword: a for a in TA
 BY_TAG: Mapping[int, Attribute] = MappingProxyType({a.tag: a for a in TABLE})
 
 UNIQUE_KEY: Mapping[Level, str] = MappingProxyType({a.level: a.keyword for a in TABLE if a.key is Key.UNIQUE})
+"""Level → keyword of the one unique key that it has (PS3.4 §C.6.1.1)."""
 
 DATE_TIME_PAIRS: tuple[tuple[str, str], ...] = (
     ("PatientBirthDate", "PatientBirthTime"),

@@ -19,7 +19,8 @@ the DICOM JSON Model. Absent and empty attributes are left out."""
 
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """`address`: `blake3:` and 64 hex digits of the bytes' hash, independent of where they are stored."""
+    """Stored bytes. `address`: `blake3:` and 64 hex digits of their hash, wherever they are stored; `size`: in
+    bytes."""
 
     address: str
     size: int
@@ -57,7 +58,7 @@ class Received:
 
 
 class Outcome(Enum):
-    """The result of storing an object."""
+    """What storing an object has changed."""
 
     CREATED = "created"
     DUPLICATE = "duplicate"  # the same data set was stored before
@@ -70,7 +71,8 @@ VersionKey = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """`version`: the one that was written; None when nothing was."""
+    """What became of an object. `blob`: where its data set is now; `version`: the one that was written, None
+    when nothing was."""
 
     outcome: Outcome
     identity: Identity
@@ -80,7 +82,7 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """The prepared metadata of a version (`pacs.prepared.prepare`)."""
+    """The metadata of a version, ready to be sent (`pacs.prepared.prepare`)."""
 
     organization: int
     version: VersionKey
@@ -118,7 +120,10 @@ class VersionList:
 
 @dataclass(frozen=True, slots=True)
 class ApplicationEntity:
-    """A registered DICOM peer: where it listens and what it may do."""
+    """A registered DICOM peer: where it listens, and what it may do (`pacs.access.RIGHTS`).
+
+    `host` and `port` None: it only calls. `tls`: it is called by TLS.
+    """
 
     title: str
     organization: int
@@ -140,7 +145,8 @@ class CacheStatistics:
 
 @dataclass(frozen=True, slots=True)
 class AuditRecord:
-    """`details` holds identifiers and numbers only, never names or free text of a patient."""
+    """Who did what to which resource, and how it ended. `details` holds identifiers and numbers only, never
+    names or free text of a patient (law 7)."""
 
     actor: Actor
     action: str
