@@ -19,8 +19,10 @@ the DICOM JSON Model. Absent and empty attributes are left out."""
 
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """Stored bytes. `address`: `blake3:` and 64 hex digits of their hash, wherever they are stored; `size`: in
-    bytes."""
+    """Stored bytes. `address`: `blake3:` and 64 hex digits of their hash, wherever they are stored.
+
+    `size`: in bytes.
+    """
 
     address: str
     size: int
