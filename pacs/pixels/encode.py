@@ -78,10 +78,10 @@ def _options(name: str, quality: int, picture: Picture) -> dict[str, Any]:
         options = {"quality": min(max(quality, 1), 100), "method": 2}
     elif name == "PNG":
         options = {"compress_level": 3}
-    elif name == "JPEG2000":
-        options = {"irreversible": quality < 100, "no_jp2": False}
-        if quality < 100:
-            options |= {"quality_mode": "dB", "quality_layers": [30 + quality / 4]}
+    elif (
+        name == "JPEG2000"
+    ):  # its encoder weighs the error of the whole picture, so that a bright pixel vanishes
+        options = {"irreversible": False, "no_jp2": False}
     if picture.icc is not None and name in ("JPEG", "PNG", "WEBP"):
         options["icc_profile"] = picture.icc
     return options
