@@ -78,9 +78,7 @@ def _options(name: str, quality: int, picture: Picture) -> dict[str, Any]:
         options = {"quality": min(max(quality, 1), 100), "method": 2}
     elif name == "PNG":
         options = {"compress_level": 3}
-    elif (
-        name == "JPEG2000"
-    ):  # its encoder weighs the error of the whole picture, so that a bright pixel vanishes
+    elif name == "JPEG2000":  # lossy, it weighs the error of the whole picture: a bright pixel may vanish
         options = {"irreversible": False, "no_jp2": False}
     if picture.icc is not None and name in ("JPEG", "PNG", "WEBP"):
         options["icc_profile"] = picture.icc
