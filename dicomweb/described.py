@@ -6,7 +6,7 @@ import re
 
 from dicomweb.search.order import SORTED_BY
 from pacs.attributes import TABLE, Level
-from pacs.http.described import BINARY, OBJECT, TEXT, WHOLE, Described, Schema
+from pacs.http.operation import BINARY, OBJECT, TEXT, WHOLE, Operation, Schema
 from pacs.http.resource import Resource
 
 _SWITCH = {"type": "string", "enum": ["true", "false"]}
@@ -30,7 +30,7 @@ _KNOWN = {"If-None-Match": _text("Entity tags that the caller holds; 304 when on
 _PARTS = {"Range": _text("Of a ZIP file, a value, a document, a video or frames as stored"), **_KNOWN}
 
 
-def _search(level: Level) -> Described:
+def _search(level: Level) -> Operation:
     """With the keys that are answered by default; the others of the conformance statement are taken too."""
     keys = {a.keyword: TEXT for a in TABLE if a.default and a.level.depth <= level.depth and not a.items}
     fields = {
@@ -46,7 +46,7 @@ def _search(level: Level) -> Described:
     if level is Level.STUDY:
         fields["orderby"] = _text(f"Some of {', '.join(SORTED_BY)}; with - in front for descending")
     answers = {"application/dicom+json": _ARRAY, 'multipart/related; type="application/dicom+xml"': BINARY}
-    return Described(fields, answers=answers, status="2XX", summary="Search (PS3.18 §10.6)")
+    return Operation(fields, answers=answers, status="2XX", summary="Search (PS3.18 §10.6)")
 
 
 _RETRIEVE = {
@@ -61,8 +61,8 @@ def _retrieve(
     answers: dict[str, Schema],
     query: dict[str, Schema] = _ACCEPT,
     headers: dict[str, Schema] | None = None,
-) -> Described:
-    return Described(query, headers or {}, status="2XX", answers=answers, summary=summary)
+) -> Operation:
+    return Operation(query, headers or {}, status="2XX", answers=answers, summary=summary)
 
 
 _FRAMES = {"multipart/related": BINARY, "*/*": BINARY}
@@ -82,24 +82,24 @@ _BY_END = (
     ("", _retrieve("Retrieve (PS3.18 §10.4)", _RETRIEVE, headers=_PARTS)),
 )
 _BY_METHOD = {
-    "POST": Described(
+    "POST": Operation(
         body={'multipart/related; type="application/dicom"': BINARY, "application/dicom": BINARY},
         status="2XX",
         answers={"application/dicom+json": OBJECT},
         summary="Store instances (PS3.18 §10.5)",
     ),
-    "OPTIONS": Described(status="2XX", summary="What this service can do (PS3.18 §8.9)"),
+    "OPTIONS": Operation(status="2XX", summary="What this service can do (PS3.18 §8.9)"),
 }
 
 
 def described(*routes: Resource) -> list[Resource]:
     """The same routes, with their descriptions attached."""
     for route in routes:
-        route.described = _description(route)
+        route.operation = _description(route)
     return list(routes)
 
 
-def _description(route: Resource) -> Described:
+def _description(route: Resource) -> Operation:
     for method in route.methods or ():
         if method in _BY_METHOD:
             return _BY_METHOD[method]

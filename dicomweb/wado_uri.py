@@ -17,7 +17,7 @@ from dicomweb.retrieval import DEFAULT, Preference, Progress, Retrieval, plan, p
 from pacs.dicom.image import number as integer_of
 from pacs.errors import BadInput, NotAcceptable, NotFound
 from pacs.http.accept import AS_STORED, DICOM, MediaRange, Offer, acceptable, of_query, takes
-from pacs.http.described import BINARY, TEXT, UID, WHOLE, Described
+from pacs.http.operation import BINARY, TEXT, UID, WHOLE, Operation
 from pacs.http.pictures import Pictures
 from pacs.http.resource import Resource, actor
 from pacs.http.streaming import answer
@@ -40,7 +40,7 @@ _PARAMETERS = frozenset(
 _FOR_PICTURES = frozenset(
     {"annotation", "rows", "columns", "region", "windowCenter", "imageQuality", "presentationUID"}
 )
-_DESCRIBED = Described(
+_OPERATION = Operation(
     {
         "requestType": {"type": "string", "enum": ["WADO"], "required": True},
         **{name: {**UID, "required": True} for name in ("studyUID", "seriesUID", "objectUID")},
@@ -57,7 +57,7 @@ _DESCRIBED = Described(
 def resource(pictures: Pictures, transcoder: Transcoder) -> Resource:
     endpoint = WadoUri(RetrieveRendered(pictures, ""), transcoder)
     found = Resource(PATH, pictures.pool.endpoint(endpoint.answer), Right.READ)
-    found.described = _DESCRIBED
+    found.operation = _OPERATION
     return found
 
 

@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from pacs.http import openapi
 from pacs.http.compressed import compressing
-from pacs.http.described import TEXT, Described, describe
+from pacs.http.operation import TEXT, Operation, describe
 from pacs.http.origin import origin
 from pacs.http.resource import Public
 
@@ -46,7 +46,7 @@ def routes() -> list[Route]:
     return [Public(path, compressing(show_docs)) for path in PATHS]
 
 
-@describe(Described(answers={"text/html": TEXT}))
+@describe(Operation(answers={"text/html": TEXT}))
 def show_docs(request: Request) -> Response:
     """The API, described for people."""
     found = openapi.document(request.app.routes)

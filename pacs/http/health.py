@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 import pacs
-from pacs.http.described import OBJECT, Described, answers_json, describe
+from pacs.http.operation import OBJECT, Operation, answers_json, describe
 from pacs.http.resource import Public, Resource
 from pacs.http.rest.parameters import parameters
 from pacs.http.threads import ThreadPool
@@ -111,12 +111,12 @@ class Readiness:
 def routes(readiness: Readiness) -> list[Public]:
     pool = ThreadPool("health", THREADS)
 
-    @describe(Described(answers=answers_json(OBJECT)))
+    @describe(Operation(answers=answers_json(OBJECT)))
     async def live(request: Request) -> Response:
         """This process answers."""
         return JSONResponse({"status": "healthy"})
 
-    @describe(Described(answers=answers_json(OBJECT)))
+    @describe(Operation(answers=answers_json(OBJECT)))
     async def ready(request: Request) -> Response:
         """The archive could store and return an object now."""
         findings = await pool.run(readiness.examine)
@@ -133,7 +133,7 @@ def detailed(vital: Mapping[str, Check], others: Mapping[str, Check], deadline: 
     """Without one of `vital` the archive is unhealthy, without one of `others` degraded."""
     pool, readiness = ThreadPool("health", THREADS), Readiness({**vital, **others}, deadline)
 
-    @describe(Described(answers=answers_json(OBJECT)))
+    @describe(Operation(answers=answers_json(OBJECT)))
     async def show_health(request: Request) -> Response:
         """How each part of this node is: `healthy`, `degraded` or, with 503, `unhealthy`."""
         parameters(request, ())

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import Scope
 
-from pacs.http.described import TEXT, Described, describe
+from pacs.http.operation import TEXT, Operation, describe
 from pacs.http.resource import Public
 from pacs.http.route_table import leaves
 from pacs.metrics import HTTP_SECONDS, Sample, exposition
@@ -55,7 +55,7 @@ class _Metrics(Public):
 
 
 def route(samples: Mapping[str, tuple[str, Sample]]) -> Route:
-    @describe(Described(answers={"text/plain": TEXT}))
+    @describe(Operation(answers={"text/plain": TEXT}))
     def metrics(request: Request) -> Response:
         """Numbers for Prometheus."""
         return Response(exposition(samples), media_type=EXPOSITION)

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 import pacs
-from pacs.http.described import OBJECT, TEXT, UID, Described, Schema, answers_json, describe
+from pacs.http.operation import OBJECT, TEXT, UID, Operation, Schema, answers_json, describe
 from pacs.http.resource import Public, Resource
 from pacs.http.route_table import leaves
 
@@ -36,11 +36,11 @@ _PROBLEM: Schema = {
         "correlation_id": TEXT,
     },
 }
-_NOTHING = Described()
+_NOTHING = Operation()
 
 
 def routes() -> list[Route]:
-    @describe(Described(answers=answers_json(OBJECT)))
+    @describe(Operation(answers=answers_json(OBJECT)))
     def show_openapi(request: Request) -> Response:
         """This API as an OpenAPI 3.1 document."""
         return Response(written(request.app.routes), media_type="application/json")
@@ -87,21 +87,21 @@ def flattened(routes: Iterable[BaseRoute]) -> Iterator[tuple[str, Route]]:
 
 
 def _operation(path: str, method: str, each: Route, schemas: dict[str, Any]) -> dict[str, Any]:
-    said: Any = getattr(each, "described", None) or getattr(each.endpoint, "described", _NOTHING)
-    summary, _, text = (said.summary or inspect.getdoc(each.endpoint) or "").partition("\n\n")
+    operation: Any = getattr(each, "operation", None) or getattr(each.endpoint, "operation", _NOTHING)
+    summary, _, text = (operation.summary or inspect.getdoc(each.endpoint) or "").partition("\n\n")
     found: dict[str, Any] = {
         "operationId": _operation_id(path, method),
         "summary": " ".join(summary.split()) or f"{method} {path}",
         "tags": [_tag(path)],
-        "responses": _responses(said),
+        "responses": _responses(operation),
     }
     if text := " ".join(text.split()):
         found["description"] = text
-    stated = chain(_parameters("query", said.query), _parameters("header", said.headers))
+    stated = chain(_parameters("query", operation.query), _parameters("header", operation.headers))
     if parameters := [*_path_parameters(each, path), *stated]:
         found["parameters"] = parameters
-    if said.body is not None:
-        found["requestBody"] = {"required": True, "content": _content(said.body, schemas)}
+    if operation.body is not None:
+        found["requestBody"] = {"required": True, "content": _content(operation.body, schemas)}
     if isinstance(each, Public):
         found["security"] = []
     elif isinstance(each, Resource) and each.right is not None:
@@ -142,12 +142,14 @@ def _content(body: type[BaseModel] | Mapping[str, Schema], schemas: dict[str, An
     return {"application/json": {"schema": {"$ref": _SCHEMAS + body.__name__}}}
 
 
-def _responses(said: Described) -> dict[str, Any]:
+def _responses(operation: Operation) -> dict[str, Any]:
     success: dict[str, Any] = {"description": "Success"}
-    if said.answers:
-        success["content"] = {media_type: {"schema": schema} for media_type, schema in said.answers.items()}
+    if operation.answers:
+        success["content"] = {
+            media_type: {"schema": schema} for media_type, schema in operation.answers.items()
+        }
     problem = {"application/json": {"schema": {"$ref": f"{_SCHEMAS}Problem"}}}
     return {
-        "2XX" if said is _NOTHING else str(said.status): success,
+        "2XX" if operation is _NOTHING else str(operation.status): success,
         "default": {"description": "What went wrong", "content": problem},
     }

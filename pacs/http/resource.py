@@ -19,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 from pacs.actor import Actor
 from pacs.errors import Forbidden, NotFound, PasswordChangeRequired
 from pacs.http.compressed import compressing
-from pacs.http.described import Described
+from pacs.http.operation import Operation
 from pacs.http.threads import REQUESTS
 from pacs.rights import Right
 
@@ -36,7 +36,7 @@ class Resource(Route):
         )
         super().__init__(path, self._answer, methods=list(methods))
         self.right = right
-        self.described: Described | None = None
+        self.operation: Operation | None = None
         """For the OpenAPI document, when the endpoint does not declare it."""
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:

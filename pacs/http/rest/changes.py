@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from pacs.http.described import OBJECT, WHOLE, Described, answers_json, describe
+from pacs.http.operation import OBJECT, WHOLE, Operation, answers_json, describe
 from pacs.http.resource import Resource, actor
 from pacs.http.rest.answers import answer
 from pacs.http.rest.parameters import number, parameters
@@ -28,7 +28,7 @@ _PAGE = {
 
 
 def route(path: str, feed: ChangeFeed) -> Resource:
-    @describe(Described(_QUERY, answers=answers_json(_PAGE)))
+    @describe(Operation(_QUERY, answers=answers_json(_PAGE)))
     def list_changes(request: Request) -> Response:
         """The changes after a number, oldest first; without one, all that are still kept.
 

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from pacs.errors import BadInput, NotFound
-from pacs.http.described import OBJECT, Described, answers_json, describe
+from pacs.http.operation import OBJECT, Operation, answers_json, describe
 from pacs.http.origin import origin
 from pacs.http.resource import Resource, actor, name_in_path
 from pacs.http.rest import shapes
@@ -37,7 +37,7 @@ class Reason(Body):
     reason: Annotated[str, Field(min_length=3, max_length=MAX_REASON, pattern=r"^[^\x00]*$")]
 
 
-DELETION = Described({"reason": _REASON}, body={"application/json": Reason.model_json_schema()}, status=204)
+DELETION = Operation({"reason": _REASON}, body={"application/json": Reason.model_json_schema()}, status=204)
 
 
 async def reason_given(request: Request) -> str:
@@ -83,7 +83,7 @@ class Deletions:
         )
         return page.answer([_shape(each) for each in found], total)
 
-    @describe(Described(answers=answers_json(OBJECT)))
+    @describe(Operation(answers=answers_json(OBJECT)))
     def show_deletion(self, request: Request) -> Response:
         """One deletion."""
         parameters(request, ())
@@ -92,7 +92,7 @@ class Deletions:
             raise NotFound
         return answer(_shape(found))
 
-    @describe(Described(status=202, answers=answers_json(OBJECT)))
+    @describe(Operation(status=202, answers=answers_json(OBJECT)))
     def restore(self, request: Request) -> Response:
         """Restore a deletion, as a task. 409 once its bytes are purged."""
         parameters(request, ())

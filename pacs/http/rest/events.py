@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from pacs.errors import ChangesGone, Unavailable
 from pacs.feed import Change
-from pacs.http.described import TEXT, WHOLE, Described, describe
+from pacs.http.operation import TEXT, WHOLE, Operation, describe
 from pacs.http.resource import Resource, actor
 from pacs.http.rest.answers import to_bytes
 from pacs.http.rest.broadcast import Broadcast
@@ -33,7 +33,7 @@ _HEARTBEAT = b": nothing new\n\n"
 
 
 def route(path: str, broadcast: Broadcast) -> Resource:
-    @describe(Described({"after": WHOLE}, {"Last-Event-ID": WHOLE}, answers={"text/event-stream": TEXT}))
+    @describe(Operation({"after": WHOLE}, {"Last-Event-ID": WHOLE}, answers={"text/event-stream": TEXT}))
     async def follow_events(request: Request) -> Response:
         """Changes as they happen, as server-sent events; `Last-Event-ID` or `after` replays."""
         given = parameters(request, ("after",))

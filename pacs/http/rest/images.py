@@ -16,8 +16,8 @@ from pacs.attributes import BY_KEYWORD, Level
 from pacs.bulk import BulkValue
 from pacs.capture import SECONDARY_CAPTURE, original
 from pacs.errors import NotFound
-from pacs.http.described import BINARY, OBJECT, TEXT, Described, answers_json, describe
 from pacs.http.dicomweb_urls import resource_url
+from pacs.http.operation import BINARY, OBJECT, TEXT, Operation, answers_json, describe
 from pacs.http.origin import origin
 from pacs.http.resource import Public, Resource, actor, name_in_path
 from pacs.http.rest import shapes
@@ -100,7 +100,7 @@ class Images:
         items = [shapes.image(values, root) for values in found.answers]
         return page.answer(items, found.total)
 
-    @describe(Described(answers=answers_json(OBJECT)))
+    @describe(Operation(answers=answers_json(OBJECT)))
     def show_image(self, request: Request) -> Response:
         """One image: identity, acquisition, display attributes and links."""
         named = equals("SOPInstanceUID", uid_in_path(request, "sop"))
@@ -115,7 +115,7 @@ class Images:
                 shape["is_dicom"] = file is None
         return answer(shape)
 
-    @describe(Described(answers=dict.fromkeys(sorted(MEDIA_TYPES), BINARY)))
+    @describe(Operation(answers=dict.fromkeys(sorted(MEDIA_TYPES), BINARY)))
     def fetch_original(self, request: Request) -> Response:
         """The uploaded picture that this image was made from."""
         instance = image_with_frames(request, self.archive)
@@ -143,7 +143,7 @@ class Images:
         uids = image_in_path(request, self.archive).identity
         return self.keeping.delete(actor(request), uids.study_instance_uid, uids.sop_instance_uid, reason)
 
-    @describe(Described(answers={DICOM_JSON: {"type": "array", "items": OBJECT}}))
+    @describe(Operation(answers={DICOM_JSON: {"type": "array", "items": OBJECT}}))
     def show_metadata(self, request: Request) -> Response:
         """The DICOM JSON of one image, as from DICOMweb's `/metadata`; bulk data by URI."""
         who, found = actor(request), image_in_path(request, self.archive).identity
@@ -154,7 +154,7 @@ class Images:
         retrieved(request, self.archive, study, level="IMAGE", form="metadata", completed=1)
         return Response(b"[" + body + b"]", media_type=DICOM_JSON)
 
-    @describe(Described({"expires": _SECONDS}, answers=answers_json(OBJECT)))
+    @describe(Operation({"expires": _SECONDS}, answers=answers_json(OBJECT)))
     def sign_url(self, request: Request) -> Response:
         """A URL that returns the DICOM file without authentication for `expires` seconds."""
         seconds = number(parameters(request, ("expires",)), "expires", 300, 1, LONGEST)
@@ -173,7 +173,7 @@ class Images:
             return None
         return self.archive.blobs.link(instance.blob.address, seconds)
 
-    @describe(Described(_SIGNATURE, answers={"application/dicom": BINARY}))
+    @describe(Operation(_SIGNATURE, answers={"application/dicom": BINARY}))
     def fetch_signed(self, request: Request) -> Response:
         """The DICOM file of a signed URL."""
         uid = uid_in_path(request, "sop")

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from pacs.errors import BadInput, NotFound
-from pacs.http.described import OBJECT, Described, answers_json, describe, one_of
+from pacs.http.operation import OBJECT, Operation, answers_json, describe, one_of
 from pacs.http.resource import Resource, actor
 from pacs.http.rest.answers import answer
 from pacs.http.rest.listing import filters_and_page, listed
@@ -41,7 +41,7 @@ class JobResources:
         found, total = self.jobs.page(actor(request).organization, state, page.limit, page.offset)
         return page.answer([asdict(each) for each in found], total)
 
-    @describe(Described({"state": {**_STATE["state"], "required": True}}, answers=answers_json(OBJECT)))
+    @describe(Operation({"state": {**_STATE["state"], "required": True}}, answers=answers_json(OBJECT)))
     def drop_jobs(self, request: Request) -> Response:
         """Drop failed jobs, or waiting tasks."""
         state = _state(parameters(request, ("state",)).get("state", ""))
@@ -49,7 +49,7 @@ class JobResources:
             raise BadInput("running jobs cannot be dropped")
         return answer({"dropped": self.jobs.drop(actor(request), state)})
 
-    @describe(Described(status=204))
+    @describe(Operation(status=204))
     def retry(self, request: Request) -> Response:
         """Retry a failed job now, with all its attempts again."""
         parameters(request, ())

@@ -10,7 +10,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from pacs.http.described import OBJECT, WHOLE, Described, Schema, answers_json
+from pacs.http.operation import OBJECT, WHOLE, Operation, Schema, answers_json
 from pacs.http.rest.answers import answer
 from pacs.http.rest.parameters import number, parameters
 
@@ -42,9 +42,9 @@ class Page:
         return answer({"items": items, "total": total, "limit": self.limit, "offset": self.offset})
 
 
-def listed(filters: Mapping[str, Schema] = _NONE) -> Described:
+def listed(filters: Mapping[str, Schema] = _NONE) -> Operation:
     """Describes an endpoint that begins with `filters_and_page` for the same filters."""
-    return Described({**filters, **_PAGE}, answers=answers_json(_LISTING))
+    return Operation({**filters, **_PAGE}, answers=answers_json(_LISTING))
 
 
 def filters_and_page(request: Request, filters: Mapping[str, Schema] = _NONE) -> tuple[dict[str, str], Page]:

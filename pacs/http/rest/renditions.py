@@ -12,7 +12,7 @@ from pacs.errors import NotConvertible, NotFound
 from pacs.framing import frame_index_of
 from pacs.http.accept import DICOM, Offer, acceptable, choose
 from pacs.http.conditional import is_known
-from pacs.http.described import BINARY, OBJECT, Described, answers_json, describe
+from pacs.http.operation import BINARY, OBJECT, Operation, answers_json, describe
 from pacs.http.pictures import VARY, Pictures
 from pacs.http.resource import Resource, actor
 from pacs.http.rest.answers import answer
@@ -30,8 +30,8 @@ _FRAME = {"frame": {"type": "integer", "minimum": 1}}
 _KNOWN = ("frame", "accept")
 
 
-def _pictures(*media_types: str) -> Described:
-    return Described(_FRAME, answers=dict.fromkeys(media_types, BINARY))
+def _pictures(*media_types: str) -> Operation:
+    return Operation(_FRAME, answers=dict.fromkeys(media_types, BINARY))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class Renditions:
         file = part10_file(archive, instance)
         return Streamed(file.pieces(archive), DICOM, file.size, headers=headers)
 
-    @describe(Described(status=204))
+    @describe(Operation(status=204))
     def forget(self, request: Request) -> Response:
         """Remove the cached pictures of an image; they are made anew on demand."""
         parameters(request, ())
@@ -94,7 +94,7 @@ class Renditions:
         rendering.forget(actor(request), image_in_path(request, rendering.archive))
         return Response(status_code=204)
 
-    @describe(Described(answers=answers_json({**OBJECT, "additionalProperties": {"type": "number"}})))
+    @describe(Operation(answers=answers_json({**OBJECT, "additionalProperties": {"type": "number"}})))
     def show_cache(self, request: Request) -> Response:
         """Number and size of this organisation's cached pictures, and how often they were hit."""
         parameters(request, ())

@@ -17,8 +17,8 @@ from starlette.routing import Route
 from pacs.accounts import Session, User
 from pacs.errors import Forbidden
 from pacs.http.authentication import Caller, anonymous
-from pacs.http.described import OBJECT, Described, answers_json, describe
 from pacs.http.headers import over_tls
+from pacs.http.operation import OBJECT, Operation, answers_json, describe
 from pacs.http.resource import Public, Resource, actor
 from pacs.http.rest import ROOT
 from pacs.http.rest.bodies import read
@@ -67,7 +67,7 @@ class AuthResources:
             Resource(f"{ROOT}/roles", self.roles, None),
         ]
 
-    @describe(Described(body=Credentials, answers=answers_json(OBJECT)))
+    @describe(Operation(body=Credentials, answers=answers_json(OBJECT)))
     async def login(self, request: Request) -> Response:
         """Sign in with e-mail address and password."""
         sessions = self._needed()
@@ -93,7 +93,7 @@ class AuthResources:
         )
         return answer
 
-    @describe(Described(status=204))
+    @describe(Operation(status=204))
     async def logout(self, request: Request) -> Response:
         """End this session, and with it its token."""
         sessions, session = self._needed(), _session(request)
@@ -104,7 +104,7 @@ class AuthResources:
         answer.delete_cookie(COOKIE, path="/")
         return answer
 
-    @describe(Described(answers=answers_json(OBJECT)))
+    @describe(Operation(answers=answers_json(OBJECT)))
     def me(self, request: Request) -> Response:
         """The current user and their rights."""
         caller: Caller = request.state.caller
@@ -125,7 +125,7 @@ class AuthResources:
             }
         )
 
-    @describe(Described(body=NewPassword, status=204))
+    @describe(Operation(body=NewPassword, status=204))
     async def password(self, request: Request) -> Response:
         """Change one's own password; all other sessions end."""
         sessions, session = self._needed(), _session(request)
@@ -135,7 +135,7 @@ class AuthResources:
         sessions.end()
         return Response(status_code=204)
 
-    @describe(Described(answers=answers_json(OBJECT)))
+    @describe(Operation(answers=answers_json(OBJECT)))
     def roles(self, request: Request) -> Response:
         """Which role has which rights."""
         return JSONResponse(

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from pacs.archive import Archive
 from pacs.attributes import BY_KEYWORD, Level
 from pacs.errors import NotFound
-from pacs.http.described import OBJECT, Described, answers_json, describe
+from pacs.http.operation import OBJECT, Operation, answers_json, describe
 from pacs.http.origin import origin
 from pacs.http.resource import Resource, actor
 from pacs.http.rest import shapes
@@ -62,12 +62,12 @@ class Studies:
         found = self.archive.page(actor(request), study_query(given, page))
         return page.answer([shapes.study(values) for values in found.answers], found.total)
 
-    @describe(Described(answers=_STUDY))
+    @describe(Operation(answers=_STUDY))
     def show_study(self, request: Request) -> Response:
         """One study."""
         return answer(self._shape(request, uid_in_path(request, "study")))
 
-    @describe(Described(body=NewStudy, status=201, answers=_STUDY))
+    @describe(Operation(body=NewStudy, status=201, answers=_STUDY))
     async def create_study(self, request: Request) -> Response:
         """Announce a study before its images arrive."""
         body = await read(request, NewStudy)
@@ -77,7 +77,7 @@ class Studies:
         shape = await REQUESTS.run(self._shape, request, uid)
         return answer(shape, 201, {"Location": f"{origin(request)}{self.root}/studies/{uid}"})
 
-    @describe(Described(body=StudyChanges, answers=_STUDY))
+    @describe(Operation(body=StudyChanges, answers=_STUDY))
     async def change_study(self, request: Request) -> Response:
         """Change priority, notes, body part or state; as long as there are no images, other fields too."""
         uid = uid_in_path(request, "study")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from pacs.attributes import BY_KEYWORD, Attribute, Level
 from pacs.errors import BadInput
-from pacs.http.described import TEXT, Schema, one_of
+from pacs.http.operation import TEXT, Schema, one_of
 from pacs.http.rest import shapes
 from pacs.http.rest.listing import Page
 from pacs.keeping import BODY_PART, LAST_RECEIVED, PRIORITY, STATE, Priority

@@ -10,9 +10,9 @@ from pydantic import ValidationError
 from starlette.requests import Request
 
 from pacs.errors import BadInput, LimitExceeded, PacsError, Unprocessable, UnsupportedMediaType
-from pacs.http.described import BINARY, Schema
 from pacs.http.intake import Intake, IntakePool, Sink, feed
 from pacs.http.multipart_reader import MultipartReader, PartBegins
+from pacs.http.operation import BINARY, Schema
 from pacs.http.rest.bodies import faults
 from pacs.http.rest.study_fields import KEYWORDS, BodyPart, Line, StudyFields, as_dicom
 from pacs.jobs.tasks import Upload

@@ -13,8 +13,8 @@ from starlette.responses import Response
 
 from pacs.archive import Archive
 from pacs.errors import BadInput, NotFound
-from pacs.http.described import OBJECT, Described, answers_json, describe
 from pacs.http.intake import IntakePool
+from pacs.http.operation import OBJECT, Operation, answers_json, describe
 from pacs.http.resource import Resource, actor, name_in_path
 from pacs.http.rest.answers import accepted, answer
 from pacs.http.rest.in_path import uid_in_path
@@ -29,7 +29,7 @@ from pacs.rights import Right
 
 _NAMES = ("uploads", "upload-dicom-files", "upload-dicom-folder")
 """The first is ours; the others are those of systems that clients were written for."""
-_UPLOAD = Described(body={FORM: SCHEMA}, status=202, answers=answers_json(OBJECT))
+_UPLOAD = Operation(body={FORM: SCHEMA}, status=202, answers=answers_json(OBJECT))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,19 +91,19 @@ class Uploads:
         task = await REQUESTS.run(self.tasks.upload, actor(request), named, form.files, form.attributes)
         return task, form
 
-    @describe(Described(status=202, answers=answers_json(OBJECT)))
+    @describe(Operation(status=202, answers=answers_json(OBJECT)))
     def process_study(self, request: Request) -> Response:
         """Regenerate metadata and thumbnails of a study, as a task; repeated calls return the running one."""
         parameters(request, ())
         task = self.tasks.process(actor(request), uid_in_path(request, "study"))
         return accepted(request, task)
 
-    @describe(Described(answers=answers_json(OBJECT)))
+    @describe(Operation(answers=answers_json(OBJECT)))
     def show_progress(self, request: Request) -> Response:
         """The progress of an upload."""
         return self.show_task(request)
 
-    @describe(Described(answers=answers_json(OBJECT)))
+    @describe(Operation(answers=answers_json(OBJECT)))
     def show_task(self, request: Request) -> Response:
         """The state of a task: `progress` in per cent, and the failures."""
         task = self.tasks.get(actor(request).organization, name_in_path(request, "task"))

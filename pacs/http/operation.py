@@ -24,8 +24,12 @@ def one_of(words: Any) -> Schema:
 
 
 @dataclass(frozen=True, slots=True)
-class Described:
-    """`body`: a model, or the schema of each media type. `answers`: the media types of a success."""
+class Operation:
+    """What the code itself does not tell of an OpenAPI operation.
+
+    `query`, `headers`: schema of each parameter. `body`: a model, or the schema of each media type. `status`,
+    `answers`: of a success, the latter by media type. `summary`: in place of the endpoint's docstring.
+    """
 
     query: Mapping[str, Schema] = field(default_factory=dict)
     headers: Mapping[str, Schema] = field(default_factory=dict)
@@ -35,11 +39,11 @@ class Described:
     summary: str = ""
 
 
-def describe(described: Described) -> Callable[[F], F]:
-    """Decorator of an endpoint."""
+def describe(operation: Operation) -> Callable[[F], F]:
+    """Decorates an endpoint; `pacs.http.openapi` reads it."""
 
     def remember(endpoint: F) -> F:
-        endpoint.described = described  # type: ignore[attr-defined]  # read by `openapi`
+        endpoint.operation = operation  # type: ignore[attr-defined]  # an attribute of our own
         return endpoint
 
     return remember
