@@ -128,12 +128,12 @@ def _prepare(settings: Settings, with_users: bool) -> str:
 
 
 def _prepare_here(settings: Settings, with_users: bool, writer: int) -> None:
-    from config import children
+    from config import startup
 
     try:
-        children.prepare_node(settings)
+        startup.prepare_node(settings)
         if with_users:
-            os.write(writer, children.first_administrator(settings).encode())
+            os.write(writer, startup.first_administrator(settings).encode())
     except (PacsError, OSError) as error:
         click.echo(f"Error: {message(error, settings.data_dir)}", err=True)
         raise SystemExit(1) from None

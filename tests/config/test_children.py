@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from config.children import Node, fork_server, prepare_node
+from config.children import Node, fork_server
 from config.settings import Settings
 from config.sharing import ConnectionCounts
+from config.startup import prepare_node
 from dimse.server import DimseServer
 from storage.database import Database
 from tests.conformance.server import free_port

@@ -1,4 +1,4 @@
-"""What `config.http_protocol` and `config.children` build on inside uvicorn, which any release may change.
+"""What `config.http_protocol` and `config.http_server` build on inside uvicorn, which any release may change.
 
 When this fails after an update, read what changed in uvicorn's `protocols/http/httptools_impl.py` and
 `server.py`, mend our subclasses, and raise the upper bound in `pyproject.toml`.
@@ -18,8 +18,8 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from config.children import _Server
 from config.http_protocol import BoundedProtocol
+from config.http_server import HttpServer
 
 VERSION = metadata.version("uvicorn")
 
@@ -38,7 +38,7 @@ OVERRIDDEN = {
         "on_body",
         "on_message_complete",
     },
-    _Server: {"startup", "capture_signals"},
+    HttpServer: {"startup", "capture_signals"},
 }
 
 
