@@ -133,6 +133,17 @@ def part_of_bulk_data(peer: Peer) -> str:
     return f"206 {answer.headers.get('content-range')}"
 
 
+def all_bulk_data(peer: Peer) -> str:
+    """Of an instance and of its series, each value as a part that says where it is."""
+    one, slices = peer.samples.slices[0], peer.samples.slices
+    for path, expected in ((one.path, [one]), (one.series_path, slices)):
+        found = parts(supported(peer.get(f"{path}/bulkdata", _OCTETS)))
+        assert all(part.headers.get("content-location") for part in found), "parts without Content-Location"
+        bodies = {part.body for part in found}
+        assert bodies >= {each.ds.PixelData for each in expected}, "pixels are missing"
+    return f"{len(found)} values of a series"
+
+
 def _not_in_parts(peer: Peer, answer: httpx.Response) -> str:
     """A server may ignore Range (RFC 9110 §14.2), and then sends the whole."""
     assert peer.samples.slices[0].ds.PixelData in answer.content, "neither the range nor the whole"
@@ -147,5 +158,6 @@ CHECKS = (
     Check("10.4.1.1.5", "bulk data under its URI", bulk_data),
     Check("10.4.1.1.5", "bulk data inside sequences", bulk_data_in_a_sequence),
     Check("10.4.1.1.5", "an encapsulated document", document),
+    Check("10.4.1.1.5", "all bulk data of an instance and a series", all_bulk_data),
     Check("8.6.1", "a range of bulk data", part_of_bulk_data),
 )

@@ -67,6 +67,20 @@ def unknown(peer: Peer) -> str:
     return ", ".join(sorted(statuses))
 
 
+def partly(peer: Peer) -> str:
+    """A study of which a part is in the wanted transfer syntax: all of it made so, or 206 with that part."""
+    accept = f'multipart/related; type="application/dicom"; transfer-syntax={JPEGBaseline8Bit}'
+    answer = supported(peer.get(peer.samples.ultrasound.study_path, accept))
+    seen = expect(answer, (200, 206))
+    came = [dcmread(BytesIO(each.body), stop_before_pixels=True) for each in parts(answer)]
+    assert {ds.file_meta.TransferSyntaxUID for ds in came} == {JPEGBaseline8Bit}, "another transfer syntax"
+    complete = len(came) == len(
+        [each for each in peer.samples.all if each.study == peer.samples.ultrasound.study]
+    )
+    assert complete == (answer.status_code == 200), f"{answer.status_code} with {len(came)} instances"
+    return f"{seen}, {len(came)} instances"
+
+
 def frames_as_stored(peer: Peer) -> str:
     found = parts(peer.get(f"{peer.samples.ultrasound.path}/frames/1,3,2", _FRAMES))
     bodies = [each.body.rstrip(b"\0") for each in found]
@@ -146,6 +160,7 @@ CHECKS = (
     Check("10.4.4", "application/dicom alone", single_part),
     Check("10.4.4", "application/zip", zipped),
     Check("10.4.3.1", "404 for what is not there", unknown),
+    Check("10.4.3.1", "206 for what is there in part", partly),
     Check("10.4.1.1.6", "frames in any order, as stored", frames_as_stored),
     Check("10.4.1.1.6", "frames by media type of the bulk data", frame_by_media_type),
     Check("10.4.1.1.6", "a frame uncompressed", frame_uncompressed),

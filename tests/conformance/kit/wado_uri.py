@@ -6,12 +6,12 @@ from io import BytesIO
 from urllib.parse import urlencode
 
 import httpx
-from PIL import Image, ImageStat
+from PIL import Image, ImageChops, ImageStat
 from pydicom import dcmread
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
-from tests.conformance.kit.check import Check, Peer, expect, supported
-from tests.conformance.kit.samples import Sample
+from tests.conformance.kit.check import NO_SUCH_THING, Check, Peer, expect, supported
+from tests.conformance.kit.samples import SIDE, Sample
 
 
 def _ask(peer: Peer, one: Sample, **parameters: str) -> httpx.Response:
@@ -73,6 +73,40 @@ def frame_number(peer: Peer) -> str:
     return f"greys {greys}"
 
 
+def region(peer: Peer) -> str:
+    """The lower right quarter, in its own proportions."""
+    wanted = {"contentType": "image/png", "region": "0.5,0.5,1,1"}
+    answer = supported(_ask(peer, peer.samples.slices[0], **wanted), (400, *NO_SUCH_THING))
+    expect(answer, 200, "image/png")
+    whole = Image.open(BytesIO(_ask(peer, peer.samples.slices[0], contentType="image/png").content))
+    quarter = Image.open(BytesIO(answer.content)).convert("L").resize((SIDE // 2, SIDE // 2))
+    expected = whole.convert("L").crop((SIDE // 2, SIDE // 2, SIDE, SIDE))
+    error = ImageStat.Stat(ImageChops.difference(quarter, expected)).mean[0]
+    assert error < 8, f"differs by {error:.0f} greys from that part of the whole"
+    return f"{Image.open(BytesIO(answer.content)).size}"
+
+
+def image_quality(peer: Peer) -> str:
+    sizes = []
+    for quality in ("5", "95"):
+        answer = supported(_ask(peer, peer.samples.slices[0], contentType="image/jpeg", imageQuality=quality))
+        expect(answer, 200, "image/jpeg")
+        sizes.append(len(answer.content))
+    assert sizes[0] < sizes[1], f"{sizes} bytes"
+    return f"{sizes[0]} and {sizes[1]} bytes"
+
+
+def anonymized(peer: Peer) -> str:
+    """De-identified or refused; never the patient's data to who wants them removed."""
+    supported(_ask(peer, peer.samples.slices[0], contentType="application/dicom"))
+    answer = _ask(peer, peer.samples.slices[0], contentType="application/dicom", anonymize="yes")
+    if answer.status_code in (400, *NO_SUCH_THING):
+        return f"refused: {answer.status_code}"
+    seen = expect(answer, 200, "application/dicom")
+    assert dcmread(BytesIO(answer.content)).get("PatientID") != peer.samples.patient, "the patient is named"
+    return seen
+
+
 def unknown(peer: Peer) -> str:
     supported(_ask(peer, peer.samples.slices[0]))
     return expect(_ask(peer, peer.samples.slices[0], objectUID=generate_uid()), (404, 410))
@@ -89,6 +123,9 @@ CHECKS = (
     Check("9.5", "an image as JPEG by default", jpeg),
     Check("9.5.1.2", "rows, columns and window", presentation),
     Check("9.5.1.2.1", "frameNumber", frame_number),
+    Check("9.5.1.2", "region", region),
+    Check("9.5.1.2", "imageQuality", image_quality),
+    Check("9.4.1.2.1", "anonymize is done or refused", anonymized),
     Check("9.4.3", "404 for what is not there", unknown),
     Check("9.1.2.1", "400 when parameters are missing", malformed),
 )
