@@ -17,7 +17,7 @@ from pacs.dicom.transfer_syntaxes import IMPLICIT_LITTLE
 from pacs.errors import Unavailable
 from pacs.http.health import Check, Details
 from storage import figures
-from storage.tally import ALL
+from storage.shared_figures import ALL
 
 PATIENCE = 1.0  # seconds that the DICOM listener gets, less than all checks together
 OVERDUE = 60.0  # seconds; workers look for jobs every second

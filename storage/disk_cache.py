@@ -1,7 +1,7 @@
 """A cache of files that can be made again: a folder with a size limit, shared by the processes of a node.
 
 A file carries a checksum and is written under a temporary name first, so that a file damaged by a crash
-or a bad disk is a miss. Nothing is synced. The total is kept in `storage.tally`; evicting the least
+or a bad disk is a miss. Nothing is synced. The total is kept in `storage.shared_figures`; evicting the least
 recently used files recounts it.
 
 A file's name begins with the address of the object that it was made from, so that
@@ -27,7 +27,7 @@ from typing import NamedTuple
 from urllib.parse import quote, unquote
 
 from pacs.model import CacheStatistics
-from storage.tally import ALL, Tally
+from storage.shared_figures import ALL, SharedFigures
 
 SHARDS = 256
 """Folders over which an organisation's files are spread, to keep each of them short."""
@@ -56,13 +56,13 @@ class DiskCache:
         self.folder = folder
         self._limit = limit
         folder.mkdir(mode=0o750, parents=True, exist_ok=True)
-        self._tally = Tally(folder / "figures")
-        if not self._tally.begun:
-            with suppress(OSError), self._tally.held():
+        self._figures = SharedFigures(folder / "figures")
+        if not self._figures.begun:
+            with suppress(OSError), self._figures.locked():
                 self._count_anew()
 
     def close(self) -> None:
-        self._tally.close()
+        self._figures.close()
 
     def get(self, organization: int, address: str, key: str, seconds: float) -> bytes | None:
         path = self._path(organization, address, key)
@@ -91,18 +91,18 @@ class DiskCache:
                 try:
                     self._write(organization, self._path(organization, address, key), data)
                 except OSError:
-                    with self._tally.held():
-                        self._tally.add(organization, -1, -size)
+                    with self._figures.locked():
+                        self._figures.add(organization, -1, -size)
 
     def _write(self, organization: int, path: str, data: bytes) -> None:
         unfinished = f"{path}.{os.getpid()}-{threading.get_ident()}"
         try:
             _write_new(unfinished, _HEAD.pack(_MAGIC, zlib.crc32(data)), data)
-            with self._tally.held():
+            with self._figures.locked():
                 replaced = _size(path)
                 os.replace(unfinished, path)
                 if replaced is not None:
-                    self._tally.add(organization, -1, -replaced)
+                    self._figures.add(organization, -1, -replaced)
         except OSError:
             with suppress(FileNotFoundError):
                 os.unlink(unfinished)
@@ -116,17 +116,17 @@ class DiskCache:
 
     def remove(self, organization: int, path: str) -> None:
         """Remove one file; ignored if it is gone."""
-        with suppress(OSError), self._tally.held():
+        with suppress(OSError), self._figures.locked():
             size = os.stat(path).st_size
             os.unlink(path)
-            self._tally.add(organization, -1, -size)
+            self._figures.add(organization, -1, -size)
 
     def count(self, organization: int, hit: bool) -> None:
         with suppress(OSError):
-            self._tally.count(organization, hit)
+            self._figures.count(organization, hit)
 
     def statistics(self, organization: int) -> CacheStatistics:
-        return self._tally.of(organization)
+        return self._figures.of(organization)
 
     def shard(self, number: int) -> Iterator[tuple[int, list[CachedFile]]]:
         """One of `SHARDS` parts of every organisation's files."""
@@ -148,14 +148,14 @@ class DiskCache:
 
     def _claim(self, organization: int, size: int) -> bool:
         """Reserves `size` bytes, making room if needed; whether that succeeded."""
-        with self._tally.held():
-            room = self._limit - self._tally.of(ALL).bytes
+        with self._figures.locked():
+            room = self._limit - self._figures.of(ALL).bytes
             if room < size:
                 self._make_room(int(self._limit * (1 - _ROOM)) - size)
-                room = self._limit - self._tally.of(ALL).bytes
+                room = self._limit - self._figures.of(ALL).bytes
             if room < size:
                 return False
-            self._tally.add(organization, 1, size)
+            self._figures.add(organization, 1, size)
             return True
 
     def _make_room(self, most: int) -> None:
@@ -163,19 +163,19 @@ class DiskCache:
         found = self._count_anew()
         entries = [(each.used, organization, each) for organization, files in found.items() for each in files]
         heapq.heapify(entries)
-        while entries and self._tally.of(ALL).bytes > most:
+        while entries and self._figures.of(ALL).bytes > most:
             _, organization, each = heapq.heappop(entries)
             with suppress(OSError):
                 os.unlink(each.path)
-            self._tally.add(organization, -1, -each.size)
+            self._figures.add(organization, -1, -each.size)
 
     def _count_anew(self) -> dict[int, list[CachedFile]]:
-        """Call while holding the tally."""
+        """Call while they are `locked`."""
         found = defaultdict[int, list[CachedFile]](list)
         for number in range(SHARDS):
             for organization, files in self.shard(number):
                 found[organization] += files
-        self._tally.begin_anew(
+        self._figures.begin_anew(
             {
                 organization: CacheStatistics(len(files), sum(each.size for each in files))
                 for organization, files in found.items()

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from pacs.model import CacheStatistics
-from storage import tally
+from storage import shared_figures
 from storage.disk_cache import DiskCache
 
 LIMIT = 100_000
@@ -226,7 +226,7 @@ def test_nobody_waits_for_a_frozen_process(
     cache: DiskCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever asked for a picture waited as long as the process that held the figures was stopped."""
-    monkeypatch.setattr(tally, "PATIENCE", 0.02)
+    monkeypatch.setattr(shared_figures, "LOCK_TIMEOUT", 0.02)
     cache.put(1, "blake3:aa", "a key", b"picture")
     with open(tmp_path / "cache" / "figures", "rb") as figures:
         fcntl.flock(figures, fcntl.LOCK_EX)
@@ -243,7 +243,7 @@ def test_nobody_waits_for_a_frozen_process(
 def test_a_late_thread_writes_to_no_other_file(tmp_path: Path) -> None:
     """Its figures went to whatever file had got the descriptor meanwhile, such as the database."""
     cache = DiskCache(tmp_path / "cache", LIMIT)
-    number = cache._tally._fd
+    number = cache._figures._fd
     cache.close()
     other = os.open(tmp_path / "other", os.O_RDWR | os.O_CREAT)
     os.dup2(other, number)

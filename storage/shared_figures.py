@@ -21,12 +21,12 @@ from pacs.model import CacheStatistics
 ALL = -1
 """The totals' key, in place of an organisation's number."""
 NOTHING = CacheStatistics()
-PATIENCE = 1.0
-_MOMENT = 0.001
+LOCK_TIMEOUT = 1.0
+_PAUSE = 0.001
 _RECORD = struct.Struct("<qqqq")
 
 
-class Tally:
+class SharedFigures:
     def __init__(self, path: Path) -> None:
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
         self._lock = threading.Lock()
@@ -47,19 +47,19 @@ class Tally:
         return CacheStatistics(*_RECORD.unpack(found)) if len(found) == _RECORD.size else NOTHING
 
     @contextmanager
-    def held(self) -> Iterator[None]:
+    def locked(self) -> Iterator[None]:
         """Exclusive access to the figures and to the files that they count.
 
-        `OSError` after `PATIENCE` seconds, as the process that holds them may be frozen, and when closed.
+        `OSError` after `LOCK_TIMEOUT` seconds, as the process that holds them may be frozen, and when closed.
         """
-        deadline = time.monotonic() + PATIENCE
-        if not self._lock.acquire(timeout=PATIENCE):
+        deadline = time.monotonic() + LOCK_TIMEOUT
+        if not self._lock.acquire(timeout=LOCK_TIMEOUT):
             raise TimeoutError
         try:
-            while not self._locked():
+            while not self._try_lock():
                 if time.monotonic() > deadline:
                     raise TimeoutError
-                time.sleep(_MOMENT)
+                time.sleep(_PAUSE)
             try:
                 yield
             finally:
@@ -67,7 +67,7 @@ class Tally:
         finally:
             self._lock.release()
 
-    def _locked(self) -> bool:
+    def _try_lock(self) -> bool:
         if self._fd < 0:
             raise OSError(errno.EBADF, "closed")
         try:
@@ -77,19 +77,19 @@ class Tally:
         return True
 
     def add(self, organization: int, entries: int, size: int) -> None:
-        """Call while holding the tally."""
+        """Call while they are `locked`."""
         for number in (ALL, organization):
             now = self.of(number)
             entries_now, bytes_now = max(now.entries + entries, 0), max(now.bytes + size, 0)
             self._put(number, replace(now, entries=entries_now, bytes=bytes_now))
 
     def count(self, organization: int, hit: bool) -> None:
-        with self.held():
+        with self.locked():
             now = self.of(organization)
             self._put(organization, replace(now, hits=now.hits + hit, misses=now.misses + (not hit)))
 
     def begin_anew(self, found: Mapping[int, CacheStatistics]) -> None:
-        """Call while holding the tally. `found`: the result of counting every organisation's files."""
+        """Call while they are `locked`. `found`: the result of counting every organisation's files."""
         for organization in range(os.fstat(self._fd).st_size // _RECORD.size - 1):
             self._put(organization, replace(self.of(organization), entries=0, bytes=0))
         for organization, held in found.items():
