@@ -78,6 +78,8 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._unfinished, self._in_head = 0, False
         self._head_came()
+        if sum(name == b"host" for name, _ in self.headers) > 1:
+            raise ValueError("two Host headers")  # the parser makes it 400
         self.scope["state"][OVER_LIMIT] = self._spare
         super().on_headers_complete()
         if self._spare:

@@ -88,6 +88,12 @@ def test_a_head_that_is_too_long_is_told_so(port: int) -> None:
     assert answer.startswith(b"HTTP/1.1 431 ")
 
 
+def test_who_names_two_hosts_is_refused(port: int) -> None:
+    """Proxies and servers would each take another one of them (RFC 9112 §3.2)."""
+    answer, _ = exchange(port, [GET + b"Host: y\r\n\r\n"])
+    assert answer.startswith(b"HTTP/1.1 400 ")
+
+
 def test_bodies_may_be_longer_than_heads(port: int) -> None:
     size = 10 * MAX_HEAD
     whole = b"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % size
