@@ -45,7 +45,7 @@ from storage.blobs.faults import disk_faults
 from storage.commits import CommitLimits
 from storage.database import Database
 from storage.disk_cache import DiskCache
-from storage.index import SqlAuditTrail, SqlIndex, open_behind, open_entries
+from storage.index import SqlAuditTrail, SqlIndex, open_entries, open_prepared
 from storage.jobs import scheduled, settle
 from storage.jobs.queue import SqlJobQueue
 from storage.jobs.tasks import SqlTasks
@@ -83,14 +83,16 @@ def compose(settings: Settings, workers: Workers | None = None) -> Iterator[Inst
     blobs = open_blobs(settings)
     patience = CommitLimits(patience=settings.database_patience)
     entries = open_entries(database, blobs.missing, patience, timedelta(seconds=settings.quiet_period))
-    behind = open_behind(database, patience)
+    prepared_entries = open_prepared(database, patience)
     cache = DiskCache(settings.data_dir / "cache", settings.cache_size)
     try:
         yield Installation(
             settings,
             database,
             blobs,
-            Archive(blobs, SqlIndex(database, entries, behind), SqlAuditTrail(entries), limits(settings)),
+            Archive(
+                blobs, SqlIndex(database, entries, prepared_entries), SqlAuditTrail(entries), limits(settings)
+            ),
             SqlApplicationEntities(database),
             SqlAccounts(database),
             SqlJobQueue(database),
@@ -100,7 +102,7 @@ def compose(settings: Settings, workers: Workers | None = None) -> Iterator[Inst
     finally:
         cache.close()
         entries.close()
-        behind.close()
+        prepared_entries.close()
         blobs.close()
         database.close()
 

@@ -24,7 +24,7 @@ from storage.search import pages as search
 
 Entries = Committer["Received | AuditRecord", "Stored | None"]
 """The committer of entries and audit records of one process."""
-Behind = Committer[Prepared, None]
+PreparedEntries = Committer[Prepared, None]
 """The committer of prepared data."""
 
 
@@ -47,7 +47,7 @@ def open_entries(
     return Committer(database, enter, limits)
 
 
-def open_behind(database: Database, limits: CommitLimits | None = None) -> Behind:
+def open_prepared(database: Database, limits: CommitLimits | None = None) -> PreparedEntries:
     def enter(transaction: Transaction, batch: Sequence[Prepared]) -> list[None]:
         keep(transaction.connection, batch)
         return [None] * len(batch)
@@ -61,7 +61,7 @@ class SqlIndex:
 
     database: Database
     entries: Entries
-    behind: Behind
+    prepared_entries: PreparedEntries
 
     def store(self, received: Received) -> Stored:
         stored = self.entries.submit(received)
@@ -69,7 +69,7 @@ class SqlIndex:
         return stored
 
     def prepare(self, prepared: Prepared) -> None:
-        self.behind.defer(prepared)
+        self.prepared_entries.defer(prepared)
 
     def find(self, organization: int, query: Query) -> Iterator[Values]:
         return search.find(self.database, organization, query)

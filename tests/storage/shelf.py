@@ -19,7 +19,7 @@ from storage.columns import micros
 from storage.commits import CommitLimits
 from storage.database import Database
 from storage.feeds import transaction
-from storage.index import Behind, Entries, SqlAuditTrail, SqlIndex, open_behind, open_entries
+from storage.index import Entries, PreparedEntries, SqlAuditTrail, SqlIndex, open_entries, open_prepared
 from storage.upkeep.sweep import GRACE, Sweep
 from tests.storage.received import received
 from tests.storage.world import LIMITS
@@ -33,11 +33,11 @@ class Shelf:
     database: Database
     blobs: BlobStore
     entries: Entries
-    behind: Behind
+    prepared_entries: PreparedEntries
 
     @property
     def archive(self) -> Archive:
-        index = SqlIndex(self.database, self.entries, self.behind)
+        index = SqlIndex(self.database, self.entries, self.prepared_entries)
         return Archive(self.blobs, index, SqlAuditTrail(self.entries))
 
     def publish(self, content: bytes) -> Blob:
@@ -86,11 +86,11 @@ class Shelf:
 @contextmanager
 def shelf_of(database: Database, blobs: BlobStore, limits: CommitLimits = LIMITS) -> Iterator[Shelf]:
     entries = open_entries(database, blobs.missing, limits)
-    behind = open_behind(database, limits)
+    prepared_entries = open_prepared(database, limits)
     with transaction(database) as under_way:  # from now on what lies in the store may be this index's
         under_way.audit(AuditRecord(system_actor("tests"), "start", "success"))
     try:
-        yield Shelf(database, blobs, entries, behind)
+        yield Shelf(database, blobs, entries, prepared_entries)
     finally:
         entries.close()
-        behind.close()
+        prepared_entries.close()

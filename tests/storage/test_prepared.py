@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from pacs.model import Prepared, VersionKey
 from storage.database import Database
-from storage.index import Entries, SqlIndex, open_behind
+from storage.index import Entries, SqlIndex, open_prepared
 from storage.keeping.deleting import DeletionRequest, delete_objects
 from storage.keeping.studies import SqlKeeping
 from storage.prepared import LONGEST, SqlVersions
@@ -131,14 +131,14 @@ def test_the_state_is_that_of_the_bytes(database: Database, entries: Entries) ->
 
 def test_what_is_deferred_is_kept_soon_and_a_clean_end_waits_for_it(database: Database) -> None:
     with opened(database) as entries:
-        behind = open_behind(database)
-        index = SqlIndex(database, entries, behind)
+        prepared_entries = open_prepared(database)
+        index = SqlIndex(database, entries, prepared_entries)
         for instance in (2, 1):
             version = index.store(received(1, 1, instance)).version
             assert version is not None
             index.prepare(Prepared(1, version, b"%d" % instance))
         index.prepare(Prepared(1, (99, 1), b"gone"))
-        behind.close()
+        prepared_entries.close()
     assert contents(database) == [(uid(1, 1, 1), b"1"), (uid(1, 1, 2), b"2")]
 
 

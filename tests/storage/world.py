@@ -14,7 +14,7 @@ from pacs.model import Received, Stored
 from pacs.ports import Blobs
 from storage.commits import CommitLimits
 from storage.database import Database
-from storage.index import Entries, SqlAuditTrail, SqlIndex, open_behind, open_entries
+from storage.index import Entries, SqlAuditTrail, SqlIndex, open_entries, open_prepared
 
 LIMITS = CommitLimits(patience=60)
 
@@ -78,12 +78,12 @@ def actions(database: Database) -> list[str]:
 
 @contextmanager
 def archive_of(database: Database, blobs: Blobs) -> Iterator[Archive]:
-    behind = open_behind(database, LIMITS)
+    prepared_entries = open_prepared(database, LIMITS)
     try:
         with opened(database) as entries:
-            yield Archive(blobs, SqlIndex(database, entries, behind), SqlAuditTrail(entries))
+            yield Archive(blobs, SqlIndex(database, entries, prepared_entries), SqlAuditTrail(entries))
     finally:
-        behind.close()
+        prepared_entries.close()
 
 
 @contextmanager
