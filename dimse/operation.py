@@ -23,8 +23,8 @@ MAX_IDENTIFIER = 1 << 20
 @dataclass(frozen=True, slots=True)
 class OutgoingInstance:
     """One instance for a C-STORE sub-operation. `chunks` is its data set, already encoded in the
-    context's transfer syntax; it is sent as it comes, whatever the pieces' sizes, but of even length
-    each. A chunk must not change after the next was taken: several leave in one send."""
+    context's transfer syntax; it is sent as it comes, whatever the pieces' sizes. A chunk must not change
+    after the next was taken: several leave in one send."""
 
     sop_class_uid: str
     sop_instance_uid: str

@@ -158,16 +158,24 @@ def fragments(
     """P-DATA-TF PDUs, one fragment each, as headers and payloads to be written without a copy.
 
     `max_length` is what the peer announced: the bytes after the PDU header (PS3.8 §D.1.1).
-    Fragments have even lengths (PS3.8 §E.1), as long as `chunks` do.
+    Fragments have even lengths (PS3.8 §E.1), and DCMTK aborts if not: the last byte of a chunk with an odd
+    length goes with the next chunk, and at the end with a zero byte.
     """
     largest = (max_length - PDV_OVERHEAD) & ~1
     held: memoryview | bytes = b""
+    odd = b""
     for chunk in chunks:
-        view = memoryview(chunk)
-        for position in range(0, len(view), largest):
+        view = memoryview(b"".join((odd, chunk)) if odd else chunk)
+        even = len(view) & ~1
+        odd = bytes(view[even:])
+        for position in range(0, even, largest):
             if len(held):
                 yield _p_data_header(context_id, is_command, len(held)), held
-            held = view[position : position + largest]
+            held = view[position : min(position + largest, even)]
+    if odd:
+        if len(held):
+            yield _p_data_header(context_id, is_command, len(held)), held
+        held = odd + b"\0"
     yield _p_data_header(context_id, is_command | _LAST, len(held)), held
 
 

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from shutil import which
 from typing import Any
@@ -492,6 +492,20 @@ def test_a_study_is_got_as_it_was_stored(archive: Archive) -> None:
         (2, 1, 0, 0), (1, 2, 0, 0), (0, 3, 0, 0), (None, 3, 0, 0),
     ]  # fmt: skip
     assert [data for _, _, data in here.came] == [one.data_set for one in held]
+
+
+@pytest.mark.parametrize("ahead", [1 << 20, 0], ids=["read ahead", "as it is read"])
+def test_an_odd_data_set_is_sent_with_an_even_length(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch, ahead: int
+) -> None:
+    """DCMTK aborted at its last fragment, and the rest of the study was not sent either."""
+    monkeypatch.setattr("dimse.ahead.SMALL", ahead)
+    even = archive.holdings.add_image()
+    odd = archive.holdings.add(
+        even.data_set + b"\0", EXPLICIT, replace(even.instance.identity, sop_instance_uid="1.3")
+    )
+    _, here = do_get(archive, ask(StudyInstanceUID="1.2"), [build_context(CT, EXPLICIT)])
+    assert [data for _, _, data in here.came] == [even.data_set, odd.data_set + b"\0"]
 
 
 def test_only_contexts_with_the_role_carry_instances(archive: Archive) -> None:

@@ -22,7 +22,7 @@ OBJECTS = 3
 
 def get(operation: Operation) -> None:
     """Sends `OBJECTS` objects, named by the identifier, and answers with how many were taken."""
-    name = operation.identifier().decode()
+    name = operation.identifier().decode().rstrip("\0")
     [context] = [context for context in operation.contexts if context.is_scu]
     taken = 0
     for number in range(1, OBJECTS + 1):

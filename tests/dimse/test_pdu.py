@@ -83,18 +83,28 @@ def test_a_claim_reserves_no_memory_before_it_is_checked() -> None:
     assert len(reader.room()) <= MAX_LENGTH + 6
 
 
-CHUNKS = [[b""], [b"ab"], [b"abcd" * 100], [b"", b"abcd", b"", b"efghij"], [b"x" * 5000, b"y" * 2]]
+CHUNKS: list[list[bytes | memoryview]] = [
+    [b""],
+    [b"ab"],
+    [b"abcd" * 100],
+    [b"", b"abcd", b"", b"efghij"],
+    [b"x" * 5000, b"y" * 2],
+    [b"a"],
+    [b"abc", memoryview(b"defgh"), b"", b"i"],
+    [b"x" * 4999, b"y" * 3],
+]
 
 
 @pytest.mark.parametrize("chunks", CHUNKS)
 @pytest.mark.parametrize("max_length", [8, 9, 100, 16384])
 @pytest.mark.parametrize("is_command", [True, False])
 def test_fragments_come_apart_as_they_were_put_together(
-    chunks: list[bytes], max_length: int, is_command: bool
+    chunks: list[bytes | memoryview], max_length: int, is_command: bool
 ) -> None:
     sent = b"".join(bytes(head) + bytes(body) for head, body in fragments(3, is_command, chunks, max_length))
     received = [pdv for _, body in feed(PduReader(max_length), sent, 777) for pdv in pdvs(memoryview(body))]
-    assert b"".join(pdv.data for pdv in received) == b"".join(chunks)
+    whole = b"".join(chunks)
+    assert b"".join(pdv.data for pdv in received) == whole + bytes(len(whole) % 2)
     assert {pdv.context_id for pdv in received} == {3}
     assert {pdv.is_command for pdv in received} == {is_command}
     assert [pdv.is_last for pdv in received] == [False] * (len(received) - 1) + [True]
