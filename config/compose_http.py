@@ -64,13 +64,13 @@ def http_app(
             *site.routes,
         ],
         access=Access(
-            sessions or OpenOnLoopback(origins),
-            installation.archive.audit.record,
-            origins,
-            frozenset(settings.frame_origins),
+            authenticate=sessions or OpenOnLoopback(origins),
+            record=installation.archive.audit.record,
+            origins=origins,
+            frames=frozenset(settings.frame_origins),
+            trusted=trusted_networks(settings.trusted_proxies),
         ),
-        base_url=installation.settings.base_url,
-        trusted=trusted_networks(installation.settings.trusted_proxies),
+        base_url=settings.base_url,
         failure_page=site.failure,
     )
 

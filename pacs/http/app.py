@@ -45,13 +45,17 @@ def _unrecorded(record: AuditRecord) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Who may call. `record` audits refusals. `origins`: other sites whose pages may call this server
-    (CORS). `frames`: origins of sites that may embed its pages."""
+    """Who may call, and who is believed.
+
+    `record` audits refusals. `origins`: other sites whose pages may call this server (CORS). `frames`: origins
+    of sites that may embed its pages. `trusted`: the proxies whose forwarding headers are believed.
+    """
 
     authenticate: Authenticate = everyone
     record: Callable[[AuditRecord], None] = _unrecorded
     origins: frozenset[str] = frozenset()
     frames: frozenset[str] = frozenset()
+    trusted: Trusted = nobody
 
 
 def create_app(
@@ -60,31 +64,30 @@ def create_app(
     routes: Iterable[BaseRoute] = (),
     access: Access | None = None,
     base_url: str | None = None,
-    trusted: Trusted = nobody,
     failure_page: FailurePage | None = None,
 ) -> App:
     """`routes`: the edges'. `checks` decide readiness; `samples` are read for each `/metrics`.
 
     `access`: who may call; everybody when absent, for tests of what lies behind it.
-    `base_url`: this server's public address, whatever a proxy says. `trusted`: the proxies whose
-    forwarding headers are believed. `failure_page`: for what goes wrong when a browser opens an address.
+    `base_url`: this server's public address, whatever a proxy says. `failure_page`: for what goes wrong when
+    a browser opens an address.
     """
     access = access or Access()
     app = App([*health.routes(health.Readiness(checks)), metrics.route(samples), *routes])
     app.state.base_url, app.state.failure_page = base_url, failure_page
-    for layer in reversed(_layers(app, access, trusted)):
+    for layer in reversed(_layers(app, access)):
         app.layered = layer(app.layered)
     return app
 
 
-def _layers(app: App, access: Access, trusted: Trusted) -> list[Callable[[ASGIApp], ASGIApp]]:
+def _layers(app: App, access: Access) -> list[Callable[[ASGIApp], ASGIApp]]:
     """The outermost first."""
     security = SecurityHeaders(access.frames)
     requests = metrics.RequestMetrics(app.routes)
     refusals = Refusals(access.record)
     return [
         TrailingSlashMiddleware,
-        partial(ForwardedMiddleware, trusted=trusted),
+        partial(ForwardedMiddleware, trusted=access.trusted),
         partial(EnvelopeMiddleware, security=security, metrics=requests),
         ConnectionLimitMiddleware,
         UnexpectedMiddleware,

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.testclient import TestClient
 
-from pacs.http.app import create_app
+from pacs.http.app import Access, create_app
 from pacs.http.origin import Forwarding, forwarding, origin, trusted_networks
 
 PROXY, STRANGER = "10.0.0.1", "203.0.113.9"
@@ -27,9 +27,8 @@ def seen(headers: dict[str, str], base_url: str | None = None, peer: str = PROXY
         {},
         {},
         [Mount("/web", routes=[Route("/where", where)])],
-        None,
+        Access(trusted=trusted_networks(["10.0.0.0/8"])),
         base_url,
-        trusted_networks(["10.0.0.0/8"]),
     )
     client = TestClient(app, base_url=HERE, client=(peer, 50_000))
     found: dict[str, str] = client.get("/web/where", headers=headers).json()
