@@ -61,3 +61,33 @@ def test_the_first_image_does_not_wait_for_the_metadata_of_all(url: str, chromiu
     assert len(frames) == len(set(frames)) == SLICES
     (thumbnail,) = (at for at, url in enumerate(asked) if url.endswith("/thumbnail"))
     assert asked.index(frames[0]) < thumbnail
+
+
+def test_what_is_in_sight_does_not_wait_for_what_lies_far_from_it(url: str, chromium: Any) -> None:
+    """Pictures on their way that nobody looks at any more are given up, and fetched later."""
+    with page(chromium, "about:blank") as opened:
+        held: list[Any] = []
+        let_through = 1
+
+        def first_ones(route: Any) -> None:
+            nonlocal let_through
+            if let_through:
+                let_through -= 1
+                route.continue_()
+            else:
+                held.append(route)
+
+        opened.context.route("**/frames/*", first_ones)
+        opened.goto(url)
+        picture_drawn(opened)
+        while len(held) < 4:
+            opened.wait_for_timeout(20)
+        let_through = 1
+        opened.keyboard.press("End")
+        until(opened, f"document.querySelector('[data-position]').innerText.endsWith('{SLICES} / {SLICES}')")
+        picture_drawn(opened)
+        let_through = 10 * SLICES
+        for route in list(held):
+            if not route.request.failure:
+                route.continue_()
+        until(opened, "document.querySelector('.thumbbar i').style.blockSize === '100%'")

@@ -4,8 +4,9 @@ import { t } from "../core/strings.js";
 import { Button } from "./button.js";
 import { Icon } from "./icon.js";
 
-export const EmptyState = ({ icon, title, children }) => html`<div class="empty">
-  <${Icon} name=${icon} /><h2>${title}</h2>${children}
+/** `heading`: "h1" where it is all that the page has. */
+export const EmptyState = ({ icon, title, heading = "h2", children }) => html`<div class="empty">
+  <${Icon} name=${icon} /><${heading}>${title}<//>${children}
 </div>`;
 
 export const Skeleton = ({ rows = 8 }) => html`<div class="skeleton" role="status" aria-label=${t("loading")}>
@@ -26,8 +27,7 @@ export function Failure({ problem, onRetry }) {
 
 /** The same in the place of a whole page. */
 export const Trouble = ({ problem, title = t("failed.title"), onRetry, onBack }) => html`<main>
-  <h1 class="unseen">${title}</h1>
-  <${EmptyState} icon="exclamation-triangle" title=${title}>
+  <${EmptyState} icon="exclamation-triangle" title=${title} heading="h1">
     <p role="alert">${explain(problem)}</p>
     <div class="buttons">
       <${Button} kind=${onBack ? "quiet" : "main"} icon="arrow-clockwise" label=${t("retry")} onClick=${onRetry} />

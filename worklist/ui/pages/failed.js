@@ -25,8 +25,7 @@ export function Failed() {
   useEffect(() => void (document.title = `${title} · ${t("app")}`));
   if (!absent) return html`<${Trouble} ...${{ problem, title }} onRetry=${() => location.reload()} onBack=${() => go("/")} />`;
   return html`<main>
-    <h1 class="unseen">${title}</h1>
-    <${EmptyState} icon="search" title=${title}>
+    <${EmptyState} icon="search" title=${title} heading="h1">
       <p>${t("failed.absent.hint")}</p>
       <${Button} kind="main" icon="arrow-left" label=${t("viewer.back")} onClick=${() => go("/")} />
     <//>

@@ -166,7 +166,6 @@ export default {
   "key.refresh": "Aktualisieren",
   "key.undo": "Letzten Schritt rückgängig machen",
 
-  "viewer": "Viewer",
   "viewer.back": "Zurück zu den Studien",
   "viewer.tools": "Werkzeuge",
   "viewer.series": "Serien",

@@ -166,7 +166,6 @@ export default {
   "key.refresh": "Refresh",
   "key.undo": "Undo the last step",
 
-  "viewer": "Viewer",
   "viewer.back": "Back to the studies",
   "viewer.tools": "Tools",
   "viewer.series": "Series",

@@ -166,7 +166,6 @@ export default {
   "key.refresh": "Actualizar",
   "key.undo": "Deshacer el último paso",
 
-  "viewer": "Visor",
   "viewer.back": "Volver a los estudios",
   "viewer.tools": "Herramientas",
   "viewer.series": "Series",

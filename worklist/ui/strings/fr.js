@@ -166,7 +166,6 @@ export default {
   "key.refresh": "Actualiser",
   "key.undo": "Annuler la dernière action",
 
-  "viewer": "Visionneuse",
   "viewer.back": "Retour aux examens",
   "viewer.tools": "Outils",
   "viewer.series": "Séries",

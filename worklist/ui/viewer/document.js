@@ -1,11 +1,12 @@
 /** What has no pixels of its own: reports as a tree of text, documents and films as the browser shows them. */
-import { html, useEffect, useState } from "../core/html.js";
+import { html, useState } from "../core/html.js";
 import { request } from "../core/api.js";
 import { clock, day, moment, personName } from "../core/format.js";
 import { t } from "../core/strings.js";
 import { bytes, first, text, values } from "../dicom/dataset.js";
 import { Button } from "../kit/button.js";
 import { Failure, Skeleton } from "../kit/states.js";
+import { useContent } from "./content.js";
 import { instancePath, kindOf } from "./image.js";
 import { PresentationState } from "./presentation.js";
 import { Reference, referencesOf } from "./references.js";
@@ -32,38 +33,25 @@ const Turn = ({ pane }) => html`<p class="turn">
   <${Button} bare icon="chevron-right" label=${t("viewer.next")} keys="ArrowDown" disabled=${pane.index.value === pane.count - 1} onClick=${() => pane.by(1)} />
 </p>`;
 
-async function encapsulated(dataset) {
+const typeOf = (said) => SAFE.exec(said ?? "")?.[1] ?? "application/octet-stream";
+
+/** A blob's type is ours to say: whatever was stored, it never becomes a page of this origin. */
+async function documentOf(dataset) {
   const said = text(dataset, "MIMETypeOfEncapsulatedDocument");
-  return { said, body: await bytes(dataset, "EncapsulatedDocument", said || undefined) };
+  const type = typeOf(said);
+  return { said, type, blob: new Blob([(await bytes(dataset, "EncapsulatedDocument", said || undefined)) ?? ""], { type }) };
 }
 
 /** Played while it comes, and sought in: it may be larger than what a page can hold. */
-async function film(dataset) {
+async function filmOf(dataset, signal) {
   const url = `${instancePath(dataset)}/rendered`;
-  const { headers } = await request(url, { method: "HEAD", headers: { Accept: "video/mp4, video/*, */*;q=0.1" } });
-  return { said: headers.get("Content-Type"), url };
-}
-
-/** A blob's type is ours to say: whatever was stored, it never becomes a page of this origin. */
-function useContent(dataset, kind) {
-  const [state, setState] = useState({});
-  useEffect(() => {
-    let blob = "";
-    const fetched = kind === "document" ? encapsulated(dataset) : film(dataset);
-    fetched
-      .then(({ said, body, url }) => {
-        const type = SAFE.exec(said ?? "")?.[1] ?? "application/octet-stream";
-        if (body) blob = URL.createObjectURL(new Blob([body], { type }));
-        setState({ url: url ?? blob, type, said });
-      })
-      .catch((problem) => setState({ problem }));
-    return () => blob && URL.revokeObjectURL(blob);
-  }, []);
-  return state;
+  const { headers } = await request(url, { method: "HEAD", signal, headers: { Accept: "video/mp4, video/*, */*;q=0.1" } });
+  const said = headers.get("Content-Type");
+  return { said, type: typeOf(said), url };
 }
 
 function Embedded({ dataset, kind }) {
-  const { url, type, said, problem } = useContent(dataset, kind);
+  const { url, type, said, problem } = useContent((signal) => (kind === "document" ? documentOf(dataset) : filmOf(dataset, signal)));
   const [unplayable, setUnplayable] = useState(false);
   const title = text(dataset, "DocumentTitle") || text(dataset, "SeriesDescription") || t("viewer.document");
   if (problem) return html`<${Failure} problem=${problem} />`;

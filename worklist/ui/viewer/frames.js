@@ -3,6 +3,7 @@ import { Problem, signedOut } from "../core/api.js";
 
 const WORKERS = Math.max(2, Math.min(4, (navigator.hardwareConcurrency ?? 4) - 1));
 const AT_ONCE = 4; // a browser has six connections to one server; the event stream takes one of them
+const NEAR = 16; // places among what is wanted that no picture in sight takes from another
 /** Bytes. */
 const LIMIT = (navigator.deviceMemory ?? 4) * 160 * (1 << 20);
 
@@ -10,8 +11,7 @@ export class Frames {
   #workers = Array.from({ length: WORKERS }, () => this.#worker());
   #cache = new Map(); // key → frame, the least recently used first
   #bytes = 0;
-  #flying = new Set(); // keys
-  #waiting = new Map(); // id → image
+  #flying = new Map(); // key → {id, image, worker}
   #failed = new Map(); // key → Problem
   #wanted = new Map(); // who → images, the most wanted first
   #made = 0;
@@ -43,6 +43,7 @@ export class Frames {
   /** What somebody wants from now on, in this order; it takes the place of what they wanted before. */
   want(who, images) {
     this.#wanted.set(who, images);
+    if (images.length) this.#makeWayFor(images[0]);
     this.#pump();
   }
 
@@ -52,11 +53,28 @@ export class Frames {
     return worker;
   }
 
+  #isFree = ({ key }) => !this.#cache.has(key) && !this.#flying.has(key) && !this.#failed.has(key);
+
+  /** What is in sight does not wait for what lies far from it: the farthest on its way is given up. */
+  #makeWayFor(image) {
+    if (this.#flying.size < AT_ONCE || !this.#isFree(image)) return;
+    const ranked = [...this.#flying].map(([key, one]) => ({ key, one, rank: this.#rank(key) }));
+    const { key, one, rank } = ranked.reduce((far, each) => (each.rank > far.rank ? each : far));
+    if (rank < NEAR) return;
+    one.worker.postMessage({ id: one.id });
+    this.#flying.delete(key);
+  }
+
+  /** Its place among what is wanted, the first being 0; infinite when nobody wants it. */
+  #rank(key) {
+    const places = [...this.#wanted.values()].map((images) => images.findIndex((image) => image.key === key));
+    return Math.min(...places.filter((place) => place >= 0), Infinity);
+  }
+
   #next() {
-    const free = (image) => !this.#cache.has(image.key) && !this.#flying.has(image.key) && !this.#failed.has(image.key);
     let best;
     for (const images of this.#wanted.values()) {
-      const rank = images.findIndex(free);
+      const rank = images.findIndex(this.#isFree);
       if (rank >= 0 && (!best || rank < best.rank)) best = { image: images[rank], rank };
     }
     return best?.image;
@@ -67,21 +85,21 @@ export class Frames {
       const image = this.#next();
       if (!image) return;
       const id = ++this.#made;
-      const worker = this.#workers[id % WORKERS];
-      this.#flying.add(image.key);
-      this.#waiting.set(id, image);
+      const one = { id, image, worker: this.#workers[id % WORKERS] };
+      this.#flying.set(image.key, one);
       image.layout().then(
-        (layout) => worker.postMessage({ id, layout }),
-        (problem) => this.#landed({ id, problem }),
+        (layout) => this.#isFlying(one) && one.worker.postMessage({ id, key: image.key, layout }),
+        (problem) => this.#landed({ id, key: image.key, problem }),
       );
     }
   }
 
-  #landed({ id, problem, ...frame }) {
-    const image = this.#waiting.get(id);
-    if (!image) return;
-    this.#waiting.delete(id);
-    this.#flying.delete(image.key);
+  #isFlying = ({ id, image }) => this.#flying.get(image.key)?.id === id;
+
+  #landed({ id, key, problem, ...frame }) {
+    const { image, ...one } = this.#flying.get(key) ?? {};
+    if (one.id !== id) return; // given up
+    this.#flying.delete(key);
     if (problem?.status === 401) signedOut();
     if (problem) this.#failed.set(image.key, new Problem(problem.message, problem));
     else this.#keep(image, frame);
@@ -108,6 +126,19 @@ export class Frames {
     this.#workers.forEach((worker) => worker.terminate());
     this.#cache.clear();
   }
+}
+
+const AHEAD = 12; // in the direction of scrolling before all others
+
+/** The one in sight, those ahead, and then all others from near to far. */
+export function fromHere(images, at, direction) {
+  const wanted = [images[at]];
+  for (let step = 1; step <= AHEAD; step++) wanted.push(images[at + step * direction]);
+  for (let step = 1; step < images.length; step++) {
+    wanted.push(images[at - step * direction]);
+    if (step > AHEAD) wanted.push(images[at + step * direction]);
+  }
+  return wanted.filter(Boolean);
 }
 
 /** Not of the object, but of the connection or the moment. */

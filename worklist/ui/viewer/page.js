@@ -36,8 +36,7 @@ export function Viewer({ query }) {
 const lastList = () => new URLSearchParams(sessionStorage.getItem("list") ?? "");
 
 const Nothing = ({ text: words, onBack }) => html`<main>
-  <h1 class="unseen">${t("viewer")}</h1>
-  <${EmptyState} icon="images" title=${words}>
+  <${EmptyState} icon="images" title=${words} heading="h1">
     <${Button} kind="main" icon="arrow-left" label=${t("viewer.back")} onClick=${onBack} />
   <//>
 </main>`;

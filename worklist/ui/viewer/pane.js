@@ -3,11 +3,10 @@ import { batch, signal } from "../core/html.js";
 import { text } from "../dicom/dataset.js";
 import { Developer, windowOf } from "./develop.js";
 import { draw as drawMeasures } from "./measure.js";
-import { Frames } from "./frames.js";
+import { Frames, fromHere } from "./frames.js";
 import { parallel } from "./geometry.js";
 import { scaleOf } from "./regions.js";
-
-const AHEAD = 12; // frames fetched in the direction of scrolling before all others
+import { drawScale } from "./scalebar.js";
 
 let made = 0;
 
@@ -96,18 +95,9 @@ export class Pane {
 
   by = (step) => this.to(this.index.value + step);
 
-  /** The one in sight, those ahead, and then all others from near to far. */
   #fetch() {
-    const { images } = this;
-    const at = this.index.value;
-    const wanted = images.length ? [images[at]] : [];
-    for (let step = 1; step <= AHEAD; step++) wanted.push(images[at + step * this.#direction]);
-    for (let step = 1; step < images.length; step++) {
-      wanted.push(images[at - step * this.#direction]);
-      if (step > AHEAD) wanted.push(images[at + step * this.#direction]);
-    }
-    const room = images.length ? Frames.room(images[at]) : 0;
-    this.frames.want(this, wanted.filter(Boolean).slice(0, room));
+    const wanted = fromHere(this.images, this.index.value, this.#direction);
+    this.frames.want(this, wanted.slice(0, wanted.length && Frames.room(wanted[0])));
   }
 
   /** The place in this stack that lies nearest to an image of another one. */
@@ -255,7 +245,8 @@ export class Pane {
     context.drawImage(this.#sheet, -image.columns / 2, -image.rows / 2, image.columns, image.rows);
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     drawMeasures(context, image, this.measures.get(image.key) ?? [], this.toScreen);
-    this.#drawScale(context);
+    const millimetres = this.millimetresPerPixel;
+    if (millimetres) drawScale(context, millimetres, canvas.clientWidth, canvas.clientHeight);
   }
 
   /** The frame under the look in force, on a sheet of its own size; false while its tables are on their way. */
@@ -287,34 +278,5 @@ export class Pane {
     };
     image.tables().then(got, () => got({}));
     return null;
-  }
-
-  #drawScale(context) {
-    const size = this.millimetresPerPixel;
-    if (!size) return;
-    const most = Math.min(this.#canvas.clientHeight * 0.4, 240) * size;
-    const length = [1, 2, 5, 10, 20, 50, 100, 200].filter((each) => each <= most).pop();
-    if (!length) return;
-    const tall = length / size;
-    const x = this.#canvas.clientWidth - 20;
-    const top = (this.#canvas.clientHeight - tall) / 2;
-    context.strokeStyle = context.fillStyle = "#d5dae1";
-    context.shadowColor = "#000"; // seen over white as well
-    context.shadowBlur = 3;
-    context.lineWidth = 1.5;
-    context.beginPath();
-    context.moveTo(x, top);
-    context.lineTo(x, top + tall);
-    for (let tick = 0; tick <= 10; tick++) {
-      const y = top + (tall * tick) / 10;
-      context.moveTo(x, y);
-      context.lineTo(x - (tick % 5 ? 4 : 8), y);
-    }
-    context.stroke();
-    context.font = "11px system-ui, sans-serif";
-    context.textAlign = "right";
-    context.fillText(length >= 10 ? `${length / 10} cm` : `${length} mm`, x - 10, top + tall + 4);
-    context.textAlign = "left";
-    context.shadowBlur = 0;
   }
 }

@@ -1,10 +1,11 @@
 /** A presentation state: the first image that it is of as it shows it, and in words what it asks for and of which images. */
-import { html, useEffect, useState } from "../core/html.js";
+import { html } from "../core/html.js";
 import { request } from "../core/api.js";
 import { clock, day, nameGroups } from "../core/format.js";
 import { number as shown, t } from "../core/strings.js";
 import { first, number, numbers, text, values } from "../dicom/dataset.js";
 import { Failure, Skeleton } from "../kit/states.js";
+import { useContent } from "./content.js";
 import { instancePath } from "./image.js";
 import { References, referencesOf } from "./references.js";
 
@@ -32,14 +33,10 @@ export function PresentationState({ dataset, desk }) {
 
 /** Made by the server, which says why when it cannot. */
 function Look({ dataset }) {
-  const [{ url, problem }, setState] = useState({});
-  useEffect(() => {
-    let made = "";
-    request(`${instancePath(dataset)}/rendered?viewport=${LARGEST}`, { headers: { Accept: "image/png" } })
-      .then(async (response) => setState({ url: (made = URL.createObjectURL(await response.blob())) }))
-      .catch((found) => setState({ problem: found }));
-    return () => made && URL.revokeObjectURL(made);
-  }, []);
+  const { url, problem } = useContent(async (signal) => {
+    const path = `${instancePath(dataset)}/rendered?viewport=${LARGEST}`;
+    return { blob: await (await request(path, { signal, headers: { Accept: "image/png" } })).blob() };
+  });
   if (problem) return html`<${Failure} problem=${problem} />`;
   return url ? html`<img src=${url} alt=${t("presentation")} />` : html`<${Skeleton} />`;
 }

@@ -1,7 +1,7 @@
 /**
- * Fetches one frame and reads its samples, apart from the page so that scrolling never waits.
- * Answers {id, samples, min, max, low, high} for gray (`low` and `high` without padding), {id, rgba} for colour, both with
- * the `overlays` that lay in unused bits, or {id, problem}.
+ * Fetches one frame and reads its samples, apart from the page so that scrolling never waits. Told {id, key, layout}, or
+ * {id} alone of one that is not wanted any more. Answers {id, key} with {samples, min, max, low, high} for gray (`low` and
+ * `high` without padding), {rgba} for colour, both with the `overlays` that lay in unused bits, or {problem}.
  */
 import { ask, lost, problemOf } from "./ask.js";
 
@@ -9,13 +9,19 @@ const UNCOMPRESSED = 'multipart/related; type="application/octet-stream"; transf
 const JPEG_BASELINE = "1.2.840.10008.1.2.4.50";
 const STORED_JPEG = 'multipart/related; type="image/jpeg"; transfer-syntax=*';
 
-onmessage = async ({ data: { id, layout } }) => {
+const under = new Map(); // id → how it is given up
+
+onmessage = async ({ data: { id, key, layout } }) => {
+  if (!layout) return under.get(id)?.abort();
+  const abort = new AbortController();
+  under.set(id, abort);
   try {
-    const read = await frame(layout);
-    postMessage({ id, ...read }, [(read.samples ?? read.rgba).buffer]);
+    const read = await frame(layout, (url, accept) => ask(url, accept, abort.signal));
+    postMessage({ id, key, ...read }, [(read.samples ?? read.rgba).buffer]);
   } catch (error) {
-    postMessage({ id, problem: problemOf(error) });
+    postMessage({ id, key, problem: problemOf(error) });
   }
+  under.delete(id);
 };
 
 /** A browser takes a JPEG for luminance and colour difference: one that holds red, green and blue is not for it. */
@@ -25,7 +31,7 @@ const isReadable = ({ photometric, palette, allocated, float, samples }) =>
   (palette || photometric !== "PALETTE COLOR") && (allocated <= 32 || float) && (samples === 1 || samples === 3);
 
 /** A colour frame stored as a JPEG comes as that, never one encoded with loss for us; any other uncompressed. */
-async function stored(layout) {
+async function stored(layout, ask) {
   if (!browserDecodes(layout)) return part(await ask(layout.url, UNCOMPRESSED));
   const found = await part(await ask(layout.url, `${STORED_JPEG}, ${UNCOMPRESSED}; q=0.9`));
   const beyond = found.type === "image/jpeg" && found.syntax !== JPEG_BASELINE;
@@ -33,19 +39,19 @@ async function stored(layout) {
 }
 
 /** What the server cannot give out uncompressed, or we cannot read, it may still be able to render. */
-async function sent(layout) {
+async function sent(layout, ask) {
   const rendered = async () => part(await ask(`${layout.url}/rendered`, "image/png, image/jpeg; q=0.5"));
   if (!isReadable(layout)) return rendered();
   try {
-    return await stored(layout);
+    return await stored(layout, ask);
   } catch (error) {
     if (![406, 415, 500, 501].includes(error.status)) throw error;
     return rendered().catch(() => Promise.reject(error));
   }
 }
 
-async function frame(layout) {
-  const { type, syntax, body } = await sent(layout);
+async function frame(layout, ask) {
+  const { type, syntax, body } = await sent(layout, ask);
   if (type.startsWith("image/")) return { ...(await picture(body, type)), byBrowser: syntax === JPEG_BASELINE };
   if (layout.samples > 1) return { rgba: colour(layout, body) };
   const raw = typed(layout, body, layout.rows * layout.columns);
