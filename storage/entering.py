@@ -1,7 +1,7 @@
 """Entering received objects into the index: all of a batch in one transaction, or none.
 
-- Rows are locked in the order patient, study (`storage.locked_studies`), blob, job, organisation's head, and
-  within a table in the order of their keys, so that no two transactions deadlock.
+- Patients and studies are locked first (`storage.locked_studies`), blobs, jobs and the organisation's head
+  last: in the order that `storage.tables` states.
 - Counts, modalities, SOP classes and sizes of parent rows are updated incrementally, never recounted. A size
   is the bytes of all stored versions.
 - The first instance describes its patient, study and series; later ones fill in missing attributes.

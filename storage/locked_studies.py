@@ -3,8 +3,7 @@
 A study belongs to the patient of its first instance, or to the one that it was announced for. An announced
 study without a patient is taken over by the patient of its first instance.
 
-Rows are locked in the order patient, study, and within a table in the order of their keys, so that no two
-transactions deadlock.
+All patients are locked before the first study, both in the order of their keys (`storage.tables`).
 """
 
 from __future__ import annotations

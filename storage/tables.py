@@ -5,7 +5,8 @@ share by content (the referring rows of `versions` and `kept_blobs` have an `org
 `sign_in_attempts`, made before the user is known.
 
 A transaction that changes anything below a study locks the study's row. Rows are locked in the order
-patient, study, blob, job, organisation's head, and within a table in the order of their keys.
+patient, study, series, blob, job, organisation's head, and within a table in the order of their keys, so that
+no two transactions deadlock. The tests of the storage watch that (`tests/storage/lock_order.py`).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Watches in which order transactions lock rows on PostgreSQL, so that no two can ever wait for each other.
 
-The order is that of `storage.entering`: patient, study, series, blob, job, organisation's head, and within a
+The order is that of `storage.tables`: patient, study, series, blob, job, organisation's head, and within a
 table that of the keys. SQLite has one writer at a time, and so no order that could be broken.
 """
 
