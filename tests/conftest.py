@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
@@ -19,7 +20,7 @@ from storage.blobs import BlobStore, S3Access, SpoolLimits, open_blobs
 from storage.database import Database
 from storage.migrations import upgrade
 from tests import reactor
-from tests.servers import S3_BUCKET, object_store, postgresql
+from tests.servers import S3_BUCKET, object_store, postgresql, quick_place
 
 pytest.register_assert_rewrite("tests.conformance.browser", "tests.conformance.server")
 # No deadline: a busy machine is no fault.
@@ -30,6 +31,9 @@ reactor.mend()
 for _processor in structlog.get_config()["processors"]:
     if isinstance(_processor, ConsoleRenderer):  # rich would draw each traceback for a quarter of a second
         _processor.exception_formatter = plain_traceback
+
+if _memory := quick_place():
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", _memory)  # where `tmp_path` is
 
 _TEMPLATE = "migrated"
 _numbers = itertools.count(1)

@@ -31,11 +31,12 @@ def _unprivileged() -> list[str]:
     return ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
 
 
-_MEMORY, _ROOM = Path("/dev/shm"), 4 << 30
+_MEMORY, _ROOM = Path("/dev/shm"), 8 << 30
 
 
-def _quick_place() -> str | None:
-    """In memory, where there is room: there the 300 files of a database are made in a fifth of the time."""
+def quick_place() -> str | None:
+    """In memory, where there is room: there a database, or a store with its 256 folders, is made in a fifth of
+    the time, and no `fsync` waits."""
     with suppress(OSError):
         if shutil.disk_usage(_MEMORY).free >= _ROOM and os.access(_MEMORY, os.W_OK):
             return str(_MEMORY)
@@ -47,7 +48,7 @@ class Cluster:
 
     def __init__(self, programs: Path, connections: int = 100) -> None:
         # A socket's path has 107 bytes at most.
-        self.folder = Path(tempfile.mkdtemp(prefix="pacs-pg-", dir=_quick_place()))
+        self.folder = Path(tempfile.mkdtemp(prefix="pacs-pg-", dir=quick_place()))
         self.url = f"postgresql+psycopg://pacs@/postgres?host={self.folder}"
         self._programs, self._prefix = programs, _unprivileged()
         self._options = (
