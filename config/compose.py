@@ -87,17 +87,17 @@ def compose(settings: Settings, workers: Workers | None = None) -> Iterator[Inst
     cache = DiskCache(settings.data_dir / "cache", settings.cache_size)
     try:
         yield Installation(
-            settings,
-            database,
-            blobs,
-            Archive(
+            settings=settings,
+            database=database,
+            blobs=blobs,
+            archive=Archive(
                 blobs, SqlIndex(database, entries, prepared_entries), SqlAuditTrail(entries), limits(settings)
             ),
-            SqlApplicationEntities(database),
-            SqlAccounts(database),
-            SqlJobQueue(database),
-            workers or Inline(),
-            cache,
+            entities=SqlApplicationEntities(database),
+            accounts=SqlAccounts(database),
+            queue=SqlJobQueue(database),
+            workers=workers or Inline(),
+            cache=cache,
         )
     finally:
         cache.close()
@@ -202,8 +202,8 @@ def worker(installation: Installation, name: str, stopping: Callable[[], bool] =
     tasks = SqlTasks(installation.database, installation.blobs.missing)
     as_stored = replace(installation.archive, complete_only=False)
     return Worker(
-        installation.queue,
-        {
+        queue=installation.queue,
+        handlers={
             settle.KIND: settle.SettleStudy(installation.database, quiet_period),
             deleting.PURGE: deleting.PurgeDeletion(installation.database),
             scheduled.VERIFY: scheduled.VerifyAudit(
@@ -213,8 +213,8 @@ def worker(installation: Installation, name: str, stopping: Callable[[], bool] =
             PROCESS: Process(tasks, metadata(installation), rendering(installation), stopping),
             RESTORE: Restore(as_stored, tasks, SqlKeeping(installation.database), stopping),
         },
-        name,
-        timedelta(seconds=installation.settings.job_lease),
+        name=name,
+        lease=timedelta(seconds=installation.settings.job_lease),
         wait=Wakeups(installation.database).wait,
     )
 

@@ -38,11 +38,8 @@ def http_app(
     installation: Installation, stopping: Callable[[], bool], epoch: SessionEpoch | None = None
 ) -> App:
     """`stopping`: whether this process is shutting down. `epoch`: shared with the other HTTP processes."""
-    database, settings, vital = (
-        installation.database,
-        installation.settings,
-        health_checks.vital(installation),
-    )
+    database, settings = installation.database, installation.settings
+    vital = health_checks.vital(installation)
     sessions = None if settings.open else Sessions(installation.accounts, Tokens(secret_key(settings)), epoch)
     origins = frozenset(settings.cors_origins)
     pictures = Pictures(rendering(installation))
@@ -83,19 +80,19 @@ def _still_here(accounts: SqlAccounts, is_open: bool, who: Actor) -> bool:
 
 
 def rest_of(installation: Installation, pictures: Pictures, stopping: Callable[[], bool]) -> api.Rest:
-    archive, database, settings = installation.archive, installation.database, installation.settings
+    database, settings = installation.database, installation.settings
     return api.Rest(
-        archive,
-        SqlChangeFeed(database),
-        SqlKeeping(database, timedelta(days=settings.retention_days)),
-        SqlTasks(database, installation.blobs.missing),
-        SqlJobs(database),
-        metadata(installation),
-        pictures,
-        Signer(secret_key(settings), partial(_still_here, installation.accounts, settings.open)),
-        dicomweb.ROOT,
-        stopping,
-        Audience(settings.max_event_streams, settings.max_connections // 2),
+        archive=installation.archive,
+        changes=SqlChangeFeed(database),
+        keeping=SqlKeeping(database, timedelta(days=settings.retention_days)),
+        tasks=SqlTasks(database, installation.blobs.missing),
+        jobs=SqlJobs(database),
+        metadata=metadata(installation),
+        pictures=pictures,
+        signer=Signer(secret_key(settings), partial(_still_here, installation.accounts, settings.open)),
+        web_root=dicomweb.ROOT,
+        stopping=stopping,
+        audience=Audience(settings.max_event_streams, settings.max_connections // 2),
     )
 
 

@@ -47,8 +47,8 @@ def _unrecorded(record: AuditRecord) -> None:
 class Access:
     """Who may call, and who is believed.
 
-    `record` audits refusals. `origins`: other sites whose pages may call this server (CORS). `frames`: origins
-    of sites that may embed its pages. `trusted`: the proxies whose forwarding headers are believed.
+    `record` audits refusals. `origins`: other sites whose pages may call this server (CORS). `frames`: sites
+    that may embed its pages. `trusted`: the proxies whose forwarding headers are believed.
     """
 
     authenticate: Authenticate = everyone
