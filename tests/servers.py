@@ -35,8 +35,9 @@ _MEMORY, _ROOM = Path("/dev/shm"), 8 << 30
 
 
 def quick_place() -> str | None:
-    """In memory, where there is room: there a database, or a store with its 256 folders, is made in a fifth of
-    the time, and no `fsync` waits."""
+    """In memory, where there is room: there the files of a database and the folders of a store are made in a
+    fifth of the time, and nothing waits for the disk.
+    """
     with suppress(OSError):
         if shutil.disk_usage(_MEMORY).free >= _ROOM and os.access(_MEMORY, os.W_OK):
             return str(_MEMORY)
