@@ -287,8 +287,9 @@ the last one failed in Error Comment.
 
 C-MOVE proposes each SOP class in every transfer syntax its instances are stored in, one context each,
 and in {" and ".join(UID(uid).name for uid in FALLBACKS)}; several associations follow one another when
-{MAX_CONTEXTS} contexts do not suffice. A dropped association is opened again; after {PATIENCE} in a row
-the destination is given up, and the remaining sub-operations have failed.
+{MAX_CONTEXTS} contexts do not suffice. A dropped association is opened again, once for each instance; after
+{PATIENCE} instances in a row that were lost so, the destination is given up, and the remaining sub-operations
+have failed.
 
 An instance is sent as stored if the peer accepts that, else converted without further loss to the first
 of these that the peer accepts, else the sub-operation fails. Nothing is ever compressed.

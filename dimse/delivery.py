@@ -28,7 +28,7 @@ from pacs.model import StoredInstance
 FALLBACKS = (EXPLICIT_LITTLE, IMPLICIT_LITTLE)
 """Every peer accepts the latter (PS3.5 §10.1)."""
 PATIENCE = 3
-"""Associations lost in a row before the destination is given up."""
+"""Instances in a row, each with two associations, that are lost before the destination is given up."""
 TELL_EVERY = 5.0
 """Seconds between pending responses while one instance is sent: some wait no longer than ten."""
 
@@ -91,7 +91,7 @@ class Delivery:
 
     def send(self, instance: StoredInstance, data_set: bytes | None) -> Command:
         """An instance that loses two associations is given up; the next one gets a new association."""
-        for _ in range(2):
+        for is_last in (False, True):
             association = self._association_for(instance.identity.sop_class_uid)
             try:
                 response = self._store(association, instance, data_set)
@@ -102,7 +102,7 @@ class Delivery:
                 raise DestinationLost("the destination does not answer") from late
             except AssociationEnded as ended:
                 self._abort()
-                self._lost += 1
+                self._lost += is_last
                 if self._lost == PATIENCE:
                     raise DestinationLost("the destination keeps ending the association") from ended
             except PacsError:
