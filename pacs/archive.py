@@ -29,12 +29,13 @@ VERIFY_UP_TO = 4 << 20
 
 @dataclass(frozen=True)
 class Archive:
+    """`complete_only`: as in `pacs.receiving.Destination`; False where stored objects are entered again."""
+
     blobs: Blobs
     index: Index
     audit: AuditTrail
     limits: Limits = field(default_factory=Limits)
     complete_only: bool = True
-    """As in `pacs.receiving.Destination`; what was stored once is taken again as it is."""
 
     def receive(
         self, actor: Actor, transfer_syntax: str, sop_class_uid: str, sop_instance_uid: str
@@ -91,6 +92,7 @@ class Archive:
         self.record(actor, "query", level=str(query.level), keys=keys, matches=matches)
 
     def count(self, actor: Actor, query: Query) -> int:
+        """How many match on all pages. The caller audits what it does with them."""
         return self.index.count(actor.organization, query)
 
     def locate(self, actor: Actor, query: Query) -> Iterator[StoredInstance]:
@@ -108,6 +110,7 @@ class Archive:
         return chain((first,), found)
 
     def open(self, instance: StoredInstance) -> BlobReader:
+        """For reading it as a whole, verified as it is read (`BlobReader.verified`)."""
         return self.blobs.open(instance.blob.address)
 
     @contextmanager

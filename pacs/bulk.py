@@ -77,7 +77,7 @@ def bulk_value(header: Header, path: Path) -> BulkValue:
         return BulkValue(level.source, _fragments(level, element), encapsulated=True)
     length = _length(level, element)
     return BulkValue(
-        level.source, ((element.offset, length),), swap(level, element), _media_type(level, element)
+        level.source, ((element.offset, length),), swap_unit(level, element), _media_type(level, element)
     )
 
 
@@ -113,7 +113,7 @@ def _media_type(level: Header, element: Element) -> str:
     return (level.text("MIMETypeOfEncapsulatedDocument") or "").strip().lower()
 
 
-def swap(level: Header, element: Element) -> int:
+def swap_unit(level: Header, element: Element) -> int:
     """Bytes of each number whose byte order must be swapped; 0 when nothing must be.
 
     Pixels wider than 16 bits are swapped as whole numbers, not as pairs of words.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cached_property, lru_cache
 
-from pacs.bulk import swap
+from pacs.bulk import swap_unit
 from pacs.dicom.convert import MAX_COMPRESSED_FRAME
 from pacs.dicom.encoding import UNCOMPRESSED, swapped
 from pacs.dicom.frames import FrameIndex, NativeFrames
@@ -122,4 +122,4 @@ class Frames:
 
 def _unit(header: Header) -> int:
     element = header.pixel_data
-    return swap(header, element) if element else 0
+    return swap_unit(header, element) if element else 0

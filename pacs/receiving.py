@@ -36,7 +36,7 @@ class Destination:
     """Where received objects go, and the limits that they have to keep.
 
     `complete_only`: refuse an object that was cut off within its pixel data. Its sender still has the whole
-    one, and the cut one would stay current when that comes.
+    one, which would become another version beside the cut one, not replace it.
     """
 
     blobs: Blobs
