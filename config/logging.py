@@ -31,6 +31,7 @@ SECURITY = "security"
 MUTED = {
     "pydicom": logging.CRITICAL,  # quotes unusual values
     "pynetdicom": logging.CRITICAL,  # prints identifiers
+    "openjpeg": logging.CRITICAL,  # tells of each tile; what fails is in the answer
     "sqlalchemy": logging.WARNING,
     "alembic": logging.WARNING,
     "uvicorn": logging.WARNING,

@@ -77,7 +77,7 @@ def test_libraries_that_print_data_sets_are_muted() -> None:
     house_logging.configure("debug", "console", stream=stream)
     for name in ("pydicom", "pynetdicom.events", "pynetdicom._handlers", "sqlalchemy.engine.Engine"):
         logging.getLogger(name).info("PatientName DOE^JANE")
-    for name in ("pydicom", "pynetdicom.dsutils"):
+    for name in ("pydicom", "pynetdicom.dsutils", "openjpeg.encode"):
         logging.getLogger(name).error("PatientName DOE^JANE")
     warnings.warn("Invalid value for VR UI: 'DOE^JANE'", stacklevel=1)
     assert "DOE" not in stream.getvalue()
