@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -27,7 +27,7 @@ class NewJob:
 
 @dataclass(frozen=True, slots=True)
 class ClaimedJob:
-    """`attempt` counts from 1. `token` fences a worker whose lease ran out."""
+    """`attempt` counts from 1. `token` fences a worker whose lease ran out. `is_held`: whether it did not."""
 
     id: int
     organization: int
@@ -37,6 +37,7 @@ class ClaimedJob:
     max_attempts: int
     token: str
     correlation_id: str
+    is_held: Callable[[], bool] = field(default=lambda: True, repr=False, compare=False)
 
 
 class Interrupted(Exception):

@@ -40,7 +40,7 @@ class Process:
         for position, instance in enumerate(self._instances(task)):
             if position < done:
                 continue
-            if self.stopping():
+            if self.stopping() or not job.is_held():
                 self.tasks.report(task, progress)
                 raise Interrupted
             if failure := self._make(task, instance):

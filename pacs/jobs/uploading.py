@@ -91,7 +91,7 @@ class StoreUpload:
             return
         if task.status is not Status.COMPLETED:  # a failed one may be retried, so its files are kept
             try:
-                _Run(self, task, job.payload.get(FORM_ATTRIBUTES, {})).run()
+                _Run(self, task, job).run()
             except (Unavailable, Interrupted):
                 raise  # not a fault of the upload: the worker tries again later
             except Exception:
@@ -102,15 +102,16 @@ class StoreUpload:
 
 
 class _Run:
-    def __init__(self, handler: StoreUpload, task: Task, attributes: FormAttributes) -> None:
+    def __init__(self, handler: StoreUpload, task: Task, job: ClaimedJob) -> None:
         self._archive = handler.archive
         self._tasks = handler.tasks
         self._at_once = handler.at_once
         self._stopping = handler.stopping
+        self._is_held = job.is_held
         self._members = handler.members
         self._on_complete = handler.on_complete
         self._task = task
-        self._attributes = attributes
+        self._attributes: FormAttributes = job.payload.get(FORM_ATTRIBUTES, {})
         self._progress = Progress()
         self._reported_at = time.monotonic()
 
@@ -120,7 +121,7 @@ class _Run:
         pending = deque[Result]()
         with ThreadPoolExecutor(self._at_once, thread_name_prefix="upload") as pool:
             for position, (name, item) in enumerate(self._items()):
-                if self._stopping():
+                if self._stopping() or not self._is_held():
                     whole = False
                     break
                 if position >= done:

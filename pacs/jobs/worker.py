@@ -9,6 +9,7 @@ A job that finds the disk full or a store unavailable has not failed: it waits, 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -28,6 +29,20 @@ RENEWALS = 3
 """Renewals within the length of a lease."""
 AWAY = timedelta(seconds=30)
 """How long a job that found something unavailable waits before it is tried again."""
+
+
+class _Lease:
+    """As its holder knows it, who may have been frozen for longer, while others did the job."""
+
+    def __init__(self, length: timedelta) -> None:
+        self._length = length.total_seconds()
+        self.begin(time.monotonic())
+
+    def begin(self, at: float) -> None:
+        self._until = at + self._length
+
+    def is_held(self) -> bool:
+        return time.monotonic() < self._until
 
 
 @dataclass(frozen=True)
@@ -56,22 +71,24 @@ class Worker:
 
     def work(self) -> bool:
         """Run one job that is due; False when there is none."""
+        lease = _Lease(self.lease)
         job = self.queue.claim(self.name, self.lease)
         if job is None:
             return False
+        job = replace(job, is_held=lease.is_held)
         with structlog.contextvars.bound_contextvars(
             correlation_id=job.correlation_id, tenant=job.organization, job=job.id, kind=job.kind
         ):
-            self._do(job)
+            self._do(job, lease)
         return True
 
-    def _do(self, job: ClaimedJob) -> None:
+    def _do(self, job: ClaimedJob, lease: _Lease) -> None:
         handler = self.handlers.get(job.kind)
         if handler is None:
             self.queue.fail(job, "no handler is registered for this kind of job")
             return
         try:
-            with self._lease_kept(job):
+            with self._lease_kept(job, lease):
                 handler(job)
         except Unavailable as error:
             log.warning("job waits", code=error.code)
@@ -95,9 +112,9 @@ class Worker:
             self.queue.retry(job, at, error)
 
     @contextmanager
-    def _lease_kept(self, job: ClaimedJob) -> Iterator[None]:
+    def _lease_kept(self, job: ClaimedJob, lease: _Lease) -> Iterator[None]:
         done = threading.Event()
-        keeper = threading.Thread(target=self._keep, args=(job, done), name="lease", daemon=True)
+        keeper = threading.Thread(target=self._keep, args=(job, lease, done), name="lease", daemon=True)
         keeper.start()
         try:
             yield
@@ -105,11 +122,13 @@ class Worker:
             done.set()
             keeper.join()
 
-    def _keep(self, job: ClaimedJob, done: threading.Event) -> None:
+    def _keep(self, job: ClaimedJob, lease: _Lease, done: threading.Event) -> None:
         while not done.wait(self.lease.total_seconds() / RENEWALS):
+            asked = time.monotonic()
             try:
                 if not self.queue.renew(job, self.lease):
                     log.warning("job taken over by another worker", job=job.id, kind=job.kind)
                     return
+                lease.begin(asked)
             except Exception as error:  # the job goes on, so the next renewal must be attempted
                 log.warning("lease not renewed", job=job.id, kind=job.kind, reason=type(error).__name__)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -296,3 +298,26 @@ def test_an_instance_comes_back_whatever_else_it_looks_like(world: World) -> Non
     deletion = world.keeping.delete(USER, STUDY, f"{STUDY}.1.9", "test")
     assert world.restored(deletion.id).status is Status.COMPLETED
     assert world.held() == before
+
+
+def test_a_worker_that_froze_brings_back_nothing_that_was_deleted_since(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deletion = world.keeping.delete(USER, STUDY, None, "test")
+    world.keeping.restore(USER, deletion.id)
+    uploads = SqlTasks.uploads
+
+    def frozen(tasks: SqlTasks, task: Task) -> Any:
+        monkeypatch.setattr(SqlTasks, "uploads", uploads)
+        found = tasks.uploads(task)
+        world.shelf.run("UPDATE jobs SET lease_until = 0 WHERE state = 'running'")
+        world.work()  # another worker does it
+        assert len(world.held()) == 4
+        world.keeping.delete(USER, STUDY, None, "test")
+        an_hour_later = time.monotonic() + 3600
+        monkeypatch.setattr("pacs.jobs.worker.time", SimpleNamespace(monotonic=lambda: an_hour_later))
+        return found
+
+    monkeypatch.setattr(SqlTasks, "uploads", frozen)
+    assert world.worker.work()
+    assert world.held() == []
