@@ -105,7 +105,7 @@ class _Plan:
     def headers(self, service: str) -> dict[str, str]:
         if not self.left_out:
             return {}
-        return dict([warning(service, f"{self.left_out} of {self.seen} instances cannot be read: left out")])
+        return warning(service, f"{self.left_out} of {self.seen} instances cannot be read: left out")
 
 
 def bulk_paths(header: Header) -> list[Path]:

@@ -46,7 +46,7 @@ class Web:
 def routes(web: Web) -> list[BaseRoute]:
     resources = [
         *frames.resources(web.archive, web.transcoder),  # first, as the most frequent requests
-        *retrieve.resources(web.archive, web.transcoder),
+        *retrieve.resources(web.archive, web.transcoder, ROOT),
         *metadata.resources(web.metadata, ROOT),
         *rendered.resources(web.pictures, ROOT),
         *qido.resources(web.archive, web.search, ROOT),

@@ -91,4 +91,4 @@ class _Plan:
     def headers(self, service: str) -> dict[str, str]:
         if not self.left_out:
             return {}
-        return dict([warning(service, f"{self.left_out} instances are left out: {self.reason}")])
+        return warning(service, f"{self.left_out} instances are left out: {self.reason}")

@@ -114,7 +114,7 @@ class _Making:
         if more:
             remarks.append("of the pictures after these, those that cannot be made are left out")
         service = origin(self.requested.request) + self.parent.root
-        return dict([warning(service, "; ".join(remarks))]) if remarks else {}
+        return warning(service, "; ".join(remarks)) if remarks else {}
 
     def _picture(self, shown: Shown) -> bytes:
         how = replace(self.requested.how, window=None) if shown.state else self.requested.how

@@ -29,10 +29,10 @@ from pacs.transcoding import Transcoder
 IN_PARTS, ALONE, ZIPPED = Offer(DICOM, multipart=True), Offer(DICOM), Offer(ZIP)
 
 
-def resources(archive: Archive, transcoder: Transcoder) -> list[Resource]:
-    endpoint = pool_of_slow_requests("retrieve").endpoint(
-        RetrieveDicom(archive, transcoder).answer
-    )  # an instance may have to be converted
+def resources(archive: Archive, transcoder: Transcoder, root: str) -> list[Resource]:
+    """`root`: where they are mounted."""
+    pool = pool_of_slow_requests("retrieve")  # an instance may have to be converted
+    endpoint = pool.endpoint(RetrieveDicom(archive, transcoder, root).answer)
     return [Resource(path, endpoint, Right.READ) for path in EACH_LEVEL]
 
 
@@ -42,6 +42,7 @@ class RetrieveDicom:
 
     archive: Archive
     transcoder: Transcoder
+    root: str
 
     def answer(self, request: Request) -> Response:
         path, who = path_of(request), actor(request)
@@ -50,7 +51,9 @@ class RetrieveDicom:
         retrieval = Retrieval(self.archive, self.transcoder, who, request.method == "HEAD")
         planned = plan(retrieval.files(found), preferred, self.transcoder.codecs.decodable)
         progress = Progress(path.study, path.level, str(offer), len(planned.instances))
-        transfer = _Transfer(request, retrieval, planned, progress, _tag(planned, offer))
+        transfer = _Transfer(
+            request, origin(request) + self.root, retrieval, planned, progress, _tag(planned, offer)
+        )
         if transfer.tag and is_known(request, transfer.tag):
             retrieval.known(progress)
             return Response(status_code=304, headers=revalidated(transfer.tag))
@@ -78,6 +81,7 @@ def _tag(planned: Plan, offer: Offer) -> str:
 @dataclass(frozen=True, slots=True)
 class _Transfer:
     request: Request
+    service: str
     retrieval: Retrieval
     plan: Plan
     progress: Progress
@@ -93,7 +97,7 @@ class _Transfer:
         if not self.plan.left_out:
             return revalidated(self.tag)
         text = f"{self.plan.left_out} instances are left out: {self.plan.reason}"
-        return dict([warning(origin(self.request), text)])
+        return warning(self.service, text)
 
     def recorded(self, pieces: Pieces) -> Pieces:
         return self.retrieval.recorded(pieces, self.progress)

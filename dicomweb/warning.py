@@ -12,12 +12,12 @@ from pacs.http.origin import origin
 _UNFIT = re.compile(r"[^ !#-\[\]-~]")
 
 
-def warning(service: str, text: str) -> tuple[str, str]:
-    """The header's name and value. `service`: this service's URL, which PS3.18 puts into it."""
+def warning(service: str, text: str) -> dict[str, str]:
+    """The header. `service`: this service's URL, which PS3.18 puts into it."""
     quotable = _UNFIT.sub("?", text.replace('"', "'"))
-    return "Warning", f'299 {service} "{quotable}"'
+    return {"Warning": f'299 {service} "{quotable}"'}
 
 
 def reason(root: str, request: Request, message: str) -> Mapping[str, str]:
     """Why an error was the answer, as many clients show no body. `root`: where the service is mounted."""
-    return dict([warning(origin(request) + root, message)])
+    return warning(origin(request) + root, message)

@@ -71,7 +71,8 @@ class _Searching:
         encoder = Encoder(service, self.level, search.query.include)
         response = self._response(offer, [encoder.encode(values) for values in found.answers])
         for text in self._remarks(search, found, limit):
-            response.headers.append(*warning(service, text))
+            for header in warning(service, text).items():
+                response.headers.append(*header)
         if found.total is not None:
             response.headers["X-Total-Count"] = str(found.total)
         return response

@@ -77,7 +77,7 @@ def retrieving(database: Database, folder: Path) -> Iterator[World]:
     with archive_of(database, blobs) as archive:
         prepared = Metadata(archive, SqlVersions(database))
         resources = [
-            *retrieve.resources(archive, TRANSCODER),
+            *retrieve.resources(archive, TRANSCODER, "/dicom-web"),
             *frames.resources(archive, TRANSCODER),
             *metadata.resources(prepared, "/dicom-web"),
             *all_bulkdata.resources(archive, "/dicom-web"),

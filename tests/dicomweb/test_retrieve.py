@@ -183,7 +183,7 @@ def test_part_of_a_study_is_206_and_says_so(world: World, accept: str) -> None:
     assert answer.status_code == 206
     if accept == MULTIPART:
         assert [body for _, body in parts(answer)] == [image(1)]
-    assert answer.headers["warning"].startswith("299 http://testserver")
+    assert answer.headers["warning"].startswith("299 http://testserver/dicom-web ")
     assert "1 instances are left out" in answer.headers["warning"]
 
 
