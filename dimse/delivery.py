@@ -112,7 +112,7 @@ class Delivery:
             else:
                 self._lost = 0
                 return response
-        return Command(Status=PROCESSING_FAILURE)
+        return Command(Status=PROCESSING_FAILURE, ErrorComment="the destination ended the association")
 
     def _store(
         self, association: OutgoingAssociation, instance: StoredInstance, data_set: bytes | None

@@ -171,9 +171,9 @@ def _send_all(operation: Operation, ahead: Iterable[Ahead], send: Send, progress
             return True
         if operation.stop.ending.is_set:
             raise NothingMore(STOPPING)
-        reason = ""
         try:
-            status, away = send(instance, data_set).status, 0
+            response = send(instance, data_set)
+            status, reason, away = response.status, str(response.get("ErrorComment", "")), 0
         except PacsError as error:
             uid, kind = instance.identity.sop_instance_uid, type(error).__name__
             log.warning("suboperation.failed", sop_instance_uid=uid, error=kind, detail=str(error))

@@ -85,10 +85,10 @@ class Destination:
     originators: list[tuple[str, int]] = field(default_factory=list)
     associations: int = 0
     released: int = 0
-    answer: Callable[[int], int] = lambda number: 0x0000
-    """The status for the n-th object; -1 aborts the association."""
+    answer: Callable[[int], int | Dataset] = lambda number: 0x0000
+    """The status for the n-th object, or the whole response; -1 aborts the association."""
 
-    def store(self, event: evt.Event) -> int:
+    def store(self, event: evt.Event) -> int | Dataset:
         request = event.request
         status = self.answer(len(self.came))
         self.came.append(
@@ -97,7 +97,7 @@ class Destination:
         self.originators.append(
             (request.MoveOriginatorApplicationEntityTitle, request.MoveOriginatorMessageID)
         )
-        if status < 0:
+        if status == -1:
             event.assoc.abort()
             return 0
         return status
@@ -184,7 +184,7 @@ def do_get(
     archive: Archive,
     identifier: Dataset,
     contexts: list[PresentationContext],
-    answer: Callable[[int], int] = lambda number: 0,
+    answer: Callable[[int], int | Dataset] = lambda number: 0,
     model: str = STUDY_ROOT.get,
 ) -> tuple[Responses, Destination]:
     here = Destination(answer=answer)
@@ -391,6 +391,7 @@ def test_instances_that_kill_the_destination_are_skipped(archive: Archive, kill:
         archive.register("THERE", there.port)
         responses = do_move(archive, ask(StudyInstanceUID="1.2"))
     assert counters(responses[-1][0]) == (None, 5 - kill, kill, 0)
+    assert responses[-1][0].ErrorComment == "the destination ended the association"
     assert there.associations == 1 + 2 * kill
 
 
@@ -579,12 +580,17 @@ def test_all_failed_is_a_failure(archive: Archive) -> None:
     assert final.ErrorComment.startswith("the peer accepts neither Explicit VR Little Endian nor")
 
 
-def test_a_receiver_that_refuses_is_quoted(archive: Archive) -> None:
+@pytest.mark.parametrize("comment", [None, "it is full"])
+def test_a_receiver_that_refuses_is_quoted(archive: Archive, comment: str | None) -> None:
     archive.holdings.add_image()
+    answer = Dataset()
+    answer.Status = 0xA700
+    if comment:
+        answer.ErrorComment = comment
     responses, _ = do_get(
-        archive, ask(StudyInstanceUID="1.2"), [build_context(CT)], answer=lambda number: 0xA700
+        archive, ask(StudyInstanceUID="1.2"), [build_context(CT)], answer=lambda number: answer
     )
-    assert responses[-1][0].ErrorComment == "the receiver answered with status A700"
+    assert responses[-1][0].ErrorComment == (comment or "the receiver answered with status A700")
 
 
 def test_get_with_as_many_classes_as_an_association_has_room_for(archive: Archive) -> None:
