@@ -63,7 +63,8 @@ def _workers(installation: Installation) -> Details:
     overdue = figures.overdue(installation.database)
     if overdue.seconds > OVERDUE and not overdue.worked:
         raise NobodyWorks
-    return {"jobs": figures.jobs_by_state(installation.database), "overdue_seconds": overdue.seconds}
+    jobs = {state: int(count) for state, count in figures.jobs_by_state(installation.database).items()}
+    return {"jobs": jobs, "overdue_seconds": overdue.seconds}
 
 
 class NobodyWorks(Unavailable):

@@ -33,7 +33,7 @@ def bring_in(paths: tuple[Path, ...], data_dir: Path | None, again: bool) -> Non
     from pacs.actor import system_actor
 
     try:
-        with installation(data_dir) as composed, progress_bar("importing") as bar:
+        with installation(data_dir, may_begin=True) as composed, progress_bar("importing") as bar:
             task = bar.add_task("", total=sum(1 for _ in items(paths)))
 
             def progress(item: Item, outcome: str) -> None:

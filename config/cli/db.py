@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from config.cli.options import data_option, settings_for
+from config.cli.options import data_option, missing_database, settings_for
 
 
 @click.group()
@@ -30,15 +30,14 @@ def upgrade(data_dir: Path | None, revision: str) -> None:
 @db.command()
 @data_option
 def current(data_dir: Path | None) -> None:
-    """Print the schema's revision; exit code 1 when it is not the newest."""
+    """Print the schema's revision.
+
+    Exit code 1 when it is not the newest.
+    """
     from storage import migrations
 
     settings = settings_for(data_dir)
-    at = (
-        migrations.current(settings.resolved_database_url)
-        if _exists(settings.resolved_database_url)
-        else None
-    )
+    at = None if missing_database(settings) else migrations.current(settings.resolved_database_url)
     click.echo(f"at {at or 'nothing yet'}, newest {migrations.newest()}")
     if not migrations.knows(at):
         raise click.ClickException("A newer version of Lightbox PACS made this schema: install that version.")
@@ -57,8 +56,3 @@ def downgrade(data_dir: Path | None, revision: str) -> None:
     settings = settings_for(data_dir)
     migrations.downgrade(settings.resolved_database_url, revision)
     click.echo(f"The schema is at {migrations.current(settings.resolved_database_url) or 'nothing'}.")
-
-
-def _exists(url: str) -> bool:
-    """Whether there is a database; checking must not create a SQLite file."""
-    return not url.startswith("sqlite:///") or Path(url.removeprefix("sqlite:///")).exists()

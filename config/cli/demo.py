@@ -22,13 +22,15 @@ DOMAIN = "demo.example"
 @click.command()
 @data_option
 def demo(data_dir: Path | None) -> None:
-    """Fill the organisation `demo` with synthetic studies, and with a user of each role.
+    """Add an organisation `demo` to try things out.
+
+    It has synthetic studies, and a user of each role.
 
     Also while the server runs. What is there already stays as it is.
     """
     from pacs.actor import system_actor
 
-    with installation(data_dir) as composed:
+    with installation(data_dir, may_begin=True) as composed:
         actor = system_actor("pacs demo", _organization(composed))
         studies = _add_studies(composed, actor)
         users, password = _add_users(composed, actor)

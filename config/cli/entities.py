@@ -65,7 +65,7 @@ def add(title: str, data_dir: Path | None, rights: frozenset[str], code: str, **
     """Register the peer TITLE."""
     if (where["host"] is None) != (where["port"] is None):
         raise click.UsageError("--host and --port must be given together.")
-    with installation(data_dir) as composed:
+    with installation(data_dir, may_begin=True) as composed:
         owner = organization_id(composed, code)
         entity = ApplicationEntity(title, owner, rights=rights, **where)
         composed.entities.add(system_actor("pacs ae", owner), entity)

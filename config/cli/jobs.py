@@ -13,13 +13,16 @@ _SHOWN = 1000  # failed jobs of an organisation
 
 @click.group()
 def jobs() -> None:
-    """Background jobs: list and retry failed ones, list scheduled ones."""
+    """Background jobs, failed and scheduled ones."""
 
 
 @jobs.command("list")
 @data_option
 def list_(data_dir: Path | None) -> None:
-    """Show how many jobs wait, run and failed, and the oldest failed ones of each organisation."""
+    """Show how many jobs wait, run and failed.
+
+    And the oldest failed ones of each organisation.
+    """
     from pacs.jobs.job import JobState
     from storage import figures
     from storage.accounts import organizations

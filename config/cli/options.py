@@ -56,14 +56,30 @@ def progress_bar(words: str) -> Progress:
     return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
+def missing_database(settings: Settings) -> Path | None:
+    """The SQLite file that is not there yet; checking must not create it."""
+    kind, _, path = settings.resolved_database_url.partition(":///")
+    return None if kind != "sqlite" or Path(path).exists() else Path(path)
+
+
 @contextmanager
-def installation(data_dir: Path | None) -> Iterator[Installation]:
-    """The archive of these settings, with its schema upgraded; may be used beside a running server."""
+def installation(data_dir: Path | None, *, may_begin: bool = False) -> Iterator[Installation]:
+    """The archive of these settings, with its schema upgraded; may be used beside a running server.
+
+    `may_begin`: where there is none yet, a new one; else that is told, as it is rather the wrong folder.
+    """
     from config import logging
     from config.compose import compose, prepare
 
     settings = settings_for(data_dir)
     logging.configure("warning", settings.log_format)
+    if missing := missing_database(settings):
+        if not may_begin:
+            raise click.ClickException(
+                f"There is no archive here, as there is no {missing}: `pacs serve` begins one. "
+                "If it is elsewhere, name its folder by --data or PACS_DATA_DIR."
+            )
+        click.echo(f"A new archive begins in {settings.data_dir}.", err=True)
     prepare(settings)
     with compose(settings) as composed:
         yield composed

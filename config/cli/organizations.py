@@ -29,7 +29,7 @@ def add(code: str, data_dir: Path | None, name: str | None) -> None:
     """Add the organisation CODE, for `pacs ae add … --organization CODE`."""
     from storage.accounts import organizations
 
-    with installation(data_dir) as composed:
+    with installation(data_dir, may_begin=True) as composed:
         organizations.add(composed.database, system_actor("pacs organization"), code, name or code)
     click.echo(f"{code} is added.")
 

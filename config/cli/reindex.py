@@ -36,18 +36,19 @@ _ENTERED, _OTHER, _FAILED, _WHOSE = "entered", "other", "failed", "whose"
 @data_option
 @click.option("--organization", "code", help="Owner of objects of studies that no organisation has.")
 def reindex(data_dir: Path | None, code: str | None) -> None:
-    """Index stored objects that are not in the database, and recompute derived keys and tallies.
+    """Index stored objects that the database lacks.
 
     After a loss of the database, that is all of them. They are stored the same way as from a sender, the
     oldest first, in the organisation that has their study; when none or several have it, in the one that
-    is named, or in the only one. Run it once after an update whose change log says so, so that searches use
-    the newest rules. Exit code 1 when an object could not be indexed.
+    is named, or in the only one. Then derived keys and tallies are computed anew: run it once after an
+    update whose change log says so, so that searches use the newest rules. Exit code 1 when an object could
+    not be indexed.
     """
     from storage.upkeep import mark
     from storage.upkeep.rekey import rekey
     from storage.upkeep.tallies import retally
 
-    with installation(data_dir) as composed, progress_bar("indexing") as bar:
+    with installation(data_dir, may_begin=True) as composed, progress_bar("indexing") as bar:
         owners = _owners(composed, code)
         waiting = sorted(_unknown(composed))
         done = Counter(_outcome(composed, owners, address) for _, address in bar.track(waiting))

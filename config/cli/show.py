@@ -52,7 +52,10 @@ def conformance(data_dir: Path | None) -> None:
 
 @click.command()
 def openapi() -> None:
-    """Print the OpenAPI document of the HTTP interfaces, as `/api/v1/openapi.json` serves it."""
+    """Print the OpenAPI document of all HTTP resources.
+
+    The same that `/api/v1/openapi.json` serves.
+    """
     from tempfile import TemporaryDirectory
 
     from config.compose import compose

@@ -62,7 +62,7 @@ def add(email: str, data_dir: Path | None, role: str, code: str, password_stdin:
     address = email_address(email)
     password = sys.stdin.readline().rstrip("\r\n") if password_stdin else passwords.one_time()
     passwords.check_strength(password, address)
-    with installation(data_dir) as composed:
+    with installation(data_dir, may_begin=True) as composed:
         number = organization_id(composed, code)
         new = NewUser(number, address, role, passwords.hashed(password), not password_stdin, **names)
         composed.accounts.add(system_actor("pacs user", number), new)
@@ -145,7 +145,7 @@ def create(
     address = email_address(email)
     if create and role is None:
         raise click.UsageError("--create needs --role.")
-    with installation(data_dir) as composed:
+    with installation(data_dir, may_begin=True) as composed:
         owner = _owner(composed, address, role if create else None, code)
         session = new_session(owner, SessionKind.TOKEN, expires, role)
         if not ROLES[session.role] <= ROLES[owner.role]:

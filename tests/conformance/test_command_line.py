@@ -83,6 +83,20 @@ def test_a_registered_peer_has_its_rights_only(server: Server, tmp_path: Path) -
         server.quick_command("ae", "remove", "VIEWER")
 
 
+@pytest.mark.parametrize(
+    "command",
+    ["user list", "ae list", "ae remove X", "organization list", "jobs list", "verify", "audit verify"],
+)
+def test_nothing_is_begun_where_something_was_to_be_looked_at(tmp_path: Path, command: str) -> None:
+    """In the wrong folder it made an empty archive, and told that there were no users."""
+    nowhere = Server(tmp_path / "nowhere")
+    said = nowhere.quick_command(*command.split(), code=1)
+    assert "There is no archive here" in said and "pacs serve" in said
+    assert not nowhere.data.exists()
+    assert "A new archive begins in" in nowhere.quick_command("ae", "add", "CT1", "--may", "store")
+    assert "begins" not in nowhere.quick_command("ae", "list")
+
+
 def test_damage_is_named(alone: Server) -> None:
     alone.quick_command("import", str(CT))
     assert "No damage" in alone.quick_command("verify")

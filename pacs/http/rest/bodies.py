@@ -14,6 +14,12 @@ MAX_BODY = 64 << 10
 PATIENCE = 30.0
 """Seconds within which a whole body must arrive."""
 JSON = "application/json"
+_PLAIN = {
+    "extra_forbidden": "there is no such field",
+    "missing": "this field is needed",
+    "string_pattern_mismatch": "this is malformed",
+}
+"""In place of pydantic's words."""
 
 
 class Body(BaseModel):
@@ -58,7 +64,9 @@ async def _whole(request: Request) -> bytes:
 def faults(error: ValidationError) -> str:
     """What is wrong and in which field, never the value that was sent."""
     found = error.errors(include_url=False, include_context=False, include_input=False)
-    return "; ".join(f"{_where(fault['loc'])}: {fault['msg']}" for fault in found[:10])
+    return "; ".join(
+        f"{_where(fault['loc'])}: {_PLAIN.get(fault['type'], fault['msg'])}" for fault in found[:10]
+    )
 
 
 def _where(location: tuple[int | str, ...]) -> str:
