@@ -103,4 +103,4 @@ def _description(route: Resource) -> Operation:
     for method in route.methods or ():
         if method in _BY_METHOD:
             return _BY_METHOD[method]
-    return next(said for end, said in _BY_END if re.search(f"({end})$", route.path_format))
+    return next(description for end, description in _BY_END if re.search(f"({end})$", route.path_format))

@@ -193,8 +193,8 @@ kept_blobs = Table(
 OF_PATIENT = ("patient_id", "patient_name")
 OF_STUDY = ("study_date", "study_description", "accession_number", "modalities_in_study")
 """The attributes by which a deletion is listed, of the patient and of the study."""
-SAID = ("priority", "clinical_notes", "body_part")
-"""What users said of a study, which a restoration brings back."""
+SET_BY_USERS = ("priority", "clinical_notes", "body_part")
+"""What users set of a study, which a restoration brings back."""
 
 deletions = Table(
     "deletions",
@@ -208,7 +208,7 @@ deletions = Table(
     words("actor_name"),
     instant("deleted_at"),
     instant("purge_at"),
-    *(words(name, nullable=True) for name in SAID),  # of the study, when it was deleted as a whole
+    *(words(name, nullable=True) for name in SET_BY_USERS),  # of the study, when it was deleted as a whole
     words("restored_by", nullable=True),  # id of a task
     *(words(name, nullable=True) for name in OF_PATIENT + OF_STUDY),  # until the bytes are purged
     Index(None, "org_id", "deleted_at"),

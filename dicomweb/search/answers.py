@@ -88,8 +88,8 @@ def _strings(text: str) -> list[Any]:
 
 def _integers(value: str | int) -> list[Any]:
     """Text that is not an integer, as objects with a wrong VR have, yields no value."""
-    said = map(integer, str(value).split("\\"))
-    return [number for number in said if isinstance(number, int)]
+    numbers = map(integer, str(value).split("\\"))
+    return [number for number in numbers if isinstance(number, int)]
 
 
 def _person_names(text: str) -> list[Any]:

@@ -123,9 +123,9 @@ class SqlJobQueue:
             same.c.org_id == jobs.c.org_id, same.c.key == jobs.c.key, same.c.state == "waiting"
         )
         due = self._in(at - datetime.now(UTC))
-        said = error[:_ERROR_LENGTH]
+        message = error[:_ERROR_LENGTH]
         back = _held(job).where(~waiting)
-        back = back.values(state="waiting", run_at=due, attempt=job.attempt, last_error=said)
+        back = back.values(state="waiting", run_at=due, attempt=job.attempt, last_error=message)
         for left in reversed(range(_MAY_COLLIDE)):
             try:
                 with self.database.write() as connection:

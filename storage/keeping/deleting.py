@@ -29,7 +29,7 @@ from storage.locked_rows import LockedRow, lock_row
 from storage.tables import (
     OF_PATIENT,
     OF_STUDY,
-    SAID,
+    SET_BY_USERS,
     TABLES,
     blobs,
     deletions,
@@ -182,8 +182,8 @@ class _Deleting:
 
     def _words(self, column: Any, source: Any) -> str | None:
         found = select(column).select_from(source).where(series.c.study_pk == self._study.pk).distinct()
-        said = filter(None, self._connection.execute(found).scalars())
-        words = {word for each in said for word in each.split("\\")}
+        values = filter(None, self._connection.execute(found).scalars())
+        words = {word for each in values for word in each.split("\\")}
         return "\\".join(sorted(words)) or None
 
     def _finish_patient(self) -> None:
@@ -199,8 +199,8 @@ class _Deleting:
         made = Deletion(
             self._id, request.study, request.sop, count, request.reason, by, now, purge_at, **whose
         )
-        said = {name: self._study[name] if whole else None for name in SAID}
-        row = {**asdict(made), **said, "org_id": request.actor.organization}
+        by_users = {name: self._study[name] if whole else None for name in SET_BY_USERS}
+        row = {**asdict(made), **by_users, "org_id": request.actor.organization}
         del row["over"]  # which time tells
         self._connection.execute(insert(deletions), row)
         job = purge_job(made.id, self._retention)

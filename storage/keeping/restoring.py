@@ -128,14 +128,14 @@ def remember(database: Database, organization: int, number: str) -> None:
         locked = lock_row(under_way.connection, Level.STUDY, key) if row else None
         if row is None or locked is None:
             return
-        if said := _unsaid(row, locked):
-            for column, value in said.items():
+        if missing := _missing(row, locked):
+            for column, value in missing.items():
                 locked[column] = value
             locked["version"] += 1
             locked.flush(under_way)
 
 
-def _unsaid(row: Mapping[Any, Any], locked: Any) -> dict[str, str]:
+def _missing(row: Mapping[Any, Any], locked: Any) -> dict[str, str]:
     found = {}
     if row["priority"] not in (None, locked["priority"]) and locked["priority"] == Priority.NORMAL:
         found["priority"] = row["priority"]

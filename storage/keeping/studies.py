@@ -109,8 +109,8 @@ def _amend(under_way: Transaction, locked: LockedRow, amendment: Amendment) -> l
     if amendment.values:
         if state is not State.EXPECTED:
             raise Conflict("attributes that the study's images carry cannot be overwritten")
-        said = attribute_row(Level.STUDY, amendment.values)
-        wanted |= {column: value for column, value in said.items() if value is not None}
+        row = attribute_row(Level.STUDY, amendment.values)
+        wanted |= {column: value for column, value in row.items() if value is not None}
     before = {column: locked[column] for column in wanted}
     for column, value in wanted.items():
         if value is not None:

@@ -50,10 +50,10 @@ def _padded(database: Database) -> list[_Padded]:
 
 def _of(row: Mapping[Any, Any]) -> _Padded:
     """A patient whose identity is not derived from its values (without a Patient ID) keeps it."""
-    said = {_ID: row["patient_id"] or "", _ISSUER: row["issuer_of_patient_id"] or ""}
+    values = {_ID: row["patient_id"] or "", _ISSUER: row["issuer_of_patient_id"] or ""}
     right = row["identity"]
-    if right == patient_identity(said, ""):
-        right = patient_identity({keyword: unpadded(value) for keyword, value in said.items()}, "")
+    if right == patient_identity(values, ""):
+        right = patient_identity({keyword: unpadded(value) for keyword, value in values.items()}, "")
     return _Padded(row["org_id"], row["identity"], right)
 
 
