@@ -30,7 +30,7 @@ def test_a_chore_outlives_its_failures_and_goes_on_at_once_while_there_is_more()
             raise raised.pop()
         return found
 
-    with regularly("test", chore, 0.001, stop):
+    with regularly("a chore of its own", chore, 0.001, stop):
         assert done.wait(30)
     assert stop.is_set()
-    assert "test" not in {thread.name for thread in threading.enumerate()}
+    assert "a chore of its own" not in {thread.name for thread in threading.enumerate()}
