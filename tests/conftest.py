@@ -41,11 +41,13 @@ _numbers = itertools.count(1)
 
 @pytest.fixture
 def said(capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> Callable[[], str]:
-    """What was logged so far: printed, or handed to `logging` where an earlier test has set that up."""
+    """What was logged since it was asked last: printed, or handed to `logging` where an earlier test has set
+    that up."""
 
     def all_of_it() -> str:
-        printed = capsys.readouterr()
-        return printed.out + printed.err + caplog.text
+        printed, handed = capsys.readouterr(), caplog.text
+        caplog.clear()
+        return printed.out + printed.err + handed
 
     return all_of_it
 
