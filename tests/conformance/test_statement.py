@@ -99,5 +99,7 @@ def test_it_has_every_status_of_the_tables() -> None:
 
 def test_tables_are_whole() -> None:
     """As many cells in each row as in the row above."""
-    for block in re.findall(r"(?:^\|.*\|\n)+", STATEMENT, re.MULTILINE):
+    tables = re.findall(r"(?:^\|.*\|\n)+", STATEMENT, re.MULTILINE)
+    assert len(tables) > 10
+    for block in tables:
         assert len({row.count("|") for row in block.splitlines()}) == 1, block

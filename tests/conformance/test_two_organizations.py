@@ -92,14 +92,16 @@ def test_nothing_of_the_other_is_read_on_any_route(held: Held, mine: str, theirs
     assert seen > 3, "one's own is seen"
 
 
-@pytest.mark.parametrize("method", CHANGING)
-def test_a_stranger_changes_nothing(held: Held, method: str) -> None:
+def test_a_stranger_changes_nothing(held: Held) -> None:
     """An organisation that has nothing: what it names is not there."""
+    ds = held.of["east"]
+    theirs = (ds.StudyInstanceUID, ds.SeriesInstanceUID, ds.SOPInstanceUID)
+    routes = [each for each in held.paths("east", *CHANGING) if any(uid in each[1] for uid in theirs)]
+    assert {method for method, _ in routes} == {"POST", "PATCH", "DELETE"}
     with held.server.web("admin", "empty") as web:
-        for _, path in held.paths("east", method):
-            if held.of["east"].StudyInstanceUID in path:
-                status, _ = _body(web, method, path)
-                assert 400 <= status < 500, (method, path, status)
+        for method, path in routes:
+            status, _ = _body(web, method, path)
+            assert 400 <= status < 500, (method, path, status)
     for code, ds in held.of.items():
         with held.server.web("viewer", code) as web:
             found = web.get("/dicom-web/instances", params={"PatientID": "SHARED"}).json()
@@ -112,6 +114,7 @@ def test_a_stranger_gets_the_same_answers_as_for_what_is_nowhere(held: Held) -> 
         for ds in held.of.values()
         for uid in (ds.StudyInstanceUID, ds.SeriesInstanceUID, ds.SOPInstanceUID)
     }
+    compared = 0
     with held.server.web("admin", "empty") as web:
         web.headers["X-Correlation-ID"] = "same"
         for method, path in held.paths("east", "GET"):
@@ -123,6 +126,8 @@ def test_a_stranger_gets_the_same_answers_as_for_what_is_nowhere(held: Held) -> 
             if other != path:
                 known, unknown_body = _body(web, method, path), _body(web, method, other)
                 assert known == unknown_body, path
+                compared += 1
+    assert compared > 10
 
 
 def test_counts_and_searches_are_ones_own(held: Held) -> None:

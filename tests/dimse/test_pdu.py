@@ -111,8 +111,14 @@ def test_fragments_come_apart_as_they_were_put_together(
     assert all(len(pdv.data) % 2 == 0 for pdv in received)
 
 
+def test_reasons_of_an_abort_are_the_standards() -> None:
+    assert [int(reason) for reason in AbortReason] == [0, 1, 2, 4, 5, 6]  # 3 is reserved
+
+
 def test_pynetdicom_reads_our_fragments() -> None:
-    for head, body in fragments(5, False, [b"abcdef" * 10], 30):
+    sent = list(fragments(5, False, [b"abcdef" * 10], 30))
+    assert len(sent) == 3
+    for head, body in sent:
         theirs = P_DATA_TF()
         theirs.decode(head + bytes(body))
         [item] = theirs.presentation_data_value_items

@@ -111,6 +111,11 @@ def test_delimiters_inside_jis_are_letters() -> None:
     assert decode(encode(text, charsets, "PN"), charsets, "PN") == text
 
 
+def test_the_first_set_is_left_only_for_what_it_lacks() -> None:
+    assert encode("Smith^Bj\u00f6rn", ("", "ISO 2022 IR 100"), "PN") == b"Smith^Bj\x1b-A\xf6rn"
+    assert encode("Bj\u00f6rn", ("ISO 2022 IR 100", "ISO 2022 IR 101"), "LO") == b"Bj\xf6rn"
+
+
 def test_escapes_count_even_where_they_are_not_declared() -> None:
     assert decode(b"\x1b$B;3ED\x1b(B", (), "PN") == "山田"
 

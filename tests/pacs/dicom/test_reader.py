@@ -120,6 +120,14 @@ def test_an_odd_element_does_not_hide_what_follows(encoded: bytes) -> None:
     assert not header.truncated
 
 
+@pytest.mark.usefixtures("any_window")
+@pytest.mark.parametrize("encoded", ODD.values(), ids=ODD.keys())
+def test_an_odd_element_may_be_the_last(encoded: bytes) -> None:
+    header = read(CLASS + encoded)
+    assert header.text("SOPClassUID") == "1.2"
+    assert not header.truncated
+
+
 CUT = {
     "a value": NAME[:-3],
     "a huge value": long(0x7FE00010, "OW", b"1234", length=0xFFFFFFFE),

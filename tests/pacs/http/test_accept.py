@@ -105,6 +105,12 @@ def test_the_form_of_a_frame(accept: str, wanted: Offer) -> None:
     assert choose(parse([accept]), FRAMES) == wanted
 
 
+def test_what_is_said_of_one_syntax_comes_before_what_is_said_of_all() -> None:
+    general = "image/jpeg, application/octet-stream;q=0.5"
+    assert choose(parse([general]), FRAMES) == STORED_ALONE
+    assert choose(parse([f"{general}, image/jpeg;transfer-syntax={JPEG};q=0.1"]), FRAMES) == PLAIN_ALONE
+
+
 @pytest.mark.parametrize(
     "accept",
     [

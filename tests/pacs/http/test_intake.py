@@ -200,7 +200,9 @@ def test_the_reason_of_a_refusal_does_not_keep_what_was_refused() -> None:
                 await intake.end()
             return await intake.results()
 
-    for error in asyncio.run(run()):
+    errors = asyncio.run(run())
+    assert len(errors) == 2
+    for error in errors:
         assert isinstance(error, StorageFull)
         assert [error.__traceback__, error.__cause__, error.__context__] == [None] * 3
 

@@ -9,7 +9,7 @@ import pytest
 from pacs.attributes import BY_KEYWORD, LEVELS, Level
 from pacs.errors import InvalidQuery
 from pacs.search.parser import DATE_TIME, FUZZY, MAX_KEYS, RELATIONAL, TIME_ZONE, RawKey, Scope, parse_query
-from pacs.search.query import DateTimeRange, OneOf, Query, Range
+from pacs.search.query import DateTimeRange, Empty, OneOf, Query, Range
 
 STUDY_ROOT = LEVELS[1:]
 
@@ -106,6 +106,14 @@ def test_a_date_and_its_time_are_one_range_when_agreed() -> None:
     assert condition.test == DateTimeRange(
         BY_KEYWORD["StudyTime"], ("20240101", "100000.000000"), ("20240103", "113059.999999")
     )
+
+
+def test_a_range_of_days_is_joined_with_a_range_of_times_only() -> None:
+    scope = Scope(Level.STUDY, STUDY_ROOT, frozenset({DATE_TIME}))
+    for given in (keys(StudyDate="20240101-"), keys(StudyTime="10-11")):
+        assert [type(c.test) for c in parse_query(scope, given).conditions] == [Range]
+    for given in (keys(StudyDate="20240101-", StudyTime='""'), keys(StudyDate='""', StudyTime="10-11")):
+        assert {type(c.test) for c in parse_query(scope, given).conditions} == {Range, Empty}
 
 
 def test_open_ends_of_a_joined_range() -> None:
