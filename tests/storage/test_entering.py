@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 
 import orjson
 import pytest
@@ -12,6 +13,8 @@ from pacs.actor import Actor
 from pacs.errors import BlobVanishing
 from pacs.model import AuditRecord, Outcome
 from storage.database import Database
+from storage.entering import store_batch
+from storage.feeds import transaction
 from storage.index import Entries, open_entries
 from tests.storage.received import MODALITY, received, uid
 from tests.storage.world import actions, assert_counts_true, events, opened, rows, store
@@ -69,6 +72,23 @@ def test_the_same_data_set_under_another_header_leaves_a_blob_for_the_sweep(
     assert (spare["refcount"], spare["state"]) == (0, "live") and spare["unreferenced_since"]
     # … and a spare blob is taken into use by an object that needs it
     store(entries, received(study=2, header="x", content="y"))
+    assert_counts_true(database)
+
+
+def test_of_several_versions_the_healed_one_is_known_as_such_within_its_batch(
+    database: Database, entries: Entries
+) -> None:
+    first, second = (store(entries, received(content=content)) for content in "ab")
+    assert second.outcome is Outcome.VERSION
+    healing = replace(received(content="b", header="other"), damaged=frozenset({second.blob.address}))
+    batch = [healing, received(content="b", header="other"), received(content="a")]
+    with transaction(database) as under_way:
+        healed, again, former = store_batch(under_way, batch, timedelta(minutes=1), lambda blobs: [])
+    assert (healed.outcome, healed.blob) == (again.outcome, again.blob) == (Outcome.DUPLICATE, healing.blob)
+    assert (former.outcome, former.blob) == (Outcome.DUPLICATE, first.blob)
+    found = rows(database, "SELECT n, blob FROM versions ORDER BY n")
+    assert [(row["n"], row["blob"]) for row in found] == [(1, first.blob.address), (2, healing.blob.address)]
+    assert actions(database) == ["store", "store.version", "store.healed", "store.duplicate"]
     assert_counts_true(database)
 
 
