@@ -21,8 +21,6 @@ from pacs.dicom.part10 import read_part10
 from pacs.dicom.source import BytesSource, Source
 from pacs.errors import BadInput
 
-HEAD = 1 << 20
-"""Leading bytes that decide whether a file is a DICOM instance."""
 MAX_MEMBERS = 100_000
 MAX_RATIO = 100
 """Highest ratio of contents to archive size, applied once the contents exceed `RATIO_APPLIES_FROM`."""

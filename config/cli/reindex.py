@@ -16,12 +16,12 @@ import click
 
 from config.cli.options import data_option, installation, organization_id, progress_bar
 from pacs.actor import system_actor
-from pacs.dicom.part10 import read_part10
+from pacs.dicom.part10 import HEAD, read_part10
 from pacs.dicom.reader import read_header
 from pacs.dicom.source import ReadAhead
 from pacs.errors import BadInput, InvalidDataSet, PacsError, Unavailable
 from pacs.ingest import identity
-from pacs.uploaded_file import HEAD, is_instance
+from pacs.uploaded_file import is_instance
 
 if TYPE_CHECKING:
     from config.compose import Installation

@@ -16,7 +16,7 @@ from typing import IO
 
 from pacs.archive import Archive
 from pacs.capture import as_capture
-from pacs.dicom.part10 import read_part10
+from pacs.dicom.part10 import HEAD, read_part10
 from pacs.dicom.reader import read_header
 from pacs.dicom.source import ReadAhead
 from pacs.errors import BadInput, Damaged, FileTooLarge, PacsError, Unavailable
@@ -27,7 +27,7 @@ from pacs.pixels.photo import is_picture, read_picture
 from pacs.ports import BlobReader, Tasks
 from pacs.receiving import ReceivingFile
 from pacs.subject import FormAttributes, capture_context, instance_uid
-from pacs.uploaded_file import HEAD, READ_ERRORS, Member, UploadedFile, is_instance
+from pacs.uploaded_file import READ_ERRORS, Member, UploadedFile, is_instance
 
 AT_ONCE = 4
 """Items that are committed concurrently: they share the waits for the disk."""
