@@ -8,6 +8,7 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import psycopg
 import pytest
@@ -31,6 +32,16 @@ reactor.mend()
 for _processor in structlog.get_config()["processors"]:
     if isinstance(_processor, ConsoleRenderer):  # rich would draw each traceback for a quarter of a second
         _processor.exception_formatter = plain_traceback
+
+_configure = structlog.configure
+
+
+def _without_caching(**options: Any) -> None:
+    """Commands that run in this process set up logging; loggers that they cached could not be captured."""
+    _configure(**{**options, "cache_logger_on_first_use": False})
+
+
+structlog.configure = cast("Any", _without_caching)
 
 if _memory := quick_place():
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", _memory)  # where `tmp_path` is
