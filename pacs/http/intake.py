@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, Protocol
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from pacs.errors import PacsError, Stalled, Unavailable, UnsupportedMediaType
 from pacs.http.multipart_reader import MultipartReader, PartBegins, PartData
@@ -27,6 +27,7 @@ LET_PASS = 1 << 30
 """Bytes of refused parts that are read and dropped, so that the parts behind them are still stored and
 the sender hears the reason; beyond that the request is answered without reading the rest."""
 STALL_TIMEOUT = 60.0  # seconds
+MAX_EPILOGUE, EPILOGUE_TIMEOUT = 1 << 20, 5.0  # bytes, seconds
 
 
 class Sink(Protocol):
@@ -212,7 +213,8 @@ async def feed(
     request: Request, reader: MultipartReader, intake: Intake, sink: Callable[[PartBegins], Sink]
 ) -> None:
     """Receive all parts of a multipart body, each into a sink made for its header."""
-    async for chunk in chunks(request):
+    body = chunks(request)
+    async for chunk in body:
         for event in reader.feed(chunk):
             if isinstance(event, PartData):
                 if not await intake.data(event.data):
@@ -223,5 +225,18 @@ async def feed(
             else:
                 await intake.end()
         if reader.ended:
+            await _pass_epilogue(body)
             return
     reader.close()
+
+
+async def _pass_epilogue(body: AsyncIterator[bytes]) -> None:
+    """Take what follows the last part: a connection that is closed behind its answer would break the sender
+    off, who then does not read it. Who announced more than he sends is answered all the same."""
+    passed = 0
+    with suppress(TimeoutError, ClientDisconnect):
+        async with asyncio.timeout(EPILOGUE_TIMEOUT):
+            async for chunk in body:
+                passed += len(chunk)
+                if passed > MAX_EPILOGUE:
+                    return

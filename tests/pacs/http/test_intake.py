@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from starlette.requests import Request
 
 from pacs.errors import Stalled, StorageFull, Unavailable
+from pacs.http import intake
 from pacs.http.intake import BATCH, Intake, IntakePool, Sink, chunks, feed
 from pacs.http.multipart_reader import MultipartReader, PartBegins
 
@@ -207,24 +209,48 @@ def test_the_reason_of_a_refusal_does_not_keep_what_was_refused() -> None:
         assert [error.__traceback__, error.__cause__, error.__context__] == [None] * 3
 
 
-def test_nothing_is_read_behind_the_last_part() -> None:
-    pieces = [b"--b\r\n\r\nwhole", b"\r\n--b--", b"epilogue"]
+def results_of(*pieces: bytes, then: Callable[[], Awaitable[dict[str, Any]]]) -> list[Any]:
+    """`then`: what is received behind the pieces of the body."""
+    left = list(pieces)
 
     async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": pieces.pop(0), "more_body": True}
+        return {"type": "http.request", "body": left.pop(0), "more_body": True} if left else await then()
 
-    async def run() -> list[bytes]:
+    async def run() -> list[Any]:
+        request = Request({"type": "http", "headers": []}, receive)
         async with Intake(IntakePool()) as intake:
-            await feed(
-                Request({"type": "http", "headers": []}, receive),
-                MultipartReader("b"),
-                intake,
-                lambda _: Noting(),
-            )
+            await feed(request, MultipartReader("b"), intake, lambda _: Noting())
             return await intake.results()
 
-    assert asyncio.run(asyncio.wait_for(run(), 60)) == [b"whole"]
-    assert pieces == [b"epilogue"]
+    found = asyncio.run(asyncio.wait_for(run(), 60))
+    assert not left
+    return found
+
+
+async def ended() -> dict[str, Any]:
+    return {"type": "http.request", "body": b"", "more_body": False}
+
+
+async def endless() -> dict[str, Any]:
+    await asyncio.sleep(0)
+    return {"type": "http.request", "body": bytes(1 << 16), "more_body": True}
+
+
+async def silent() -> dict[str, Any]:
+    await asyncio.sleep(60)
+    raise AssertionError
+
+
+async def gone() -> dict[str, Any]:
+    return {"type": "http.disconnect"}
+
+
+@pytest.mark.parametrize("then", [ended, endless, silent, gone])
+def test_what_follows_the_last_part_is_passed_over(
+    monkeypatch: pytest.MonkeyPatch, then: Callable[[], Awaitable[dict[str, Any]]]
+) -> None:
+    monkeypatch.setattr(intake, "EPILOGUE_TIMEOUT", 0.01 if then is silent else 60.0)
+    assert results_of(b"--b\r\n\r\nwhole", b"\r\n--b--", b"epilogue", then=then) == [b"whole"]
 
 
 def test_what_follows_a_refused_part_is_taken_in() -> None:
