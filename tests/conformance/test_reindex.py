@@ -63,6 +63,14 @@ def test_uploaded_files_are_told_from_damage(alone: Server) -> None:
     assert alone.sql("select count(*) from instances") == "(1,)"
 
 
+def test_what_was_stored_cut_short_is_entered_again(alone: Server) -> None:
+    """It was taken when it came; nobody may have the whole one any more."""
+    publish(alone, MR.read_bytes()[:-2000])
+    lose_database(alone)
+    assert "2 objects entered" in alone.quick_command("reindex")
+    assert alone.sql("select count(*) from instances") == "(2,)"
+
+
 @pytest.mark.parametrize(
     ("part", "by"),
     [
