@@ -29,7 +29,7 @@ def test_what_was_stored_cut_short_comes_back(tmp_path: Path) -> None:
         keeping = SqlKeeping(installation.database)
         study = before.identity.study_instance_uid
         deletion = keeping.delete(somebody, study, None, "by mistake")
-        assert not installation.archive.index.retrieve(somebody.organization, study, None, None)
+        assert not list(installation.archive.index.retrieve(somebody.organization, study, None, None))
         keeping.restore(somebody, deletion.id)
         working = worker(installation, "test")
         while working.work():
