@@ -83,7 +83,7 @@ class Node:
             accepting.join()
 
     def http(self, listener: socket.socket, slot: Slot, stop: threading.Event) -> None:
-        with self._composed() as installation:
+        with self._composed(spare=True) as installation:
             server = http_server(http_app(installation, stop.is_set, self.epoch), self.settings, slot)
 
             def end() -> None:
@@ -103,10 +103,10 @@ class Node:
             worker(installation, f"{socket.gethostname()}:{os.getpid()}", stop.is_set).run(stop)
 
     @contextlib.contextmanager
-    def _composed(self) -> Iterator[Installation]:
+    def _composed(self, spare: bool = False) -> Iterator[Installation]:
         return_large_arrays()
         settings = self.settings
-        pool = Pool(self.fork_server.spawn, settings.pixel_processes, settings.pixel_timeout)
+        pool = Pool(self.fork_server.spawn, settings.pixel_processes, settings.pixel_timeout, spare)
         with compose(settings, pool) as installation:
             _clear_up(installation)
             yield installation

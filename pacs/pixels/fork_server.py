@@ -27,7 +27,7 @@ from pacs.pixels.tasks import Task
 log = structlog.get_logger(__name__)
 
 IDLE = 60.0
-"""Seconds after which an idle worker ends. Its client must not use it after that."""
+"""Seconds after which an idle worker ends, if it ever worked. Its client must not use it after that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +105,9 @@ def _limit_memory(memory: int) -> None:
 def work(peer: socket.socket, seconds: float) -> None:
     """Do what the peer asks, one task after the other, until it is gone."""
     send(peer, Kind.READY)
+    idle = None
     while True:
-        peer.settimeout(IDLE)
+        peer.settimeout(idle)
         try:
             message, file = receive_task(peer)
             peer.settimeout(None)
@@ -121,6 +122,7 @@ def work(peer: socket.socket, seconds: float) -> None:
         signal.setitimer(signal.ITIMER_REAL, 0)
         if file is not None:
             os.close(file)
+        idle = IDLE
 
 
 def _done(task: Task, source: Source) -> tuple[Kind, bytes]:

@@ -9,7 +9,7 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -396,3 +396,51 @@ def test_what_fails_meanwhile_takes_the_place_of_the_result(
         with pytest.raises(Damaged):
             pool.run(Echo(), source, verify=_refuse)
         assert pool.run(Echo(), source, verify=lambda: None) == b"cdab"
+
+
+def test_a_spare_worker_waits_for_the_first_picture_after_a_pause(
+    fork_server: ForkServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As long as it takes: the pause here is longer than others may be idle."""
+    monkeypatch.setattr(pools, "IDLE", 0.0)
+    spawned = []
+
+    def spawn() -> socket.socket:
+        spawned.append(fork_server.spawn())
+        return spawned[-1]
+
+    pool = Pool(spawn, 1, SECONDS, spare=True)
+    assert len(spawned) == 1
+    workers = {pool.run(Number(), NOTHING) for _ in range(3)}
+    assert len(workers) == 3
+    assert len(spawned) == 4
+
+
+def test_a_spare_worker_that_died_is_replaced(
+    fork_server: ForkServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether it died before it reported ready or behind that; nobody's picture fails of it."""
+    monkeypatch.setattr(pools, "IDLE", 0.0)
+    dead, silent = socket.socketpair()
+    ready, gone = socket.socketpair()
+    send(gone, Kind.READY)
+    silent.close()
+    gone.close()
+    starts: Iterator[Callable[[], socket.socket]] = iter(
+        [lambda: dead, fork_server.spawn, lambda: ready, fork_server.spawn, fork_server.spawn]
+    )
+    pool = Pool(lambda: next(starts)(), 1, SECONDS, spare=True)
+    assert pool.run(Echo(), BytesSource(b"abcd")) == b"cdab"
+    assert pool.run(Echo(), BytesSource(b"abcd")) == b"cdab"
+    assert next(starts, None) is None
+
+
+def test_a_pool_whose_spare_worker_cannot_start_starts_one_when_asked(fork_server: ForkServer) -> None:
+    full = iter([True])
+
+    def spawn() -> socket.socket:
+        if next(full, False):
+            raise OSError(errno.EAGAIN, "the fork server is stopped")
+        return fork_server.spawn()
+
+    assert Pool(spawn, 1, SECONDS, spare=True).run(Echo(), BytesSource(b"abcd")) == b"cdab"
