@@ -185,5 +185,62 @@ def test_each_tier_has_its_time(workers: Counting, tmp_path: Path) -> None:
     for tier, hit in ((Tier.THUMBNAIL, True), (Tier.PREVIEW, False), (Tier.FULL, False)):
         wanted = RenderRequest("image/jpeg", (0,), Presentation(quality=len(tier.value)), tier)
         rendering.rendered(OURS, instance(), wanted)
+        rendering.statistics(OURS)  # it is cached by then
         assert rendering.rendered(OURS, instance(), wanted).hit is hit
     cache.close()
+
+
+class Slow(DiskCache):
+    """A disk that takes its time."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, 1 << 20)
+        self.asked, self.go = threading.Event(), threading.Event()
+
+    def put(self, organization: int, address: str, key: str, data: bytes) -> None:
+        self.asked.set()
+        self.go.wait(120)
+        super().put(organization, address, key, data)
+
+
+@pytest.fixture
+def slow(tmp_path: Path) -> Iterator[Slow]:
+    cache = Slow(tmp_path)
+    yield cache
+    cache.go.set()
+
+
+def test_an_answer_does_not_wait_for_the_cache(workers: Counting, slow: Slow) -> None:
+    rendering = Rendering(cast(Archive, Objects()), workers, slow)
+    first = rendering.rendered(OURS, instance(), WISH)
+    assert slow.asked.wait(120)
+    again = rendering.rendered(OURS, instance(), WISH)
+    assert (first.hit, again.hit, first.data) == (False, True, again.data)
+    slow.go.set()
+    assert rendering.statistics(OURS).entries == 1
+    assert rendering.rendered(OURS, instance(), WISH).hit
+    assert workers.done == 1
+
+
+def test_what_is_forgotten_includes_what_is_not_cached_yet(workers: Counting, slow: Slow) -> None:
+    rendering = Rendering(cast(Archive, Objects()), workers, slow)
+    rendering.rendered(OURS, instance(), WISH)
+    with ThreadPoolExecutor(1) as threads:
+        forgetting = threads.submit(rendering.forget, OURS, instance())
+        slow.go.set()
+        forgetting.result()
+    assert not rendering.rendered(OURS, instance(), WISH).hit
+
+
+def test_few_pictures_wait_for_a_slow_cache(
+    workers: Counting, slow: Slow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_UNCACHED", 1)
+    rendering = Rendering(cast(Archive, Objects()), workers, slow)
+    rendering.rendered(OURS, instance(), WISH)
+    with ThreadPoolExecutor(1) as threads:
+        second = threads.submit(rendering.rendered, OURS, instance(), RenderRequest("image/png"))
+        with pytest.raises(TimeoutError):
+            second.result(0.2)
+        slow.go.set()
+        assert second.result().data == b"picture 2"
