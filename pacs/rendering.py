@@ -1,8 +1,7 @@
 """Pictures of stored instances, each rendered once: concurrent requests wait for the same work.
 
 They are cached by the address of the object's bytes, so they are never stale; each organisation has its
-own. A picture is answered first and cached behind that, as a sixth of the time would be the disk's. The
-caller's access to the instance was checked by the archive before.
+own. The caller's access to the instance was checked by the archive before.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 from enum import Enum
 from hashlib import blake2b
@@ -34,9 +33,6 @@ MAX_IMPOSSIBLE = 1000
 """Pictures that are known to be impossible, and not attempted again for a while."""
 IMPOSSIBLE_FOR = 300.0
 """Seconds of that while: an image that takes too long under load may succeed later."""
-
-MAX_UNCACHED = 16
-"""Answered pictures that may wait to be cached; for more the disk is too slow, and answers wait for it."""
 
 PictureKey = tuple[int, str, str]
 """Organisation, address of the object's bytes, and `RenderRequest.key`: identifies a picture in the cache."""
@@ -106,10 +102,6 @@ class Rendering:
         self._cache = cache
         self._lock = threading.Lock()
         self._under_way: dict[PictureKey, Future[bytes]] = {}
-        """Pictures that are being made, and those that were made and are not cached yet."""
-        self._uncached = threading.Semaphore(MAX_UNCACHED)
-        self._behind = ThreadPoolExecutor(1, "cache")
-        """One thread, so that what is forgotten or counted includes all that was answered before."""
         self._impossible: OrderedDict[PictureKey, tuple[float, str]] = OrderedDict()
 
     def entity_tag(self, instance: StoredInstance, wanted: RenderRequest) -> str:
@@ -120,28 +112,21 @@ class Rendering:
     def rendered(self, actor: Actor, instance: StoredInstance, wanted: RenderRequest) -> Rendition:
         """`NotConvertible` when it cannot be rendered, `Unavailable` when too many are being rendered."""
         key = actor.organization, instance.blob.address, wanted.key()
-        made = self._made(key, wanted.tier)
-        self._cache.count(actor.organization, made is not None)
-        if made is not None:
-            return Rendition(made, True)
+        kept = self._cache.get(*key, self.lifetimes.of(wanted.tier))
+        self._cache.count(actor.organization, kept is not None)
+        if kept is not None:
+            return Rendition(kept, True)
         return Rendition(self._once(key, instance, wanted), False)
 
     def forget(self, actor: Actor, instance: StoredInstance) -> None:
         organization, address = actor.organization, instance.blob.address
-        self._behind.submit(self._cache.forget, organization, address).result()
+        self._cache.forget(organization, address)
         with self._lock:
             for key in [each for each in self._impossible if each[:2] == (organization, address)]:
                 del self._impossible[key]
 
     def statistics(self, actor: Actor) -> CacheStatistics:
-        return self._behind.submit(self._cache.statistics, actor.organization).result()
-
-    def _made(self, key: PictureKey, tier: Tier) -> bytes | None:
-        with self._lock:
-            work = self._under_way.get(key)
-        if work is not None and work.done() and work.exception() is None:
-            return work.result()
-        return self._cache.get(*key, self.lifetimes.of(tier))
+        return self._cache.statistics(actor.organization)
 
     def _once(self, key: PictureKey, instance: StoredInstance, wanted: RenderRequest) -> bytes:
         """Renders it, or waits for another thread that does already."""
@@ -165,41 +150,22 @@ class Rendering:
         work: Future[bytes],
     ) -> None:
         try:
-            kept = self._cache.get(*key, self.lifetimes.of(wanted.tier))  # perhaps made meanwhile
-            data = self._render(instance, wanted) if kept is None else kept
-        except BaseException as error:
-            if isinstance(error, NotConvertible):
-                self._remember(key, str(error))
-            self._forget_work(key)
+            data = self._cache.get(*key, self.lifetimes.of(wanted.tier))  # perhaps made meanwhile
+            if data is None:
+                data = self._render(instance, wanted)
+                self._cache.put(*key, data)
+            work.set_result(data)
+        except NotConvertible as error:
+            with self._lock:
+                self._impossible[key] = (time.monotonic() + IMPOSSIBLE_FOR, str(error))
+                if len(self._impossible) > MAX_IMPOSSIBLE:
+                    self._impossible.popitem(last=False)
             work.set_exception(error)
-            return
-        work.set_result(data)
-        if kept is None:
-            self._keep(key, data)
-        else:
-            self._forget_work(key)
-
-    def _remember(self, key: PictureKey, reason: str) -> None:
-        with self._lock:
-            self._impossible[key] = (time.monotonic() + IMPOSSIBLE_FOR, reason)
-            if len(self._impossible) > MAX_IMPOSSIBLE:
-                self._impossible.popitem(last=False)
-
-    def _keep(self, key: PictureKey, data: bytes) -> None:
-        if self._uncached.acquire(blocking=False):
-            self._behind.submit(self._put, key, data).add_done_callback(lambda _: self._uncached.release())
-        else:
-            self._put(key, data)
-
-    def _put(self, key: PictureKey, data: bytes) -> None:
-        try:
-            self._cache.put(*key, data)
+        except BaseException as error:
+            work.set_exception(error)
         finally:
-            self._forget_work(key)
-
-    def _forget_work(self, key: PictureKey) -> None:
-        with self._lock:
-            del self._under_way[key]
+            with self._lock:
+                self._under_way.pop(key, None)
 
     def _render(self, instance: StoredInstance, wanted: RenderRequest) -> bytes:
         pixels = StoredPixels(
