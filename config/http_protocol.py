@@ -8,6 +8,7 @@ existing connections are still served, and new ones get health checks only (`pac
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -25,6 +26,7 @@ SPARE = 64
 """Connections beyond the limit that are heard before they are refused; any further one is closed at once."""
 SPARE_PATIENCE = 5
 """Seconds that one of those has for its head."""
+_NOT_ASCII = re.compile(rb"[\x80-\xff]")
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
@@ -39,8 +41,11 @@ class BoundedProtocol(HttpToolsProtocol):
     _lingering = 0
     """Bytes of a body that came behind its answer."""
     _patience: asyncio.TimerHandle | None = None
+    _in_message = False
     _in_head = False
     _spare = False
+    _reason = ""
+    """Why a request is refused that the parser would take."""
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
@@ -63,7 +68,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         self._unfinished += len(data)
-        super().data_received(data)
+        super().data_received(data if self._in_message or data.isascii() else _escaped(data))
         if self._unfinished > MAX_HEAD and not self.transport.is_closing():
             self.logger.warning("Request header too long.")
             self.transport.write(_TOO_LARGE)
@@ -73,17 +78,26 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._in_head = True
+        self._in_message = self._in_head = True
 
     def on_headers_complete(self) -> None:
         self._unfinished, self._in_head = 0, False
         self._head_came()
-        if sum(name == b"host" for name, _ in self.headers) > 1:
-            raise ValueError("two Host headers")  # the parser makes it 400
+        self._check_host()
         self.scope["state"][OVER_LIMIT] = self._spare
         super().on_headers_complete()
         if self._spare:
             self.cycle.keep_alive = False
+
+    def _check_host(self) -> None:
+        """RFC 9112 §3.2; HTTP/1.0, which health checks speak, knows no Host."""
+        hosts = sum(name == b"host" for name, _ in self.headers)
+        if hosts > 1 or (not hosts and self.parser.get_http_version() == "1.1"):
+            self._reason = "A request has one Host header."
+            raise ValueError(self._reason)  # the parser makes it 400
+
+    def send_400_response(self, msg: str) -> None:
+        super().send_400_response(self._reason or msg)
 
     def on_body(self, body: bytes) -> None:
         self._unfinished = 0
@@ -93,7 +107,7 @@ class BoundedProtocol(HttpToolsProtocol):
             super().on_body(body)
 
     def on_message_complete(self) -> None:
-        self._unfinished = 0
+        self._unfinished, self._in_message = 0, False
         if self._lingering:
             self._lingering = 0
             self._head_came()
@@ -119,3 +133,9 @@ class BoundedProtocol(HttpToolsProtocol):
         self._patience = None
         if not self.transport.is_closing():
             self.transport.close()
+
+
+def _escaped(data: bytes) -> bytes:
+    """With a request line that has the UTF-8 of a name as it is, as curl sends `PatientName=Müller*`."""
+    line, end, rest = data.partition(b"\n")
+    return _NOT_ASCII.sub(lambda found: b"%%%02X" % ord(found[0]), line) + end + rest

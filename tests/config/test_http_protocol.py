@@ -94,6 +94,43 @@ def test_who_names_two_hosts_is_refused(port: int) -> None:
     assert answer.startswith(b"HTTP/1.1 400 ")
 
 
+def test_who_names_no_host_is_told_so(port: int) -> None:
+    answer, _ = exchange(port, [b"GET / HTTP/1.1\r\n\r\n"])
+    assert answer.startswith(b"HTTP/1.1 400 ") and answer.endswith(b"A request has one Host header.")
+
+
+def test_health_checks_of_http_1_0_name_no_host(port: int) -> None:
+    answer, _ = exchange(port, [b"GET / HTTP/1.0\r\n\r\n"])
+    assert answer.startswith(b"HTTP/1.1 200 ")
+
+
+async def echo(scope: Scope, receive: Receive, send: Send) -> None:
+    request = Request(scope, receive)
+    body = await request.body()
+    named = scope["path"], request.query_params.get("PatientName"), body.decode()
+    await PlainTextResponse("|".join(map(str, named)))(scope, receive, send)
+
+
+@pytest.fixture(scope="module")
+def echoing_port() -> Iterator[int]:
+    yield from serving(echo)
+
+
+def test_names_that_are_not_escaped_are_understood(echoing_port: int) -> None:
+    """As curl sends what is typed; also in the second request of a connection."""
+    first = "POST /Zürich?PatientName=Müller* HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\né!"
+    last = "GET /a?PatientName=王* HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+
+    def in_turn() -> Iterator[bytes]:
+        yield first.encode()
+        time.sleep(0.2)
+        yield last.encode()
+
+    answer, _ = exchange(echoing_port, in_turn())
+    assert "/Zürich|Müller*|é!" in answer.decode()
+    assert answer.decode().endswith("/a|王*|")
+
+
 def test_bodies_may_be_longer_than_heads(port: int) -> None:
     size = 10 * MAX_HEAD
     whole = b"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % size

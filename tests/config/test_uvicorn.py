@@ -37,6 +37,7 @@ OVERRIDDEN = {
         "on_headers_complete",
         "on_body",
         "on_message_complete",
+        "send_400_response",
     },
     HttpServer: {"startup", "capture_signals"},
 }
