@@ -56,6 +56,10 @@ class UnsupportedMediaType(BadInput):
     code = "UNSUPPORTED_MEDIA_TYPE"
 
 
+class UnsupportedEncoding(UnsupportedMediaType):
+    """Bodies are taken without Content-Encoding only."""
+
+
 class Stalled(BadInput):
     """The rest of the request did not come in time."""
 
@@ -287,6 +291,10 @@ class DatabaseUnavailable(Unavailable):
     """The database does not answer."""
 
     code = "DATABASE_UNAVAILABLE"
+
+
+class WrongStore(Unavailable):
+    """The stored objects are not where they should be: is their disk or share mounted?"""
 
 
 class BlobVanishing(Unavailable):

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from starlette.requests import ClientDisconnect, Request
 
-from pacs.errors import PacsError, Stalled, Unavailable, UnsupportedMediaType
+from pacs.errors import PacsError, Stalled, Unavailable, UnsupportedEncoding
 from pacs.http.multipart_reader import MultipartReader, PartBegins, PartData
 from pacs.http.threads import ThreadPool
 
@@ -191,11 +191,11 @@ class Intake:
 async def chunks(request: Request, patience: float = STALL_TIMEOUT) -> AsyncIterator[bytes]:
     """The body as it arrives. `Stalled` when nothing arrives for `patience` seconds.
 
-    `UnsupportedMediaType` for a body with Content-Encoding; Starlette's `ClientDisconnect` when the
-    client is gone.
+    `UnsupportedEncoding` for a body with Content-Encoding; Starlette's `ClientDisconnect` when the client is
+    gone.
     """
     if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
-        raise UnsupportedMediaType("send the body without Content-Encoding")
+        raise UnsupportedEncoding
     stream = request.stream()
     while True:
         try:

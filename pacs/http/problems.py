@@ -19,7 +19,14 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Match, Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from pacs.errors import PacsError, RangeNotSatisfiable, TooManyAttempts, Unauthenticated, Unavailable
+from pacs.errors import (
+    PacsError,
+    RangeNotSatisfiable,
+    TooManyAttempts,
+    Unauthenticated,
+    Unavailable,
+    UnsupportedEncoding,
+)
 from pacs.http.resource import Service
 
 log = structlog.get_logger(__name__)
@@ -82,6 +89,8 @@ def _headers(error: PacsError) -> dict[str, str] | None:
         return {"WWW-Authenticate": "Bearer"}
     if isinstance(error, RangeNotSatisfiable):
         return {"Content-Range": f"bytes */{error.size}"}
+    if isinstance(error, UnsupportedEncoding):
+        return {"Accept-Encoding": "identity"}  # RFC 9110 §12.5.3
     return None
 
 
