@@ -39,7 +39,7 @@ from pacs.rendering import Lifetimes, Rendering
 from pacs.transcoding import Codecs, Transcoder
 from storage.accounts.entities import SqlApplicationEntities
 from storage.accounts.users import SqlAccounts
-from storage.blobs import BlobStore, S3Access, SpoolLimits
+from storage.blobs import BlobStore, S3Access, SpoolLimits, any_store
 from storage.blobs import open_blobs as open_store
 from storage.blobs.faults import disk_faults
 from storage.commits import CommitLimits
@@ -50,10 +50,11 @@ from storage.jobs import scheduled, settle
 from storage.jobs.queue import SqlJobQueue
 from storage.jobs.tasks import SqlTasks
 from storage.jobs.wakeups import Wakeups
-from storage.keeping import deleting
-from storage.keeping.studies import SqlKeeping
 from storage.prepared import SqlVersions
+from storage.study_management import deleting
+from storage.study_management.studies import SqlStudyManagement
 from storage.upkeep.history import History
+from storage.upkeep.recognition import recognise
 from storage.upkeep.sweep import Sweep
 from storage.upkeep.tidying import Tidying
 
@@ -74,13 +75,16 @@ class Installation:
 
 
 @contextmanager
-def compose(settings: Settings, workers: Workers | None = None) -> Iterator[Installation]:
+def compose(
+    settings: Settings, workers: Workers | None = None, anywhere: bool = False
+) -> Iterator[Installation]:
     """Leaving the context commits what is deferred and closes connections and the spool.
 
-    `workers`: decode and render; this process itself when absent.
+    `workers`: decode and render; this process itself when absent. `anywhere`: in a store
+    that has none of the index's objects, too.
     """
     database = Database(settings.resolved_database_url)
-    blobs = open_blobs(settings)
+    blobs = open_blobs(settings, None if anywhere else database)
     patience = CommitLimits(patience=settings.database_patience)
     entries = open_entries(database, blobs.missing, patience, timedelta(seconds=settings.quiet_period))
     prepared_entries = open_prepared(database, patience)
@@ -118,7 +122,8 @@ def limits(settings: Settings) -> Limits:
     )
 
 
-def open_blobs(settings: Settings) -> BlobStore:
+def open_blobs(settings: Settings, index: Database | None) -> BlobStore:
+    """`index`: whose objects must lie there; None for any store."""
     access = S3Access(
         settings.s3_endpoint,
         settings.s3_region,
@@ -127,7 +132,8 @@ def open_blobs(settings: Settings) -> BlobStore:
         settings.s3_public_endpoint,
     )
     spool = SpoolLimits(max_object=settings.max_object_size, reserve=settings.free_space_reserve)
-    return open_store(settings.blobs_url, settings.data_dir, access, spool)
+    admit = any_store if index is None else partial(recognise, index)
+    return open_store(settings.blobs_url, settings.data_dir, access, spool, admit)
 
 
 def _revealed(secret: SecretStr | None) -> str | None:
@@ -211,7 +217,7 @@ def worker(installation: Installation, name: str, stopping: Callable[[], bool] =
             ),
             UPLOAD: StoreUpload(installation.archive, tasks, stopping),
             PROCESS: Process(tasks, metadata(installation), rendering(installation), stopping),
-            RESTORE: Restore(as_stored, tasks, SqlKeeping(installation.database), stopping),
+            RESTORE: Restore(as_stored, tasks, SqlStudyManagement(installation.database), stopping),
         },
         name=name,
         lease=timedelta(seconds=installation.settings.job_lease),

@@ -30,7 +30,7 @@ from storage.accounts.users import SqlAccounts
 from storage.changes import SqlChangeFeed
 from storage.jobs.listing import SqlJobs
 from storage.jobs.tasks import SqlTasks
-from storage.keeping.studies import SqlKeeping
+from storage.study_management.studies import SqlStudyManagement
 from worklist.http import pages
 
 
@@ -84,7 +84,7 @@ def rest_of(installation: Installation, pictures: Pictures, stopping: Callable[[
     return api.Rest(
         archive=installation.archive,
         changes=SqlChangeFeed(database),
-        keeping=SqlKeeping(database, timedelta(days=settings.retention_days)),
+        management=SqlStudyManagement(database, timedelta(days=settings.retention_days)),
         tasks=SqlTasks(database, installation.blobs.missing),
         jobs=SqlJobs(database),
         metadata=metadata(installation),

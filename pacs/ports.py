@@ -17,7 +17,6 @@ from pacs.actor import Actor
 from pacs.feed import Change
 from pacs.jobs.job import ClaimedJob, JobState, ListedJob
 from pacs.jobs.tasks import Progress, Status, Task, Upload
-from pacs.keeping import Amendment, Deletion, Expected
 from pacs.model import (
     ApplicationEntity,
     AuditRecord,
@@ -32,6 +31,7 @@ from pacs.model import (
     VersionList,
 )
 from pacs.search.query import Found, Query
+from pacs.study_management import Amendment, Deletion, Expected
 
 
 class SpooledFile(Protocol):
@@ -216,7 +216,7 @@ class ChangeFeed(Protocol):
         """The number of the newest change of each existing organisation."""
 
 
-class Keeping(Protocol):
+class StudyManagement(Protocol):
     """What users do to studies, each in one transaction with its audit record and event."""
 
     def expect(self, actor: Actor, expected: Expected) -> None:
@@ -243,10 +243,10 @@ class Keeping(Protocol):
     def restore(self, actor: Actor, deletion: str) -> Task:
         """Begin to restore it, or return the running task. `NotFound`; `Conflict` once its bytes are gone."""
 
-    def remember(self, organization: int, deletion: str) -> None:
+    def restore_details(self, organization: int, deletion: str) -> None:
         """Give a restored study its priority, clinical notes and body part back."""
 
-    def give_back(self, task: Task, deletion: str) -> None:
+    def undo_restore(self, task: Task, deletion: str) -> None:
         """Leave all bytes to the deletion, as the task could not restore them all. It may be repeated."""
 
 
@@ -273,7 +273,7 @@ class Tasks(Protocol):
         """The task with this number, or None."""
 
     def page(self, organization: int, limit: int, offset: int) -> tuple[list[Task], int | None]:
-        """A page of tasks, the newest first, and their number (None as for `Keeping.deletions`)."""
+        """A page of tasks, the newest first, and their number (None as for `StudyManagement.deletions`)."""
 
     def uploads(self, task: Task) -> list[Upload]:
         """The files that are still kept, in their order."""
@@ -327,7 +327,7 @@ class Jobs(Protocol):
     def page(
         self, organization: int, state: JobState | None, limit: int, offset: int
     ) -> tuple[list[ListedJob], int | None]:
-        """A page of jobs, the oldest first, and their number (None as for `Keeping.deletions`)."""
+        """A page of jobs, the oldest first, and their number (None as for `StudyManagement.deletions`)."""
 
     def retry(self, actor: Actor, number: int) -> bool:
         """Retry a failed job now with all its attempts; False when there is no such job."""

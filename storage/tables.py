@@ -61,7 +61,7 @@ studies = Table(
     *attributes(Level.STUDY),
     Column("state", Text, nullable=False),  # see pacs.study_states
     Column("flags", Text, nullable=False, server_default=text("''")),  # words joined by a backslash
-    Column("priority", Text, nullable=False, server_default=text("'normal'")),  # see pacs.keeping
+    Column("priority", Text, nullable=False, server_default=text("'normal'")),  # see pacs.study_management
     words("clinical_notes", nullable=True),
     words("body_part", nullable=True),  # what users say; what images say is their series'
     count("size_bytes"),

@@ -13,7 +13,7 @@ from pacs.archive import Archive
 from pacs.jobs.job import ClaimedJob
 from pacs.jobs.tasks import Task
 from pacs.jobs.uploading import StoreUpload
-from pacs.ports import BlobReader, Keeping, Tasks
+from pacs.ports import BlobReader, StudyManagement, Tasks
 from pacs.uploaded_file import Member, UploadedFile
 
 
@@ -23,17 +23,17 @@ class Restore:
 
     archive: Archive
     tasks: Tasks
-    keeping: Keeping
+    management: StudyManagement
     stopping: Callable[[], bool] = lambda: False
 
     def __call__(self, job: ClaimedJob) -> None:
         deletion = job.payload["deletion"]
 
         def complete(task: Task) -> str:
-            self.keeping.remember(task.actor.organization, deletion)
+            self.management.restore_details(task.actor.organization, deletion)
             if not task.failed:
                 return ""
-            self.keeping.give_back(task, deletion)
+            self.management.undo_restore(task, deletion)
             return "not everything could be restored; what is deleted is kept, so try again"
 
         StoreUpload(self.archive, self.tasks, self.stopping, 1, _instance, complete)(job)

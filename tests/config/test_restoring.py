@@ -12,7 +12,7 @@ from config.compose import compose, prepare, worker
 from config.settings import Settings
 from pacs.actor import system_actor
 from pacs.errors import CutShort
-from storage.keeping.studies import SqlKeeping
+from storage.study_management.studies import SqlStudyManagement
 
 CUT = Path(str(get_testdata_file("MR_small.dcm"))).read_bytes()[:-2000]
 
@@ -26,11 +26,11 @@ def test_what_was_stored_cut_short_comes_back(tmp_path: Path) -> None:
         with pytest.raises(CutShort):
             installation.archive.store_file(somebody, [CUT])
         before = replace(installation.archive, complete_only=False).store_file(somebody, [CUT])
-        keeping = SqlKeeping(installation.database)
+        management = SqlStudyManagement(installation.database)
         study = before.identity.study_instance_uid
-        deletion = keeping.delete(somebody, study, None, "by mistake")
+        deletion = management.delete(somebody, study, None, "by mistake")
         assert not list(installation.archive.index.retrieve(somebody.organization, study, None, None))
-        keeping.restore(somebody, deletion.id)
+        management.restore(somebody, deletion.id)
         working = worker(installation, "test")
         while working.work():
             pass

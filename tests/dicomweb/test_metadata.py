@@ -18,7 +18,7 @@ from sqlalchemy import text
 
 from pacs.model import Identity
 from storage.database import Database
-from storage.keeping.deleting import DeletionRequest, delete_objects
+from storage.study_management.deleting import DeletionRequest, delete_objects
 from tests.dicomweb.retrieving import OURS, World, image, parts, path_to, retrieving
 from tests.storage.world import rows
 

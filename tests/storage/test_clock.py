@@ -21,7 +21,7 @@ from storage.jobs.listing import SqlJobs
 from storage.jobs.queue import SqlJobQueue
 from storage.jobs.settle import KIND, SettleStudy
 from storage.jobs.tasks import SqlTasks
-from storage.keeping.studies import SqlKeeping
+from storage.study_management.studies import SqlStudyManagement
 from storage.upkeep.history import LASTS, History
 from tests.storage import clocks
 from tests.storage.clocks import SLOW_AND_FAST
@@ -85,16 +85,16 @@ def test_failed_sign_ins_are_counted_as_long(database: Database, nodes: Nodes) -
 
 def test_what_was_deleted_is_kept_as_long(shelf: Shelf, nodes: Nodes) -> None:
     study = shelf.store(b"deleted").identity.study_instance_uid
-    keeping = SqlKeeping(shelf.database)
+    management = SqlStudyManagement(shelf.database)
     with nodes.on("first"):
-        deletion = keeping.delete(USER, study, None, "test")
+        deletion = management.delete(USER, study, None, "test")
     left = deletion.purge_at - clock.read(shelf.database)
-    assert keeping.retention - MINUTE < left <= keeping.retention
+    assert management.retention - MINUTE < left <= management.retention
     with nodes.on("second"):
-        ((found,), total) = keeping.deletions(1, 10, 0, restorable=True)
+        ((found,), total) = management.deletions(1, 10, 0, restorable=True)
         assert (found.id, total, found.can_be_restored) == (deletion.id, 1, True)
         assert SqlJobQueue(shelf.database).claim("second", MINUTE) is None
-        keeping.restore(USER, deletion.id)
+        management.restore(USER, deletion.id)
 
 
 def test_history_lasts_as_long(shelf: Shelf, nodes: Nodes) -> None:

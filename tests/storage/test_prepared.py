@@ -11,9 +11,9 @@ from sqlalchemy import text
 from pacs.model import Prepared, VersionKey
 from storage.database import Database
 from storage.index import Entries, SqlIndex, open_prepared
-from storage.keeping.deleting import DeletionRequest, delete_objects
-from storage.keeping.studies import SqlKeeping
 from storage.prepared import LONGEST, SqlVersions
+from storage.study_management.deleting import DeletionRequest, delete_objects
+from storage.study_management.studies import SqlStudyManagement
 from tests.storage.received import MODALITY, received, uid
 from tests.storage.world import opened, rows, store
 
@@ -148,7 +148,7 @@ def test_nothing_is_kept_for_what_came_after_its_instance_was_deleted(
     """Metadata is made beside deletions, and SQLite would give the number of its newest row again."""
     version = put(database, entries, 1, b"of whom it was")
     assert version is not None
-    SqlKeeping(database).delete(MODALITY, uid(1), None, "test")
+    SqlStudyManagement(database).delete(MODALITY, uid(1), None, "test")
     store(entries, received(1, 1, 2, PatientID="another"))
     versions = SqlVersions(database)
     versions.keep(1, {version: b"of whom it was"})

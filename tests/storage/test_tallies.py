@@ -15,14 +15,14 @@ from sqlalchemy import text
 from pacs.actor import Actor
 from pacs.attributes import Level
 from pacs.errors import PacsError
-from pacs.keeping import Amendment, Expected
 from pacs.search.query import Query
+from pacs.study_management import Amendment, Expected
 from pacs.study_states import State
 from storage import statements
 from storage.database import Database
-from storage.keeping.studies import SqlKeeping
 from storage.migrations import downgrade, upgrade
 from storage.search import pages as search
+from storage.study_management.studies import SqlStudyManagement
 from storage.tables import TALLIES
 from storage.upkeep.tallies import mistallied, retally
 from tests.storage.bulk import add_organization
@@ -48,9 +48,9 @@ def announced(number: int, patient: str = "") -> Expected:
 
 
 def test_a_study_from_its_announcement_to_its_end(database: Database) -> None:
-    keeping = SqlKeeping(database)
+    management = SqlStudyManagement(database)
     for number in (1, 2, 3):
-        keeping.expect(USER, announced(number))
+        management.expect(USER, announced(number))
     assert tallied(database) == [3, 3, 3, 0, 0]
     assert (listed(database, expected=True), listed(database, expected=False)) == (3, 0)
     with opened(database) as entries:
@@ -59,22 +59,22 @@ def test_a_study_from_its_announcement_to_its_end(database: Database) -> None:
         store(entries, received(1, 2, 1, PatientID="A"))
         store(entries, received(1, 2, 1, PatientID="A", content="another version"))
     assert tallied(database) == [3, 3, 2, 2, 2]
-    keeping.amend(USER, uid(2), Amendment(state=State.CANCELLED))
+    management.amend(USER, uid(2), Amendment(state=State.CANCELLED))
     assert tallied(database) == [3, 3, 1, 2, 2]
     assert (listed(database, expected=True), listed(database, expected=False)) == (3, 2)
-    keeping.delete(USER, uid(3), None, "a mistake")
-    keeping.delete(USER, uid(1), uid(1, 2, 1), "blurred")
+    management.delete(USER, uid(3), None, "a mistake")
+    management.delete(USER, uid(1), uid(1, 2, 1), "blurred")
     assert tallied(database) == [2, 2, 0, 1, 1]
-    keeping.delete(USER, uid(1), None, "wrong patient")
+    management.delete(USER, uid(1), None, "wrong patient")
     assert tallied(database) == [1, 1, 0, 0, 0]
     assert_counts_true(database)
 
 
 def test_what_fails_is_not_counted(database: Database) -> None:
-    keeping = SqlKeeping(database)
-    keeping.expect(USER, announced(1, "A"))
+    management = SqlStudyManagement(database)
+    management.expect(USER, announced(1, "A"))
     with pytest.raises(PacsError):
-        keeping.expect(USER, announced(1, "B"))
+        management.expect(USER, announced(1, "B"))
     assert tallied(database) == [1, 1, 1, 0, 0]
 
 
@@ -110,13 +110,13 @@ def test_four_at_once(database_url: str, parts: list[list[tuple[str, int, int, s
         database = Database(database_url)
         with opened(database) as entries:
             start.wait()
-            keeping = SqlKeeping(database)
+            management = SqlStudyManagement(database)
             ways: dict[str, Callable[[int, int, str], Any]] = {
                 "store": lambda n, k, who: store(entries, received(n, 1, k, PatientID=who)),
-                "expect": lambda n, _, who: keeping.expect(USER, announced(n, who)),
-                "delete": lambda n, *_: keeping.delete(USER, uid(n), None, "test"),
-                "delete one": lambda n, k, _: keeping.delete(USER, uid(n), uid(n, 1, k), "test"),
-                "cancel": lambda n, *_: keeping.amend(USER, uid(n), Amendment(state=State.CANCELLED)),
+                "expect": lambda n, _, who: management.expect(USER, announced(n, who)),
+                "delete": lambda n, *_: management.delete(USER, uid(n), None, "test"),
+                "delete one": lambda n, k, _: management.delete(USER, uid(n), uid(n, 1, k), "test"),
+                "cancel": lambda n, *_: management.amend(USER, uid(n), Amendment(state=State.CANCELLED)),
             }
             for what, number, instance, who in part:
                 try:
@@ -171,7 +171,7 @@ def test_the_migration_counts_what_is_there(database_url: str) -> None:
         store(entries, received(1, 1, 1))
         store(entries, received(1, 1, 2))
         store(entries, received(7, 1, 1, actor=OTHER))
-    SqlKeeping(database).expect(USER, announced(2))
+    SqlStudyManagement(database).expect(USER, announced(2))
     database.close()
     downgrade(database_url, "0010")
     upgrade(database_url)
@@ -184,7 +184,7 @@ def test_the_migration_counts_what_is_there(database_url: str) -> None:
 def test_a_wrong_tally_is_found_and_corrected(database: Database, name: str) -> None:
     with opened(database) as entries:
         store(entries, received(1, 1, 1))
-    SqlKeeping(database).expect(USER, announced(2))
+    SqlStudyManagement(database).expect(USER, announced(2))
     assert list(mistallied(database)) == [] and retally(database) == 0
     before = tallied(database)
     with database.write() as connection:

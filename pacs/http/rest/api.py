@@ -20,7 +20,7 @@ from pacs.http.rest.signed_urls import Signer
 from pacs.http.rest.studies import Studies
 from pacs.http.rest.uploads import Uploads
 from pacs.metadata import Metadata
-from pacs.ports import ChangeFeed, Jobs, Keeping, Tasks
+from pacs.ports import ChangeFeed, Jobs, StudyManagement, Tasks
 
 
 def _never() -> bool:
@@ -34,7 +34,7 @@ class Rest:
 
     archive: Archive
     changes: ChangeFeed
-    keeping: Keeping
+    management: StudyManagement
     tasks: Tasks
     jobs: Jobs
     metadata: Metadata
@@ -46,12 +46,12 @@ class Rest:
 
 
 def routes(rest: Rest) -> list[BaseRoute]:
-    images = Images(rest.archive, rest.keeping, rest.metadata, rest.signer, ROOT, rest.web_root)
+    images = Images(rest.archive, rest.management, rest.metadata, rest.signer, ROOT, rest.web_root)
     return [
-        *Studies(rest.archive, rest.keeping, ROOT).routes(),
+        *Studies(rest.archive, rest.management, ROOT).routes(),
         *Renditions(rest.pictures, ROOT).routes(),
         *images.routes(),
-        *Deletions(rest.keeping, ROOT).routes(),
+        *Deletions(rest.management, ROOT).routes(),
         *Uploads(rest.archive, rest.tasks, ROOT).routes(),
         *JobResources(rest.jobs, ROOT).routes(),
         *openapi.routes(),

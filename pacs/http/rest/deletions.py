@@ -21,9 +21,9 @@ from pacs.http.rest.answers import accepted, answer
 from pacs.http.rest.bodies import Body, read
 from pacs.http.rest.listing import filters_and_page, listed
 from pacs.http.rest.parameters import parameters
-from pacs.keeping import Deletion
-from pacs.ports import Keeping
+from pacs.ports import StudyManagement
 from pacs.rights import Right
+from pacs.study_management import Deletion
 
 _FILTER = {
     "can_be_restored": {"type": "boolean", "default": False, "description": "true: leave out all others"}
@@ -60,7 +60,7 @@ def deleted(request: Request, root: str, made: Deletion) -> Response:
 
 @dataclass(frozen=True, slots=True)
 class Deletions:
-    keeping: Keeping
+    management: StudyManagement
     root: str
 
     def routes(self) -> list[Resource]:
@@ -78,7 +78,7 @@ class Deletions:
         kept = given.get("can_be_restored", "false")
         if kept not in ("true", "false"):
             raise BadInput("can_be_restored must be true or false")
-        found, total = self.keeping.deletions(
+        found, total = self.management.deletions(
             actor(request).organization, page.limit, page.offset, restorable=kept == "true"
         )
         return page.answer([_shape(each) for each in found], total)
@@ -87,7 +87,7 @@ class Deletions:
     def show_deletion(self, request: Request) -> Response:
         """One deletion."""
         parameters(request, ())
-        found = self.keeping.deletion(actor(request).organization, name_in_path(request, "deletion"))
+        found = self.management.deletion(actor(request).organization, name_in_path(request, "deletion"))
         if found is None:
             raise NotFound
         return answer(_shape(found))
@@ -96,7 +96,7 @@ class Deletions:
     def restore(self, request: Request) -> Response:
         """Restore a deletion, as a task. 409 once its bytes are purged."""
         parameters(request, ())
-        task = self.keeping.restore(actor(request), name_in_path(request, "deletion"))
+        task = self.management.restore(actor(request), name_in_path(request, "deletion"))
         return accepted(request, task)
 
 

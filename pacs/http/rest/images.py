@@ -31,15 +31,15 @@ from pacs.http.streaming import Streamed, closing
 from pacs.http.streaming import answer as streamed
 from pacs.http.threads import REQUESTS
 from pacs.http.viewings import retrieved
-from pacs.keeping import Deletion
 from pacs.metadata import Metadata
 from pacs.model import StoredInstance
 from pacs.part10_file import part10_file
 from pacs.pixels.photo import MEDIA_TYPES
-from pacs.ports import Keeping
+from pacs.ports import StudyManagement
 from pacs.rights import Right
 from pacs.search.query import Condition, Query
 from pacs.search.values import parse_value
+from pacs.study_management import Deletion
 
 DICOM_JSON = "application/dicom+json"
 _SECONDS = {"type": "integer", "minimum": 1, "maximum": LONGEST, "default": 300}
@@ -59,7 +59,7 @@ class Images:
     """`web_root`: path of DICOMweb, which the metadata's BulkDataURIs refer to."""
 
     archive: Archive
-    keeping: Keeping
+    management: StudyManagement
     metadata: Metadata
     signer: Signer
     root: str
@@ -141,7 +141,7 @@ class Images:
 
     def _delete(self, request: Request, reason: str) -> Deletion:
         uids = image_in_path(request, self.archive).identity
-        return self.keeping.delete(actor(request), uids.study_instance_uid, uids.sop_instance_uid, reason)
+        return self.management.delete(actor(request), uids.study_instance_uid, uids.sop_instance_uid, reason)
 
     @describe(Operation(answers={DICOM_JSON: {"type": "array", "items": OBJECT}}))
     def show_metadata(self, request: Request) -> Response:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from pacs.attributes import BY_KEYWORD, Attribute, Level, at_level
-from pacs.keeping import (
+from pacs.archive_attributes import (
     ARCHIVE_ATTRIBUTES,
     BODY_PART,
     CLINICAL_NOTES,
@@ -17,6 +16,7 @@ from pacs.keeping import (
     SIZE,
     STATE,
 )
+from pacs.attributes import BY_KEYWORD, Attribute, Level, at_level
 from pacs.model import Values
 from pacs.study_states import State
 

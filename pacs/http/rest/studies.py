@@ -24,11 +24,11 @@ from pacs.http.rest.listing import filters_and_page, listed
 from pacs.http.rest.study_fields import NewStudy, StudyChanges, as_dicom
 from pacs.http.rest.study_filters import FILTERS, study_query
 from pacs.http.threads import REQUESTS
-from pacs.keeping import Amendment, Expected, new_uid
 from pacs.model import Values
-from pacs.ports import Keeping
+from pacs.ports import StudyManagement
 from pacs.rights import Right
 from pacs.search.query import Query
+from pacs.study_management import Amendment, Expected, new_uid
 
 _STUDY = answers_json(OBJECT)
 _SERIES = Query(Level.SERIES, include=shapes.SERIES)
@@ -39,7 +39,7 @@ _IMAGES = Query(Level.IMAGE, include=shapes.IMAGE, order=_IN_ORDER)
 @dataclass(frozen=True, slots=True)
 class Studies:
     archive: Archive
-    keeping: Keeping
+    management: StudyManagement
     root: str
 
     def routes(self) -> list[Resource]:
@@ -73,7 +73,7 @@ class Studies:
         body = await read(request, NewStudy)
         uid = body.study_instance_uid or new_uid()
         expected = Expected(uid, as_dicom(body), body.priority, body.clinical_notes, body.body_part)
-        await REQUESTS.run(self.keeping.expect, actor(request), expected)
+        await REQUESTS.run(self.management.expect, actor(request), expected)
         shape = await REQUESTS.run(self._shape, request, uid)
         return answer(shape, 201, {"Location": f"{origin(request)}{self.root}/studies/{uid}"})
 
@@ -83,14 +83,14 @@ class Studies:
         uid = uid_in_path(request, "study")
         body = await read(request, StudyChanges)
         amendment = Amendment(body.priority, body.clinical_notes, body.body_part, body.state, as_dicom(body))
-        await REQUESTS.run(self.keeping.amend, actor(request), uid, amendment)
+        await REQUESTS.run(self.management.amend, actor(request), uid, amendment)
         return answer(await REQUESTS.run(self._shape, request, uid))
 
     @describe(DELETION)
     async def delete_study(self, request: Request) -> Response:
         """Delete a study for a reason. It is gone at once; its bytes stay for the retention period."""
         uid, reason = uid_in_path(request, "study"), await reason_given(request)
-        made = await REQUESTS.run(self.keeping.delete, actor(request), uid, None, reason)
+        made = await REQUESTS.run(self.management.delete, actor(request), uid, None, reason)
         return deleted(request, self.root, made)
 
     @describe(listed())

@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from pacs.http.rest.bodies import Body
-from pacs.keeping import Priority
+from pacs.study_management import Priority
 from pacs.study_states import State
 
 Line = Annotated[str, Field(max_length=64, pattern=r"^[^\\\x00-\x1f\x7f]*$")]

@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from pacs.archive_attributes import BODY_PART, LAST_RECEIVED, PRIORITY, STATE
 from pacs.attributes import BY_KEYWORD, Attribute, Level
 from pacs.errors import BadInput
 from pacs.http.operation import TEXT, Schema, one_of
 from pacs.http.rest import shapes
 from pacs.http.rest.listing import Page
-from pacs.keeping import BODY_PART, LAST_RECEIVED, PRIORITY, STATE, Priority
 from pacs.search.query import Condition, Either, OneOf, Query
 from pacs.search.values import parse_value
+from pacs.study_management import Priority
 from pacs.study_states import State
 
 _PLAIN = {

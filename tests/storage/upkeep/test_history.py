@@ -18,8 +18,8 @@ from storage.feeds import transaction
 from storage.jobs.listing import SqlJobs
 from storage.jobs.queue import SqlJobQueue
 from storage.jobs.tasks import SqlTasks
-from storage.keeping.deleting import PurgeDeletion
-from storage.keeping.studies import SqlKeeping
+from storage.study_management.deleting import PurgeDeletion
+from storage.study_management.studies import SqlStudyManagement
 from storage.upkeep.history import FOLLOWED, LASTS, History
 from tests.storage.shelf import LATER, Shelf, shelf_of
 from tests.storage.world import actions, assert_counts_true, rows
@@ -138,7 +138,7 @@ def test_a_run_is_bounded_and_says_that_there_is_more(
 def test_a_deletion_goes_once_it_is_purged(shelf: Shelf) -> None:
     item = shelf.store(b"deleted")
     study = item.identity.study_instance_uid
-    made = SqlKeeping(shelf.database, timedelta(0)).delete(USER, study, None, "test")
+    made = SqlStudyManagement(shelf.database, timedelta(0)).delete(USER, study, None, "test")
     history(shelf).run()
     (row,) = rows(shelf.database, "SELECT id FROM deletions")
     assert row["id"] == made.id  # its bytes are still kept

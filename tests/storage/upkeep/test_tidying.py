@@ -12,7 +12,7 @@ from pacs.actor import Actor
 from storage.blobs import BlobStore
 from storage.database import Database
 from storage.disk_cache import SHARDS, DiskCache
-from storage.keeping.studies import SqlKeeping
+from storage.study_management.studies import SqlStudyManagement
 from storage.upkeep.tidying import STRETCH, Tidying
 from tests.storage.shelf import Shelf, shelf_of
 
@@ -51,7 +51,7 @@ def test_what_was_made_of_a_deleted_object_goes(shelf: Shelf, cache: DiskCache) 
         cache.put(1, each.blob.address, "thumbnail", b"x")
     gone = items[0]
     study = gone.identity.study_instance_uid
-    SqlKeeping(shelf.database).delete(USER, study, None, "sent by mistake")
+    SqlStudyManagement(shelf.database).delete(USER, study, None, "sent by mistake")
     assert shelf.blobs.missing([gone.blob]) == []  # its bytes are kept for the retention period
     whole_round(Tidying(shelf.database, cache, DAY))
     assert [kept(cache, 1, each.blob.address) for each in items] == [False, True, True, True]

@@ -22,15 +22,15 @@ from pacs.jobs.job import ClaimedJob, JobState
 from pacs.jobs.restoring import Restore
 from pacs.jobs.tasks import RESTORE, Status, Task
 from pacs.jobs.worker import Worker
-from pacs.keeping import Amendment, Expected, Priority
+from pacs.study_management import Amendment, Expected, Priority
 from storage.blobs import BlobStore
 from storage.database import Database
 from storage.jobs.listing import SqlJobs
 from storage.jobs.queue import SqlJobQueue
 from storage.jobs.settle import KIND as SETTLE
 from storage.jobs.tasks import SqlTasks
-from storage.keeping.deleting import PURGE, PurgeDeletion
-from storage.keeping.studies import SqlKeeping
+from storage.study_management.deleting import PURGE, PurgeDeletion
+from storage.study_management.studies import SqlStudyManagement
 from tests.storage.shelf import LATER, Shelf, shelf_of
 from tests.storage.world import actions, assert_counts_true, rows
 
@@ -47,9 +47,9 @@ class World:
         self.database = shelf.database
         self.archive = shelf.archive
         self.tasks = SqlTasks(shelf.database, shelf.blobs.missing)
-        self.keeping = SqlKeeping(shelf.database)
+        self.management = SqlStudyManagement(shelf.database)
         handlers: dict[str, Callable[[ClaimedJob], None]] = {
-            RESTORE: Restore(self.archive, self.tasks, self.keeping),
+            RESTORE: Restore(self.archive, self.tasks, self.management),
             PURGE: PurgeDeletion(shelf.database),
             SETTLE: lambda job: None,
         }
@@ -66,7 +66,7 @@ class World:
             pass
 
     def restored(self, number: str) -> Task:
-        task = self.keeping.restore(USER, number)
+        task = self.management.restore(USER, number)
         self.work()
         found = self.tasks.get(1, task.id)
         assert found is not None
@@ -97,8 +97,8 @@ def world(database: Database, blobs: BlobStore) -> Iterator[World]:
 
 def test_a_study_comes_back_with_all_versions_and_what_was_said_of_it(world: World) -> None:
     before = world.held()
-    world.keeping.amend(USER, STUDY, Amendment(Priority.STAT, "fell", "HAND"))
-    deletion = world.keeping.delete(USER, STUDY, None, "wrong patient")
+    world.management.amend(USER, STUDY, Amendment(Priority.STAT, "fell", "HAND"))
+    deletion = world.management.delete(USER, STUDY, None, "wrong patient")
     assert world.held() == []
     task = world.restored(deletion.id)
     assert (task.kind, task.status, task.processed, task.failed) == (RESTORE, Status.COMPLETED, 4, 0)
@@ -108,15 +108,15 @@ def test_a_study_comes_back_with_all_versions_and_what_was_said_of_it(world: Wor
     assert_counts_true(world.database)
     assert rows(world.database, "SELECT * FROM kept_blobs") == []
     assert "deletion.restore" in actions(world.database)
-    ((found,), total) = world.keeping.deletions(1, 10, 0)
+    ((found,), total) = world.management.deletions(1, 10, 0)
     assert (found.id, found.restored_by, found.reason, total) == (deletion.id, task.id, "wrong patient", 1)
 
 
 def test_what_was_said_is_back_before_the_task_is_complete(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world.keeping.amend(USER, STUDY, Amendment(clinical_notes="fell"))
-    deletion = world.keeping.delete(USER, STUDY, None, "wrong patient")
+    world.management.amend(USER, STUDY, Amendment(clinical_notes="fell"))
+    deletion = world.management.delete(USER, STUDY, None, "wrong patient")
     finish, seen = SqlTasks.finish, list[Any]()
 
     def noting(tasks: SqlTasks, task: Task, status: Status, message: str) -> None:
@@ -130,24 +130,24 @@ def test_what_was_said_is_back_before_the_task_is_complete(
 
 def test_an_image_comes_back_to_its_study(world: World) -> None:
     before = world.held()
-    deletion = world.keeping.delete(USER, STUDY, f"{STUDY}.1.2", "blurred")
+    deletion = world.management.delete(USER, STUDY, f"{STUDY}.1.2", "blurred")
     assert world.restored(deletion.id).processed == 2
     assert world.held() == before
     assert_counts_true(world.database)
 
 
 def test_asked_twice_it_is_one_task(world: World) -> None:
-    deletion = world.keeping.delete(USER, STUDY, None, "test")
-    first = world.keeping.restore(USER, deletion.id)
-    assert world.keeping.restore(USER, deletion.id).id == first.id
+    deletion = world.management.delete(USER, STUDY, None, "test")
+    first = world.management.restore(USER, deletion.id)
+    assert world.management.restore(USER, deletion.id).id == first.id
     assert world.restored(deletion.id).id == first.id
     assert len(world.held()) == 4
 
 
 def test_what_came_anew_meanwhile_stays(world: World) -> None:
-    deletion = world.keeping.delete(USER, STUDY, None, "test")
+    deletion = world.management.delete(USER, STUDY, None, "test")
     world.store(1, "sent again")
-    world.keeping.amend(USER, STUDY, Amendment(priority=Priority.URGENT, clinical_notes="new words"))
+    world.management.amend(USER, STUDY, Amendment(priority=Priority.URGENT, clinical_notes="new words"))
     current = world.held()[0]["blob"]
     world.restored(deletion.id)
     first = [row for row in world.held() if row["sop_instance_uid"] == f"{STUDY}.1.1"]
@@ -158,72 +158,72 @@ def test_what_came_anew_meanwhile_stays(world: World) -> None:
 
 
 def test_whose_it_was_is_known_until_its_bytes_are_given_up(world: World) -> None:
-    deletion = world.keeping.delete(USER, STUDY, None, "test")
-    found = world.keeping.deletion(1, deletion.id)
+    deletion = world.management.delete(USER, STUDY, None, "test")
+    found = world.management.deletion(1, deletion.id)
     assert found == deletion and found is not None
     assert (found.patient_id, found.patient_name, found.modalities_in_study) == ("P", "Doe^Jane", "OT")
-    assert world.keeping.deletion(2, deletion.id) is None
+    assert world.management.deletion(2, deletion.id) is None
     world.shelf.run("UPDATE deletions SET purge_at = deleted_at")
     world.shelf.run("UPDATE jobs SET run_at = 0 WHERE kind = :kind", kind=PURGE)
     world.work()
-    purged = world.keeping.deletion(1, deletion.id)
+    purged = world.management.deletion(1, deletion.id)
     assert purged is not None and (purged.patient_name, purged.reason) == (None, "test")
 
 
 def test_those_that_can_be_brought_back(world: World) -> None:
-    first = world.keeping.delete(USER, STUDY, f"{STUDY}.1.1", "test")
-    second = world.keeping.delete(USER, STUDY, f"{STUDY}.1.2", "test")
-    world.keeping.restore(USER, first.id)
+    first = world.management.delete(USER, STUDY, f"{STUDY}.1.1", "test")
+    second = world.management.delete(USER, STUDY, f"{STUDY}.1.2", "test")
+    world.management.restore(USER, first.id)
 
     def restorable() -> list[str]:
-        found, total = world.keeping.deletions(1, 10, 0, restorable=True)
+        found, total = world.management.deletions(1, 10, 0, restorable=True)
         assert len(found) == total and all(each.can_be_restored for each in found)
         return [each.id for each in found]
 
     assert restorable() == [second.id]
     world.shelf.run("UPDATE deletions SET purge_at = deleted_at")
     assert restorable() == []
-    found, total = world.keeping.deletions(1, 10, 0)
+    found, total = world.management.deletions(1, 10, 0)
     assert total == 2 and not any(each.can_be_restored for each in found)
 
 
 def test_many_are_listed_and_not_counted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in (1, 2):
-        world.keeping.delete(USER, STUDY, f"{STUDY}.1.{number}", "test")
+        world.management.delete(USER, STUDY, f"{STUDY}.1.{number}", "test")
     for most, total in ((1, None), (2, 2)):
         monkeypatch.setattr("storage.counting.COUNTED", most)
         for restorable in (False, True):
-            found, told = world.keeping.deletions(1, 10, 0, restorable=restorable)
+            found, told = world.management.deletions(1, 10, 0, restorable=restorable)
             assert (len(found), told) == (2, total)
 
 
 def test_what_is_not_ones_own_cannot_be_brought_back(world: World) -> None:
-    deletion = world.keeping.delete(USER, STUDY, None, "test")
+    deletion = world.management.delete(USER, STUDY, None, "test")
     for actor, number in ((STRANGER, deletion.id), (USER, "nothing")):
         with pytest.raises(NotFound):
-            world.keeping.restore(actor, number)
-    assert world.keeping.deletions(2, 10, 0) == ([], 0)
+            world.management.restore(actor, number)
+    assert world.management.deletions(2, 10, 0) == ([], 0)
 
 
 def test_an_expected_study_has_nothing_to_bring_back(world: World) -> None:
-    world.keeping.expect(USER, Expected("1.2.9", {}))
-    deletion = world.keeping.delete(USER, "1.2.9", None, "test")
+    world.management.expect(USER, Expected("1.2.9", {}))
+    deletion = world.management.delete(USER, "1.2.9", None, "test")
     with pytest.raises(Conflict):
-        world.keeping.restore(USER, deletion.id)
+        world.management.restore(USER, deletion.id)
 
 
 def test_when_its_bytes_are_given_up_it_is_too_late(world: World) -> None:
-    at_once = SqlKeeping(world.database, retention=timedelta(0))
+    at_once = SqlStudyManagement(world.database, retention=timedelta(0))
     deletion = at_once.delete(USER, STUDY, None, "test")
     with pytest.raises(Conflict):
-        world.keeping.restore(USER, deletion.id)
+        world.management.restore(USER, deletion.id)
     world.work()
     assert rows(world.database, "SELECT * FROM kept_blobs") == []
 
 
 def test_a_purge_that_comes_after_all_leaves_what_is_being_brought_back(world: World) -> None:
-    deletion = world.keeping.delete(USER, STUDY, None, "test")
-    task = world.keeping.restore(USER, deletion.id)
+    deletion = world.management.delete(USER, STUDY, None, "test")
+    task = world.management.restore(USER, deletion.id)
     world.shelf.run("UPDATE deletions SET purge_at = deleted_at")
     world.shelf.run("UPDATE jobs SET run_at = 0 WHERE kind = :kind", kind=PURGE)
     world.shelf.sweep(LATER).run()
@@ -249,13 +249,13 @@ def unreadable(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[set[st
 
 def test_what_cannot_be_brought_back_now_can_be_later(world: World, unreadable: set[str]) -> None:
     before = world.held()
-    deletion = world.keeping.delete(USER, STUDY, None, "test")
+    deletion = world.management.delete(USER, STUDY, None, "test")
     unreadable.add(before[0]["blob"])
     task = world.restored(deletion.id)
     assert (task.status, task.processed, task.failed) == (Status.FAILED, 3, 1)
     world.shelf.sweep(LATER).run()
     unreadable.clear()
-    found = world.keeping.deletion(1, deletion.id)
+    found = world.management.deletion(1, deletion.id)
     assert found is not None and found.can_be_restored
     assert world.restored(deletion.id).status is Status.COMPLETED
     assert sorted(row["blob"] for row in world.held()) == sorted(row["blob"] for row in before)
@@ -266,13 +266,13 @@ def test_what_cannot_be_brought_back_now_can_be_later(world: World, unreadable: 
 def test_what_could_not_be_brought_back_is_kept_for_another_retention_period(
     world: World, unreadable: set[str]
 ) -> None:
-    deletion = world.keeping.delete(USER, STUDY, None, "test")
+    deletion = world.management.delete(USER, STUDY, None, "test")
     unreadable.update(row["blob"] for row in rows(world.database, "SELECT blob FROM kept_blobs"))
-    world.keeping.restore(USER, deletion.id)
+    world.management.restore(USER, deletion.id)
     world.shelf.run("UPDATE deletions SET purge_at = deleted_at")
     world.shelf.run("UPDATE jobs SET run_at = created_at WHERE kind = :kind", kind=PURGE)
     world.work()
-    found = world.keeping.deletion(1, deletion.id)
+    found = world.management.deletion(1, deletion.id)
     assert found is not None and found.can_be_restored and found.patient_id == "P"
     unreadable.clear()
     assert world.restored(deletion.id).processed == 4
@@ -280,8 +280,8 @@ def test_what_could_not_be_brought_back_is_kept_for_another_retention_period(
 
 def test_a_restoration_whose_job_is_gone_begins_anew(world: World) -> None:
     before = world.held()
-    deletion = world.keeping.delete(USER, STUDY, None, "test")
-    first = world.keeping.restore(USER, deletion.id)
+    deletion = world.management.delete(USER, STUDY, None, "test")
+    first = world.management.restore(USER, deletion.id)
     assert SqlJobs(world.database).drop(USER, JobState.QUEUED) == 1
     task = world.restored(deletion.id)
     assert task.id != first.id and task.status is Status.COMPLETED
@@ -295,7 +295,7 @@ def test_an_instance_comes_back_whatever_else_it_looks_like(world: World) -> Non
     looks_like_tar = bare[:257] + b"ustar" + bare[262:]
     world.archive.store_file(USER, [looks_like_tar])
     before = world.held()
-    deletion = world.keeping.delete(USER, STUDY, f"{STUDY}.1.9", "test")
+    deletion = world.management.delete(USER, STUDY, f"{STUDY}.1.9", "test")
     assert world.restored(deletion.id).status is Status.COMPLETED
     assert world.held() == before
 
@@ -303,8 +303,8 @@ def test_an_instance_comes_back_whatever_else_it_looks_like(world: World) -> Non
 def test_a_worker_that_froze_brings_back_nothing_that_was_deleted_since(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    deletion = world.keeping.delete(USER, STUDY, None, "test")
-    world.keeping.restore(USER, deletion.id)
+    deletion = world.management.delete(USER, STUDY, None, "test")
+    world.management.restore(USER, deletion.id)
     uploads = SqlTasks.uploads
 
     def frozen(tasks: SqlTasks, task: Task) -> Any:
@@ -313,7 +313,7 @@ def test_a_worker_that_froze_brings_back_nothing_that_was_deleted_since(
         world.shelf.run("UPDATE jobs SET lease_until = 0 WHERE state = 'running'")
         world.work()  # another worker does it
         assert len(world.held()) == 4
-        world.keeping.delete(USER, STUDY, None, "test")
+        world.management.delete(USER, STUDY, None, "test")
         an_hour_later = time.monotonic() + 3600
         monkeypatch.setattr("pacs.jobs.worker.time", SimpleNamespace(monotonic=lambda: an_hour_later))
         return found

@@ -19,8 +19,8 @@ from pacs.actor import Actor
 from pacs.attributes import Level
 from pacs.errors import Conflict, NotFound
 from pacs.jobs.job import ClaimedJob, NewJob
-from pacs.keeping import RETENTION, Deletion
 from pacs.model import AuditRecord
+from pacs.study_management import RETENTION, Deletion
 from storage.database import Database
 from storage.feeds import BeginAgain, Transaction, transaction
 from storage.jobs.queue import enqueue

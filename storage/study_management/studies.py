@@ -10,21 +10,21 @@ from pacs.actor import Actor
 from pacs.attributes import Level
 from pacs.errors import Conflict, NotFound
 from pacs.jobs.tasks import Task
-from pacs.keeping import RETENTION, Amendment, Deletion, Expected
 from pacs.model import AuditRecord
+from pacs.study_management import RETENTION, Amendment, Deletion, Expected
 from pacs.study_states import State, move
 from storage.database import Database
 from storage.feeds import Transaction, transaction
-from storage.keeping import restoring
-from storage.keeping.deleting import DeletionRequest, delete_objects
 from storage.locked_rows import LockedRow, lock_or_insert, lock_row
 from storage.locked_studies import NO_SERIES, NO_STUDIES
 from storage.rows import Row, attribute_row, patient_identity
+from storage.study_management import restoring
+from storage.study_management.deleting import DeletionRequest, delete_objects
 
 
 @dataclass(frozen=True, slots=True)
-class SqlKeeping:
-    """Implements `pacs.ports.Keeping`."""
+class SqlStudyManagement:
+    """Implements `pacs.ports.StudyManagement`."""
 
     database: Database
     retention: timedelta = RETENTION
@@ -63,11 +63,11 @@ class SqlKeeping:
     def restore(self, actor: Actor, deletion: str) -> Task:
         return restoring.restore(self.database, actor, deletion)
 
-    def remember(self, organization: int, deletion: str) -> None:
-        restoring.remember(self.database, organization, deletion)
+    def restore_details(self, organization: int, deletion: str) -> None:
+        restoring.restore_details(self.database, organization, deletion)
 
-    def give_back(self, task: Task, deletion: str) -> None:
-        restoring.give_back(self.database, task, deletion, self.retention)
+    def undo_restore(self, task: Task, deletion: str) -> None:
+        restoring.undo_restore(self.database, task, deletion, self.retention)
 
 
 def _expect(under_way: Transaction, actor: Actor, expected: Expected) -> None:

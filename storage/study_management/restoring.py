@@ -17,16 +17,16 @@ from pacs.actor import Actor
 from pacs.attributes import Level
 from pacs.errors import Conflict, NotFound
 from pacs.jobs.tasks import RESTORE, Status, Task
-from pacs.keeping import Deletion, Priority
 from pacs.model import AuditRecord
+from pacs.study_management import Deletion, Priority
 from storage import clock
 from storage.counting import counted
 from storage.database import Database
 from storage.feeds import transaction
 from storage.jobs.queue import enqueue
 from storage.jobs.tasks import NewTask, begin, end, task_of
-from storage.keeping.deleting import purge_job
 from storage.locked_rows import lock_row
+from storage.study_management.deleting import purge_job
 from storage.tables import OF_PATIENT, OF_STUDY, deletions, kept_blobs
 
 _SHOWN = (
@@ -101,7 +101,7 @@ def restore(database: Database, actor: Actor, number: str) -> Task:
     return task
 
 
-def give_back(database: Database, task: Task, number: str, retention: timedelta) -> None:
+def undo_restore(database: Database, task: Task, number: str, retention: timedelta) -> None:
     """Undo `restore`; a retention period that is over begins anew."""
     organization = task.actor.organization
     this = deletions.c.org_id == organization, deletions.c.id == number, deletions.c.restored_by == task.id
@@ -119,7 +119,7 @@ def give_back(database: Database, task: Task, number: str, retention: timedelta)
         connection.execute(update(deletions).where(*this).values(again))
 
 
-def remember(database: Database, organization: int, number: str) -> None:
+def restore_details(database: Database, organization: int, number: str) -> None:
     """Restore the study's priority, clinical notes and body part, unless users have set others since."""
     this = deletions.c.org_id == organization, deletions.c.id == number
     with transaction(database) as under_way:

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from pacs.attributes import Attribute, Level, Matching
 from pacs.model import Values
 from pacs.study_states import State
 
@@ -80,22 +79,3 @@ class Deletion:
     @property
     def can_be_restored(self) -> bool:
         return bool(self.instances) and self.restored_by is None and not self.over
-
-
-class ArchiveAttribute(Attribute):
-    """A searchable attribute of a study that is the archive's own and in no data set."""
-
-    tag = 0
-    vr = ""
-    multiple = False
-
-
-STATE = ArchiveAttribute("State", Level.STUDY, Matching.EXACT)
-PRIORITY = ArchiveAttribute("Priority", Level.STUDY, Matching.EXACT)
-FLAGS = ArchiveAttribute("Flags", Level.STUDY, Matching.EXACT)
-CLINICAL_NOTES = ArchiveAttribute("ClinicalNotes", Level.STUDY, Matching.EXACT)
-BODY_PART = ArchiveAttribute("BodyPart", Level.STUDY, Matching.EXACT)
-SIZE = ArchiveAttribute("SizeBytes", Level.STUDY, Matching.NUMBER, computed=True)
-FIRST_RECEIVED = ArchiveAttribute("FirstReceivedAt", Level.STUDY, Matching.NUMBER, computed=True)
-LAST_RECEIVED = ArchiveAttribute("LastReceivedAt", Level.STUDY, Matching.NUMBER, computed=True)
-ARCHIVE_ATTRIBUTES = (STATE, PRIORITY, FLAGS, CLINICAL_NOTES, BODY_PART, SIZE, FIRST_RECEIVED, LAST_RECEIVED)

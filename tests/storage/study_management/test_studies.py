@@ -13,15 +13,15 @@ from sqlalchemy import Connection, Executable
 from pacs.actor import Actor
 from pacs.errors import Conflict, IllegalTransition, NotFound
 from pacs.jobs.job import ClaimedJob
-from pacs.keeping import Amendment, Expected, Priority
+from pacs.study_management import Amendment, Expected, Priority
 from pacs.study_states import State
 from storage import retrieval
 from storage.database import Database
 from storage.jobs.queue import SqlJobQueue
-from storage.keeping import deleting
-from storage.keeping.studies import SqlKeeping
 from storage.prepared import SqlVersions
 from storage.statements import run
+from storage.study_management import deleting
+from storage.study_management.studies import SqlStudyManagement
 from storage.tables import TABLES
 from tests.storage.received import received, uid
 from tests.storage.world import actions, assert_counts_true, events, opened, rows, store
@@ -32,8 +32,8 @@ EVERYTHING = [table.name for table in TABLES.values()]
 
 
 @pytest.fixture
-def keeping(database: Database) -> SqlKeeping:
-    return SqlKeeping(database)
+def management(database: Database) -> SqlStudyManagement:
+    return SqlStudyManagement(database)
 
 
 def fill(database: Database) -> None:
@@ -55,9 +55,11 @@ def study(database: Database, number: int = 1) -> dict[str, object]:
     return rows(database, f"SELECT * FROM studies WHERE study_instance_uid = '{uid(number)}'")[0]
 
 
-def test_a_deleted_study_leaves_nothing_but_its_bytes(database: Database, keeping: SqlKeeping) -> None:
+def test_a_deleted_study_leaves_nothing_but_its_bytes(
+    database: Database, management: SqlStudyManagement
+) -> None:
     fill(database)
-    deletion = keeping.delete(USER, uid(1), None, "wrong patient")
+    deletion = management.delete(USER, uid(1), None, "wrong patient")
     assert deletion.instances == 6
     assert [count(database, table) for table in EVERYTHING] == [1, 1, 1, 1]
     assert not list(retrieval.retrieve(database, 1, uid(1), None, None))
@@ -67,27 +69,27 @@ def test_a_deleted_study_leaves_nothing_but_its_bytes(database: Database, keepin
     assert [row["reason"] for row in rows(database, "SELECT reason FROM deletions")] == ["wrong patient"]
 
 
-def test_the_last_study_takes_its_patient_along(database: Database, keeping: SqlKeeping) -> None:
+def test_the_last_study_takes_its_patient_along(database: Database, management: SqlStudyManagement) -> None:
     fill(database)
     for number in (1, 2):
-        keeping.delete(USER, uid(number), None, "test")
+        management.delete(USER, uid(number), None, "test")
     assert [count(database, table) for table in EVERYTHING] == [0, 0, 0, 0]
     assert count(database, "sequence_values") == 0
 
 
-def test_deleting_images_one_by_one(database: Database, keeping: SqlKeeping) -> None:
+def test_deleting_images_one_by_one(database: Database, management: SqlStudyManagement) -> None:
     fill(database)
-    keeping.delete(USER, uid(1), uid(1, 1, 1), "blurred")
+    management.delete(USER, uid(1), uid(1, 1, 1), "blurred")
     assert study(database)["number_of_study_related_instances"] == 5
     assert_counts_true(database)
     for instance in (1, 2, 3):
-        keeping.delete(USER, uid(1), uid(1, 2, instance), "blurred")
+        management.delete(USER, uid(1), uid(1, 2, instance), "blurred")
         assert_counts_true(database)
     left = study(database)
     assert (left["modalities_in_study"], left["number_of_study_related_series"]) == ("CT", 1)
     assert left["sop_classes_in_study"] == "1.2.840.10008.5.1.4.1.1.1"
     for instance in (2, 3):
-        keeping.delete(USER, uid(1), uid(1, 1, instance), "blurred")
+        management.delete(USER, uid(1), uid(1, 1, instance), "blurred")
     assert count(database, "studies") == 1
     assert_counts_true(database)
     assert events(database).count("instance.deleted") == 6
@@ -97,34 +99,34 @@ def test_deleting_images_one_by_one(database: Database, keeping: SqlKeeping) -> 
     ("actor", "number", "sop"), [(USER, 3, None), (USER, 1, uid(2, 1, 1)), (STRANGER, 1, None)]
 )
 def test_what_is_not_there_cannot_be_deleted(
-    database: Database, keeping: SqlKeeping, actor: Actor, number: int, sop: str | None
+    database: Database, management: SqlStudyManagement, actor: Actor, number: int, sop: str | None
 ) -> None:
     fill(database)
     with pytest.raises(NotFound):
-        keeping.delete(actor, uid(number), sop, "test")
+        management.delete(actor, uid(number), sop, "test")
     assert count(database, "instances") == 7 and count(database, "deletions") == 0
 
 
 def test_of_two_modalities_in_one_attribute_each_is_left_once(
-    database: Database, keeping: SqlKeeping
+    database: Database, management: SqlStudyManagement
 ) -> None:
     with opened(database) as entries:
         store(entries, received(1, 1, 1, Modality="CT"))
         for instance in (1, 2):
             store(entries, received(1, 2, instance, Modality="MR\\CT"))
-    keeping.delete(USER, uid(1), uid(1, 2, 1), "blurred")
+    management.delete(USER, uid(1), uid(1, 2, 1), "blurred")
     assert study(database)["modalities_in_study"] == "CT\\MR"
     assert_counts_true(database)
 
 
-def test_of_two_who_delete_at_once_one_is_late(database: Database, keeping: SqlKeeping) -> None:
+def test_of_two_who_delete_at_once_one_is_late(database: Database, management: SqlStudyManagement) -> None:
     fill(database)
     start = threading.Barrier(4)
 
     def attempt(_: int) -> bool:
         start.wait()
         try:
-            keeping.delete(USER, uid(1), None, "test")
+            management.delete(USER, uid(1), None, "test")
         except NotFound:
             return False
         return True
@@ -134,18 +136,18 @@ def test_of_two_who_delete_at_once_one_is_late(database: Database, keeping: SqlK
     assert_counts_true(database)
 
 
-def test_what_was_deleted_can_be_sent_again(database: Database, keeping: SqlKeeping) -> None:
+def test_what_was_deleted_can_be_sent_again(database: Database, management: SqlStudyManagement) -> None:
     fill(database)
-    keeping.delete(USER, uid(1), None, "test")
+    management.delete(USER, uid(1), None, "test")
     with opened(database) as entries:
         store(entries, received(1, 1, 1))
     assert study(database)["number_of_study_related_instances"] == 1
     assert_counts_true(database)
-    keeping.delete(USER, uid(1), None, "again")
+    management.delete(USER, uid(1), None, "again")
     assert_counts_true(database)
 
 
-def test_deleting_while_instances_come(database: Database, keeping: SqlKeeping) -> None:
+def test_deleting_while_instances_come(database: Database, management: SqlStudyManagement) -> None:
     """Nobody waits in a circle, nothing is miscounted."""
     with opened(database) as entries:
 
@@ -156,7 +158,7 @@ def test_deleting_while_instances_come(database: Database, keeping: SqlKeeping) 
         def remove() -> None:
             for _ in range(20):
                 try:
-                    keeping.delete(USER, uid(1), None, "test")
+                    management.delete(USER, uid(1), None, "test")
                 except NotFound:
                     continue
 
@@ -171,7 +173,7 @@ def job(**payload: str) -> ClaimedJob:
 
 
 def test_who_prepares_metadata_and_who_deletes_do_not_wait_in_a_circle(
-    database: Database, keeping: SqlKeeping, monkeypatch: pytest.MonkeyPatch
+    database: Database, management: SqlStudyManagement, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(database)
     newest = "SELECT instance_pk AS pk, max(n) AS n FROM versions GROUP BY instance_pk"
@@ -188,7 +190,7 @@ def test_who_prepares_metadata_and_who_deletes_do_not_wait_in_a_circle(
     with ThreadPoolExecutor(2) as pool:
         preparing = pool.submit(SqlVersions(database).keep, 1, dict.fromkeys(keys, b"text"))
         assert begun.wait(60)
-        deletion = pool.submit(keeping.delete, USER, uid(1), None, "wrong patient")
+        deletion = pool.submit(management.delete, USER, uid(1), None, "wrong patient")
         preparing.result(120)
         assert deletion.result(120).instances == 6
     assert count(database, "prepared_metadata") == 1  # of the other study
@@ -196,7 +198,7 @@ def test_who_prepares_metadata_and_who_deletes_do_not_wait_in_a_circle(
 
 def test_bytes_are_given_up_when_the_time_is_over(database: Database) -> None:
     fill(database)
-    deletion = SqlKeeping(database, timedelta(0)).delete(USER, uid(1), None, "test")
+    deletion = SqlStudyManagement(database, timedelta(0)).delete(USER, uid(1), None, "test")
     claimed = SqlJobQueue(database).claim("worker", timedelta(minutes=1))
     while claimed is not None and claimed.kind != deleting.PURGE:
         claimed = SqlJobQueue(database).claim("worker", timedelta(minutes=1))
@@ -210,15 +212,15 @@ def test_bytes_are_given_up_when_the_time_is_over(database: Database) -> None:
     assert_counts_true(database)
 
 
-def expect(keeping: SqlKeeping, number: int = 1, **values: str) -> None:
-    keeping.expect(USER, Expected(uid(number), values, Priority.URGENT, "fell off a horse"))
+def expect(management: SqlStudyManagement, number: int = 1, **values: str) -> None:
+    management.expect(USER, Expected(uid(number), values, Priority.URGENT, "fell off a horse"))
 
 
-def test_images_fill_an_expected_study(database: Database, keeping: SqlKeeping) -> None:
-    expect(keeping, PatientName="Doe^Jane", StudyDescription="Thorax")
+def test_images_fill_an_expected_study(database: Database, management: SqlStudyManagement) -> None:
+    expect(management, PatientName="Doe^Jane", StudyDescription="Thorax")
     assert study(database)["state"] == "expected"
     with pytest.raises(Conflict):
-        expect(keeping)
+        expect(management)
     with opened(database) as entries:
         store(entries, received(7, PatientID="P1"))
         store(entries, received(1))
@@ -235,23 +237,25 @@ def test_images_fill_an_expected_study(database: Database, keeping: SqlKeeping) 
     assert events(database)[:1] == ["study.expected"]
 
 
-def test_images_of_another_patient_than_expected_are_flagged(database: Database, keeping: SqlKeeping) -> None:
-    expect(keeping, PatientID="P9")
+def test_images_of_another_patient_than_expected_are_flagged(
+    database: Database, management: SqlStudyManagement
+) -> None:
+    expect(management, PatientID="P9")
     with opened(database) as entries:
         store(entries, received(1))
     assert study(database)["flags"] == "patient_conflict"
     assert_counts_true(database)
 
 
-def test_an_expected_study_can_be_deleted(database: Database, keeping: SqlKeeping) -> None:
-    expect(keeping)
-    assert keeping.delete(USER, uid(1), None, "cancelled").instances == 0
+def test_an_expected_study_can_be_deleted(database: Database, management: SqlStudyManagement) -> None:
+    expect(management)
+    assert management.delete(USER, uid(1), None, "cancelled").instances == 0
     assert [count(database, table) for table in EVERYTHING] == [0, 0, 0, 0]
 
 
-def test_amending(database: Database, keeping: SqlKeeping) -> None:
-    expect(keeping, PatientID="P1")
-    keeping.amend(USER, uid(1), Amendment(Priority.STAT, values={"StudyDescription": "Abdomen"}))
+def test_amending(database: Database, management: SqlStudyManagement) -> None:
+    expect(management, PatientID="P1")
+    management.amend(USER, uid(1), Amendment(Priority.STAT, values={"StudyDescription": "Abdomen"}))
     found = study(database)
     assert (found["priority"], found["study_description"], found["study_description_key"]) == (
         "stat",
@@ -261,11 +265,11 @@ def test_amending(database: Database, keeping: SqlKeeping) -> None:
     with opened(database) as entries:
         store(entries, received(1))
     with pytest.raises(Conflict):
-        keeping.amend(USER, uid(1), Amendment(values={"StudyDescription": "Head"}))
+        management.amend(USER, uid(1), Amendment(values={"StudyDescription": "Head"}))
     with pytest.raises(IllegalTransition):
-        keeping.amend(USER, uid(1), Amendment(state=State.FINAL))
-    keeping.amend(USER, uid(1), Amendment(clinical_notes="cough", state=State.UNREAD))
+        management.amend(USER, uid(1), Amendment(state=State.FINAL))
+    management.amend(USER, uid(1), Amendment(clinical_notes="cough", state=State.UNREAD))
     assert (study(database)["clinical_notes"], study(database)["state"]) == ("cough", "unread")
     with pytest.raises(NotFound):
-        keeping.amend(STRANGER, uid(1), Amendment(Priority.LOW))
+        management.amend(STRANGER, uid(1), Amendment(Priority.LOW))
     assert actions(database).count("study.update") == 2
