@@ -258,12 +258,16 @@ def test_a_retrieval_is_audited_with_its_correlation_id(
         assert server.sql(asked) == "(1,)"
 
 
+LONG = {"StudyInstanceUID": "1.2.3.2", "SeriesInstanceUID": "1.2.3.2.1"}  # others count what is in theirs
+LONG_SERIES = f"{ROOT}/studies/1.2.3.2/series/1.2.3.2.1"
+
+
 @pytest.fixture(scope="module")
 def long_one(server: Server, tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
     """An ultrasound of 2,000 frames, 128 MB."""
     path: Path = tmp_path_factory.mktemp("long") / "us.dcm"
     frames = [n.to_bytes(2, "little") * 32_768 for n in range(2000)]
-    path.write_bytes(image(9, frames=frames, Rows=256, Columns=256))
+    path.write_bytes(image(9, frames=frames, Rows=256, Columns=256, **LONG))
     server.quick_command("import", str(path))
     return frames
 
@@ -272,12 +276,12 @@ def long_one(server: Server, tmp_path_factory: pytest.TempPathFactory) -> list[b
 def shorter_one(server: Server, tmp_path_factory: pytest.TempPathFactory) -> str:
     """Its 400 frames, 26 MB: far more than sockets hold."""
     path: Path = tmp_path_factory.mktemp("shorter") / "us.dcm"
-    path.write_bytes(image(10, frames=[bytes(65_536)] * 400, Rows=256, Columns=256))
+    path.write_bytes(image(10, frames=[bytes(65_536)] * 400, Rows=256, Columns=256, **LONG))
     server.quick_command("import", str(path))
-    return f"{ROOT}/studies/{STUDY}/series/{SERIES}/instances/1.2.3.1.1.10/frames/"
+    return f"{LONG_SERIES}/instances/1.2.3.1.1.10/frames/"
 
 
-NINTH = f"{ROOT}/studies/{STUDY}/series/{SERIES}/instances/1.2.3.1.1.9"
+NINTH = f"{LONG_SERIES}/instances/1.2.3.1.1.9"
 
 
 def test_two_thousand_frames_in_constant_memory(

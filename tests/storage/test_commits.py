@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import make_url, text
 
-from pacs.errors import DatabaseUnavailable, StorageFull
+from pacs.errors import DatabaseUnavailable, StorageFull, Unavailable
 from pacs.model import Outcome
 from storage.commits import CommitLimits, Committer
 from storage.database import Database
@@ -21,6 +21,7 @@ from storage.index import open_entries
 from tests.conftest import on_server
 from tests.storage.received import received
 from tests.storage.world import assert_counts_true, opened, rows, store
+from tests.waiting import eventually
 
 
 class Recorder:
@@ -31,6 +32,10 @@ class Recorder:
         self.gate = threading.Event()
         self.gate.set()
         self.entered = threading.Event()
+
+    @property
+    def entries(self) -> list[int]:
+        return [entry for batch in self.batches for entry in batch]
 
     def __call__(self, transaction: Transaction, batch: Sequence[int]) -> list[int]:
         self.entered.set()
@@ -49,10 +54,7 @@ def submitted(
     answers = [pool.submit(committer.submit, first)]
     assert recorder.entered.wait(60)
     answers += [pool.submit(committer.submit, number) for number in others]
-    deadline = time.monotonic() + 60
-    while committer._queue.qsize() < len(others):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    eventually("all others wait", lambda: committer._queue.qsize() == len(others))
     return answers
 
 
@@ -213,21 +215,31 @@ def test_what_is_deferred_is_committed_soon_and_before_the_end(sqlite: Database)
     recorder = Recorder()
     committer = Committer(sqlite, recorder)
     committer.defer(1)
-    deadline = time.monotonic() + 60
-    while not recorder.batches and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert recorder.batches == [[1]]
+    eventually("it is committed", lambda: recorder.entries == [1])
     committer.defer(2)
     committer.close()
-    assert sorted(entry for batch in recorder.batches for entry in batch) == [1, 2]
+    assert recorder.entries == [1, 2]
     with pytest.raises(DatabaseUnavailable):
         committer.defer(3)
+
+
+def test_closing_commits_more_than_fits_into_one_transaction(
+    sqlite: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder = Recorder()
+    committer = Committer(sqlite, recorder, CommitLimits(batch=2))
+    monkeypatch.setattr(threading.Thread, "start", no_thread)  # so that all wait for the end
+    for number in range(5):
+        committer.defer(number)
+    committer.close()
+    assert recorder.batches == [[0, 1], [2, 3], [4]]
 
 
 class Full:
     """Enters nothing until there is `room`."""
 
-    def __init__(self) -> None:
+    def __init__(self, error: type[Unavailable] = StorageFull) -> None:
+        self.error = error
         self.room = False
         self.tried = threading.Event()
         self.entered: list[int] = []
@@ -235,24 +247,25 @@ class Full:
     def __call__(self, transaction: Transaction, batch: Sequence[int]) -> list[int]:
         self.tried.set()
         if not self.room:
-            raise StorageFull
+            raise self.error
         self.entered += batch
         return list(batch)
 
 
-def test_what_is_deferred_waits_for_room(sqlite: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("error", [StorageFull, DatabaseUnavailable])
+def test_what_is_deferred_waits_for_room(
+    sqlite: Database, monkeypatch: pytest.MonkeyPatch, error: type[Unavailable]
+) -> None:
+    """For longer than a sender would."""
     monkeypatch.setattr("storage.commits.LONGEST_PAUSE", 0.01)
-    disk = Full()
-    committer = Committer(sqlite, disk)
+    disk = Full(error)
+    committer = Committer(sqlite, disk, CommitLimits(patience=0.01))
     committer.defer(1)
     assert disk.tried.wait(60)
-    with pytest.raises(StorageFull):
+    with pytest.raises(error):
         committer.submit(2)
     disk.room = True
-    deadline = time.monotonic() + 60
-    while disk.entered != [1] and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert disk.entered == [1]
+    eventually("it is committed", lambda: disk.entered == [1])
     committer.close()
 
 
@@ -270,7 +283,7 @@ def test_what_is_deferred_goes_with_what_is_submitted(sqlite: Database) -> None:
     committer = Committer(sqlite, recorder)
     committer.defer(1)
     committer.submit(2)
-    assert [entry for batch in recorder.batches for entry in batch] == [1, 2]
+    assert recorder.entries == [1, 2]
     committer.close()
 
 
@@ -284,10 +297,7 @@ def test_what_is_deferred_when_no_thread_can_be_had_goes_with_what_comes_next(
         patch.setattr(threading.Thread, "start", no_thread)
         committer.defer(1)
     committer.defer(2)
-    deadline = time.monotonic() + 60
-    while not recorder.batches and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert [entry for batch in recorder.batches for entry in batch] == [1, 2]
+    eventually("both are committed, together or not", lambda: recorder.entries == [1, 2])
     committer.close()
 
 

@@ -238,6 +238,29 @@ def test_organisations_do_not_meet(database: Database, entries: Entries) -> None
     assert_counts_true(database)
 
 
+def test_in_one_batch_each_sender_has_an_audit_record_of_its_own(database: Database) -> None:
+    another, late = replace(MODALITY, name="CT2"), replace(MODALITY, correlation_id="fedcba9876543210")
+    batch = [received(instance=n, actor=who) for n, who in enumerate((MODALITY, another, late, MODALITY))]
+    with transaction(database) as under_way:
+        store_batch(under_way, batch, timedelta(minutes=1), lambda _: [])
+    said = rows(database, "SELECT actor_name, correlation_id, details FROM audit ORDER BY seq")
+    found = [(s["actor_name"], s["correlation_id"], orjson.loads(s["details"])["instances"]) for s in said]
+    assert found == [
+        ("CT1", MODALITY.correlation_id, [uid(1, 1, 0), uid(1, 1, 3)]),
+        ("CT2", MODALITY.correlation_id, [uid(1, 1, 1)]),
+        ("CT1", late.correlation_id, [uid(1, 1, 2)]),
+    ]
+
+
+def test_a_clock_that_is_set_back_makes_no_study_older(database: Database, entries: Entries) -> None:
+    store(entries, received())
+    ahead = 4_000_000_000_000_000  # microseconds: the year 2096
+    with database.write() as connection:
+        connection.exec_driver_sql(f"UPDATE studies SET last_received_at = {ahead}")
+    store(entries, received(instance=2))
+    assert rows(database, "SELECT last_received_at FROM studies") == [{"last_received_at": ahead}]
+
+
 def test_a_vanishing_blob_fails_its_own_instance_only(database: Database, entries: Entries) -> None:
     lost = received(study=2)
     with database.write() as connection:
