@@ -25,12 +25,12 @@ from pacs.dicom.json import Path
 from pacs.dicom.transfer_syntaxes import VIDEO
 from pacs.framing import frame_index_of
 from pacs.http.accept import OCTETS, Offer, acceptable, choose
-from pacs.http.byte_range import byte_range
+from pacs.http.byte_range import ranged_answer
 from pacs.http.conditional import entity_tag, is_known, revalidated
 from pacs.http.dicomweb_urls import instance_url
 from pacs.http.origin import origin
 from pacs.http.resource import Resource, actor
-from pacs.http.streaming import answer, closing
+from pacs.http.streaming import Pieces, answer, closing
 from pacs.http.viewings import retrieved
 from pacs.model import StoredInstance
 from pacs.prepared import bulk_path, parse_bulk_path
@@ -80,22 +80,22 @@ class RetrieveBulkdata:
             return self._send(request, _Representation(instance, found, value, offer, address), opened)
 
     def _send(self, request: Request, representation: _Representation, opened: ExitStack) -> Response:
-        value, headers = representation.value, representation.headers
+        value, headers, kind = representation.value, representation.headers, representation.offer.media_type
         self._record(request, representation)
         if is_known(request, headers["ETag"]):
             return Response(status_code=304, headers=headers)
         if representation.offer.multipart:
-            head = PartHead(representation.offer.media_type, value.size, representation.address)
+            head = PartHead(kind, value.size, representation.address)
             boundary = multipart.boundary(headers["ETag"])
             body = multipart.encoded([(head, value.pieces(0, value.size))], boundary)
-            kind = multipart.content_type(representation.offer.media_type, boundary)
             size = multipart.length([head], boundary)
-            return answer(closing(opened.pop_all(), body), kind, size, headers=headers)
-        part = byte_range(request, value.size, headers["ETag"])
-        body = closing(opened.pop_all(), value.pieces(part.start, part.stop))
-        return answer(
-            body, representation.offer.media_type, part.length, part.status, {**headers, **part.headers}
-        )
+            body = closing(opened.pop_all(), body)
+            return answer(body, multipart.content_type(kind, boundary), size, headers=headers)
+
+        def pieces(start: int, stop: int) -> Pieces:
+            return closing(opened.pop_all(), value.pieces(start, stop))
+
+        return ranged_answer(request, pieces, value.size, kind, headers)
 
     def _record(self, request: Request, representation: _Representation) -> None:
         study, element = representation.instance.identity.study_instance_uid, bulk_path(representation.path)

@@ -20,7 +20,7 @@ from pacs.dicom.transfer_syntaxes import EXPLICIT_LITTLE
 from pacs.errors import BadInput, LimitExceeded, NotFound
 from pacs.framing import Frames, frame_index_of, frame_size
 from pacs.http.accept import MediaRange, Offer, acceptable
-from pacs.http.byte_range import byte_range
+from pacs.http.byte_range import ranged_answer
 from pacs.http.conditional import entity_tag, is_known, revalidated
 from pacs.http.origin import origin
 from pacs.http.resource import Resource, actor
@@ -92,9 +92,7 @@ class RetrieveFrames:
         body, kind, size = self._representation(asked, here, multipart.boundary(tag))
         if size is None:
             return answer(body, kind, headers=headers)
-        part = byte_range(request, size, tag)
-        headers |= part.headers
-        return answer(sliced(body, part.start, part.stop), kind, part.length, part.status, headers)
+        return ranged_answer(request, partial(sliced, body), size, kind, headers)
 
     def every(self, instance: StoredInstance, ranges: Sequence[MediaRange]) -> AskedFrames:
         """All frames, in parts; `NotAcceptable` when the ranges cover no form of them."""

@@ -26,11 +26,11 @@ from pacs.archive import Archive
 from pacs.errors import BadInput, NotAcceptable, NotConvertible, NotFound
 from pacs.framing import frame_index_of
 from pacs.http.accept import Offer, acceptable, choose
-from pacs.http.byte_range import byte_range
+from pacs.http.byte_range import ranged_answer
 from pacs.http.conditional import is_known
 from pacs.http.pictures import VARY, Pictures
 from pacs.http.resource import Resource, actor
-from pacs.http.streaming import answer, closing
+from pacs.http.streaming import Pieces, closing
 from pacs.model import StoredInstance
 from pacs.pixels.presentation import Presentation, Viewport
 from pacs.rendering import RenderRequest, Tier, is_image
@@ -140,14 +140,15 @@ class RetrieveRendered:
             value = shown[offer.media_type]
             self.pictures.note(requested.request, requested.path.study)
             wanted = RenderRequest(offer.media_type)
-            part = byte_range(
-                requested.request, value.size, self.pictures.rendering.entity_tag(instance, wanted)
-            )
-            headers = {**part.headers, **SHOWN, "Cache-Control": "private, no-cache", "Vary": VARY}
-            if is_known(requested.request, part.etag):
+            tag = self.pictures.rendering.entity_tag(instance, wanted)
+            headers = {**SHOWN, "ETag": tag, "Cache-Control": "private, no-cache", "Vary": VARY}
+            if is_known(requested.request, tag):
                 return Response(status_code=304, headers=headers)
-            body = closing(opened.pop_all(), value.pieces(part.start, part.stop))
-            return answer(body, value.media_type, part.length, part.status, headers)
+
+            def pieces(start: int, stop: int) -> Pieces:
+                return closing(opened.pop_all(), value.pieces(start, stop))
+
+            return ranged_answer(requested.request, pieces, value.size, value.media_type, headers)
 
 
 def _frames(request: Request) -> list[int]:

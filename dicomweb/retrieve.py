@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
@@ -12,17 +12,18 @@ from starlette.responses import Response
 
 from dicomweb import multipart, zipped
 from dicomweb.multipart import Part, PartHead
-from dicomweb.paths import EACH_LEVEL, path_of
+from dicomweb.paths import EACH_LEVEL, Path, path_of
 from dicomweb.retrieval import DEFAULT, Plan, Preference, Progress, Retrieval, plan, preferences
 from dicomweb.warning import warning
 from pacs.archive import Archive
 from pacs.http.accept import AS_STORED, DICOM, ZIP, MediaRange, Offer, acceptable, choose, takes
-from pacs.http.byte_range import byte_range
+from pacs.http.byte_range import ranged_answer
 from pacs.http.conditional import entity_tag, is_known, revalidated
 from pacs.http.origin import origin
 from pacs.http.resource import Resource, actor
 from pacs.http.streaming import Pieces, answer, sliced
 from pacs.http.threads import pool_of_slow_requests
+from pacs.model import StoredInstance
 from pacs.rights import Right
 from pacs.transcoding import Transcoder
 
@@ -45,10 +46,21 @@ class RetrieveDicom:
     root: str
 
     def answer(self, request: Request) -> Response:
-        path, who = path_of(request), actor(request)
+        path = path_of(request)
         offer, preferred = _negotiated(tuple(acceptable(request)), path.sop is not None)
-        found = self.archive.retrieve(who, path.study, path.series, path.sop)
-        retrieval = Retrieval(self.archive, self.transcoder, who, request.method == "HEAD")
+        found = self.archive.retrieve(actor(request), path.study, path.series, path.sop)
+        return self.sent(request, path, found, offer, preferred)
+
+    def sent(
+        self,
+        request: Request,
+        path: Path,
+        found: Iterable[StoredInstance],
+        offer: Offer,
+        preferred: Sequence[Preference],
+    ) -> Response:
+        """What was `found` at `path`."""
+        retrieval = Retrieval(self.archive, self.transcoder, actor(request), request.method == "HEAD")
         planned = plan(retrieval.files(found), preferred, self.transcoder.codecs.decodable)
         progress = Progress(path.study, path.level, str(offer), len(planned.instances))
         transfer = _Transfer(
@@ -127,9 +139,18 @@ def _named(syntax: str) -> str:
 
 
 def _alone(transfer: _Transfer) -> Response:
+    """`Range` is supported when the file is sent as stored."""
     (planned,) = transfer.plan.instances
-    syntax, pieces = transfer.retrieval.alone(planned, transfer.progress)
-    return answer(pieces, _named(syntax), planned.size, headers=transfer.headers)
+    if planned.size is None:
+        syntax, pieces = transfer.retrieval.alone(planned, transfer.progress)
+        return answer(pieces, _named(syntax), headers=transfer.headers)
+
+    def part(start: int, stop: int) -> Pieces:
+        stored = planned.file.part(transfer.retrieval.archive, start, stop)
+        return transfer.recorded(transfer.progress.one(stored))
+
+    named = _named(planned.choice.transfer_syntax)
+    return ranged_answer(transfer.request, part, planned.size, named, transfer.headers)
 
 
 def _zipped(transfer: _Transfer) -> Response:
@@ -144,13 +165,15 @@ def _zipped(transfer: _Transfer) -> Response:
     size = zipped.length((name, each.size) for name, each in named)
     if size is None:
         return answer(transfer.recorded(archive), ZIP, None, transfer.status, headers)
-    tag = transfer.tag or entity_tag(
-        transfer.plan.reason, *(each.instance.blob.address for each in instances)
-    )
-    part = byte_range(transfer.request, size, tag)
-    body = transfer.recorded(sliced(archive, part.start, part.stop))
-    status = part.status if part.partial else transfer.status
-    return answer(body, ZIP, part.length, status, {**headers, **part.headers})
+    if not transfer.tag:
+        headers["ETag"] = entity_tag(
+            transfer.plan.reason, *(each.instance.blob.address for each in instances)
+        )
+
+    def part(start: int, stop: int) -> Pieces:
+        return transfer.recorded(sliced(archive, start, stop))
+
+    return ranged_answer(transfer.request, part, size, ZIP, headers, transfer.status)
 
 
 def _names(count: int) -> Iterator[str]:

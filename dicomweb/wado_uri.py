@@ -13,14 +13,14 @@ from dicomweb.presented import is_applied, references_of
 from dicomweb.rendered import RetrieveRendered
 from dicomweb.rendered_parameters import LARGEST_SIDE, annotated, integer, number, quality, window
 from dicomweb.rendered_parts import RequestedPictures
-from dicomweb.retrieval import DEFAULT, Preference, Progress, Retrieval, plan, preferences
+from dicomweb.retrieval import DEFAULT, Preference, preferences
+from dicomweb.retrieve import ALONE, RetrieveDicom
 from pacs.dicom.image import number as integer_of
 from pacs.errors import BadInput, NotAcceptable, NotFound
-from pacs.http.accept import AS_STORED, DICOM, MediaRange, Offer, acceptable, of_query, takes
+from pacs.http.accept import AS_STORED, DICOM, MediaRange, acceptable, of_query, takes
 from pacs.http.operation import BINARY, TEXT, UID, WHOLE, Operation
 from pacs.http.pictures import Pictures
 from pacs.http.resource import Resource, actor
-from pacs.http.streaming import answer
 from pacs.ingest import is_uid
 from pacs.model import StoredInstance
 from pacs.pixels.presentation import LARGEST_VIEWPORT, Presentation, Region, Viewport
@@ -29,7 +29,6 @@ from pacs.rights import Right
 from pacs.transcoding import Transcoder
 
 PATH = "/wado"
-_FILE = Offer(DICOM)
 _PARAMETERS = frozenset(
     (
         *("requestType", "studyUID", "seriesUID", "objectUID", "contentType", "charset", "anonymize"),
@@ -55,7 +54,8 @@ _OPERATION = Operation(
 
 
 def resource(pictures: Pictures, transcoder: Transcoder) -> Resource:
-    endpoint = WadoUri(RetrieveRendered(pictures, ""), transcoder)
+    files = RetrieveDicom(pictures.rendering.archive, transcoder, "")
+    endpoint = WadoUri(RetrieveRendered(pictures, ""), files)
     found = Resource(PATH, pictures.pool.endpoint(endpoint.answer), Right.READ)
     found.operation = _OPERATION
     return found
@@ -64,7 +64,7 @@ def resource(pictures: Pictures, transcoder: Transcoder) -> Resource:
 @dataclass(frozen=True, slots=True)
 class WadoUri:
     rendered: RetrieveRendered
-    transcoder: Transcoder
+    files: RetrieveDicom
 
     def answer(self, request: Request) -> Response:
         given = _parameters(request)
@@ -85,7 +85,7 @@ class WadoUri:
         try:
             return self.rendered.shown(requested, instance)
         except NotAcceptable:
-            if is_image(instance) or not any(takes(each, _FILE) for each in alone):
+            if is_image(instance) or not any(takes(each, ALONE) for each in alone):
                 raise
             return self._file(request, instance, given, ranges)
 
@@ -124,15 +124,12 @@ class WadoUri:
         syntax = given.get("transferSyntax", "")
         if syntax and syntax != AS_STORED and not is_uid(syntax):
             raise BadInput("transferSyntax must be a UID, or * for the stored one")
-        named = preferences(each for each in ranges if takes(each, _FILE))
+        named = preferences(each for each in ranges if takes(each, ALONE))
         wanted = [Preference(frozenset({syntax}))] if syntax else named or [DEFAULT]
-        archive, study = self.rendered.pictures.rendering.archive, instance.identity.study_instance_uid
-        retrieval = Retrieval(archive, self.transcoder, actor(request), request.method == "HEAD")
-        planned = plan(retrieval.files([instance]), wanted, self.transcoder.codecs.decodable)
-        progress = Progress(study, "IMAGE", DICOM, 1)
-        (one,) = planned.instances
-        _, pieces = retrieval.alone(one, progress)
-        return answer(pieces, DICOM, one.size)
+        response = self.files.sent(request, _path(given), [instance], ALONE, wanted)
+        if response.status_code != 304:
+            response.headers["Content-Type"] = DICOM  # §9 has no transfer-syntax there
+        return response
 
     def _presentation(self, given: Mapping[str, str], instance: StoredInstance) -> Presentation:
         center, width = given.get("windowCenter"), given.get("windowWidth")

@@ -41,6 +41,18 @@ class Part10File:
                 yield self.header
             yield from pieces
 
+    def part(self, archive: Archive, start: int, stop: int) -> Generator[bytes, None, None]:
+        """The bytes from `start` up to `stop`: less than all are verified by `BlobReader.verify`."""
+        if (start, stop) == (0, self.size):
+            yield from self.pieces(archive)
+            return
+        with archive.open(self.instance) as reader:
+            reader.verify()
+            if start < len(self.header):
+                yield self.header[start:stop]
+            shift = self.start - len(self.header)
+            yield from reader.chunks(max(start, len(self.header)) + shift, stop + shift)
+
 
 def part10_file(archive: Archive, instance: StoredInstance) -> Part10File:
     if _surely_whole(instance) or _is_whole(archive, instance):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from starlette.requests import Request
+from starlette.responses import Response
 
 from pacs.errors import RangeNotSatisfiable
+from pacs.http.streaming import Pieces, answer
 
 _ONE = re.compile(r"bytes\s*=\s*([0-9]{0,18})\s*-\s*([0-9]{0,18})\s*")
 
@@ -25,10 +28,6 @@ class ByteRange:
     @property
     def length(self) -> int:
         return self.stop - self.start
-
-    @property
-    def status(self) -> int:
-        return 206 if self.partial else 200
 
     @property
     def headers(self) -> dict[str, str]:
@@ -60,3 +59,20 @@ def byte_range(request: Request, size: int, etag: str) -> ByteRange:
     if start >= stop:
         raise RangeNotSatisfiable(size)
     return ByteRange(start, stop, size, True, etag)
+
+
+def ranged_answer(
+    request: Request,
+    pieces: Callable[[int, int], Pieces],
+    size: int,
+    media_type: str,
+    headers: Mapping[str, str],
+    status: int = 200,
+) -> Response:
+    """What `request` asks of a body of `size` bytes whose entity tag is among the `headers`.
+
+    `pieces`: its bytes from one position up to another. `status`: that of the whole.
+    """
+    part = byte_range(request, size, headers["ETag"])
+    body = pieces(part.start, part.stop)
+    return answer(body, media_type, part.length, 206 if part.partial else status, {**headers, **part.headers})

@@ -217,6 +217,15 @@ def test_wado_uri_gives_the_file_in_the_syntax_that_is_wanted(client: TestClient
     assert implicit.headers["content-type"].startswith("application/dicom")
 
 
+def test_wado_uri_gives_the_file_in_ranges_and_but_once(client: TestClient) -> None:
+    url = f"{WADO}1&contentType=application/dicom"
+    answer = client.get(url, headers={"Range": "bytes=10-19"})
+    assert (answer.status_code, answer.content) == (206, image(1)[10:20])
+    assert answer.headers["content-type"] == "application/dicom"
+    known = client.get(url, headers={"If-None-Match": answer.headers["etag"]})
+    assert (known.status_code, known.content) == (304, b"")
+
+
 @pytest.mark.parametrize(
     ("query", "accept", "syntax"),
     [

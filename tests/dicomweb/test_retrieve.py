@@ -175,6 +175,43 @@ def test_a_file_that_came_without_its_header_gets_one(world: World, before: byte
         assert b"".join(kept.chunks()) == sent
 
 
+@pytest.mark.parametrize("headed", [True, False])
+def test_a_file_that_is_sent_as_stored_comes_in_ranges(world: World, headed: bool) -> None:
+    """Also one whose first bytes are made anew, wherever the range begins and ends."""
+    whole = image(PatientComments="x" * 4000)
+    sent = whole if headed else whole[read_part10(BytesSource(whole)).dataset_offset :]
+    path = path_to(world.store(sent).identity)
+    as_stored = "application/dicom; transfer-syntax=*"
+    plain = world.get(path, as_stored)
+    size, etag = len(plain.content), plain.headers["etag"]
+    assert (plain.status_code, plain.headers["accept-ranges"]) == (200, "bytes")
+    for start, stop in ((0, 132), (100, size - 2000), (0, size), (size - 2000, size)):
+        asked = {"Range": f"bytes={start}-{stop - 1}", "If-Range": etag}
+        answer = world.get(path, as_stored, **asked)
+        assert (answer.status_code, answer.content) == (206, plain.content[start:stop])
+        assert answer.headers["content-range"] == f"bytes {start}-{stop - 1}/{size}"
+        assert answer.headers["etag"] == etag
+    assert world.get(path, as_stored, Range=f"bytes={size}-").status_code == 416
+    assert world.get(path, as_stored, Range="bytes=0-1", **{"If-None-Match": etag}).status_code == 304
+    assert world.audited()[-1]["outcome"] == "success"
+
+
+def test_what_is_converted_comes_whole(world: World) -> None:
+    path = path_to(world.store(image()).identity)
+    answer = world.get(path, CONVERTED, Range="bytes=0-9")
+    assert (answer.status_code, answer.headers.get("accept-ranges")) == (200, None)
+
+
+def test_no_byte_of_a_damaged_file_is_sent(world: World) -> None:
+    stored = world.store(image())
+    digest = stored.blob.address.partition(":")[2]
+    (kept,) = [each for each in world.folder.rglob("*") if each.is_file() and digest[4:] in each.name]
+    kept.chmod(0o600)
+    kept.write_bytes(bytes(len(image())))
+    answer = world.get(path_to(stored.identity), ALONE, Range="bytes=0-9")
+    assert answer.status_code == 500
+
+
 @pytest.mark.parametrize("accept", [MULTIPART, "application/zip"])
 def test_part_of_a_study_is_206_and_says_so(world: World, accept: str) -> None:
     world.store(image(1))
