@@ -5,21 +5,20 @@ It may be interrupted anywhere: when it runs again it skips the instances report
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 
 from pacs.errors import NotConvertible, NotFound, PacsError, Unavailable
 from pacs.framing import frame_index_of
 from pacs.jobs.job import ClaimedJob, Interrupted
-from pacs.jobs.tasks import MAX_FAILURES, Failure, Progress, Status, Task
+from pacs.jobs.progress import Done, ProgressReporter
+from pacs.jobs.tasks import Failure, Status, Task
 from pacs.metadata import Metadata
 from pacs.model import StoredInstance
 from pacs.ports import Tasks
 from pacs.rendering import THUMBNAIL, Rendering, RenderRequest, Tier, is_image
-
-REPORT_EVERY = 0.5  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,32 +34,21 @@ class Process:
         task = self.tasks.get(job.organization, job.payload["task"])
         if task is None or task.status.over:
             return
-        done, reported_at = task.done, time.monotonic()
-        task, progress = self.tasks.report(task, Progress()), Progress()
-        for position, instance in enumerate(self._instances(task)):
-            if position < done:
-                continue
+        progress = ProgressReporter(self.tasks, task)
+        for instance in islice(self._instances(task), task.done, None):
             if self.stopping() or not job.is_held():
-                self.tasks.report(task, progress)
+                progress.report()
                 raise Interrupted
-            if failure := self._make(task, instance):
-                progress.failed += 1
-                progress.failures = [*progress.failures, failure][:MAX_FAILURES]
-            else:
-                progress.processed += 1
-            if time.monotonic() - reported_at > REPORT_EVERY:
-                task = self.tasks.report(task, progress)
-                progress, reported_at = Progress(), time.monotonic()
-        task = self.tasks.report(task, progress)
-        self.tasks.finish(task, Status.COMPLETED, "")
+            progress.count(self._renew(task, instance))
+        self.tasks.finish(progress.report(), Status.COMPLETED, "")
 
     def _instances(self, task: Task) -> Iterator[StoredInstance]:
         """Empty when the study was deleted meanwhile."""
         with suppress(NotFound):
             yield from self.rendering.archive.retrieve(task.actor, task.study_instance_uid or "")
 
-    def _make(self, task: Task, instance: StoredInstance) -> Failure | None:
-        """None on success, and for an instance that has nothing to render."""
+    def _renew(self, task: Task, instance: StoredInstance) -> Done | Failure:
+        """An instance that has nothing to render is done, too."""
         try:
             self.metadata.renew(task.actor, instance.identity)
             self.rendering.forget(task.actor, instance)
@@ -73,4 +61,4 @@ class Process:
             raise
         except PacsError as error:
             return Failure(instance.identity.sop_instance_uid, error.code, str(error))
-        return None
+        return Done.PROCESSED

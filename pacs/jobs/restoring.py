@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from pacs.archive import Archive
 from pacs.jobs.job import ClaimedJob
@@ -27,16 +28,21 @@ class Restore:
     stopping: Callable[[], bool] = lambda: False
 
     def __call__(self, job: ClaimedJob) -> None:
-        deletion = job.payload["deletion"]
+        StoreUpload(
+            self.archive,
+            self.tasks,
+            self.stopping,
+            at_once=1,
+            members=_instance,
+            on_complete=partial(self._complete, job.payload["deletion"]),
+        )(job)
 
-        def complete(task: Task) -> str:
-            self.management.restore_details(task.actor.organization, deletion)
-            if not task.failed:
-                return ""
-            self.management.undo_restore(task, deletion)
-            return "not everything could be restored; what is deleted is kept, so try again"
-
-        StoreUpload(self.archive, self.tasks, self.stopping, 1, _instance, complete)(job)
+    def _complete(self, deletion: str, task: Task) -> str:
+        self.management.restore_details(task.actor.organization, deletion)
+        if not task.failed:
+            return ""
+        self.management.undo_restore(task, deletion)
+        return "not everything could be restored; what is deleted is kept, so try again"
 
 
 def _instance(reader: BlobReader) -> Iterator[Member]:

@@ -6,12 +6,10 @@ those again that were stored but not yet reported, which is harmless: an identic
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from enum import Enum, auto
 from typing import IO
 
 from pacs.archive import Archive
@@ -22,7 +20,8 @@ from pacs.dicom.source import ReadAhead
 from pacs.errors import BadInput, Damaged, FileTooLarge, PacsError, Unavailable
 from pacs.ingest import identity
 from pacs.jobs.job import ClaimedJob, Interrupted
-from pacs.jobs.tasks import FORM_ATTRIBUTES, MAX_FAILURES, Failure, Progress, Status, Task, Upload
+from pacs.jobs.progress import Done, ProgressReporter
+from pacs.jobs.tasks import FORM_ATTRIBUTES, Failure, Status, Task, Upload
 from pacs.pixels.photo import is_picture, read_picture
 from pacs.ports import BlobReader, Tasks
 from pacs.receiving import ReceivingFile
@@ -31,7 +30,6 @@ from pacs.uploaded_file import READ_ERRORS, Member, UploadedFile, is_instance
 
 AT_ONCE = 4
 """Items that are committed concurrently: they share the waits for the disk."""
-REPORT_EVERY = 0.5  # seconds
 CHUNK = 1 << 20
 MAX_PICTURE = 64 << 20  # bytes
 MAX_NAME = 255
@@ -51,11 +49,6 @@ def instance_of(archive: Archive, task: Task, file: Upload) -> str | None:
             return identity(header).sop_instance_uid
     except (BadInput, Damaged):  # swept already, or the job says what is wrong with it
         return None
-
-
-class Done(Enum):
-    PROCESSED = auto()
-    SKIPPED = auto()
 
 
 Result = Future[Done | Failure]
@@ -91,7 +84,7 @@ class StoreUpload:
             return
         if task.status is not Status.COMPLETED:  # a failed one may be retried, so its files are kept
             try:
-                _Run(self, task, job).run()
+                _Storing(self, job, task).run()
             except (Unavailable, Interrupted):
                 raise  # not a fault of the upload: the worker tries again later
             except Exception:
@@ -101,47 +94,48 @@ class StoreUpload:
         self.tasks.release(task)
 
 
-class _Run:
-    def __init__(self, handler: StoreUpload, task: Task, job: ClaimedJob) -> None:
+class _Storing:
+    """One run of the job."""
+
+    def __init__(self, handler: StoreUpload, job: ClaimedJob, task: Task) -> None:
+        self._handler = handler
         self._archive = handler.archive
-        self._tasks = handler.tasks
-        self._at_once = handler.at_once
-        self._stopping = handler.stopping
-        self._is_held = job.is_held
-        self._members = handler.members
-        self._on_complete = handler.on_complete
+        self._job = job
         self._task = task
-        self._attributes: FormAttributes = job.payload.get(FORM_ATTRIBUTES, {})
-        self._progress = Progress()
-        self._reported_at = time.monotonic()
+        self._progress = ProgressReporter(handler.tasks, task)
 
     def run(self) -> None:
-        done, whole = self._task.done, True
-        self._task = self._tasks.report(self._task, self._progress)
-        pending = deque[Result]()
-        with ThreadPoolExecutor(self._at_once, thread_name_prefix="upload") as pool:
-            for position, (name, item) in enumerate(self._items()):
-                if self._stopping() or not self._is_held():
-                    whole = False
-                    break
-                if position >= done:
-                    pending.append(self._begin(pool, position, name, item))
-                while len(pending) > self._at_once or (pending and pending[0].done()):
-                    self._note(pending.popleft())  # in order, so that what is reported as done has no gaps
-            while pending:
-                self._note(pending.popleft())
-        self._report()
+        """`Interrupted` when this worker ends, or has lost its lease, before the last item."""
+        whole = self._store_items()
+        task, handler = self._progress.report(), self._handler
         if not whole:
             raise Interrupted
-        why = self._on_complete(self._task)
-        self._tasks.finish(self._task, Status.FAILED if why else Status.COMPLETED, why)
+        why = handler.on_complete(task)
+        handler.tasks.finish(task, Status.FAILED if why else Status.COMPLETED, why)
+
+    def _store_items(self) -> bool:
+        """False when interrupted. What is counted as done has no gaps, as items are counted in order."""
+        at_once, whole = self._handler.at_once, True
+        pending = deque[Result]()
+        with ThreadPoolExecutor(at_once, thread_name_prefix="upload") as pool:
+            for position, (name, item) in enumerate(self._items()):
+                if self._handler.stopping() or not self._job.is_held():
+                    whole = False
+                    break
+                if position >= self._task.done:
+                    pending.append(self._begin(pool, position, name, item))
+                while len(pending) > at_once or (pending and pending[0].done()):
+                    self._progress.count(pending.popleft().result())
+            while pending:
+                self._progress.count(pending.popleft().result())
+        return whole
 
     def _items(self) -> Iterator[tuple[str, Member | PacsError]]:
         """Every member with its name, in the same order on every run."""
-        for upload in self._tasks.uploads(self._task):
+        for upload in self._handler.tasks.uploads(self._task):
             try:
                 with self._archive.blobs.open(upload.blob.address) as reader:
-                    for member in self._members(reader):
+                    for member in self._handler.members(reader):
                         yield _display_name(upload.name, member), member
             except Unavailable:
                 raise
@@ -183,28 +177,9 @@ class _Run:
         data = head + file.read(MAX_PICTURE + 1 - len(head))
         if len(data) > MAX_PICTURE:
             raise FileTooLarge(f"a picture has at most {MAX_PICTURE} bytes")
-        return as_capture(
-            read_picture(data), capture_context(self._archive.index, self._task, self._attributes, position)
-        )
-
-    def _note(self, result: Result) -> None:
-        came = result.result()
-        if came is Done.PROCESSED:
-            self._progress.processed += 1
-        elif came is Done.SKIPPED:
-            self._progress.skipped += 1
-        else:
-            self._progress.failed += 1
-            self._progress.failures.append(came)
-        if time.monotonic() - self._reported_at > REPORT_EVERY:
-            self._report()
-
-    def _report(self) -> None:
-        if self._progress.items:
-            del self._progress.failures[MAX_FAILURES:]
-            self._task = self._tasks.report(self._task, self._progress)
-            self._progress = Progress()
-        self._reported_at = time.monotonic()
+        attributes: FormAttributes = self._job.payload.get(FORM_ATTRIBUTES, {})
+        context = capture_context(self._archive.index, self._task, attributes, position)
+        return as_capture(read_picture(data), context)
 
 
 def _display_name(upload: str, member: Member) -> str:
@@ -234,7 +209,7 @@ def _failure(name: str, error: PacsError) -> Failure:
     return Failure(name, error.code, str(error))
 
 
-def _known(came: Done | Failure) -> Result:
+def _known(outcome: Done | Failure) -> Result:
     result: Result = Future()
-    result.set_result(came)
+    result.set_result(outcome)
     return result
