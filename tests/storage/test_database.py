@@ -77,13 +77,25 @@ def test_a_row_that_is_held_for_long_is_not_waited_for(
 
 
 def test_a_node_that_froze_loses_what_it_held(postgresql_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engines, "IDLE_TIMEOUT", 0.1)
-    with opened(postgresql_url) as frozen, opened(postgresql_url) as other:
+    with ExitStack() as stack:
+        other = stack.enter_context(opened(postgresql_url))  # which may be slow
+        monkeypatch.setattr(engines, "IDLE_TIMEOUT", 1.0)
+        frozen = stack.enter_context(opened(postgresql_url))
         with pytest.raises(DatabaseUnavailable), frozen.write() as connection:
             connection.execute(MINE)
             write(other)  # which waits until the database has taken the row back
             connection.execute(MINE)
         write(frozen)
+
+
+def test_a_commit_is_on_stable_storage(database_url: str) -> None:
+    """Law 1: SQLite in WAL mode waits for the disk at each commit only when it is told to."""
+    with opened(database_url) as database, database.write() as connection:
+        if database.dialect == "sqlite":
+            asked = {"PRAGMA journal_mode": "wal", "PRAGMA synchronous": 2, "PRAGMA foreign_keys": 1}
+        else:
+            asked = {"SHOW synchronous_commit": "on"}
+        assert {each: connection.execute(text(each)).scalar() for each in asked} == asked
 
 
 def test_nothing_is_left_behind_by_reading_a_row(database_url: str) -> None:

@@ -10,7 +10,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,15 +59,6 @@ class Long:
 
     def run(self, source: Source) -> bytes:
         return source.read_at(0, 4)
-
-
-@dataclass
-class Sleep:
-    seconds: float
-
-    def run(self, source: Source) -> bytes:
-        time.sleep(self.seconds)
-        return b"awake"
 
 
 @dataclass
@@ -243,13 +234,16 @@ def test_who_comes_when_too_many_wait_is_turned_away(
     fork_server: ForkServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pools, "WAITING", 1)
-    pool = Pool(fork_server.spawn, 1, SECONDS)
+    pool, busy = Pool(fork_server.spawn, 1, SECONDS), Held()
     with ThreadPoolExecutor(3) as threads:
-        found = [threads.submit(pool.run, Sleep(0.3), NOTHING) for _ in range(3)]
-        ended = [type(each.exception()) for each in found]
-    assert ended.count(Unavailable) == 1
-    assert ended.count(type(None)) == 2
-    assert pool.run(Sleep(0), NOTHING) == b"awake"
+        first = threads.submit(pool.run, Echo(), busy)
+        assert busy.asked.wait(SECONDS)
+        later = [threads.submit(pool.run, Echo(), NOTHING) for _ in range(2)]
+        (refused,), (waiting,) = wait(later, return_when=FIRST_COMPLETED)
+        assert isinstance(refused.exception(), Unavailable)
+        busy.go.set()
+        assert (first.result(), waiting.result()) == (b"cdab", b"")
+    assert pool.run(Echo(), BytesSource(b"abcd")) == b"cdab"
 
 
 class Held:

@@ -14,6 +14,7 @@ from pacs.jobs.job import NewJob
 from storage.database import Database
 from storage.jobs.queue import enqueue
 from storage.jobs.wakeups import Wakeups
+from tests.waiting import eventually
 
 SOON, LONG = 0.2, 60.0  # seconds
 
@@ -84,6 +85,7 @@ def test_a_lost_connection_is_made_again(
 ) -> None:
     assert listeners(postgresql) == 1
     listeners(postgresql, "pg_terminate_backend(pid)::int")
+    eventually("its connection is gone", lambda: listeners(postgresql) == 0)
     assert not wakeups.wait(stop, SOON)
     assert not wakeups.wait(stop, SOON)
     put(postgresql)
@@ -104,5 +106,5 @@ def test_stopping_ends_the_waiting(kind: str, request: pytest.FixtureRequest, st
         stop.set()
         assert not waiting.result(LONG / 2)
     if kind == "postgresql":
-        assert listeners(database) == 0
+        eventually("its connection is gone", lambda: listeners(database) == 0)
     database.close()
