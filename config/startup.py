@@ -35,7 +35,8 @@ def prepare_node(settings: Settings) -> None:
                 raise
             log.warning("waiting for the database")
             time.sleep(1)
-    database, blobs = Database(settings.resolved_database_url), open_blobs(settings)
+    database = Database(settings.resolved_database_url)
+    blobs = open_blobs(settings, database)
     try:
         reconcile(database, blobs)
         store_is_ready(blobs)

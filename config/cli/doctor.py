@@ -10,15 +10,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from config.cli.options import data_option, settings_for
+from config.cli.options import data_option, missing_database, settings_for
 from config.serving import ports_held
 from config.settings import Settings
 from config.sockets import CannotListen, listen
 from config.sources import BadSettings
-from pacs.errors import PacsError, StorageFull
+from pacs.errors import DatabaseUnavailable, PacsError, StorageFull, WrongStore
+
+if TYPE_CHECKING:
+    from storage.blobs import BlobStore
 
 _FILES_AN_ASSOCIATION = 6
 _FILES_A_CONNECTION = 2
@@ -130,15 +134,33 @@ def _objects(settings: Settings) -> Iterator[Finding]:
 
     where = settings.blobs_url or settings.data_dir
     try:
-        with contextlib.closing(open_blobs(settings)) as blobs:
+        with contextlib.closing(open_blobs(settings, None)) as blobs:
+            _recognised(settings, blobs)
             store_is_ready(blobs)
     except StorageFull:
         yield Finding(False, f"objects in {where}: no space", "free some space")
+    except WrongStore:
+        told = f"none of the objects that the database knows lies in {where}"
+        advice = "mount its disk or share, or look at PACS_BLOBS_URL; lost for good: `pacs reindex --lost`"
+        yield Finding(False, told, advice)
     except (PacsError, OSError) as error:
         told = f"objects in {where}: {error} {_reason(error)}".rstrip()
         yield Finding(False, told, "look at PACS_BLOBS_URL and the PACS_S3 settings")
     else:
         yield Finding(True, f"objects in {where}")
+
+
+def _recognised(settings: Settings, blobs: BlobStore) -> None:
+    from storage.database import Database
+    from storage.upkeep.recognition import recognise
+
+    if missing_database(settings):
+        return
+    with (
+        contextlib.suppress(DatabaseUnavailable),  # told already
+        contextlib.closing(Database(settings.resolved_database_url)) as database,
+    ):
+        recognise(database, blobs)
 
 
 def _open_files(settings: Settings) -> Iterator[Finding]:

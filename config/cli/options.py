@@ -63,10 +63,13 @@ def missing_database(settings: Settings) -> Path | None:
 
 
 @contextmanager
-def installation(data_dir: Path | None, *, may_begin: bool = False) -> Iterator[Installation]:
+def installation(
+    data_dir: Path | None, *, may_begin: bool = False, anywhere: bool = False
+) -> Iterator[Installation]:
     """The archive of these settings, with its schema upgraded; may be used beside a running server.
 
     `may_begin`: where there is none yet, a new one; else that is told, as it is rather the wrong folder.
+    `anywhere`: as for `compose`.
     """
     from config import logging
     from config.compose import compose, prepare
@@ -81,5 +84,5 @@ def installation(data_dir: Path | None, *, may_begin: bool = False) -> Iterator[
             )
         click.echo(f"A new archive begins in {settings.data_dir}.", err=True)
     prepare(settings)
-    with compose(settings) as composed:
+    with compose(settings, anywhere=anywhere) as composed:
         yield composed

@@ -35,7 +35,8 @@ _ENTERED, _OTHER, _FAILED, _WHOSE = "entered", "other", "failed", "whose"
 @click.command()
 @data_option
 @click.option("--organization", "code", help="Owner of objects of studies that no organisation has.")
-def reindex(data_dir: Path | None, code: str | None) -> None:
+@click.option("--lost", is_flag=True, help="Go on although none of the indexed objects is there.")
+def reindex(data_dir: Path | None, code: str | None, lost: bool) -> None:
     """Index stored objects that the database lacks.
 
     After a loss of the database, that is all of them. They are stored the same way as from a sender, the
@@ -43,12 +44,19 @@ def reindex(data_dir: Path | None, code: str | None) -> None:
     is named, or in the only one. Then derived keys and tallies are computed anew: run it once after an
     update whose change log says so, so that searches use the newest rules. Exit code 1 when an object could
     not be indexed.
+
+    Where objects are indexed but none of them is there, a disk is rather not mounted: nothing is stored until
+    it is, or until `--lost` says that they are lost for good.
     """
     from storage.upkeep import mark
+    from storage.upkeep.recognition import recognise
     from storage.upkeep.rekey import rekey
     from storage.upkeep.tallies import retally
 
-    with installation(data_dir, may_begin=True) as composed, progress_bar("indexing") as bar:
+    opened = installation(data_dir, may_begin=True, anywhere=lost)
+    with opened as composed, progress_bar("indexing") as bar:
+        if not lost:
+            recognise(composed.database, composed.blobs)
         owners = _owners(composed, code)
         waiting = sorted(_unknown(composed))
         done = Counter(_outcome(composed, owners, address) for _, address in bar.track(waiting))

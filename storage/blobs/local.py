@@ -13,6 +13,7 @@ import shutil
 import threading
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from stat import S_ISREG
 
@@ -26,7 +27,7 @@ from storage.blobs.faults import disk_faults, sync_data, sync_folder
 from storage.blobs.reading import Reader, is_whole
 from storage.blobs.spool import FOLDER_MODE, Spool, SpoolLimits
 from storage.blobs.spooled import SpoolFile
-from storage.blobs.store import Found
+from storage.blobs.store import Admit, Found, any_store
 from storage.blobs.verified_files import VerifiedFiles
 
 log = structlog.get_logger(__name__)
@@ -84,10 +85,11 @@ class LocalReader(Reader):
 class LocalBlobs:
     """Implements `BlobStore` below one folder."""
 
-    def __init__(self, root: Path, limits: SpoolLimits | None = None) -> None:
+    def __init__(self, root: Path, limits: SpoolLimits | None = None, admit: Admit = any_store) -> None:
         self._root = root
         self._prefix = f"{root}{os.sep}"
-        self._spool = Spool(root / "spool", limits or SpoolLimits(), durable=True)
+        self._admit = partial(admit, self)
+        self._spool = Spool(root / "spool", limits or SpoolLimits(), durable=True, admit=self._admit)
         self._verified = VerifiedFiles()
         self._made = False
         self._making = threading.Lock()
@@ -109,6 +111,7 @@ class LocalBlobs:
             try:
                 self._link(spooled.path, blob)
             except FileNotFoundError:  # the folder was removed
+                os.stat(spooled.path)  # else everything: the disk is no longer mounted
                 self._make_folders()
                 self._link(spooled.path, blob)
             sync_folder(os.path.dirname(path))
@@ -128,7 +131,11 @@ class LocalBlobs:
             _replace(spooled, path)
 
     def open(self, address: str) -> LocalReader:
-        return LocalReader(address, self._path(address), self._verified)
+        try:
+            return LocalReader(address, self._path(address), self._verified)
+        except Damaged:
+            self._admit()
+            raise
 
     def _open_anew(self, address: str) -> LocalReader:
         return LocalReader(address, self._path(address))

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from storage.blobs.address import MARK, ROOT, address_at, key
 from storage.blobs.reading import Reader, is_whole
 from storage.blobs.spool import Spool, SpoolLimits
 from storage.blobs.spooled import SpoolFile
-from storage.blobs.store import Found
+from storage.blobs.store import Admit, Found, any_store
 
 PART = 8 << 20
 """Bytes of a part, held in memory; the 10,000 parts that S3 allows make objects of up to 80 GB."""
@@ -122,12 +123,20 @@ def _opened(url: str, access: S3Access, endpoint: str | None) -> S3Store:
 class S3Blobs:
     """Implements `BlobStore` on a bucket. Make it after forking: the client has threads of its own."""
 
-    def __init__(self, url: str, spool: Path, access: S3Access, limits: SpoolLimits | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        spool: Path,
+        access: S3Access,
+        limits: SpoolLimits | None = None,
+        admit: Admit = any_store,
+    ) -> None:
         """`url`: `s3://bucket/prefix`."""
         self._store = _opened(url, access, access.endpoint)
         public = access.public_endpoint
         self._public = _opened(url, access, public) if public is not None else None
-        self._spool = Spool(spool, limits or SpoolLimits(), durable=False)
+        self._admit = partial(admit, self)
+        self._spool = Spool(spool, limits or SpoolLimits(), durable=False, admit=self._admit)
         self._asking = ThreadPoolExecutor(_QUESTIONS, thread_name_prefix="s3-size")
 
     @property
@@ -149,7 +158,11 @@ class S3Blobs:
         return blob
 
     def open(self, address: str) -> S3Reader:
-        return S3Reader(self._store, address)
+        try:
+            return S3Reader(self._store, address)
+        except Damaged:
+            self._admit()
+            raise
 
     def link(self, address: str, seconds: int) -> str | None:
         if self._public is None:

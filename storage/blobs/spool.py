@@ -40,15 +40,25 @@ class SpoolLimits:
     free_space: Callable[[Path], int] = free_space
 
 
+def _admitted() -> None: ...
+
+
 class Spool:
     """Opens files in this process's folder, which is made with the first one.
 
     Do not fork once it is used: the child would share the parent's lock.
     """
 
-    def __init__(self, root: Path, limits: SpoolLimits, *, durable: bool) -> None:
-        """`durable`: sealing waits for the disk (needless when the blob is sent to another machine)."""
+    def __init__(
+        self, root: Path, limits: SpoolLimits, *, durable: bool, admit: Callable[[], None] = _admitted
+    ) -> None:
+        """`durable`: sealing waits for the disk (needless when the blob is sent to another machine).
+
+        `admit`: raises where nothing must be stored. It is asked before this process's folder is made:
+        that is gone with the disk that it lies on, and so are all files until the disk is back.
+        """
         self.root = root
+        self._admit = admit
         self._limits = limits
         self._durable = durable
         self._making = threading.Lock()
@@ -65,6 +75,8 @@ class Spool:
             return SpoolFile(path, self._limits.max_object, durable=self._durable)
 
     def _folder(self) -> Path:
+        if self._own is None:
+            self._admit()  # by many at a time, as it may take long
         with self._making:
             if self._own is None:
                 self.root.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)

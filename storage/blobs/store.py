@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +11,9 @@ from typing import Protocol
 from pacs.model import Blob
 from pacs.ports import Blobs
 
+Admit = Callable[["BlobStore"], None]
+"""Raises `WrongStore` for one that is not the index's (`storage.upkeep.recognition`)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -18,6 +21,10 @@ class Found:
 
     blob: Blob
     modified: datetime
+
+
+def any_store(_: BlobStore) -> None:
+    """Admits all."""
 
 
 class BlobStore(Blobs, Protocol):

@@ -17,9 +17,17 @@ from storage.tables import audit, org_heads
 
 def is_known(database: Database, store: BlobStore) -> bool:
     """Also when there is none."""
-    seq, _, digest = store.mark().partition(" ")
-    if not seq:
-        return True
+    left = store.mark()
+    return not left or _knows(database, left)
+
+
+def is_there(database: Database, store: BlobStore) -> bool:
+    """Whether this index, or an older copy of it, left one."""
+    return _knows(database, store.mark())
+
+
+def _knows(database: Database, left: str) -> bool:
+    seq, _, digest = left.partition(" ")
     if not seq.isdecimal():
         return False
     same = select(audit.c.seq).where(
@@ -33,6 +41,6 @@ def leave(database: Database, store: BlobStore) -> None:
     newest = select(org_heads.c.audit_seq, org_heads.c.audit_hash)
     with database.read() as connection:
         head = connection.execute(newest.where(org_heads.c.org_id == DEFAULT_ORGANIZATION)).one()
-    said = f"{head.audit_seq} {head.audit_hash}"
-    if head.audit_seq and store.mark() != said:
-        store.leave_mark(said)
+    left = f"{head.audit_seq} {head.audit_hash}"
+    if head.audit_seq and store.mark() != left:
+        store.leave_mark(left)

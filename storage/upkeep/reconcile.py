@@ -18,6 +18,7 @@ from storage.blobs import BlobStore
 from storage.blobs.spool import abandoned
 from storage.database import Database
 from storage.tables import blobs, instances, organizations, series, studies, versions
+from storage.upkeep.recognition import recognise
 from storage.upkeep.sweep import Sweep
 from storage.upkeep.verify import Finding, Kind, affected_by
 
@@ -38,7 +39,8 @@ class Reconciled:
 
 
 def reconcile(database: Database, store: BlobStore) -> Reconciled:
-    """Safe to run while other processes and nodes are working."""
+    """Safe to run while other processes and nodes are working. `WrongStore`: nothing was done."""
+    recognise(database, store)
     thrown_away = remove_abandoned(store)
     removed = finish_removals(database, store)
     recent = last_moments(database)

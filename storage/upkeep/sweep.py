@@ -33,6 +33,7 @@ from storage.blobs import BlobStore
 from storage.database import Database
 from storage.tables import audit, blobs, kept_blobs, versions
 from storage.upkeep import mark
+from storage.upkeep.recognition import recognise
 from storage.upsert import INSERT
 
 log = structlog.get_logger(__name__)
@@ -86,7 +87,8 @@ class Sweep:
         return Swept(removed, orphans, after, more=True)
 
     def may_remove(self) -> bool:
-        """Whether what lies in the store is this index's."""
+        """Whether what lies in the store is this index's. `WrongStore` where nothing of it does."""
+        recognise(self.database, self.blobs)
         ours = mark.is_known(self.database, self.blobs)
         if not ours:
             log.error(
