@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from io import BytesIO
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 from pacs.dicom.header import Header
@@ -17,9 +15,15 @@ from pacs.pixels.presentation import IccProfile
 from pacs.pixels.samples import unsigned
 
 _MOST_PROFILE = 16 << 20
-_PARTIAL = np.array([[298.082, 298.082, 298.082], [0, -100.291, 516.412], [408.583, -208.120, 0]]) / 256
+_FULL = (1, 0, 1.402, -179.456, 1, -0.344136, -0.714136, 135.458816, 1, 1.772, 0, -226.816)
+"""For red, green and blue: the factors of Y, Cb and Cr, and what is added. With a matrix, Pillow rounds to
+the nearest level; its own conversion of YCbCr is up to one too low."""
+_PARTIAL = (
+    *(1.164383, 0, 1.596027, -222.921584),
+    *(1.164383, -0.391762, -0.812968, 135.575312),
+    *(1.164383, 2.017232, 0, -276.835824),
+)
 """ITU-R BT.601: luma from 16 to 235, chroma from 16 to 240."""
-_PARTIAL_BLACK = np.array([16, 128, 128])
 
 
 def colour(header: Header, frame: DecodedFrame) -> Octets:
@@ -37,9 +41,9 @@ def colour(header: Header, frame: DecodedFrame) -> Octets:
     if space in ("RGB", "YBR_RCT", "YBR_ICT"):
         return pixels
     if space in ("YBR_FULL", "YBR_FULL_422"):
-        return np.asarray(Image.frombytes("YCbCr", pixels.shape[1::-1], pixels.tobytes()).convert("RGB"))
+        return _converted(pixels, _FULL)
     if space in ("YBR_PARTIAL_422", "YBR_PARTIAL_420"):
-        return _blocks(pixels)
+        return _converted(pixels, _PARTIAL)
     raise NotConvertible(f"the colour space {space[:16]!r} is not rendered")
 
 
@@ -67,13 +71,8 @@ def _upsampled(samples: Octets, rows: int, columns: int) -> Octets:
     return pixels.reshape(rows, columns, 3)
 
 
-def _blocks(pixels: Octets) -> Octets:
-    """In blocks of rows, so that no floating-point copy of the whole image is made."""
-    result = np.empty_like(pixels)
-    for row, target in zip(pixels, result, strict=True):
-        exact: NDArray[Any] = (row.astype(np.float32) - _PARTIAL_BLACK) @ _PARTIAL
-        target[:] = np.clip(exact + 0.5, 0, 255)
-    return result
+def _converted(pixels: Octets, matrix: tuple[float, ...]) -> Octets:
+    return np.asarray(Image.fromarray(pixels).convert("RGB", matrix))
 
 
 def profile(header: Header) -> bytes | None:

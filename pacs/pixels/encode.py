@@ -15,7 +15,7 @@ from pacs.dicom.image import DecodedFrame
 from pacs.errors import NotConvertible
 from pacs.pixels.colour import colour
 from pacs.pixels.picture import Picture
-from pacs.pixels.samples import unsigned
+from pacs.pixels.samples import single_bits, unsigned
 
 _FORMATS: Mapping[str, str] = MappingProxyType(
     {
@@ -95,14 +95,14 @@ def _saved(image: Image.Image, name: str, options: dict[str, Any]) -> bytes:
 
 
 def stored_png(header: Header, frame: DecodedFrame) -> bytes:
-    """The stored values themselves: 8 or 16 bits of grey, two's complement where they are signed;
-    red, green and blue of 8 bits for colour."""
+    """The stored values themselves: 8 or 16 bits of grey, two's complement where they are signed, single bits
+    as 0 and 1; red, green and blue of 8 bits for colour."""
     image = frame.image
     if image.samples_per_pixel == 3 and image.bits_stored <= 8:
         return _saved(Image.fromarray(colour(header, frame)), "PNG", {"compress_level": 3})
-    if image.samples_per_pixel != 1 or image.bits_allocated not in (8, 16):
+    if image.samples_per_pixel != 1 or image.bits_allocated not in (1, 8, 16):
         raise NotConvertible("PNG does not hold samples of this kind")
-    values = unsigned(header, frame)
+    values = single_bits(frame) if image.bits_allocated == 1 else unsigned(header, frame)
     if image.pixel_representation and image.bits_stored < image.bits_allocated:
         sign = values.dtype.type(1 << image.bits_stored - 1)
         values = (values ^ sign) - sign

@@ -74,15 +74,19 @@ def grey(header: Header, frame: DecodedFrame) -> Grey:
     if pixel_data is not None and pixel_data.tag in _FLOATS:
         return Grey(_array(image, frame.data, _FLOATS[pixel_data.tag]))
     if image.bits_allocated == 1:
-        bits = np.unpackbits(np.frombuffer(frame.data, "u1"), bitorder="little")
-        count = image.rows * image.columns
-        return Grey(np.arange(2), bits[:count].reshape(image.rows, image.columns))
+        return Grey(np.arange(2), single_bits(frame))
     raw, stored = unsigned(header, frame), image.bits_stored
     if stored <= 8:
         return Grey(_signed(np.arange(1 << stored), image), raw)
     if stored <= 16:
         return _between_extremes(_signed(raw.astype(np.uint16, copy=False), image))
     return Grey(_signed(raw.astype(np.int64), image))
+
+
+def single_bits(frame: DecodedFrame) -> Octets:
+    rows, columns = frame.image.rows, frame.image.columns
+    bits = np.unpackbits(np.frombuffer(frame.data, "u1"), bitorder="little")
+    return bits[: rows * columns].reshape(rows, columns)
 
 
 def _between_extremes(samples: Values) -> Grey:

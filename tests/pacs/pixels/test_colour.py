@@ -140,6 +140,23 @@ def test_colour_spaces(space: str, components: list[list[int]]) -> None:
     assert abs(difference).max() <= 2
 
 
+@pytest.mark.parametrize(
+    ("space", "black", "rows"),
+    [
+        ("YBR_FULL", 0, [[1, 0, 1.402], [1, -0.344136, -0.714136], [1, 1.772, 0]]),
+        (
+            "YBR_PARTIAL_420",
+            16,
+            [[1.16438, 0, 1.59603], [1.16438, -0.391762, -0.812968], [1.16438, 2.01723, 0]],
+        ),
+    ],
+)
+def test_colours_are_rounded_to_the_nearest(space: str, black: int, rows: list[list[float]]) -> None:
+    every = np.stack(np.meshgrid(*[np.arange(0, 256, 15)] * 3), -1).reshape(18, -1, 3).astype("u1")
+    exact = np.clip((every - np.array([black, 128.0, 128.0])) @ np.array(rows).T, 0, 255)
+    assert abs(shown(image(every, PhotometricInterpretation=space)) - exact).max() < 0.51
+
+
 @pytest.mark.parametrize("space", ["YBR_FULL_422", "YBR_PARTIAL_422"])
 def test_two_pixels_share_their_chroma(space: str) -> None:
     black = 0 if space == "YBR_FULL_422" else 16

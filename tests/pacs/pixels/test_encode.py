@@ -142,6 +142,16 @@ def test_stored_values_as_png(pixels: np.ndarray, stored: int) -> None:
     assert (np.asarray(png).astype(pixels.dtype) == pixels).all()
 
 
+def test_single_bits_as_png() -> None:
+    dataset = image(np.zeros((2, 5), "u1"), BitsAllocated=1, BitsStored=1, HighBit=0, NumberOfFrames=2)
+    bits = np.array([[[0, 1, 0, 1, 1], [1, 0, 0, 0, 1]], [[1, 1, 1, 0, 0], [0, 0, 1, 0, 1]]], "u1")
+    dataset.PixelData = np.packbits(bits, bitorder="little").tobytes() + b"\0"
+    header, index = opened(dataset)
+    for number, expected in enumerate(bits):
+        png = Image.open(BytesIO(stored_png(header, read_frame(header, index, number))))
+        assert np.asarray(png).tolist() == expected.tolist()
+
+
 def test_values_too_wide_for_a_png_are_refused() -> None:
     header, index = opened(image(np.zeros((2, 2), "<u4")))
     with pytest.raises(NotConvertible):
