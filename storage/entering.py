@@ -188,6 +188,7 @@ class _Batch:
         entry.study["state"] = on_arrival(state).value
         if state is State.EXPECTED:
             entry.study["modalities_in_study"] = None  # announced, not received
+            entry.study["first_received_at"] = self._transaction.now
             self._studies.begin(entry, item)
         elif is_late(state):
             first = _add_words(entry.study, "flags", NEW_IMAGES)

@@ -237,6 +237,19 @@ def test_images_fill_an_expected_study(database: Database, management: SqlStudyM
     assert events(database)[:1] == ["study.expected"]
 
 
+def test_an_expected_study_begins_with_its_first_image(
+    database: Database, management: SqlStudyManagement
+) -> None:
+    expect(management)
+    expected = study(database)["first_received_at"]
+    with opened(database) as entries:
+        store(entries, received(1))
+        came = study(database)
+        store(entries, received(1, 1, 2))
+    assert came["first_received_at"] == came["last_received_at"] != expected
+    assert study(database)["first_received_at"] == came["first_received_at"]
+
+
 def test_images_of_another_patient_than_expected_are_flagged(
     database: Database, management: SqlStudyManagement
 ) -> None:
