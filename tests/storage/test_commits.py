@@ -90,6 +90,26 @@ def test_the_fault_of_one_is_not_its_neighbours(sqlite: Database) -> None:
     committer.close()
 
 
+def test_whatever_ends_the_leading_thread_nobody_waits_for_it_for_ever(sqlite: Database) -> None:
+    recorder = Recorder()
+
+    def enter(transaction: Transaction, batch: Sequence[int]) -> list[int]:
+        if 99 in batch:
+            raise SystemExit
+        return recorder(transaction, batch)
+
+    committer = Committer(sqlite, enter)
+    recorder.gate.clear()
+    with ThreadPoolExecutor(4) as pool:
+        answers = submitted(pool, committer, recorder, (1, 2, 99, 3))
+        recorder.gate.set()
+        ends = [type(answer.exception(60)) for answer in answers]
+    assert ends[0] is type(None)
+    assert sorted(end.__name__ for end in ends[1:]) == ["DatabaseUnavailable"] * 2 + ["SystemExit"]
+    assert committer.submit(4) == 8
+    committer.close()
+
+
 def test_begin_again_fails_the_named_and_repeats_the_others(sqlite: Database) -> None:
     calls: list[list[object]] = []
 

@@ -96,6 +96,14 @@ def test_an_object_above_the_limit_is_refused_and_leaves_nothing(spool: Spool) -
     assert files(spool) == []
 
 
+def test_the_limit_is_exact_also_for_what_is_not_written_yet(tmp_path: Path) -> None:
+    with SpoolFile(tmp_path / "x", 10, durable=False) as spooled:
+        for _ in range(2):
+            spooled.write(bytes(5))
+        with pytest.raises(LimitExceeded):
+            spooled.write(b"x")
+
+
 def test_no_object_begins_below_the_reserve(tmp_path: Path) -> None:
     free = [10_000]
     spool = Spool(tmp_path, SpoolLimits(reserve=5000, free_space=lambda _: free[0]), durable=True)

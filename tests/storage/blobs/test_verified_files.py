@@ -12,6 +12,7 @@ from blake3 import blake3
 
 from pacs.errors import Damaged
 from storage.blobs import LocalBlobs, SpoolLimits, reading, verified_files
+from storage.blobs.address import key
 from storage.blobs.local import LocalReader
 from storage.blobs.verified_files import LIFETIME, VerifiedFiles
 from tests.storage.blobs.worlds import blob_of, damage, publish
@@ -64,6 +65,19 @@ def test_whoever_must_know_hashes_it_again(blobs: LocalBlobs, hashed: Hashed, si
     read(blobs, blob.address)
     assert blobs.holds(blob)
     assert hashed.count == 2
+
+
+def test_what_was_changed_under_its_old_time_is_hashed_again(blobs: LocalBlobs) -> None:
+    """As a faulty tool, or an attacker, would."""
+    blob = publish(blobs, b"content")
+    read(blobs, blob.address)
+    path = blobs.spool_root.parent / key(blob.address)
+    before = path.stat()
+    path.write_bytes(b"CONTENT")
+    while path.stat().st_ctime_ns == before.st_ctime_ns or path.stat().st_mtime_ns != before.st_mtime_ns:
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))  # a tick of the filesystem's clock later
+    with pytest.raises(Damaged):
+        read(blobs, blob.address)
 
 
 @SIZES

@@ -221,6 +221,15 @@ def test_when_its_bytes_are_given_up_it_is_too_late(world: World) -> None:
     assert rows(world.database, "SELECT * FROM kept_blobs") == []
 
 
+def test_a_purge_that_comes_before_its_time_leaves_all(world: World) -> None:
+    """Such as the first job of a deletion whose retention period began anew."""
+    deletion = world.management.delete(USER, STUDY, None, "test")
+    world.shelf.run("UPDATE jobs SET run_at = 0 WHERE kind = :kind", kind=PURGE)
+    world.work()
+    assert world.management.deletion(1, deletion.id) == deletion
+    assert world.restored(deletion.id).processed == 4
+
+
 def test_a_purge_that_comes_after_all_leaves_what_is_being_brought_back(world: World) -> None:
     deletion = world.management.delete(USER, STUDY, None, "test")
     task = world.management.restore(USER, deletion.id)
