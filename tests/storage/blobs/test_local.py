@@ -10,6 +10,7 @@ import pytest
 from pacs.errors import Damaged, StorageFull, Unavailable
 from storage.blobs import LocalBlobs, SpoolLimits
 from storage.blobs.address import key
+from storage.blobs.reading import PIECE
 from tests.storage.blobs.worlds import blob_of, content_of, damage, publish
 
 CONTENT = b"one slice" * 1000
@@ -35,6 +36,14 @@ def test_bytes_sent_again_heal_a_flipped_one(local: LocalBlobs) -> None:
     damage(local, BLOB, b"X" + CONTENT[1:])
     publish(local, CONTENT)
     assert content_of(local, BLOB) == CONTENT
+
+
+def test_of_what_is_damaged_at_its_end_not_even_the_beginning_is_handed_out(local: LocalBlobs) -> None:
+    content = bytes(2 * PIECE)
+    blob = publish(local, content)
+    damage(local, blob, content[:-1] + b"X")
+    with local.open(blob.address) as reader, pytest.raises(Damaged):
+        next(iter(reader.verified()))
 
 
 def test_a_folder_that_somebody_removed_is_made_again(local: LocalBlobs, tmp_path: Path) -> None:

@@ -209,6 +209,7 @@ def test_bytes_are_given_up_when_the_time_is_over(database: Database) -> None:
     assert count(database, "kept_blobs") == 0
     idle = rows(database, "SELECT * FROM blobs WHERE unreferenced_since IS NOT NULL")
     assert len(idle) == 7 and {row["refcount"] for row in idle} == {0}
+    assert "deletion.purge" in actions(database)
     assert_counts_true(database)
 
 
