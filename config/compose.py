@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 
 from pydantic import SecretStr
 
@@ -42,6 +43,7 @@ from storage.accounts.users import SqlAccounts
 from storage.blobs import BlobStore, S3Access, SpoolLimits, any_store
 from storage.blobs import open_blobs as open_store
 from storage.blobs.faults import disk_faults
+from storage.blobs.spool import free_space
 from storage.commits import CommitLimits
 from storage.database import Database
 from storage.disk_cache import DiskCache
@@ -131,9 +133,19 @@ def open_blobs(settings: Settings, index: Database | None) -> BlobStore:
         _revealed(settings.s3_secret_key),
         settings.s3_public_endpoint,
     )
-    spool = SpoolLimits(max_object=settings.max_object_size, reserve=settings.free_space_reserve)
+    spool = SpoolLimits(
+        max_object=settings.max_object_size,
+        reserve=settings.free_space_reserve,
+        free_space=partial(_least_free, settings.database_file),
+    )
     admit = any_store if index is None else partial(recognise, index)
     return open_store(settings.blobs_url, settings.data_dir, access, spool, admit)
+
+
+def _least_free(database: Path | None, spool: Path) -> int:
+    """Of the disks that storing takes space of. That of a database server is its own affair."""
+    folders = {spool} if database is None else {spool, database.parent}
+    return min(map(free_space, folders))
 
 
 def _revealed(secret: SecretStr | None) -> str | None:

@@ -252,6 +252,12 @@ class Settings(BaseModel):
         url = self.database_url.get_secret_value()
         return url.replace("postgresql://", "postgresql+psycopg://", 1)
 
+    @property
+    def database_file(self) -> Path | None:
+        """None where the database is a server."""
+        kind, _, path = self.resolved_database_url.partition(":///")
+        return Path(path) if kind == "sqlite" else None
+
 
 def environment_name(field: str) -> str:
     return PREFIX + field.upper()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -15,8 +16,9 @@ from config.health_checks import others, vital
 from config.settings import Settings
 from dimse.ended import AssociationEnded
 from dimse.settings import DimseSettings
-from pacs.errors import Unavailable
+from pacs.errors import StorageFull, Unavailable
 from tests.conformance.server import free_port
+from tests.conformance.small_disk import filled, small_disk
 from tests.dimse.world import running
 from tests.storage.jobs.test_queue import put
 
@@ -63,3 +65,27 @@ def test_a_listener_that_refuses_for_good_does_answer(
         prepare(settings)
         with compose(settings) as installation:
             assert failing(installation) == failed
+
+
+@pytest.mark.parametrize("elsewhere", [False, True], ids=["data folder", "elsewhere"])
+def test_the_reserve_is_also_kept_where_the_database_lies(tmp_path: Path, elsewhere: bool) -> None:
+    """Its disk may be another than that of the objects: a full one refuses every sender."""
+    with small_disk(tmp_path / "disk") as disk:
+        database = {"database_url": f"sqlite:///{disk}/pacs.db"} if elsewhere else {}
+        settings = Settings.model_validate(
+            {
+                "data_dir": (tmp_path if elsewhere else disk) / "data",
+                "blobs_url": f"file://{tmp_path}/blobs",
+                "free_space_reserve": 8 << 20,
+                **database,
+            }
+        )
+        prepare(settings)
+        with compose(settings) as installation:
+            check = vital(installation)["storage"]
+            check()
+            time.sleep(1.1)  # free space is looked at once a second
+            with filled(disk, leaving=4), pytest.raises(StorageFull):
+                check()
+            time.sleep(1.1)
+            check()
