@@ -32,11 +32,17 @@ async def count(scope: Scope, receive: Receive, send: Send) -> None:
 
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
+    yield from serving(count)
+
+
+@pytest.fixture(scope="module")
+def impatient_port() -> Iterator[int]:
     yield from serving(count, timeout_keep_alive=1)
 
 
-def serving(app: ASGIApp, **settings: Any) -> Iterator[int]:
-    config = uvicorn.Config(app, http=BoundedProtocol, lifespan="off", log_config=None, **settings)
+def serving(app: ASGIApp, timeout_keep_alive: int = 60, **settings: Any) -> Iterator[int]:
+    settings |= {"lifespan": "off", "log_config": None, "timeout_keep_alive": timeout_keep_alive}
+    config = uvicorn.Config(app, http=BoundedProtocol, **settings)
     server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         running = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
@@ -143,18 +149,18 @@ def test_bodies_may_be_longer_than_heads(port: int) -> None:
 
 
 @pytest.mark.parametrize("start", [b"", b"GET / HT", GET + b"x: a\r\n"])
-def test_who_sends_no_whole_head_is_not_waited_for(port: int, start: bytes) -> None:
-    assert exchange(port, [start]) == (b"", len(start))
+def test_who_sends_no_whole_head_is_not_waited_for(impatient_port: int, start: bytes) -> None:
+    assert exchange(impatient_port, [start]) == (b"", len(start))
 
 
-def test_dripping_bytes_buy_no_time(port: int) -> None:
+def test_dripping_bytes_buy_no_time(impatient_port: int) -> None:
     def dripping() -> Iterator[bytes]:
         yield GET
         for _ in range(100):
             time.sleep(0.1)
             yield b"x: a\r\n"
 
-    _, taken = exchange(port, dripping())
+    _, taken = exchange(impatient_port, dripping())
     assert taken < 600
 
 
