@@ -52,7 +52,8 @@ def web(server: Server) -> Iterator[httpx.Client]:
 
 @pytest.fixture(scope="module")
 def corpus(server: Server) -> list[Instance]:
-    return [Instance(found) for found in server.import_corpus()]
+    instances = (Instance(found) for found in server.import_corpus())
+    return [each for each in instances if each.study not in (STUDY, LONG["StudyInstanceUID"])]
 
 
 @pytest.fixture(scope="module")

@@ -220,6 +220,7 @@ def expect(management: SqlStudyManagement, number: int = 1, **values: str) -> No
 def test_images_fill_an_expected_study(database: Database, management: SqlStudyManagement) -> None:
     expect(management, PatientName="Doe^Jane", StudyDescription="Thorax")
     assert study(database)["state"] == "expected"
+    assert actions(database) == ["study.create"]
     with pytest.raises(Conflict):
         expect(management)
     with opened(database) as entries:

@@ -20,6 +20,7 @@ from storage.database import Database
 from storage.feeds import transaction
 from storage.migrations import upgrade
 from storage.references import References, give_up
+from storage.study_management.deleting import DeletionRequest, delete_objects
 from storage.upkeep import mark
 from storage.upkeep.reconcile import reconcile
 from storage.upkeep.sweep import GRACE, Sweep, Swept
@@ -69,6 +70,16 @@ def test_the_grace_is_by_the_clock_of_all_nodes(
 
 def test_a_reference_outweighs_a_wrong_count(shelf: Shelf) -> None:
     item = shelf.store(b"kept")
+    shelf.run("UPDATE blobs SET refcount = 0, unreferenced_since = 0")
+    assert shelf.sweep(LATER).run().removed == 0
+    assert there(shelf, item.blob)
+
+
+def test_what_is_kept_of_a_deletion_outweighs_a_wrong_count(shelf: Shelf) -> None:
+    item = shelf.store(b"kept")
+    delete_objects(
+        shelf.database, DeletionRequest(item.actor, item.identity.study_instance_uid, None, "test")
+    )
     shelf.run("UPDATE blobs SET refcount = 0, unreferenced_since = 0")
     assert shelf.sweep(LATER).run().removed == 0
     assert there(shelf, item.blob)
