@@ -23,13 +23,12 @@ from dimse.associate import (
 from dimse.command import Command, CommandField, Priority, message_ids
 from dimse.connection import Connection
 from dimse.ended import Aborted, AssociationEnded, ConnectionLost, Rejected, TimedOut
-from dimse.flag import Flag
 from dimse.message import Messages
 from dimse.negotiation import Context, as_requestor
 from dimse.operation import MoveOriginator, OutgoingInstance
 from dimse.sop_classes import VERIFICATION
 from dimse.status import SOP_CLASS_NOT_SUPPORTED
-from dimse.transport import connect, encrypted
+from dimse.transport import Meanwhile, connect, encrypted
 from dimse.upper_layer import PeerAborted, Role, UpperLayer
 from pacs.dicom.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
@@ -62,11 +61,11 @@ def proposals(wanted: Iterable[tuple[str, Sequence[str]]]) -> tuple[ProposedCont
 
 
 def open_association(
-    destination: Destination, contexts: Sequence[ProposedContext], late: Flag | None = None
+    destination: Destination, contexts: Sequence[ProposedContext], meanwhile: Meanwhile | None = None
 ) -> OutgoingAssociation:
     """Propose `contexts`. `Rejected`, or another `AssociationEnded`, when it is not established.
 
-    `late`: once it is set, the peer is waited for no more (`TimedOut`).
+    `meanwhile`: what else is looked after during each wait for the peer; also later, while it is in use.
     """
     request = AssociateRequest(
         called=destination.called,
@@ -75,7 +74,8 @@ def open_association(
         user=UserInformation(_MAX_LENGTH, IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME),
     )
     upper_layer = UpperLayer(Role.REQUESTOR, _MAX_LENGTH)
-    connection = Connection(_connect(destination, late), upper_layer, destination.timeout, late=late)
+    sock = _connect(destination, meanwhile)
+    connection = Connection(sock, upper_layer, destination.timeout, meanwhile=meanwhile)
     try:
         connection.request(request)
         accept = _answer(connection, destination.timeout)
@@ -86,11 +86,11 @@ def open_association(
     return OutgoingAssociation(connection, as_requestor(contexts, accept), accept, destination.timeout)
 
 
-def _connect(destination: Destination, late: Flag | None) -> socket.socket:
+def _connect(destination: Destination, meanwhile: Meanwhile | None) -> socket.socket:
     host, timeout = destination.host, destination.timeout
     try:
-        sock = connect(host, destination.port, timeout, late)
-        return sock if destination.tls is None else encrypted(sock, destination.tls, timeout, late, host)
+        sock = connect(host, destination.port, timeout, meanwhile)
+        return sock if destination.tls is None else encrypted(sock, destination.tls, timeout, meanwhile, host)
     except TimeoutError as late:
         raise TimedOut("connecting") from late
     except OSError as error:

@@ -83,7 +83,7 @@ _RETRIEVE = {
     PENDING: f"sub-operations are continuing; sent every {suboperations.PENDING_EVERY:g} s at most",
     SUCCESS: "all sub-operations are complete, or nothing was selected",
     suboperations.WITH_FAILURES: "complete, one or more failed or ended with a warning",
-    CANCEL: "cancelled; Remaining says how many were not begun",
+    CANCEL: "cancelled; Remaining says how many were not ended",
     suboperations.UNABLE_TO_COUNT: f"more than {suboperations.MAX_SUBOPERATIONS} instances are selected",
     suboperations.UNABLE_TO_PERFORM: "every sub-operation failed",
     _status_of(InvalidQuery): _MISMATCH,
@@ -266,7 +266,7 @@ and keys of the levels below the query's are matched, all of a level by one enti
 (PS3.4 §C.4.1.3.2). Unknown keys are left out of the answers (PS3.4 §C.2.2.1.3). Attributes of the
 levels above are returned when requested; Retrieve AE Title always, Instance Availability (`ONLINE`)
 when requested. One request gets at most {described.max_answers} matches; its identifier has at most
-{MAX_IDENTIFIER} bytes. C-CANCEL is checked before each answer."""
+{MAX_IDENTIFIER} bytes. C-CANCEL is heard at any time."""
 
 
 def _retrieve(described: Described) -> str:

@@ -20,7 +20,7 @@ from dimse.ended import Aborted, ConnectionLost, Draining, Released, TimedOut, V
 from dimse.flag import Flag
 from dimse.pdu import AbortReason, Pdv
 from dimse.states import State
-from dimse.transport import INTERNET, prepare
+from dimse.transport import INTERNET, MEANWHILE_EVERY, Meanwhile, prepare
 from dimse.upper_layer import (
     Data,
     Event,
@@ -41,7 +41,8 @@ _WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 class Connection:
-    """`stop`: set when the server drains. `late`: set when it can no longer wait for this peer."""
+    """`stop`: set when the server drains. `meanwhile`: what else is looked after in a wait for this peer;
+    once it has raised, nothing is waited for any more."""
 
     def __init__(
         self,
@@ -49,7 +50,7 @@ class Connection:
         upper_layer: UpperLayer,
         stall_timeout: float,
         stop: Flag | None = None,
-        late: Flag | None = None,
+        meanwhile: Meanwhile | None = None,
     ) -> None:
         prepare(sock)
         self._socket = sock
@@ -61,10 +62,11 @@ class Connection:
         # OpenSSL takes no read beside a write; plain sockets do.
         self._guard = threading.Lock() if self._tls else contextlib.nullcontext()
         self._stop = stop
-        self._late = late
-        self._readable = _poll(sock, select.POLLIN, late)
-        self._readable_or_stop = _poll(sock, select.POLLIN, late, stop)
-        self._writable = _poll(sock, select.POLLOUT, late)
+        self._meanwhile = meanwhile
+        self._given_up = False
+        self._readable = _poll(sock, select.POLLIN)
+        self._readable_or_stop = _poll(sock, select.POLLIN, stop)
+        self._writable = _poll(sock, select.POLLOUT)
 
     # --- Receiving ----------------------------------------------------------------------------
 
@@ -114,10 +116,22 @@ class Connection:
             raise Draining
 
     def _wait(self, poll: select.poll, seconds: float) -> list[int]:
-        ready = [descriptor for descriptor, _ in poll.poll(seconds * 1000)] if seconds > 0 else []
-        if not ready or (self._late is not None and ready == [self._late.fileno()]):
+        """What is ready; nothing where it is time to look again."""
+        if seconds <= 0:
             raise TimedOut
+        if self._meanwhile is None:
+            return [descriptor for descriptor, _ in poll.poll(seconds * 1000)]
+        ready = [descriptor for descriptor, _ in poll.poll(min(seconds, MEANWHILE_EVERY) * 1000)]
+        if not ready:
+            self._look_after(self._meanwhile)
         return ready
+
+    def _look_after(self, meanwhile: Meanwhile) -> None:
+        try:
+            meanwhile()
+        except BaseException:
+            self._given_up = True
+            raise
 
     def receive_data(self, timeout: float, idle: bool = False) -> list[Pdv]:
         """The next fragments; any other event ends the association and is raised as its end."""
@@ -152,8 +166,6 @@ class Connection:
         """P-DATA-TF PDUs in pieces that need not be copied together."""
         if self.is_over:
             raise ConnectionLost("the association is over")
-        if self._late is not None and self._late.is_set:
-            raise TimedOut
         self._send(*pieces)
 
     def confirm_release(self) -> None:
@@ -193,11 +205,11 @@ class Connection:
         with self._sending:
             try:
                 self._write([b"".join(pieces)] if self._tls else list(pieces))
-            except TimedOut:  # perhaps within a PDU, behind which nothing can follow
-                self._shut()
-                raise
             except OSError as error:
                 raise ConnectionLost(type(error).__name__) from error
+            except BaseException:  # perhaps within a PDU, behind which nothing can follow
+                self._shut()
+                raise
 
     def _write(self, pieces: list[bytes | memoryview]) -> None:
         deadline = time.monotonic() + self._stall_timeout
@@ -222,7 +234,7 @@ class Connection:
         if isinstance(self._socket, ssl.SSLSocket):
             with contextlib.suppress(OSError, ValueError):  # the peer's own end is not waited for here
                 self._socket.unwrap()
-        if self._upper_layer.state is State.STA13:
+        if self._upper_layer.state is State.STA13 and not self._given_up:
             with contextlib.suppress(OSError):
                 self._socket.shutdown(socket.SHUT_WR)
                 self._linger()
@@ -258,12 +270,11 @@ class Connection:
             socket.socket.shutdown(self._socket, socket.SHUT_RDWR)  # TLS's own ends the encryption first
 
 
-def _poll(sock: socket.socket, event: int, *flags: Flag | None) -> select.poll:
+def _poll(sock: socket.socket, event: int, flag: Flag | None = None) -> select.poll:
     poll = select.poll()
     poll.register(sock, event)
-    for flag in flags:
-        if flag is not None:
-            poll.register(flag, select.POLLIN)
+    if flag is not None:
+        poll.register(flag, select.POLLIN)
     return poll
 
 

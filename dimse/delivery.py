@@ -20,6 +20,7 @@ from dimse.operation import MoveOriginator, Operation, OutgoingInstance
 from dimse.sending import Sending
 from dimse.status import PENDING, PROCESSING_FAILURE
 from dimse.suboperations import DestinationLost, Progress
+from dimse.transport import MEANWHILE_EVERY
 from pacs.dicom.encoding import UNCOMPRESSED
 from pacs.dicom.transfer_syntaxes import EXPLICIT_LITTLE, IMPLICIT_LITTLE
 from pacs.errors import PacsError
@@ -30,7 +31,7 @@ FALLBACKS = (EXPLICIT_LITTLE, IMPLICIT_LITTLE)
 PATIENCE = 3
 """Instances in a row, each with two associations, that are lost before the destination is given up."""
 TELL_EVERY = 5.0
-"""Seconds between pending responses while one instance is sent: some wait no longer than ten."""
+"""Seconds between pending responses while one instance is under way: some wait no longer than ten."""
 
 Proposal = tuple[str, tuple[str, ...]]
 """Abstract syntax and transfer syntaxes of one presentation context."""
@@ -84,19 +85,31 @@ class Delivery:
         self._association: OutgoingAssociation | None = None
         self._batch = -1
         self._lost = 0
+        self._under_way = False
+        self._tell_at = 0.0
 
     def ordered(self, instances: Sequence[StoredInstance]) -> list[StoredInstance]:
         """Grouped by association."""
         return sorted(instances, key=lambda instance: self._batch_of[instance.identity.sop_class_uid])
 
     def send(self, instance: StoredInstance, data_set: bytes | None) -> Command:
+        self._under_way, self._tell_at = True, time.monotonic() + TELL_EVERY
+        try:
+            response = self._send(instance, data_set)
+        except _NobodyAsks as gone:
+            raise gone.__cause__ or gone from None
+        except PacsError:
+            self._under_way = False
+            raise
+        self._under_way = False
+        return response
+
+    def _send(self, instance: StoredInstance, data_set: bytes | None) -> Command:
         """An instance that loses two associations is given up; the next one gets a new association."""
         for is_last in (False, True):
             association = self._association_for(instance.identity.sop_class_uid)
             try:
                 response = self._store(association, instance, data_set)
-            except _NobodyAsks as gone:
-                raise gone.__cause__ or gone from None
             except TimedOut as late:
                 self._abort()
                 raise DestinationLost("the destination does not answer") from late
@@ -118,24 +131,34 @@ class Delivery:
         self, association: OutgoingAssociation, instance: StoredInstance, data_set: bytes | None
     ) -> Command:
         def store(context: Context, outgoing: OutgoingInstance) -> Command:
-            telling = replace(outgoing, chunks=self._telling(outgoing.chunks))
-            return association.store(context, telling, self._originator)
+            attended = replace(outgoing, chunks=self._attended(outgoing.chunks))
+            return association.store(context, attended, self._originator)
 
         contexts = association.contexts_for(instance.identity.sop_class_uid)
         return self._sending.send(instance, data_set, contexts, store)
 
-    def _telling(self, chunks: Iterable[bytes | memoryview]) -> Iterator[bytes | memoryview]:
-        """`chunks`, with pending responses to who asked."""
-        due = time.monotonic() + TELL_EVERY
+    def _attended(self, chunks: Iterable[bytes | memoryview]) -> Iterator[bytes | memoryview]:
+        """`chunks`, while who asked is attended to as in a wait."""
+        due = time.monotonic() + MEANWHILE_EVERY
         for chunk in chunks:
             yield chunk
-            if time.monotonic() < due:
-                continue
-            due = time.monotonic() + TELL_EVERY
-            try:
+            if time.monotonic() >= due:
+                self._attend()
+                due = time.monotonic() + MEANWHILE_EVERY
+
+    def _attend(self) -> None:
+        """Hear who asked, and tell how far it is; both end with the final response."""
+        if self._operation.stop.late.is_set:
+            raise TimedOut
+        if not self._under_way:
+            return
+        try:
+            self._operation.listen()
+            if time.monotonic() >= self._tell_at:
                 self._operation.respond(PENDING, **self._progress.elements(with_remaining=True))
-            except AssociationEnded as ended:
-                raise _NobodyAsks from ended
+                self._tell_at = time.monotonic() + TELL_EVERY
+        except AssociationEnded as ended:
+            raise _NobodyAsks from ended
 
     def _association_for(self, sop_class: str) -> OutgoingAssociation:
         batch = self._batch_of[sop_class]
@@ -145,9 +168,7 @@ class Delivery:
         if self._association is None:
             wanted = [proposal for proposed in self._plan[batch].values() for proposal in proposed]
             try:
-                self._association = open_association(
-                    self._destination, proposals(wanted), self._operation.stop.late
-                )
+                self._association = open_association(self._destination, proposals(wanted), self._attend)
             except AssociationEnded as ended:
                 raise DestinationLost(f"no association: {ended}") from ended
             self._batch = batch
@@ -162,7 +183,7 @@ class Delivery:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        if self._association is not None and kind is None:
+        if self._association is not None and kind is None and not self._under_way:
             self._association.release()
         else:
             self._abort()

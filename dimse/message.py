@@ -62,9 +62,11 @@ class Messages:
     def poll(self) -> Message | None:
         """The next message's command when at least its beginning is there; else None at once."""
         try:
-            return self.receive(0.0)
+            while not self._pdvs:
+                self._pdvs.extend(self._connection.receive_data(0.0))
         except TimedOut:
             return None
+        return self.receive(self._stall_timeout)
 
     def data_set(self, message: Message) -> Iterator[memoryview]:
         """The data set's fragments; each is valid until the next is taken."""

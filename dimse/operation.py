@@ -1,14 +1,15 @@
 """One request: all that a service class sees of the network.
 
-A service answers by `respond`, sends sub-operations by `store` and checks `cancelled`; it never sees PDUs.
+A service answers by `respond`, sends sub-operations by `store` and asks at times whether to `go_on`; it never
+sees PDUs.
 Errors of `pacs.errors` that it raises become the final response (`dimse.status`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from dimse.command import Command, CommandField
 from dimse.flag import Stop
@@ -18,6 +19,20 @@ from pacs.actor import Actor
 
 MAX_IDENTIFIER = 1 << 20
 """Bytes of a C-FIND, C-MOVE or C-GET identifier; a list of 10,000 UIDs takes 650 KB."""
+
+T = TypeVar("T")
+
+
+class Interrupted(Exception):
+    """The operation ends now, with what is done."""
+
+
+class Cancelled(Interrupted):
+    """A C-CANCEL-RQ has arrived."""
+
+
+class Stopping(Interrupted):
+    """The server's stop will soon cut what has no answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +83,14 @@ class Operation(Protocol):
         """Do the rest of this operation, which needs nothing more from the peer: at once, or, when
         the peer does not wait (asynchronous window), beside its next requests."""
 
-    def cancelled(self) -> bool:
-        """Whether a C-CANCEL-RQ for this request has arrived; never blocks. Raises `AssociationEnded` when
-        the peer has disconnected, so that the service stops."""
+    def listen(self) -> None:
+        """`Cancelled`, or `AssociationEnded` when the peer has disconnected; never blocks."""
+
+    def go_on(self) -> None:
+        """`listen`, and `Stopping`. Both become the final response of a service that does not answer them."""
+
+    def apart(self, items: Iterable[T]) -> Iterator[T]:
+        """`items`, whose iterator may wait long, on a thread of its own; `go_on` meanwhile."""
 
     def store(self, context: Context, instance: OutgoingInstance) -> Command:
         """A C-STORE sub-operation on this association (C-GET); returns the peer's response."""

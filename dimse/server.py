@@ -136,7 +136,7 @@ class DimseServer:
         settings = self._edge.settings
         try:
             if tls is not None:
-                sock = encrypted(sock, tls, settings.request_timeout, self.stop.begun)
+                sock = encrypted(sock, tls, settings.request_timeout, self._unless_stopping)
             upper_layer = UpperLayer(Role.ACCEPTOR, settings.max_length)
             connection = Connection(sock, upper_layer, settings.stall_timeout, self.stop.begun)
             with self._lock:
@@ -149,6 +149,10 @@ class DimseServer:
             with self._lock:
                 del self._threads[threading.current_thread()]
                 self._slot.publish(len(self._threads))
+
+    def _unless_stopping(self) -> None:
+        if self.stop.begun.is_set:
+            raise TimeoutError
 
     @property
     def associations(self) -> int:

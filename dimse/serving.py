@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import structlog
 
+from dimse.apart import Apart
 from dimse.background import Background
 from dimse.command import Command, CommandField, Priority, message_ids, respond_to
 from dimse.ended import AssociationEnded, Violation
 from dimse.flag import Stop
 from dimse.message import Message, Messages
 from dimse.negotiation import Context, QueryOptions
-from dimse.operation import MAX_IDENTIFIER, OutgoingInstance
-from dimse.status import PENDING, elements_of
+from dimse.operation import MAX_IDENTIFIER, Cancelled, OutgoingInstance, Stopping
+from dimse.status import CANCEL, OUT_OF_RESOURCES, PENDING, STOPPING, elements_of
 from pacs.access import Peer
 from pacs.actor import Actor
 from pacs.errors import InvalidDataSet, PacsError
 
 log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
 
 _NAMES = {field.value: field.name.removesuffix("_RQ") for field in CommandField}
 
@@ -67,6 +70,7 @@ class Session:
     awaited: dict[int, Command | None] = field(default_factory=dict)
     """Our requests by Message ID, with their responses."""
     numbers: Iterator[int] = field(default_factory=message_ids)
+    apart: Apart = field(default_factory=Apart)
 
     def take(self, message: Message) -> None:
         """Dispatch a received message."""
@@ -163,6 +167,10 @@ class ServedOperation:
             work()
         except AssociationEnded:
             raise
+        except Cancelled:
+            self.respond(CANCEL)
+        except Stopping:
+            self.respond(OUT_OF_RESOURCES, ErrorComment=STOPPING)
         except Exception as error:
             self._fail(error)
 
@@ -201,14 +209,23 @@ class ServedOperation:
     def cancel(self) -> None:
         self._cancelled = True
 
-    def cancelled(self) -> bool:
+    def listen(self) -> None:
         session = self._session
         while not self._cancelled and session.pending is None:
             message = session.messages.poll()
             if message is None:
                 break
             session.take(message)
-        return self._cancelled
+        if self._cancelled:
+            raise Cancelled
+
+    def go_on(self) -> None:
+        self.listen()
+        if self.stop.ending.is_set:
+            raise Stopping
+
+    def apart(self, items: Iterable[T]) -> Iterator[T]:
+        return self._session.apart.each(items, self.go_on)
 
     def store(self, context: Context, instance: OutgoingInstance) -> Command:
         session = self._session

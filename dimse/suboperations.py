@@ -16,7 +16,7 @@ import structlog
 
 from dimse.ahead import Ahead
 from dimse.command import Command
-from dimse.operation import Operation
+from dimse.operation import Cancelled, Operation, Stopping
 from dimse.selection import Selection
 from dimse.status import CANCEL, PENDING, PROCESSING_FAILURE, STOPPING, SUCCESS, is_warning
 from pacs.actor import Actor
@@ -66,7 +66,7 @@ class DestinationLost(NothingMore):
 
 Send = Callable[[StoredInstance, bytes | None], Command]
 """Sends one instance, whose data set may have been read ahead, and returns the peer's response.
-`PacsError`: this one cannot be sent; `DestinationLost`: nor can any other."""
+`PacsError`: this one cannot be sent; `DestinationLost`: nor can any other; `Cancelled`: while it was sent."""
 
 
 @dataclass(slots=True)
@@ -110,8 +110,16 @@ class Progress:
 def located(
     operation: Operation, archive: RetrieveArchive, selection: Selection
 ) -> list[StoredInstance] | None:
-    """The selected instances; None when there are too many to count, which has been answered."""
-    found = list(islice(archive.locate(operation.actor, selection.query), MAX_SUBOPERATIONS + 1))
+    """The selected instances; None when they cannot be counted, which has been answered."""
+
+    def all_at_once() -> Iterator[list[StoredInstance]]:
+        yield list(islice(archive.locate(operation.actor, selection.query), MAX_SUBOPERATIONS + 1))
+
+    try:
+        [found] = operation.apart(all_at_once())
+    except Stopping:
+        operation.respond(UNABLE_TO_COUNT, ErrorComment=STOPPING)
+        return None
     if len(found) <= MAX_SUBOPERATIONS:
         return found
     operation.respond(UNABLE_TO_COUNT, ErrorComment=f"more than {MAX_SUBOPERATIONS} instances at once")
@@ -148,29 +156,27 @@ def perform(
     send: Send,
     progress: Progress,
 ) -> None:
-    """Send all instances, with pending responses at times and a final one. Cancelled between instances."""
+    """Send all instances, with pending responses at times and a final one."""
     progress.remaining = len(instances)
     try:
         with closing(ahead):
-            cancelled = _send_all(operation, ahead, send, progress)
-    except NothingMore as end:
-        log.warning("retrieve.ended_early", detail=str(end), remaining=progress.remaining)
+            _send_all(operation, ahead, send, progress)
+    except Cancelled:
+        _finish(operation, CANCEL, progress)
+    except (NothingMore, Stopping) as end:
         reason = STOPPING if operation.stop.ending.is_set else str(end)
+        log.warning("retrieve.ended_early", detail=reason, remaining=progress.remaining)
         for instance in instances[-progress.remaining :]:
             progress.count(instance, PROCESSING_FAILURE, reason)
         _finish(operation, progress.status, progress)
     else:
-        _finish(operation, CANCEL if cancelled else progress.status, progress)
+        _finish(operation, progress.status, progress)
 
 
-def _send_all(operation: Operation, ahead: Iterable[Ahead], send: Send, progress: Progress) -> bool:
-    """Whether it was cancelled."""
+def _send_all(operation: Operation, ahead: Iterable[Ahead], send: Send, progress: Progress) -> None:
     due, away = 0.0, 0
     for instance, data_set in ahead:
-        if operation.cancelled():
-            return True
-        if operation.stop.ending.is_set:
-            raise NothingMore(STOPPING)
+        operation.go_on()
         try:
             response = send(instance, data_set)
             status, reason, away = response.status, str(response.get("ErrorComment", "")), 0
@@ -185,7 +191,6 @@ def _send_all(operation: Operation, ahead: Iterable[Ahead], send: Send, progress
         if time.monotonic() >= due:
             operation.respond(PENDING, **progress.elements(with_remaining=True))
             due = time.monotonic() + PENDING_EVERY
-    return False
 
 
 def _finish(operation: Operation, status: int, progress: Progress) -> None:

@@ -1,6 +1,6 @@
 """Transport connections: how they are made and set up (PS3.8 §9.1).
 
-Making one has a limit to all waits together, and a flag that ends them at once.
+Making one has a limit to all waits together; meanwhile something else may be looked after.
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ import select
 import socket
 import ssl
 import time
-
-from dimse.flag import Flag
+from collections.abc import Callable
 
 INTERNET = (socket.AF_INET, socket.AF_INET6)
+Meanwhile = Callable[[], None]
+"""Called several times a second during a wait, which it ends by raising."""
+MEANWHILE_EVERY = 0.25
 _KEEPALIVE = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))
 
 
@@ -30,7 +32,7 @@ def prepare(sock: socket.socket) -> None:
             sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), seconds)
 
 
-def connect(host: str, port: int, timeout: float, end: Flag | None = None) -> socket.socket:
+def connect(host: str, port: int, timeout: float, meanwhile: Meanwhile | None = None) -> socket.socket:
     """To the first address of `host` that accepts within its share of `timeout`. `TimeoutError`, or another
     `OSError`."""
     failure = OSError(errno.EADDRNOTAVAIL, "the host has no address")
@@ -42,19 +44,24 @@ def connect(host: str, port: int, timeout: float, end: Flag | None = None) -> so
         sock = socket.socket(family, kind, protocol)
         now = time.monotonic()
         try:
-            _connect(sock, address, now + (deadline - now) / left, end)
+            _connect(sock, address, now + (deadline - now) / left, meanwhile)
             return sock
         except OSError as error:
             sock.close()
             failure = error
+        except BaseException:
+            sock.close()
+            raise
     raise failure
 
 
-def _connect(sock: socket.socket, address: tuple[object, ...], deadline: float, end: Flag | None) -> None:
+def _connect(
+    sock: socket.socket, address: tuple[object, ...], deadline: float, meanwhile: Meanwhile | None
+) -> None:
     sock.setblocking(False)
     code = sock.connect_ex(address)
     if code == errno.EINPROGRESS:
-        _wait(sock, select.POLLOUT, deadline, end)
+        _wait(sock, select.POLLOUT, deadline, meanwhile)
         code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
     if code:
         raise OSError(code, os.strerror(code))
@@ -64,7 +71,7 @@ def encrypted(
     sock: socket.socket,
     tls: ssl.SSLContext,
     timeout: float,
-    end: Flag | None = None,
+    meanwhile: Meanwhile | None = None,
     host: str | None = None,
 ) -> ssl.SSLSocket:
     """`sock` by TLS, whose client we are if `host` is given. `TimeoutError`, or another `OSError`; then it is
@@ -74,28 +81,28 @@ def encrypted(
         sock, server_side=host is None, server_hostname=host, do_handshake_on_connect=False
     )
     try:
-        _shake_hands(wrapped, time.monotonic() + timeout, end)
-    except OSError:
+        _shake_hands(wrapped, time.monotonic() + timeout, meanwhile)
+    except BaseException:
         wrapped.close()
         raise
     return wrapped
 
 
-def _shake_hands(sock: ssl.SSLSocket, deadline: float, end: Flag | None) -> None:
+def _shake_hands(sock: ssl.SSLSocket, deadline: float, meanwhile: Meanwhile | None) -> None:
     while True:
         try:
             return sock.do_handshake()
         except ssl.SSLWantReadError:
-            _wait(sock, select.POLLIN, deadline, end)
+            _wait(sock, select.POLLIN, deadline, meanwhile)
         except ssl.SSLWantWriteError:
-            _wait(sock, select.POLLOUT, deadline, end)
+            _wait(sock, select.POLLOUT, deadline, meanwhile)
 
 
-def _wait(sock: socket.socket, event: int, deadline: float, end: Flag | None) -> None:
+def _wait(sock: socket.socket, event: int, deadline: float, meanwhile: Meanwhile | None) -> None:
     poll = select.poll()
     poll.register(sock, event)
-    if end is not None:
-        poll.register(end, select.POLLIN)
-    ready = poll.poll(max(0.0, deadline - time.monotonic()) * 1000)
-    if all(descriptor != sock.fileno() for descriptor, _ in ready):
-        raise TimeoutError
+    while not poll.poll(max(0.0, min(deadline - time.monotonic(), MEANWHILE_EVERY)) * 1000):
+        if time.monotonic() >= deadline:
+            raise TimeoutError
+        if meanwhile is not None:
+            meanwhile()

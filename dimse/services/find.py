@@ -21,7 +21,7 @@ from dimse.models import MODEL_OF
 from dimse.operation import Operation, Service
 from dimse.selection import key_text, level_of, read_identifier
 from dimse.sop_classes import FIND
-from dimse.status import CANCEL, OUT_OF_RESOURCES, PENDING, PENDING_UNSUPPORTED_KEYS, STOPPING, SUCCESS
+from dimse.status import OUT_OF_RESOURCES, PENDING, PENDING_UNSUPPORTED_KEYS, SUCCESS
 from pacs.actor import Actor
 from pacs.dicom.dictionary import SPECIFIC_CHARACTER_SET
 from pacs.dicom.reader import Header
@@ -56,13 +56,8 @@ def serve(operation: Operation, archive: FindArchive, settings: FindSettings) ->
     encoder = _encoder(operation, identifier, query, settings)
     pending = PENDING_UNSUPPORTED_KEYS if query.unsupported else PENDING
     matches = archive.find(operation.actor, replace(query, limit=settings.max_answers + 1))
-    for answered, values in enumerate(matches):
-        if operation.cancelled():
-            operation.respond(CANCEL)
-            return
-        if operation.stop.ending.is_set:
-            operation.respond(OUT_OF_RESOURCES, ErrorComment=STOPPING)
-            return
+    for answered, values in enumerate(operation.apart(matches)):
+        operation.go_on()
         if answered == settings.max_answers:
             operation.respond(
                 OUT_OF_RESOURCES, ErrorComment=f"more than {answered} matches: narrow the query"

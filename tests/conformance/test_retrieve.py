@@ -35,13 +35,13 @@ from dimse.serving import ServedOperation
 from pacs.access import RIGHTS
 from pacs.dicom.writer import encode_dataset
 from pacs.errors import Unavailable
-from pacs.model import ApplicationEntity, StoredInstance
+from pacs.model import ApplicationEntity, Identity, StoredInstance
 from pacs.pixels.decode import DECODABLE, decode
 from pacs.transcoding import Codecs, Transcoder
 from tests.conformance.server import free_port
 from tests.dimse.holdings import BIG, CT, EXPLICIT, IMPLICIT, MR, SR, Holdings
 from tests.dimse.test_association import eventually
-from tests.dimse.wire import Wire, request
+from tests.dimse.wire import VERIFICATION, Wire, echo_command, request
 from tests.dimse.world import Register, World, running
 
 PATIENT_ROOT, STUDY_ROOT, PATIENT_STUDY_ONLY = MODELS
@@ -128,26 +128,31 @@ def destination(contexts: list[PresentationContext], **told: Any) -> Iterator[De
 class Hanging:
     port: int
     hangs: threading.Event = field(default_factory=threading.Event)
+    ended: threading.Event = field(default_factory=threading.Event)
 
 
 @contextmanager
 def hanging(reached: str) -> Iterator[Hanging]:
-    """A destination that takes a connection, an association or one object, and says nothing then."""
+    """A destination that takes a connection, an association or one object, and says nothing then; of half an
+    object, it does not read the rest for a while."""
     accept = AssociateAccept((ContextResult(1, 0, EXPLICIT),), UserInformation())
 
     def serve() -> None:
         wire = Wire.__new__(Wire)
         wire.socket, _ = listener.accept()
-        with wire, suppress(EOFError):
+        with wire, suppress(EOFError, ConnectionResetError):
             wire.socket.settimeout(120)
             if reached != "connection":
                 wire.pdu()
-            if reached == "object":
+            if "object" in reached:
                 wire.send(frame(PduType.A_ASSOCIATE_AC, encode_accept(accept)))
                 wire.pdu()
             there.hangs.set()
+            if reached == "half an object":
+                time.sleep(2)
             while wire.pdu():
                 pass
+        there.ended.set()
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         there = Hanging(listener.getsockname()[1])
@@ -484,6 +489,61 @@ def test_a_move_is_cancelled_between_two_instances(archive: Archive) -> None:
     assert 3 <= completed < 200 and len(there.came) == completed
 
 
+@pytest.mark.parametrize("reached", ["connection", "association", "object", "half an object"])
+def test_a_move_is_cancelled_while_its_destination_hangs(archive: Archive, reached: str) -> None:
+    """The cancel was heard when the destination's time was over, a minute later."""
+    for _ in range(5):
+        archive.holdings.add_image()
+    archive.holdings.add(bytes(1 << 26), EXPLICIT, Identity(CT, "1.2.1.1", "1.2.1", "1.3"))
+    study = "1.3" if reached == "half an object" else "1.2"
+    with hanging(reached) as there, moving(archive, there.port, study) as wire:
+        assert there.hangs.wait(60)
+        wire.ask(1, Command(CommandField=CommandField.C_CANCEL_RQ, MessageIDBeingRespondedTo=7))
+        asked, final = time.monotonic(), wire.response()
+        assert time.monotonic() - asked < 30
+        count = 1 if study == "1.3" else 5
+        assert (final.status, final["NumberOfRemainingSuboperations"]) == (0xFE00, count)
+        assert there.ended.wait(30)
+        wire.ask(3, echo_command(8))
+        assert wire.response().responds_to == 8
+
+
+def test_a_destination_that_hangs_is_left_when_nobody_asks_any_more(archive: Archive) -> None:
+    archive.holdings.add_image()
+    with hanging("object") as there:
+        with moving(archive, there.port, "1.2"):
+            assert there.hangs.wait(60)
+        assert there.ended.wait(30)
+        eventually("it has ended", lambda: archive.world.server.associations == 0)
+
+
+def test_who_asked_hears_of_a_destination_that_thinks(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some wait ten seconds for a response; a destination may take longer to store."""
+    monkeypatch.setattr(delivery, "TELL_EVERY", 0.0)
+    archive.holdings.add_image()
+    with hanging("object") as there, moving(archive, there.port, "1.2") as wire:
+        told = [wire.response() for _ in range(3)]
+        assert [(each.status, each["NumberOfRemainingSuboperations"]) for each in told] == [(0xFF00, 1)] * 3
+
+
+@contextmanager
+def moving(archive: Archive, port: int, study: str) -> Iterator[Wire]:
+    """Who has asked for a C-MOVE, with Message ID 7 on context 1."""
+    archive.register("THERE", port)
+    contexts = [
+        ProposedContext(1, STUDY_ROOT.move, (IMPLICIT,)),
+        ProposedContext(3, VERIFICATION, (IMPLICIT,)),
+    ]
+    command = Command(CommandField=CommandField.C_MOVE_RQ, MessageID=7, Priority=0, MoveDestination="THERE")
+    identifier = [(0x00080052, "CS", ["STUDY"]), (0x0020000D, "UI", [study])]
+    with Wire(archive.world.port) as wire:
+        wire.associate(request(contexts))
+        wire.ask(1, command, encode_dataset(identifier, IMPLICIT))
+        yield wire
+
+
 # --- C-GET ------------------------------------------------------------------------------------
 
 
@@ -701,6 +761,7 @@ def test_who_asked_hears_of_large_instances_while_they_are_sent(
 ) -> None:
     """Who waits for a gigabyte without a word gives up."""
     monkeypatch.setattr(delivery, "TELL_EVERY", 0.0)
+    monkeypatch.setattr(delivery, "MEANWHILE_EVERY", 0.0)
     monkeypatch.setattr(suboperations, "PENDING_EVERY", 3600.0)
     for _ in range(2):
         archive.holdings.add_image()
@@ -716,6 +777,7 @@ def test_who_asked_may_go_while_an_instance_is_sent(
 ) -> None:
     """It is not the destination that was lost: that is not tried again."""
     monkeypatch.setattr(delivery, "TELL_EVERY", 0.0)
+    monkeypatch.setattr(delivery, "MEANWHILE_EVERY", 0.0)
     held = [archive.holdings.add_image() for _ in range(2)]
 
     def gone(operation: ServedOperation, *told: object, **elements: object) -> None:

@@ -495,11 +495,10 @@ def test_a_service_hears_of_a_cancel_and_other_requests_wait() -> None:
 
     def serve(operation: Operation) -> None:
         seen.append(operation.identifier())
-        answers = 0
-        while not operation.cancelled():
-            operation.respond(0xFF00, b"\x08\0\x52\0\2\0\0\0IM") if not answers else time.sleep(0.01)
-            answers = 1
-        operation.respond(0xFE00)
+        operation.respond(0xFF00, b"\x08\0\x52\0\2\0\0\0IM")
+        while True:
+            operation.go_on()
+            time.sleep(0.01)
 
     service = Service(CommandField.C_FIND_RQ, "find", FIND, serve)
     contexts = (*CONTEXTS, ProposedContext(5, FIND_CLASS, (EXPLICIT,)))
@@ -517,6 +516,26 @@ def test_a_service_hears_of_a_cancel_and_other_requests_wait() -> None:
         assert wire.response().responds_to == 7
         wire.release()
     assert seen == [b"abcd"]
+
+
+def test_half_a_cancel_is_not_lost() -> None:
+    """Its beginning was forgotten, and the peer given as much time again for what else it would send."""
+
+    def serve(operation: Operation) -> None:
+        operation.identifier()
+        while True:
+            operation.go_on()
+            time.sleep(0.01)
+
+    service = Service(CommandField.C_FIND_RQ, "find", FIND, serve)
+    contexts = (ProposedContext(5, FIND_CLASS, (EXPLICIT,)),)
+    with running(DimseSettings(stall_timeout=0.2), (service,)) as world, Wire(world.port) as wire:
+        wire.associate(request(contexts))
+        wire.ask(5, Command(CommandField=CommandField.C_FIND_RQ, MessageID=6), b"abcd")
+        cancel = Command(CommandField=CommandField.C_CANCEL_RQ, MessageIDBeingRespondedTo=6)
+        half, *_ = Wire.encoded(5, cancel, max_length=32)
+        wire.send(half)
+        assert wire.aborted() == (0, 0)
 
 
 @pytest.mark.parametrize("data_set", [None, bytes((1 << 20) + 2)])

@@ -9,7 +9,7 @@ import pytest
 
 from dimse.associate import ProposedContext, Role
 from dimse.command import Command, CommandField, respond_to
-from dimse.operation import Operation, OutgoingInstance, Service
+from dimse.operation import Cancelled, Operation, OutgoingInstance, Service
 from dimse.pdu import PduType, pdvs
 from dimse.sop_classes import GET
 from tests.dimse.wire import CONTEXTS, Wire, echo_command, request, store_command
@@ -26,7 +26,9 @@ def get(operation: Operation) -> None:
     [context] = [context for context in operation.contexts if context.is_scu]
     taken = 0
     for number in range(1, OBJECTS + 1):
-        if operation.cancelled():
+        try:
+            operation.go_on()
+        except Cancelled:
             operation.respond(0xFE00, NumberOfCompletedSuboperations=taken)
             return
         instance = OutgoingInstance(CT_IMAGE_STORAGE, f"{name}.{number}", (b"abcd",))
