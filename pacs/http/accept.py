@@ -35,6 +35,7 @@ _ALIASES = {
     "image/dicom+jpx": "image/jpx",
     "image/dicom+rle": "image/dicom-rle",
     "image/x-dicom-rle": "image/dicom-rle",
+    "video/mpeg2": "video/mpeg",
     "application/x-zip-compressed": ZIP,
 }
 """Media type names of earlier editions of PS3.18, and common variants."""
@@ -119,9 +120,7 @@ def _parsed(fields: tuple[str, ...]) -> tuple[MediaRange, ...]:
 
 def _media_range(text: str) -> MediaRange | None:
     name, _, rest = text.partition(";")
-    name = name.strip().lower()
-    if name == "*":  # sent by some Java clients
-        name = "*/*"
+    name = _range(name.strip().lower())
     if not _TYPE.fullmatch(name):
         return None
     kind, syntaxes, q = "*/*", list[str](), 1.0
@@ -129,7 +128,7 @@ def _media_range(text: str) -> MediaRange | None:
         key, _, value = parameter.partition("=")
         key, value = key.strip().lower(), _unquoted(value.strip())
         if key == "type":
-            kind = value.lower()
+            kind = _range(value.lower())
         elif key == "transfer-syntax":
             syntaxes += [each.strip() for each in value.split(",") if each.strip()]
         elif key == "q":
@@ -138,6 +137,13 @@ def _media_range(text: str) -> MediaRange | None:
         return MediaRange(_ALIASES.get(kind, kind), True, tuple(syntaxes), q)
     multipart = None if name == "*/*" else False
     return MediaRange(_ALIASES.get(name, name), multipart, tuple(syntaxes), q)
+
+
+def _range(media_type: str) -> str:
+    """As some clients write it: Java's `*` for everything, dicomweb-client's `image/` for `image/*`."""
+    if media_type == "*":
+        return "*/*"
+    return f"{media_type}*" if media_type.endswith("/") else media_type
 
 
 def _unquoted(value: str) -> str:

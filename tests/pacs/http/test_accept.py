@@ -52,6 +52,8 @@ FRAMES = (PLAIN, STORED, STORED_OCTETS, PLAIN_ALONE, STORED_ALONE)
         ('MULTIPART/Related ; Type = "Application/DICOM" ', PARTS),
         ('multipart/related; type="application/dicom', PARTS),
         ('multipart/related; type="application/*"', PARTS),
+        ('multipart/related; type="application/"', PARTS),
+        ("application/", ALONE),
         ('multipart/related; type="application/dicom"; boundary=abc; charset=utf-8', PARTS),
         ('multipart/related; type="application/dicom"; transfer-syntax=*', PARTS),
         ("application/dicom", ALONE),
@@ -126,7 +128,7 @@ def test_what_cannot_be_made_is_said_with_what_can(accept: str) -> None:
         choose(parse([accept]), DOCUMENTS)
 
 
-@pytest.mark.parametrize("accept", ["nonsense", "/", "a/b/c", "application/", '"', "=;=", ";q=1", "é/é"])
+@pytest.mark.parametrize("accept", ["nonsense", "/", "a/b/c", "application", '"', "=;=", ";q=1", "é/é"])
 def test_what_says_nothing_is_refused(accept: str) -> None:
     with pytest.raises(BadInput):
         parse([accept])
