@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,11 @@ from typing import Any
 import pytest
 
 from tests.conformance import phantom
-from tests.conformance.browser import needs_chromium, page, picture_drawn, until
+from tests.conformance.browser import PATIENCE, needs_chromium, page, picture_drawn, until
 from tests.conformance.server import Server
 
 SLICES = 48
+OF_ONE = re.compile(r"/instances/[0-9.]+/metadata$")
 OF_ALL = re.compile(r"/series/[0-9.]+/metadata$")
 
 pytestmark = needs_chromium
@@ -61,6 +63,26 @@ def test_the_first_image_does_not_wait_for_the_metadata_of_all(url: str, chromiu
     assert len(frames) == len(set(frames)) == SLICES
     (thumbnail,) = (at for at, url in enumerate(asked) if url.endswith("/thumbnail"))
     assert asked.index(frames[0]) < thumbnail
+
+
+def test_the_first_frame_is_fetched_beside_its_metadata(url: str, chromium: Any) -> None:
+    """As soon as its instance is known, once; it is shown when it can be read."""
+    with page(chromium, "about:blank") as opened:
+        held: list[Any] = []
+        frames: list[str] = []
+        opened.context.route(OF_ONE, lambda route: held.append(route))
+        opened.on("request", lambda request: frames.append(request.url) if "/frames/" in request.url else None)
+        opened.goto(url)
+        end = time.monotonic() + PATIENCE
+        while not (held and frames) and time.monotonic() < end:
+            opened.wait_for_timeout(20)
+        (first,) = frames
+        assert opened.evaluate("document.querySelector('.pane canvas').dataset.image || ''") == ""
+        held.pop().continue_()
+        picture_drawn(opened)
+        shown = opened.evaluate("document.querySelector('.pane canvas').dataset.image")
+        assert first.endswith(f"/instances/{shown.replace('/', '/frames/')}")
+    assert frames.count(first) == 1
 
 
 def test_what_is_in_sight_does_not_wait_for_what_lies_far_from_it(url: str, chromium: Any) -> None:

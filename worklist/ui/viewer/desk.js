@@ -91,7 +91,7 @@ export class Desk {
 
   /** First, of a large series, what is enough for a picture; a fault of that is told when all is read. */
   async #readAll(series, show) {
-    const first = await glimpse(series, this.#metadata, this.#abort.signal).catch(() => undefined);
+    const first = await glimpse(series, { metadata: this.#metadata, frames: this.frames }, this.#abort.signal).catch(() => undefined);
     if (first) show(first);
     return readSeries(series, this.#metadata);
   }

@@ -13,6 +13,7 @@ export class Frames {
   #bytes = 0;
   #flying = new Map(); // key → {id, image, worker}
   #failed = new Map(); // key → Problem
+  #expected = new Map(); // key → the worker that fetches it already
   #wanted = new Map(); // who → images, the most wanted first
   #made = 0;
   #arrived;
@@ -45,6 +46,13 @@ export class Frames {
     this.#wanted.set(who, images);
     if (images.length) this.#makeWayFor(images[0]);
     this.#pump();
+  }
+
+  /** Fetches a frame of which nobody can say yet how it is read: who wants it later finds it there. */
+  expect(image) {
+    const [worker] = this.#workers;
+    this.#expected.set(image.key, worker);
+    image.layout().then((layout) => worker.postMessage({ expected: layout }));
   }
 
   #worker() {
@@ -85,7 +93,7 @@ export class Frames {
       const image = this.#next();
       if (!image) return;
       const id = ++this.#made;
-      const one = { id, image, worker: this.#workers[id % WORKERS] };
+      const one = { id, image, worker: this.#expected.get(image.key) ?? this.#workers[id % WORKERS] };
       this.#flying.set(image.key, one);
       image.layout().then(
         (layout) => this.#isFlying(one) && one.worker.postMessage({ id, key: image.key, layout }),

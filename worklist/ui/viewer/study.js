@@ -11,6 +11,8 @@ const PRIORS = 10;
 const FEW = 32; // instances of which all is read in no more time than of one
 const DERIVED = new Set(["SEG", "RTDOSE", "RWV", "REG"]);
 
+/** What says in which form a frame is asked for. */
+const FRAME_FIELDS = "StudyInstanceUID,SeriesInstanceUID,SamplesPerPixel,PhotometricInterpretation,Rows,Columns,BitsAllocated,NumberOfFrames";
 const STUDY_FIELDS = "StudyDescription,PatientBirthDate,PatientSex,NumberOfStudyRelatedInstances,ModalitiesInStudy";
 
 export async function openStudy(uid, signal) {
@@ -35,12 +37,18 @@ const describe = (study, dataset) => ({
   count: number(dataset, "NumberOfSeriesRelatedInstances", 0),
 });
 
-/** A series with one picture of its middle, while the others are not known; undefined where that takes as long, or it is none. */
-export async function glimpse(series, metadata, signal) {
+/**
+ * A series with one picture of its middle, while the others are not known; undefined where that takes as long, or it is
+ * none. Its frame is fetched beside its metadata.
+ */
+export async function glimpse(series, { metadata, frames }, signal) {
   if (series.count < FEW) return undefined;
-  const middle = Math.floor((series.count - 1) / 2);
-  const { items } = await search(`studies/${series.study}/series/${series.uid}/instances`, { limit: 1, offset: middle }, { signal });
-  const datasets = items.length ? await metadata.read(series.study, series.uid, text(items[0], "SOPInstanceUID")) : [];
+  const asked = { limit: 1, offset: Math.floor((series.count - 1) / 2), includefield: FRAME_FIELDS };
+  const { items } = await search(`studies/${series.study}/series/${series.uid}/instances`, asked, { signal });
+  const [expected, ...others] = items.flatMap(imagesOf);
+  if (!expected || others.length) return undefined;
+  frames.expect(expected);
+  const datasets = await metadata.read(series.study, series.uid, text(items[0], "SOPInstanceUID"));
   const images = datasets.flatMap(imagesOf);
   return images.length === 1 ? { ...series, datasets, images, kind: "image", partial: true } : undefined;
 }

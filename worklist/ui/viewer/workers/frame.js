@@ -1,6 +1,6 @@
 /**
  * Fetches one frame and reads its samples, apart from the page so that scrolling never waits. Told {id, key, layout}, or
- * {id} alone of one that is not wanted any more. Answers {id, key} with {samples, min, max, low, high} for gray (`low` and
+ * {id} alone of one that is not wanted any more, or {expected: layout} of one that will be. Answers {id, key} with {samples, min, max, low, high} for gray (`low` and
  * `high` without padding), {rgba} for colour, both with the `overlays` that lay in unused bits, or {problem}.
  */
 import { ask, lost, problemOf } from "./ask.js";
@@ -10,8 +10,10 @@ const JPEG_BASELINE = "1.2.840.10008.1.2.4.50";
 const STORED_JPEG = 'multipart/related; type="image/jpeg"; transfer-syntax=*';
 
 const under = new Map(); // id → how it is given up
+const coming = new Map(); // URL → the promise of a frame that nobody has asked for yet
 
-onmessage = async ({ data: { id, key, layout } }) => {
+onmessage = async ({ data: { id, key, layout, expected } }) => {
+  if (expected) return expect(expected);
   if (!layout) return under.get(id)?.abort();
   const abort = new AbortController();
   under.set(id, abort);
@@ -24,14 +26,27 @@ onmessage = async ({ data: { id, key, layout } }) => {
   under.delete(id);
 };
 
+/** Of its layout only what decides in which form it is asked for need be true. */
+function expect(layout) {
+  const frame = asStored(layout, ask);
+  frame.catch(() => {}); // told to whoever asks for it
+  coming.set(layout.url, frame);
+}
+
 /** A browser takes a JPEG for luminance and colour difference: one that holds red, green and blue is not for it. */
 const browserDecodes = ({ samples, allocated, photometric }) => samples > 1 && allocated === 8 && photometric !== "RGB";
 
 const isReadable = ({ photometric, palette, allocated, float, samples }) =>
   (palette || photometric !== "PALETTE COLOR") && (allocated <= 32 || float) && (samples === 1 || samples === 3);
 
+function stored(layout, ask) {
+  const found = coming.get(layout.url);
+  coming.delete(layout.url);
+  return found ?? asStored(layout, ask);
+}
+
 /** A colour frame stored as a JPEG comes as that, never one encoded with loss for us; any other uncompressed. */
-async function stored(layout, ask) {
+async function asStored(layout, ask) {
   if (!browserDecodes(layout)) return part(await ask(layout.url, UNCOMPRESSED));
   const found = await part(await ask(layout.url, `${STORED_JPEG}, ${UNCOMPRESSED}; q=0.9`));
   const beyond = found.type === "image/jpeg" && found.syntax !== JPEG_BASELINE;
