@@ -77,6 +77,7 @@ def test_the_first_frame_is_fetched_beside_its_metadata(url: str, chromium: Any)
         while not (held and frames) and time.monotonic() < end:
             opened.wait_for_timeout(20)
         (first,) = frames
+        assert opened.inner_text(".pane") == "Loading"
         assert opened.evaluate("document.querySelector('.pane canvas').dataset.image || ''") == ""
         held.pop().continue_()
         picture_drawn(opened)

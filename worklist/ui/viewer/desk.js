@@ -75,6 +75,7 @@ export class Desk {
   /** A series into a pane, unless another was asked for meanwhile; read once, however often it is shown. */
   async show(series, pane = this.pane) {
     this.#asked.set(pane, series.id);
+    pane.coming.value = pane.series.value?.id !== series.id;
     const show = (part) => this.#asked.get(pane) === series.id && pane.show(part);
     try {
       if (!this.#read.has(series.uid)) this.#read.set(series.uid, this.#readAll(series, show));
@@ -83,6 +84,7 @@ export class Desk {
       show(parts.find(({ id }) => id === series.id) ?? parts[0]);
       this.seen.value ||= !this.pane.images.length;
     } catch (problem) {
+      if (this.#asked.get(pane) === series.id) pane.coming.value = false;
       this.seen.value = true;
       this.#read.delete(series.uid);
       toastProblem(problem);

@@ -140,7 +140,7 @@ function useViewerKeys(desk, onOpen, onBack) {
     { key: "+", also: ["-"], label: t("key.zoom"), run: (event) => pane.zoomBy(event.key === "+" ? 1.25 : 0.8) },
     { key: "i", label: t("viewer.invert"), run: () => toggleInvert(pane) },
     { key: "r", label: t("viewer.reset"), run: () => pane.reset() },
-    { key: "c", label: t("viewer.cine"), run: () => (pane.playing.value = !pane.playing.value) },
+    { key: "c", label: t("viewer.cine"), run: () => pane.play() },
     { key: "y", label: t("viewer.link"), run: () => (desk.linked.value = !desk.linked.value) },
     { key: "g", label: t("key.layout"), run: () => nextLayout(desk) },
     { key: "Delete", label: t("viewer.clear"), run: () => clearMeasures(pane) },

@@ -18,6 +18,7 @@ export class Pane {
   invert = signal(false);
   zoom = signal(1); // 1: the whole image is in sight
   playing = signal(false);
+  coming = signal(false); // whether another series is on its way
   loaded = signal(0); // changes when a frame of this stack has arrived
   offset = { x: 0, y: 0 };
   measures = new Map(); // image key → measurements
@@ -59,6 +60,7 @@ export class Pane {
     const known = this.series.value;
     const seen = known?.partial && known.id === series?.id ? this.#place(this.image, series) : -1;
     batch(() => {
+      this.coming.value = false;
       this.series.value = series;
       this.index.value = seen >= 0 ? seen : length > 2 && !series.cine ? Math.floor((length - 1) / 2) : 0;
     });
@@ -113,6 +115,17 @@ export class Pane {
       if (Math.abs(each.depth - depth) < Math.abs(this.images[best].depth - depth)) best = index;
     });
     this.to(best);
+  }
+
+  /** Whether what shall be seen is on its way. */
+  get isWaiting() {
+    const { image } = this;
+    return this.coming.value || Boolean(image && !this.frames.has(image) && !this.frames.problem(image));
+  }
+
+  /** Starts or stops the film. */
+  play() {
+    this.playing.value = !this.playing.value && this.images.length > 1;
   }
 
   /** What could not be fetched, for a reason that may be gone. */

@@ -55,7 +55,7 @@ export function Tools({ desk, onOpen }) {
     <${Button} bare icon="arrow-counterclockwise" label=${t("viewer.reset")} keys="r" disabled=${disabled} onClick=${() => pane.reset()} />
     <${Button} bare icon="eraser" label=${t("viewer.clear")} keys="Delete" disabled=${disabled} onClick=${() => clearMeasures(pane)} />
     <span class="rule"></span>
-    <${Button} bare icon=${pane.playing.value ? "pause-fill" : "play-fill"} label=${t("viewer.cine")} keys="c" pressed=${pane.playing.value} disabled=${disabled} onClick=${() => (pane.playing.value = !pane.playing.value)} />
+    <${Button} bare icon=${pane.playing.value ? "pause-fill" : "play-fill"} label=${t("viewer.cine")} keys="c" pressed=${pane.playing.value} disabled=${disabled || pane.images.length < 2} onClick=${() => pane.play()} />
     <${Button} bare icon="link-45deg" label=${t("viewer.link")} keys="y" pressed=${desk.linked.value} onClick=${() => (desk.linked.value = !desk.linked.value)} />
     <span class="rule"></span>
     ${LAYOUTS.map(

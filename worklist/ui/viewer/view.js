@@ -31,10 +31,17 @@ export function PaneView({ pane, desk, active, tool, onActivate, onScroll, title
     onFocus=${onActivate}
   >
     <canvas ref=${canvas} role="img" aria-label=${label}></canvas>
-    ${!series && html`<div class="message"><p>${t("viewer.empty")}</p></div>`}
     ${series && series.kind !== "image" && html`<${DocumentView} pane=${pane} desk=${desk} />`}
     ${series?.kind === "image" && html`<${Marks} pane=${pane} title=${title} />`}
+    <${Missing} pane=${pane} />
   </section>`;
+}
+
+/** Why there is nothing to see: it is on its way, which is said once that takes a while, or nothing was chosen. */
+function Missing({ pane }) {
+  pane.loaded.value;
+  if (pane.isWaiting) return html`<p class="waiting" role="status">${t("loading")}</p>`;
+  return pane.series.value ? null : html`<div class="message"><p>${t("viewer.empty")}</p></div>`;
 }
 
 function Marks({ pane, title }) {
