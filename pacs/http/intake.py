@@ -27,6 +27,8 @@ LET_PASS = 1 << 30
 """Bytes of refused parts that are read and dropped, so that the parts behind them are still stored and
 the sender hears the reason; beyond that the request is answered without reading the rest."""
 STALL_TIMEOUT = 60.0  # seconds
+MINIMUM_RATE = 512
+"""Bytes a second, in the mean of `STALL_TIMEOUT`: who drips keeps a place that others need."""
 MAX_EPILOGUE, EPILOGUE_TIMEOUT = 1 << 20, 5.0  # bytes, seconds
 
 
@@ -189,15 +191,18 @@ class Intake:
 
 
 async def chunks(request: Request, patience: float = STALL_TIMEOUT) -> AsyncIterator[bytes]:
-    """The body as it arrives. `Stalled` when nothing arrives for `patience` seconds.
+    """The body as it arrives. `Stalled` when nothing, or next to nothing, arrives in `patience` seconds of
+    waiting for it.
 
     `UnsupportedEncoding` for a body with Content-Encoding; Starlette's `ClientDisconnect` when the client is
     gone.
     """
     if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
         raise UnsupportedEncoding
-    stream = request.stream()
+    stream, clock = request.stream(), asyncio.get_running_loop().time
+    waited, came = 0.0, 0
     while True:
+        began = clock()
         try:
             async with asyncio.timeout(patience):
                 chunk = await anext(stream, None)
@@ -205,6 +210,12 @@ async def chunks(request: Request, patience: float = STALL_TIMEOUT) -> AsyncIter
             raise Stalled from None
         if chunk is None:
             return
+        waited += clock() - began
+        came += len(chunk)
+        if waited >= patience:
+            if came < MINIMUM_RATE * waited:
+                raise Stalled
+            waited, came = 0.0, 0
         if chunk:
             yield chunk
 

@@ -278,3 +278,30 @@ def test_a_client_that_pauses_too_long_is_given_up() -> None:
 
     with pytest.raises(Stalled):
         asyncio.run(run())
+
+
+async def _received(pieces: int, sending: float, storing: float, patience: float) -> int:
+    """How many pieces of one byte came, each after so many seconds, when each takes so many to store."""
+    left = pieces
+
+    async def receive() -> dict[str, Any]:
+        nonlocal left
+        await asyncio.sleep(sending)
+        left -= 1
+        return {"type": "http.request", "body": b"1", "more_body": left > 0}
+
+    came = 0
+    async for chunk in chunks(Request({"type": "http", "headers": []}, receive), patience):
+        came += len(chunk)
+        await asyncio.sleep(storing)
+    return came
+
+
+def test_a_client_that_sends_a_byte_at_a_time_is_given_up() -> None:
+    """Each may come in time: it would keep one of a few places for days."""
+    with pytest.raises(Stalled):
+        asyncio.run(_received(1000, sending=0.005, storing=0, patience=0.1))
+
+
+def test_a_client_that_waits_for_the_disk_is_not_given_up() -> None:
+    assert asyncio.run(_received(5, sending=0, storing=0.1, patience=0.2)) == 5
