@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import cast
@@ -37,13 +37,15 @@ class Known:
         return found
 
 
-def caller(sessions: Sessions) -> Caller:
+def connection() -> HTTPConnection:
     headers = [(b"authorization", f"Bearer {TOKENS.issue(SESSION)}".encode())]
     state = {"correlation_id": "0123456789abcdef"}
-    scope = {"type": "http", "method": "GET", "headers": headers, "state": state}
+    return HTTPConnection({"type": "http", "method": "GET", "headers": headers, "state": state})
 
+
+def caller(sessions: Sessions) -> Caller:
     async def asked() -> Caller:
-        found = sessions(HTTPConnection(scope))
+        found = sessions(connection())
         return await found if isinstance(found, Awaitable) else found
 
     return asyncio.run(asked())
@@ -73,9 +75,16 @@ def test_the_end_of_one_is_known_to_all_that_share_the_epoch() -> None:
 def test_what_was_answered_while_it_ended_is_not_remembered() -> None:
     known = Known()
     sessions = Sessions(cast(Accounts, known), TOKENS)
-    known.meanwhile = sessions.end
+
+    def it_ends_and_somebody_comes() -> None:
+        sessions.end()
+        asking = sessions(connection())
+        assert isinstance(asking, Coroutine)
+        asking.close()
+
+    known.meanwhile = it_ends_and_somebody_comes
     caller(sessions)
-    known.session_now = None
+    known.session_now, known.meanwhile = None, lambda: None
     with pytest.raises(Unauthenticated):
         caller(sessions)
 

@@ -152,14 +152,25 @@ def test_a_deletion_goes_once_it_is_purged(shelf: Shelf) -> None:
     assert_counts_true(shelf.database)
 
 
-def numbers(shelf: Shelf) -> list[int]:
-    return [row["seq"] for row in rows(shelf.database, "SELECT seq FROM changes ORDER BY seq")]
+def numbers(shelf: Shelf, organization: int = 1) -> list[int]:
+    of = f"SELECT seq FROM changes WHERE org_id = {organization} ORDER BY seq"
+    return [row["seq"] for row in rows(shelf.database, of)]
 
 
-def announce(shelf: Shelf, count: int) -> None:
+def announce(shelf: Shelf, count: int, who: Actor = USER) -> None:
     with transaction(shelf.database) as under_way:
         for _ in range(count):
-            under_way.announce(USER, "study.received", "1.2.3")
+            under_way.announce(who, "study.received", "1.2.3")
+
+
+def test_old_changes_of_one_organisation_take_no_young_ones_of_another_along(shelf: Shelf) -> None:
+    shelf.run("INSERT INTO organizations (id, code, name) VALUES (2, 'b', 'B')")
+    shelf.run("INSERT INTO org_heads (org_id) VALUES (2)")
+    announce(shelf, 3)
+    announce(shelf, 2, replace(USER, organization=2))
+    shelf.run("UPDATE changes SET at = at + :week WHERE org_id = 2", week=7 * 24 * 3600 * 1_000_000)
+    history(shelf).run()
+    assert (numbers(shelf), numbers(shelf, 2)) == ([3], [1, 2])
 
 
 def test_old_changes_go_but_for_the_newest(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
