@@ -499,6 +499,41 @@ def test_measures_are_millimetres_only_where_they_are_known(held: Held, chromium
             assert module(opened, "viewer/measure.js", f"m.labelOf({image}, {measure})") == said
 
 
+def test_two_fingers_zoom_and_measure_nothing(held: Held, chromium: Any) -> None:
+    """What lies between them stays there."""
+    study = f"{held.server.url}/view?StudyInstanceUIDs={held.study.StudyInstanceUID}"
+    with page(chromium, study, has_touch=True) as opened:
+        picture_drawn(opened)
+        opened.keyboard.press("l")
+        box = opened.query_selector(".pane canvas").bounding_box()
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        touch = opened.context.new_cdp_session(opened)
+
+        def fingers(kind: str, *places: tuple[float, float]) -> None:
+            points = [{"x": left, "y": top, "id": number} for number, (left, top) in enumerate(places)]
+            touch.send("Input.dispatchTouchEvent", {"type": f"touch{kind}", "touchPoints": points})
+
+        fingers("Start", (x - 50, y))
+        fingers("Move", (x - 60, y))
+        fingers("Start", (x - 60, y), (x + 60, y))
+        for apart in (80, 100, 120):
+            fingers("Move", (x - apart, y), (x + apart, y))
+        fingers("End")
+        until(opened, "document.querySelector('.corner.bl').innerText.includes('200%')")
+        opened.wait_for_timeout(100)
+        assert opened.evaluate(YELLOW) == 0
+
+
+YELLOW = """() => {
+  const canvas = document.querySelector('.pane canvas');
+  const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+  let found = 0;
+  for (let at = 0; at < data.length; at += 4) found += data[at] - data[at + 2] > 60;
+  return found;
+}"""
+"""Pixels of the colour that measurements are drawn in."""
+
+
 @pytest.mark.parametrize(
     ("tag", "projected"),
     [("00280030", False), ("00181164", True), ("30020011", True), ("00182010", True)],

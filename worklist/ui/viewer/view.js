@@ -2,7 +2,7 @@
 import { html, useEffect, useRef } from "../core/html.js";
 import { clock, day } from "../core/format.js";
 import { number as shown, t } from "../core/strings.js";
-import { text } from "../dicom/dataset.js";
+import { text, values } from "../dicom/dataset.js";
 import { Button } from "../kit/button.js";
 import { explain } from "../kit/states.js";
 import { DocumentView } from "./document.js";
@@ -86,10 +86,9 @@ const Corner = ({ at, lines, ...rest }) => html`<div class=${`corner ${at}`} ...
 const rounded = (value) => (Math.abs(value) < 10 ? shown(value, { maximumSignificantDigits: 3 }) : shown(Math.round(value)));
 
 function Orientation({ image }) {
-  const { axes } = image;
-  const given = text({ "00200020": image.dataset["00200020"] }, "PatientOrientation") && image.dataset["00200020"].Value;
-  const right = axes ? letters(axes.row) : (given?.[0] ?? "");
-  const bottom = axes ? letters(axes.column) : (given?.[1] ?? "");
+  const { axes, dataset } = image;
+  const said = axes ? [axes.row, axes.column].map(letters) : values(dataset, "PatientOrientation");
+  const [right, bottom] = [said[0] ?? "", said[1] ?? ""];
   if (!right && !bottom) return null;
   return html`<span class="side left">${opposite(right)}</span><span class="side right">${right}</span>
     <span class="side top">${opposite(bottom)}</span><span class="side bottom">${bottom}</span>`;
@@ -128,6 +127,7 @@ function handlers(canvas, pane, tool, onScroll) {
     canvas.parentElement.focus({ preventScroll: true });
     pointers.set(event.pointerId, [event.clientX, event.clientY]);
     travel = 0;
+    if (pointers.size > 1) return letGo(true);
     using = { 1: "pan", 2: "window" }[event.button] ?? tool.value;
     if (event.button === 0 && pane.image) held = measuring(pane, tool.value, event);
     if (held) using = "measure";
@@ -152,10 +152,14 @@ function handlers(canvas, pane, tool, onScroll) {
       if (step) onScroll(step);
     }
   });
+  const letGo = (givenUp) => {
+    if (held) finish(pane, held, givenUp);
+    held = null;
+    using = "";
+  };
   const release = (event) => {
     pointers.delete(event.pointerId);
-    if (held) finish(pane, held);
-    held = null;
+    letGo();
   };
   on("pointerup", release);
   on("pointercancel", release);
@@ -163,12 +167,14 @@ function handlers(canvas, pane, tool, onScroll) {
   return () => abort.abort();
 }
 
-function pinch(pane, pointers, event) {
-  const others = [...pointers].filter(([id]) => id !== event.pointerId).map(([, at]) => at);
-  const before = pointers.get(event.pointerId);
-  const distance = ([x, y]) => Math.hypot(x - others[0][0], y - others[0][1]);
-  const factor = distance([event.clientX, event.clientY]) / Math.max(1, distance(before));
-  pane.zoomBy(factor);
+/** Two fingers: what lies between them stays between them. */
+function pinch(pane, pointers, { pointerId, clientX, clientY, currentTarget }) {
+  const [x, y] = [...pointers].find(([id]) => id !== pointerId)[1];
+  const [lastX, lastY] = pointers.get(pointerId);
+  const { left, top } = currentTarget.getBoundingClientRect();
+  const factor = Math.hypot(clientX - x, clientY - y) / Math.max(1, Math.hypot(lastX - x, lastY - y));
+  pane.panBy((clientX - lastX) / 2, (clientY - lastY) / 2);
+  pane.zoomBy(factor, (clientX + x) / 2 - left, (clientY + y) / 2 - top);
 }
 
 /** The point that is taken hold of, or a new measurement's. */
@@ -184,13 +190,13 @@ function measuring(pane, tool, event) {
   if (found || !(tool in POINTS)) return found ?? null;
   const measure = { kind: tool, points: [point, [...point]] };
   pane.measures.set(pane.image.key, [...list, measure]);
-  return { measure, index: 1 };
+  return { measure, index: 1, isNew: true };
 }
 
-/** A click without a drag measures nothing. */
-function finish(pane, { measure }) {
+/** A click without a drag measures nothing, nor does a drag that became something else. */
+function finish(pane, { measure, isNew }, givenUp = false) {
   const [a, b] = measure.points;
   const list = pane.measures.get(pane.image.key) ?? [];
-  if (a[0] === b[0] && a[1] === b[1]) pane.measures.set(pane.image.key, list.filter((each) => each !== measure));
+  if ((a[0] === b[0] && a[1] === b[1]) || (isNew && givenUp)) pane.measures.set(pane.image.key, list.filter((each) => each !== measure));
   pane.redraw();
 }
