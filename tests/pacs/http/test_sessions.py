@@ -1,21 +1,22 @@
-"""Sessions are asked for once a second, and at once in every process when one of them has ended."""
+"""Sessions are asked for once a second, and at once in every process when one of them has ended; what they
+allow."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass, field
-from datetime import timedelta
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from typing import cast
 
 import pytest
 from starlette.requests import HTTPConnection
 
 from pacs.accounts import Session, SessionKind, User, new_session
-from pacs.errors import Unauthenticated
+from pacs.errors import CsrfMissing, TokenExpired, Unauthenticated
 from pacs.http.authentication import Caller
-from pacs.http.sessions import SessionEpoch, Sessions
+from pacs.http.sessions import COOKIE, SessionEpoch, Sessions
 from pacs.http.tokens import Tokens
 from pacs.ports import Accounts
 
@@ -37,15 +38,17 @@ class Known:
         return found
 
 
-def connection() -> HTTPConnection:
-    headers = [(b"authorization", f"Bearer {TOKENS.issue(SESSION)}".encode())]
+def connection(method: str = "GET", **headers: str) -> HTTPConnection:
+    """With a bearer token, unless it has other `headers`."""
+    given = headers or {"authorization": f"Bearer {TOKENS.issue(SESSION)}"}
+    sent = [(name.replace("_", "-").encode(), value.encode()) for name, value in given.items()]
     state = {"correlation_id": "0123456789abcdef"}
-    return HTTPConnection({"type": "http", "method": "GET", "headers": headers, "state": state})
+    return HTTPConnection({"type": "http", "method": method, "headers": sent, "state": state})
 
 
-def caller(sessions: Sessions) -> Caller:
+def caller(sessions: Sessions, comes: HTTPConnection | None = None) -> Caller:
     async def asked() -> Caller:
-        found = sessions(connection())
+        found = sessions(comes or connection())
         return await found if isinstance(found, Awaitable) else found
 
     return asyncio.run(asked())
@@ -87,6 +90,33 @@ def test_what_was_answered_while_it_ended_is_not_remembered() -> None:
     known.session_now, known.meanwhile = None, lambda: None
     with pytest.raises(Unauthenticated):
         caller(sessions)
+
+
+def test_who_is_late_is_told_also_while_the_session_is_remembered() -> None:
+    over = replace(SESSION, expires_at=datetime.now(UTC))
+    with pytest.raises(TokenExpired):
+        caller(Sessions(cast(Accounts, Known(over)), TOKENS))
+
+
+def test_who_must_change_the_password_may_do_nothing_else() -> None:
+    sessions = Sessions(cast(Accounts, Known()), TOKENS)
+    assert caller(sessions).rights == SESSION.rights != frozenset()
+    user = replace(SESSION.user, must_change_password=True)
+    once = Sessions(cast(Accounts, Known(replace(SESSION, user=user))), TOKENS)
+    assert caller(once).rights == frozenset()
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+def test_a_cookie_alone_changes_nothing(method: str) -> None:
+    """A browser sends it along with what a foreign page asks for."""
+    sessions = Sessions(cast(Accounts, Known()), TOKENS)
+    cookie = f"{COOKIE}={TOKENS.issue(SESSION)}"
+    caller(sessions, connection("GET", cookie=cookie))
+    for wrong in ({}, {"x_csrf_token": ""}, {"x_csrf_token": TOKENS.csrf("another")}):
+        with pytest.raises(CsrfMissing):
+            caller(sessions, connection(method, cookie=cookie, **wrong))
+    caller(sessions, connection(method, cookie=cookie, x_csrf_token=TOKENS.csrf(SESSION.id)))
+    caller(sessions, connection(method))  # a bearer token, which no browser sends by itself
 
 
 def test_processes_share_the_epoch() -> None:

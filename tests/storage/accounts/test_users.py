@@ -90,13 +90,18 @@ def test_a_new_password_ends_the_other_sessions(accounts: SqlAccounts) -> None:
 
 
 def test_disabling_ends_all_and_needs_somebody(accounts: SqlAccounts) -> None:
-    session = opened(accounts, accounts.add(WHO, ANN))
+    user = accounts.add(WHO, ANN)
+    session = opened(accounts, user)
     accounts.disable(WHO, ANN.email)
     assert accounts.session(session.id) is None
+    late = opened(accounts, user)  # by who signed in at the same moment
+    assert accounts.session(late.id) is None
     found = accounts.credentials(ANN.email)
     assert found is not None and not found.user.active
     with pytest.raises(NotFound):
         accounts.disable(WHO, "bob@example.test")
+    accounts.enable(WHO, ANN.email)
+    assert accounts.session(session.id) is None, "what ended stays ended"
 
 
 def test_many_attempts_at_once_are_all_counted(accounts: SqlAccounts) -> None:
