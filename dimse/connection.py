@@ -252,6 +252,11 @@ class Connection:
             if left <= 0 or not self._readable.poll(left * 1000):
                 return
 
+    @property
+    def awaits_request(self) -> bool:
+        """Whether the peer has connected, and not asked for an association yet."""
+        return self._upper_layer.state is State.STA2
+
     def cut(self) -> None:
         """From another thread: end every wait on this connection now; with an A-ABORT, unless a PDU is half
         sent."""

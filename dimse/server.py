@@ -24,6 +24,9 @@ log = structlog.get_logger(__name__)
 
 _TO_REFUSE = 32
 """Associations beyond the limit that are told so; further connections are closed unheard."""
+_SILENCE = 2.0
+"""Seconds after which a connection that has not asked for an association gives way to one that may. Who means
+it asks at once; a thousand that only connect would otherwise shut out all others."""
 _PATIENCE, _MOMENT = 0.03, 0.001
 """Seconds that a connection is left to processes that hold fewer associations, looked at each moment: left to
 chance, one core has all senders and the other none."""
@@ -33,6 +36,14 @@ _LATE = 2.5
 """Seconds before its end in which nobody is waited for any more for the sake of such an answer."""
 _LAST_MOMENT = 1.0
 """Seconds that all associations which were cut have to notice it."""
+
+
+@dataclass(slots=True)
+class _Guest:
+    """`connection`: None until the handshake of TLS is over, and for who was sent away."""
+
+    arrived: float
+    connection: Connection | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +87,7 @@ class DimseServer:
         self.stop = Stop()
         self._failures = LogThrottle()
         self._lock = threading.Lock()
-        self._threads: dict[threading.Thread, Connection | None] = {}
+        self._threads: dict[threading.Thread, _Guest] = {}
 
     def serve(self) -> None:
         """Accept until `drain`."""
@@ -109,6 +120,8 @@ class DimseServer:
             return
         with self._lock:
             places = self._edge.settings.max_associations - len(self._threads)
+            if places <= 0:
+                places += self._make_room(1 - places)
             if places <= -_TO_REFUSE:
                 sock.close()
                 return
@@ -125,8 +138,20 @@ class DimseServer:
                 self._complain(error)
                 sock.close()
                 return
-            self._threads[thread] = None
+            self._threads[thread] = _Guest(time.monotonic())
             self._slot.publish(len(self._threads))
+
+    def _make_room(self, wanted: int) -> int:
+        """Cut those who came first of the silent ones, at most `wanted`; how many."""
+        made, before = 0, time.monotonic() - _SILENCE
+        for guest in self._threads.values():
+            if made == wanted or guest.arrived > before:
+                break
+            if (connection := guest.connection) is not None and connection.awaits_request:
+                guest.connection = None
+                connection.cut()
+                made += 1
+        return made
 
     def _complain(self, error: Exception) -> None:
         if times := self._failures.occurrences():
@@ -140,7 +165,7 @@ class DimseServer:
             upper_layer = UpperLayer(Role.ACCEPTOR, settings.max_length)
             connection = Connection(sock, upper_layer, settings.stall_timeout, self.stop.begun)
             with self._lock:
-                self._threads[threading.current_thread()] = connection
+                self._threads[threading.current_thread()].connection = connection
             Association(connection, self._edge, address, self.stop, full).run()
         except OSError as error:
             log.info("association.ended", address=address, reason=type(error).__name__)
@@ -173,9 +198,9 @@ class DimseServer:
         self._wait(deadline)
         with self._lock:
             late = dict(self._threads)
-        for connection in late.values():
-            if connection is not None:
-                connection.cut()
+        for guest in late.values():
+            if guest.connection is not None:
+                guest.connection.cut()
         deadline = time.monotonic() + _LAST_MOMENT
         for thread in late:
             thread.join(max(0.0, deadline - time.monotonic()))

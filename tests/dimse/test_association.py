@@ -186,6 +186,31 @@ def test_one_too_many_is_told_to_come_back() -> None:
             third.associate()
 
 
+def test_who_only_connects_makes_room_for_who_associates(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dimse.server._SILENCE", 0.0)
+    settings = DimseSettings(max_associations=3)
+    with running(settings) as world, Wire(world.port) as served, Wire(world.port) as first:
+        served.associate()
+        eventually("it waits", lambda: world.server.associations == 2)
+        with Wire(world.port) as second:
+            second.socket.sendall(frame(PduType.A_ASSOCIATE_RQ, encode_request(request()))[:20])
+            eventually("it waits too", lambda: world.server.associations == 3)
+            for silent in (first, second):
+                with Wire(world.port) as late:
+                    late.associate()
+                    assert late.echo() == 0
+                    silent.socket.settimeout(10)
+                    assert silent.socket.recv(100) in (b"", frame(PduType.A_ABORT, bytes(4)))
+                    assert served.echo() == 0
+
+
+def test_who_has_only_just_connected_is_left_time_to_ask() -> None:
+    with running(DimseSettings(max_associations=1)) as world, Wire(world.port) as first:
+        eventually("it waits", lambda: world.server.associations == 1)
+        assert rejected(world, request()) == (2, 3, 2)
+        first.associate()
+
+
 # --- Peers that break the protocol ---------------------------------------------------------------
 
 NO_COMMAND = b"".join(head + bytes(body) for head, body in fragments(1, True, [b"abcd"], 100))
