@@ -71,7 +71,9 @@ def test_the_first_frame_is_fetched_beside_its_metadata(url: str, chromium: Any)
         held: list[Any] = []
         frames: list[str] = []
         opened.context.route(OF_ONE, lambda route: held.append(route))
-        opened.on("request", lambda request: frames.append(request.url) if "/frames/" in request.url else None)
+        opened.on(
+            "request", lambda request: frames.append(request.url) if "/frames/" in request.url else None
+        )
         opened.goto(url)
         end = time.monotonic() + PATIENCE
         while not (held and frames) and time.monotonic() < end:
