@@ -23,11 +23,15 @@ MAX_BYTES = 64 << 20
 MAX_DEPTH = 128
 """Nesting of sequences, as in `pacs.dicom.limits`."""
 MAX_ELEMENTS = 1_000_000
+MAX_TAG = 64 << 10
+"""Bytes of one tag, with its attributes, or comment. Twice as many may pass; longer ones would keep all other
+threads waiting while the parser reads them."""
 
 _TAG = re.compile(r"[0-9A-Fa-f]{8}")
 _VRS = frozenset(SHORT_VRS + LONG_VRS)
 _WHOLE, _REAL = frozenset({"SL", "SS", "SV", "UL", "US", "UV"}), frozenset({"FD", "FL"})
 _EXACT = 1 << 53
+_WITHOUT_SPACE = dict.fromkeys(map(ord, " \t\r\n"))
 
 _CHILDREN: Mapping[str, frozenset[str]] = {
     "": frozenset({"NativeDicomModel"}),
@@ -53,7 +57,12 @@ def from_xml(data: bytes) -> DataSet:
     parser.EndElementHandler = reading.end
     parser.CharacterDataHandler = reading.text
     try:
-        parser.Parse(data, True)
+        for start in range(0, len(data), MAX_TAG):
+            piece = data[start : start + MAX_TAG]
+            parser.Parse(piece, False)
+            if start + len(piece) - parser.CurrentByteIndex > MAX_TAG:
+                raise LimitExceeded(f"the metadata has a tag or a comment of more than {MAX_TAG} bytes")
+        parser.Parse(b"", True)
     except (expat.ExpatError, LookupError, ValueError) as error:
         raise InvalidDataSet("the metadata is not well-formed XML") from error
     return reading.data_sets[0]
@@ -150,7 +159,8 @@ class _Reading:
             self.attributes[-1]["BulkDataURI"] = uri
 
     def end_inline_binary(self) -> None:
-        self.attributes[-1]["InlineBinary"] = "".join("".join(self._characters).split())
+        bare = (characters.translate(_WITHOUT_SPACE) for characters in self._characters)
+        self.attributes[-1]["InlineBinary"] = "".join(bare)
 
 
 _BEGIN: Mapping[str, Callable[[_Reading, Mapping[str, str]], None]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from contextlib import suppress
 from typing import Any
 from xml.etree import ElementTree
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from dicomweb import native_model_reader
 from dicomweb.native_model import NAMESPACE, to_xml
-from dicomweb.native_model_reader import MAX_DEPTH, from_xml
+from dicomweb.native_model_reader import MAX_DEPTH, MAX_TAG, from_xml
 from pacs.dicom.json import to_json
 from pacs.dicom.part10 import read_part10
 from pacs.dicom.reader import read_header
@@ -106,7 +107,10 @@ def test_what_is_no_native_model_is_refused(data: bytes) -> None:
         )
         + depth * b"</Item></DicomAttribute>",
         model(attribute("<Value number='999999999'/>")),
+        model(f"<!-- {'x' * 3 * MAX_TAG} -->"),
+        model(attribute("").replace(">", "".join(f" a{n}=''" for n in range(MAX_TAG)) + ">", 1)),
     ],
+    ids=["depth", "number", "comment", "tag"],
 )
 def test_depth_and_number_are_bounded(data: bytes) -> None:
     with pytest.raises(LimitExceeded):
@@ -117,6 +121,28 @@ def test_size_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(native_model_reader, "MAX_BYTES", 10)
     with pytest.raises(LimitExceeded):
         from_xml(model(""))
+
+
+@pytest.mark.parametrize("before", range(0, MAX_TAG, MAX_TAG // 16))
+def test_tags_of_some_length_are_read_wherever_they_begin(before: int) -> None:
+    uri = "x" * (MAX_TAG - 100)
+    element = f'<DicomAttribute tag="7FE00010" vr="OB"><BulkData uri="{uri}"/></DicomAttribute>'
+    assert from_xml(model(before * " " + element)) == {"7FE00010": {"vr": "OB", "BulkDataURI": uri}}
+
+
+def test_binary_values_in_short_lines_take_no_multiple_of_their_size() -> None:
+    lines = "QUJD \n" * 200_000
+    data = model(
+        f'<DicomAttribute tag="00091001" vr="OB"><InlineBinary>{lines}</InlineBinary></DicomAttribute>'
+    )
+    tracemalloc.start()
+    try:
+        found = from_xml(data)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert found["00091001"]["InlineBinary"] == "QUJD" * 200_000
+    assert peak < 4 * len(data)
 
 
 @given(st.binary(max_size=200) | st.text(alphabet='<>/"= DicomAtrbuevIt', max_size=200).map(str.encode))
