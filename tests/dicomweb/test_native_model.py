@@ -141,7 +141,7 @@ def test_binary_values_in_short_lines_take_no_multiple_of_their_size() -> None:
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert found["00091001"]["InlineBinary"] == "QUJD" * 200_000
+    assert found["00102000"]["InlineBinary"] == "QUJD" * 200_000
     assert peak < 4 * len(data)
 
 
