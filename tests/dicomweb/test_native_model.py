@@ -132,9 +132,7 @@ def test_tags_of_some_length_are_read_wherever_they_begin(before: int) -> None:
 
 def test_binary_values_in_short_lines_take_no_multiple_of_their_size() -> None:
     lines = "QUJD \n" * 200_000
-    data = model(
-        f'<DicomAttribute tag="00091001" vr="OB"><InlineBinary>{lines}</InlineBinary></DicomAttribute>'
-    )
+    data = model(attribute(f"<InlineBinary>{lines}</InlineBinary>", "OB"))
     tracemalloc.start()
     try:
         found = from_xml(data)
