@@ -10,7 +10,6 @@ import fcntl
 import os
 import threading
 import time
-from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
@@ -55,8 +54,10 @@ class WriterLock:
             raise DatabaseUnavailable(f"{who} has held the database for too long")
 
     def release(self) -> None:
-        fcntl.flock(self._fd, fcntl.LOCK_UN)
-        self._threads.release()
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_UN)
+        finally:
+            self._threads.release()
 
     def close(self) -> None:
         """A waiter that waits for the file closes it then, as its number must not be another's by then."""
@@ -72,10 +73,13 @@ class WriterLock:
     def _acquire_file(self, deadline: float) -> bool:
         with self._state:
             if not self._waiting:
-                with suppress(BlockingIOError):
+                try:
                     fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     return True
-                self._request()
+                except BlockingIOError:
+                    self._request()
+                except OSError as error:
+                    raise DatabaseUnavailable("its lock file cannot be locked") from error
             self._wanted = True
         try:
             return self._grants.get(timeout=max(0.0, deadline - time.monotonic()))
@@ -97,15 +101,23 @@ class WriterLock:
 
     def _wait(self) -> None:
         while self._requests.get():
-            fcntl.flock(self._fd, fcntl.LOCK_EX)
+            taken = self._wait_for_file()
             with self._state:
                 self._waiting = False
                 if self._wanted:
                     self._wanted = False
-                    self._grants.put(True)
-                else:
+                    self._grants.put(taken)
+                elif taken:
                     fcntl.flock(self._fd, fcntl.LOCK_UN)
         self._close()
+
+    def _wait_for_file(self) -> bool:
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX)
+            return True
+        except OSError as error:
+            log.warning("the database's lock file cannot be locked", reason=error.strerror)
+            return False
 
 
 def held_by(descriptor: int) -> list[int]:

@@ -12,6 +12,7 @@ import secrets
 import shutil
 import threading
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -78,8 +79,9 @@ class LocalReader(Reader):
 
     def close(self) -> None:
         if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+            closed, self._fd = self._fd, -1
+            with suppress(OSError):  # it is closed then, too
+                os.close(closed)
 
 
 class LocalBlobs:

@@ -14,6 +14,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -126,10 +127,10 @@ def own_folder(root: Path) -> tuple[Path, int]:
             lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         except FileNotFoundError:  # a starting node took it for abandoned and removed it: make another
             continue
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if folder.exists():
-                return folder, lock
-        except BlockingIOError:
-            pass
-        os.close(lock)  # the same, a little later
+        with ExitStack() as undo:
+            undo.callback(os.close, lock)
+            with suppress(BlockingIOError):
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if folder.exists():  # else the same, a little later
+                    undo.pop_all()
+                    return folder, lock

@@ -93,13 +93,15 @@ class SpoolFile:
         """Reads from the bytes written so far; fewer than asked for only at their end."""
         if offset + length > self._written and self._sealed is None:
             self._drain()
-        return os.pread(self._fd, length, offset)
+        with disk_faults():
+            return os.pread(self._fd, length, offset)
 
     def discard(self) -> None:
         """Remove the file; idempotent."""
         if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+            closed, self._fd = self._fd, -1  # a close that fails has closed it, too
+            with suppress(OSError):
+                os.close(closed)
             with suppress(OSError):
                 self.path.unlink()
 
