@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
+from dataclasses import dataclass, field
 from struct import Struct
 
 from pacs.dicom.dictionary import (
@@ -50,24 +51,31 @@ _UN_AS_KNOWN = 0xFFFF
 because their length does not fit 16 bits (PS3.5 §6.2.2)."""
 
 
-class _Frame:
-    """A data set (the outermost, or an item) or a sequence that is being listed.
+@dataclass(slots=True)
+class _Open:
+    """A data set or a sequence that is being listed.
 
     `end`: where it should end. `hard_end`: what nothing inside may cross, the end of the stream or of the
     nearest enclosing sequence of defined length. `open_ended`: its own length is undefined.
     """
 
-    __slots__ = ("big", "creators", "end", "entry", "hard_end", "implicit", "is_sequence", "open_ended")
+    entry: int
+    end: int
+    hard_end: int
+    implicit: bool
+    big: bool
+    open_ended: bool
 
-    def __init__(self, entry: int, end: int, hard_end: int, implicit: bool, big: bool) -> None:
-        self.entry = entry
-        self.end = end
-        self.hard_end = hard_end
-        self.implicit = implicit
-        self.big = big
-        self.is_sequence = False
-        self.open_ended = False
-        self.creators: dict[int, int] = {}
+
+@dataclass(slots=True)
+class _DataSet(_Open):
+    """The outermost one, with entry -1, or an item. `creators`: tag of each private creator → its entry."""
+
+    creators: dict[int, int] = field(default_factory=dict)
+
+
+class _Sequence(_Open):
+    __slots__ = ()
 
 
 class Listing:
@@ -84,7 +92,7 @@ class Listing:
         self.fragments: dict[int, Fragments] = {}
         self.truncated = False
         self.limits = limits
-        self._stack: list[_Frame] = []
+        self._stack: list[_DataSet | _Sequence] = []
         self._start = self._pos = self._base = start
         self._end = source.size
         self._jumped = 0
@@ -114,13 +122,13 @@ class Listing:
 
     def fill(self, implicit: bool, big: bool) -> None:
         """List everything from the start to the end of the source."""
-        self._stack = [_Frame(-1, self._end, self._end, implicit, big)]
+        self._stack = [_DataSet(-1, self._end, self._end, implicit, big, open_ended=False)]
         while self._stack:
-            frame = self._stack[-1]
-            if frame.is_sequence:
-                self._next_item(frame)
+            innermost = self._stack[-1]
+            if isinstance(innermost, _Sequence):
+                self._next_item(innermost)
             else:
-                self._list_elements(frame)
+                self._list_elements(innermost)
         self._window = b""
 
     def _refill(self) -> None:
@@ -129,7 +137,7 @@ class Listing:
         if len(self.keys) > limits.elements:
             raise LimitExceeded(f"the data set has more than {limits.elements} elements (PACS_MAX_ELEMENTS)")
         self._budget.reserve(len(self.keys))
-        if sum(len(frame.creators) for frame in self._stack) > limits.width:
+        if sum(len(each.creators) for each in self._stack if isinstance(each, _DataSet)) > limits.width:
             raise LimitExceeded(f"the data set has more than {limits.width} private creators")
         if self.walked > limits.header_bytes:
             raise LimitExceeded(f"the data set's header is longer than {limits.header_bytes} bytes")
@@ -157,13 +165,13 @@ class Listing:
         self.lengths.append(length)
         return len(self.keys) - 1
 
-    def _list_elements(self, frame: _Frame) -> None:
-        """List elements until the data set of `frame` ends, which closes it, or a sequence is opened.
+    def _list_elements(self, dataset: _DataSet) -> None:
+        """List elements until the data set ends, which closes it, or a sequence is opened.
 
         The inner loop handles only elements of defined length without children; it is the hot path.
         """
-        implicit, end, creators = frame.implicit, frame.end, frame.creators
-        unpack_explicit, unpack_implicit = _EXPLICIT[frame.big], _IMPLICIT[frame.big]
+        implicit, end, creators = dataset.implicit, dataset.end, dataset.creators
+        unpack_explicit, unpack_implicit = _EXPLICIT[dataset.big], _IMPLICIT[dataset.big]
         add_key, add_offset, add_length = self.keys.append, self.offsets.append, self.lengths.append
         window, base, last, pos = self._window, self._base, self._last, self._pos
         while pos + 8 <= end:
@@ -189,55 +197,55 @@ class Listing:
                 pos += 8 + length
             else:
                 self._pos = pos
-                if self._uncommon(frame, tag, at):
+                if self._uncommon(dataset, tag, at):
                     return
                 pos = self._pos
                 window, base, last = self._window, self._base, self._last
         self._pos = max(pos, end)
-        self._close(frame, self._pos)
+        self._close(dataset, self._pos)
 
-    def _uncommon(self, frame: _Frame, tag: int, at: int) -> bool:
-        """An element that the inner loop cannot handle. True when a frame was opened or closed."""
+    def _uncommon(self, dataset: _DataSet, tag: int, at: int) -> bool:
+        """List what the inner loop cannot. True when this opened a sequence or closed the data set."""
         if tag in _DELIMITERS:
-            return self._delimiter(frame, tag)
-        code, value, length = self._header(frame, tag, at)
-        if value > frame.hard_end:
-            self._pos = frame.hard_end
+            return self._delimiter(dataset, tag)
+        code, value, length = self._header(dataset, tag, at)
+        if value > dataset.hard_end:
+            self._pos = dataset.hard_end
             return False
         if code == UN and (tag & 0x10000 or length < _UN_AS_KNOWN or length == UNDEFINED):
-            code = self._known_code(frame, tag)
+            code = self._known_code(dataset, tag)
         if length == UNDEFINED:
-            return self._undefined_length(frame, tag, code, value)
-        if value + length > frame.hard_end:
-            length = frame.hard_end - value
-            self.truncated = self.truncated or frame.hard_end == self._end
+            return self._undefined_length(dataset, tag, code, value)
+        if value + length > dataset.hard_end:
+            length = dataset.hard_end - value
+            self.truncated = self.truncated or dataset.hard_end == self._end
         if tag & 0x10000 and tag & 0xFFFF < 0x100:
-            frame.creators[tag] = len(self.keys)
+            dataset.creators[tag] = len(self.keys)
         entry = self._append(tag, code, value, length)
         if code == SQ and length:
-            self._open_sequence(frame, entry, value, length)
+            self._open_sequence(dataset, entry, value, length)
             return True
         if length > WINDOW:
             self._jumped += length
         self._pos = value + length
         return False
 
-    def _header(self, frame: _Frame, tag: int, at: int) -> tuple[int, int, int]:
+    def _header(self, dataset: _DataSet, tag: int, at: int) -> tuple[int, int, int]:
         """VR code, value offset and value length of the element at the current position."""
         pos, window = self._pos, self._window
-        long_length: int = _LENGTH[frame.big](window, at + 8)[0]
-        implicit_length: int = _LENGTH[frame.big](window, at + 4)[0]
-        if frame.implicit:
+        long_length: int = _LENGTH[dataset.big](window, at + 8)[0]
+        implicit_length: int = _LENGTH[dataset.big](window, at + 4)[0]
+        if dataset.implicit:
             return PUBLIC_CODES.get(tag, UN), pos + 8, implicit_length
-        _, _, vr, short_length = _EXPLICIT[frame.big](window, at)
+        _, _, vr, short_length = _EXPLICIT[dataset.big](window, at)
         if vr in SHORT_CODES:
             return SHORT_CODES[vr], pos + 8, short_length
         if vr in LONG_CODES:
             return LONG_CODES[vr], pos + 12, long_length
-        return self._unknown_vr(frame, tag, vr, (short_length, long_length, implicit_length))
+        return self._unknown_vr(dataset, tag, vr, (short_length, long_length, implicit_length))
 
     def _unknown_vr(
-        self, frame: _Frame, tag: int, vr: bytes, lengths: tuple[int, int, int]
+        self, dataset: _DataSet, tag: int, vr: bytes, lengths: tuple[int, int, int]
     ) -> tuple[int, int, int]:
         """A VR that is not in the standard: choose the header form after which a plausible element follows.
 
@@ -249,65 +257,64 @@ class Listing:
         long = UN, self._pos + 12, long_length
         implicit = PUBLIC_CODES.get(tag, UN), self._pos + 8, implicit_length
         if vr.isalpha() and vr.isupper():
-            return long if short_length == 0 and self._goes_on(frame, tag, long) else short
-        if self._goes_on(frame, tag, short) and not self._goes_on(frame, tag, implicit):
+            return long if short_length == 0 and self._goes_on(dataset, tag, long) else short
+        if self._goes_on(dataset, tag, short) and not self._goes_on(dataset, tag, implicit):
             return short
         return implicit
 
-    def _goes_on(self, frame: _Frame, tag: int, header: tuple[int, int, int]) -> bool:
+    def _goes_on(self, dataset: _DataSet, tag: int, header: tuple[int, int, int]) -> bool:
         """Whether an element with this header is followed by a higher tag, a delimiter or the end."""
         _, value, length = header
         stop = value + length
-        if length == UNDEFINED or stop + 8 > frame.end:
-            return length == UNDEFINED or stop == frame.end
-        group, element, _ = _IMPLICIT[frame.big](self.source.read_at(stop, 8) + bytes(8))
+        if length == UNDEFINED or stop + 8 > dataset.end:
+            return length == UNDEFINED or stop == dataset.end
+        group, element, _ = _IMPLICIT[dataset.big](self.source.read_at(stop, 8) + bytes(8))
         return int(group << 16 | element) > tag
 
-    def _known_code(self, frame: _Frame, tag: int) -> int:
+    def _known_code(self, dataset: _DataSet, tag: int) -> int:
         """The VR from the dictionaries, for an element without VR or with UN."""
         code = PUBLIC_CODES.get(tag)
         if code is not None:
             return code
         creator = ""
         if tag & 0x10000:
-            entry = frame.creators.get(tag & 0xFFFF0000 | (tag >> 8 & 0xFF))
+            entry = dataset.creators.get(tag & 0xFFFF0000 | (tag >> 8 & 0xFF))
             if entry is not None:
                 raw = self.read(self.offsets[entry], min(self.lengths[entry], _CREATOR))
                 creator = raw.decode("latin-1").strip(" \0")
         return uncommon_code(tag, creator)
 
-    def _undefined_length(self, frame: _Frame, tag: int, code: int, value: int) -> bool:
+    def _undefined_length(self, dataset: _DataSet, tag: int, code: int, value: int) -> bool:
         if tag not in PIXEL_DATA and code in _STRUCTURAL:
-            group, element, _ = self._peek(value, self._items_big(frame, value))
+            group, element, _ = self._peek(value, self._items_big(dataset, value))
             if code == SQ or group << 16 | element in _DELIMITERS:
-                self._open_sequence(frame, self._append(tag, SQ, value, 0), value, None)
+                self._open_sequence(dataset, self._append(tag, SQ, value, 0), value, None)
                 return True
-        fragments = walk_fragments(self.source, value, frame.hard_end, frame.big, self._fragments_left)
+        fragments = walk_fragments(self.source, value, dataset.hard_end, dataset.big, self._fragments_left)
         self._fragments_left -= fragments.walked + _VALUE_COST
         if self._fragments_left < 0:
             raise LimitExceeded("the data set has too many encapsulated values")
         entry = self._append(tag, code, value, fragments.end - value)
         self.fragments[entry] = fragments
-        self.truncated = self.truncated or (fragments.truncated and frame.hard_end == self._end)
+        self.truncated = self.truncated or (fragments.truncated and dataset.hard_end == self._end)
         self._jumped += fragments.end - value
         self._pos = fragments.next
         return False
 
-    def _items_big(self, frame: _Frame, value: int) -> bool:
+    def _items_big(self, dataset: _DataSet, value: int) -> bool:
         """A sequence sent as UN is little endian even in a big endian data set (PS3.5 §6.2.2)."""
         at = self._at(value)
-        return frame.big and self._window[at : at + 2] != b"\xfe\xff"
+        return dataset.big and self._window[at : at + 2] != b"\xfe\xff"
 
-    def _open_sequence(self, frame: _Frame, entry: int, value: int, length: int | None) -> None:
+    def _open_sequence(self, dataset: _DataSet, entry: int, value: int, length: int | None) -> None:
         if len(self._stack) > 2 * self.limits.depth:
             raise LimitExceeded(f"sequences are nested more than {self.limits.depth} deep")
-        end = frame.hard_end if length is None else value + length
-        opened = _Frame(entry, end, end, frame.implicit, self._items_big(frame, value))
-        opened.is_sequence, opened.open_ended = True, length is None
-        self._stack.append(opened)
+        end = dataset.hard_end if length is None else value + length
+        big, open_ended = self._items_big(dataset, value), length is None
+        self._stack.append(_Sequence(entry, end, end, dataset.implicit, big, open_ended))
         self._pos = value
 
-    def _next_item(self, sequence: _Frame) -> None:
+    def _next_item(self, sequence: _Sequence) -> None:
         """Open the next item of `sequence`, or close it."""
         pos = self._pos
         if pos + 8 > sequence.end:
@@ -329,7 +336,7 @@ class Listing:
             sequence.open_ended = False
             self._close(sequence, pos)
 
-    def _open_item(self, sequence: _Frame, value: int, length: int) -> None:
+    def _open_item(self, sequence: _Sequence, value: int, length: int) -> None:
         hard_end = sequence.hard_end
         end = hard_end if length == UNDEFINED else min(value + length, hard_end)
         implicit = sequence.implicit
@@ -338,27 +345,26 @@ class Listing:
             at = self._at(value)
             group, _, vr, _ = _EXPLICIT[sequence.big](self._window, at)
             implicit = group != ITEM >> 16 and not (vr.isalpha() and vr.isupper())
-        item = _Frame(self._append(ITEM, sequence.big, value, 0), end, hard_end, implicit, sequence.big)
-        item.open_ended = length == UNDEFINED
-        self._stack.append(item)
+        entry, open_ended = self._append(ITEM, sequence.big, value, 0), length == UNDEFINED
+        self._stack.append(_DataSet(entry, end, hard_end, implicit, sequence.big, open_ended))
         self._pos = value
 
-    def _delimiter(self, frame: _Frame, tag: int) -> bool:
+    def _delimiter(self, dataset: _DataSet, tag: int) -> bool:
         """A delimiter among the elements of a data set: it ends the item, or is stray and skipped."""
         pos = self._pos
-        if frame.entry < 0:
+        if dataset.entry < 0:
             self._pos = pos + 8
             return False
-        frame_open, frame.open_ended = frame.open_ended, False
+        open_ended, dataset.open_ended = dataset.open_ended, False
         if tag == ITEM_DELIMITATION:
-            self._pos = pos + 8 if frame_open else max(pos + 8, frame.end)
-        self._close(frame, pos)
+            self._pos = pos + 8 if open_ended else max(pos + 8, dataset.end)
+        self._close(dataset, pos)
         return True
 
-    def _close(self, frame: _Frame, end: int) -> None:
-        """The content of `frame` ends at `end`. If it is still open-ended, its delimiter is missing."""
+    def _close(self, ended: _Open, end: int) -> None:
+        """The content of `ended` ends at `end`. If it is still open-ended, its delimiter is missing."""
         self._stack.pop()
-        if frame.open_ended and frame.hard_end == self._end:
+        if ended.open_ended and ended.hard_end == self._end:
             self.truncated = True
-        if frame.entry >= 0:
-            self.lengths[frame.entry] = end - self.offsets[frame.entry]
+        if ended.entry >= 0:
+            self.lengths[ended.entry] = end - self.offsets[ended.entry]
