@@ -13,7 +13,8 @@ from tests.conformance.server import Server
 
 pytestmark = needs_chromium
 
-NAMES = {"Beta^Ben": "20260301", "Alpha^Ann": "20260201", "Gamma^Gus": "20260101"}
+NAMES = {"Beta^Ben": "20260301", "Alpha^Ann": "20260201", "Gamma^Gus": "20260101", "Omega^Ona": "20240101"}
+DESCRIPTIONS = {"Omega^Ona": "Gama knife"}
 FIRST_COLUMN = "[...document.querySelectorAll('[role=row][id] > :first-child')].map((cell) => cell.innerText)"
 
 
@@ -26,7 +27,8 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     for number in range(12):
         names = dict(NAMES) if number == 0 else {f"Zeta^{number:02}": f"2025010{number % 9 + 1}"}
         for name, day in names.items():
-            study = phantom.study(phantom.patient(name, f"P-{name}", "", "O"), day, f"CT of {name}", name[:4])
+            description = DESCRIPTIONS.get(name, f"CT of {name}")
+            study = phantom.study(phantom.patient(name, f"P-{name}", "", "O"), day, description, name[:4])
             for image in phantom.ct(study, 2, 32):
                 (folder / "files" / f"{image.SOPInstanceUID}.dcm").write_bytes(phantom.file_bytes(image))
     server.quick_command("import", str(folder / "files"))
@@ -56,6 +58,18 @@ def test_a_heading_sorts(url: str, chromium: Any) -> None:
         heading.click()
         until_first(opened, ["Beta, Ben", "Alpha, Ann", "Gamma, Gus"])
         assert "sort" not in opened.url
+
+
+def test_names_that_only_sound_alike_come_last_and_are_called_so(url: str, chromium: Any) -> None:
+    with page(chromium, f"{url}/?q=gama") as opened:
+        until(opened, f"{FIRST_COLUMN}.join() === 'Omega, Ona'")
+        assert opened.locator(".alike").count() == 0
+        opened.fill("#search", "gammma")
+        until(opened, f"{FIRST_COLUMN}.join() === 'Gamma, Gus'")
+        assert "“gammma”" in opened.inner_text(".alike")
+        opened.fill("#search", "gamma")
+        until(opened, "document.querySelectorAll('.alike').length === 0")
+        until(opened, f"{FIRST_COLUMN}.join() === 'Gamma, Gus'")
 
 
 def test_studies_between_two_days(url: str, chromium: Any) -> None:

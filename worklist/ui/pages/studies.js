@@ -175,6 +175,7 @@ export function Studies({ query }) {
     <h1 class="unseen">${t("studies.title")}</h1>
     <${Filters} query=${query} list=${list} total=${total} onRefresh=${refresh} />
     ${problem && html`<${Failure} problem=${problem} onRetry=${refresh} />`}
+    ${list?.isAlike && html`<p class="alike" role="status">${t("studies.alike", { words: list.query.get("q") })}</p>`}
     <${SplitPane} name="studies" side=${side}>
       ${total === null && !problem && html`<${Skeleton} rows=${16} />`}
       ${total === 0 && (filtered ? html`<${NoMatch} />` : html`<${FirstImage} />`)}

@@ -57,7 +57,7 @@ export function readingsOf(words) {
   const name = { PatientName: `*${typed.replace(/[,\s]+/g, "*")}*` };
   const fuzzy = { PatientName: typed, fuzzymatching: "true" };
   const others = [{ PatientID: `*${typed}*` }, { AccessionNumber: `*${typed}*` }, { StudyDescription: `*${typed}*` }];
-  return /\d/.test(typed) ? [...others, name] : [name, fuzzy, ...others];
+  return /\d/.test(typed) ? [...others, name] : [name, ...others, fuzzy];
 }
 
 export class StudyList extends Paged {
@@ -65,6 +65,11 @@ export class StudyList extends Paged {
     super();
     this.query = query;
     this.ready = this.#begin();
+  }
+
+  /** Whether nothing has what was typed: these are names that sound like it. */
+  get isAlike() {
+    return Boolean(this.parameters?.fuzzymatching && this.total.value);
   }
 
   indexOf = (uid) => this.find((row) => text(row, "StudyInstanceUID") === uid);

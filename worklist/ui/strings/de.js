@@ -62,6 +62,7 @@ export default {
   "studies.found.more": "mehr als {count} Studien",
   "studies.none": "Keine passende Studie",
   "studies.none.hint": "Mit weniger Buchstaben finden Sie mehr; * steht für beliebige Zeichen.",
+  "studies.alike": "Nichts enthält „{words}“. Die Namen dieser Patienten klingen ähnlich.",
   "studies.clear": "Filter zurücksetzen",
   "studies.first": "Bereit für das erste Bild",
   "studies.first.hint": "Senden Sie es von einer Modalität oder mit DCMTK aus einer Shell:",

@@ -62,6 +62,7 @@ export default {
   "studies.found.more": "more than {count} studies",
   "studies.none": "No study matches",
   "studies.none.hint": "Fewer letters find more; * stands for anything.",
+  "studies.alike": "Nothing has “{words}”. The names of these patients sound alike.",
   "studies.clear": "Clear filters",
   "studies.first": "Ready for the first image",
   "studies.first.hint": "Send one from a modality, or from a shell with DCMTK:",

@@ -62,6 +62,7 @@ export default {
   "studies.found.more": "más de {count} estudios",
   "studies.none": "Ningún estudio coincide",
   "studies.none.hint": "Con menos letras se encuentra más; * sustituye a cualquier texto.",
+  "studies.alike": "Nada contiene «{words}». Los nombres de estos pacientes suenan parecido.",
   "studies.clear": "Quitar filtros",
   "studies.first": "Todo listo para la primera imagen",
   "studies.first.hint": "Envíela desde una modalidad, o desde una terminal con DCMTK:",

@@ -62,6 +62,7 @@ export default {
   "studies.found.more": "plus de {count} examens",
   "studies.none": "Aucun examen ne correspond",
   "studies.none.hint": "Saisissez moins de lettres pour trouver plus ; * remplace n’importe quels caractères.",
+  "studies.alike": "Rien ne contient « {words} ». Les noms de ces patients se prononcent de façon semblable.",
   "studies.clear": "Effacer les filtres",
   "studies.first": "Prêt pour la première image",
   "studies.first.hint": "Envoyez-la depuis une modalité, ou depuis un terminal avec DCMTK :",
