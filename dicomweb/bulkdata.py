@@ -30,7 +30,7 @@ from pacs.http.conditional import entity_tag, is_known, revalidated
 from pacs.http.dicomweb_urls import instance_url
 from pacs.http.origin import origin
 from pacs.http.resource import Resource, actor
-from pacs.http.streaming import Pieces, answer, closing
+from pacs.http.streaming import Pieces, body_answer, closing
 from pacs.http.viewings import retrieved
 from pacs.model import StoredInstance
 from pacs.prepared import bulk_path, parse_bulk_path
@@ -90,7 +90,7 @@ class RetrieveBulkdata:
             body = multipart.encoded([(head, value.pieces(0, value.size))], boundary)
             size = multipart.length([head], boundary)
             body = closing(opened.pop_all(), body)
-            return answer(body, multipart.content_type(kind, boundary), size, headers=headers)
+            return body_answer(body, multipart.content_type(kind, boundary), size, headers=headers)
 
         def pieces(start: int, stop: int) -> Pieces:
             return closing(opened.pop_all(), value.pieces(start, stop))

@@ -24,7 +24,7 @@ from pacs.http.byte_range import ranged_answer
 from pacs.http.conditional import entity_tag, is_known, revalidated
 from pacs.http.origin import origin
 from pacs.http.resource import Resource, actor
-from pacs.http.streaming import Pieces, answer, sliced
+from pacs.http.streaming import Pieces, body_answer, sliced
 from pacs.http.threads import pool_of_slow_requests
 from pacs.http.viewings import Viewings, retrieved
 from pacs.model import StoredInstance
@@ -91,7 +91,7 @@ class RetrieveFrames:
             return Response(status_code=304, headers=headers)
         body, kind, size = self._representation(asked, here, multipart.boundary(tag))
         if size is None:
-            return answer(body, kind, headers=headers)
+            return body_answer(body, kind, headers=headers)
         return ranged_answer(request, partial(sliced, body), size, kind, headers)
 
     def every(self, instance: StoredInstance, ranges: Sequence[MediaRange]) -> AskedFrames:

@@ -21,7 +21,7 @@ from pacs.http.byte_range import ranged_answer
 from pacs.http.conditional import entity_tag, is_known, revalidated
 from pacs.http.origin import origin
 from pacs.http.resource import Resource, actor
-from pacs.http.streaming import Pieces, answer, sliced
+from pacs.http.streaming import Pieces, body_answer, sliced
 from pacs.http.threads import pool_of_slow_requests
 from pacs.model import StoredInstance
 from pacs.rights import Right
@@ -119,7 +119,7 @@ def _in_parts(transfer: _Transfer) -> Response:
     boundary = multipart.boundary(transfer.tag)
     known = [PartHead(_named(each.choice.transfer_syntax), each.size) for each in transfer.plan.instances]
     body = transfer.recorded(multipart.encoded(_parts(transfer), boundary))
-    return answer(
+    return body_answer(
         body,
         multipart.content_type(DICOM, boundary),
         multipart.length(known, boundary),
@@ -143,7 +143,7 @@ def _alone(transfer: _Transfer) -> Response:
     (planned,) = transfer.plan.instances
     if planned.size is None:
         syntax, pieces = transfer.retrieval.alone(planned, transfer.progress)
-        return answer(pieces, _named(syntax), headers=transfer.headers)
+        return body_answer(pieces, _named(syntax), headers=transfer.headers)
 
     def part(start: int, stop: int) -> Pieces:
         stored = planned.file.part(transfer.retrieval.archive, start, stop)
@@ -164,7 +164,7 @@ def _zipped(transfer: _Transfer) -> Response:
     headers = {"Content-Disposition": 'attachment; filename="dicom.zip"', **transfer.headers}
     size = zipped.length((name, each.size) for name, each in named)
     if size is None:
-        return answer(transfer.recorded(archive), ZIP, None, transfer.status, headers)
+        return body_answer(transfer.recorded(archive), ZIP, None, transfer.status, headers)
     if not transfer.tag:
         headers["ETag"] = entity_tag(
             transfer.plan.reason, *(each.instance.blob.address for each in instances)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from starlette.responses import Response
 
 from pacs.deflate import Gzip, gunzipped
-from pacs.http.streaming import Pieces, answer, gathered
+from pacs.http.streaming import Pieces, body_answer, coalesced
 
 MOST = 16 << 20
 """Bytes of all bodies in one process; the metadata of 500 slices takes a quarter of a megabyte."""
@@ -30,8 +30,8 @@ class Body:
 
     def answer(self, media_type: str, headers: dict[str, str], gzip: bool) -> Response:
         if gzip:
-            return answer(_each(self.stream), media_type, self.packed, headers=headers)
-        return answer(gunzipped(self.stream), media_type, self.size, headers=headers)
+            return body_answer(_each(self.stream), media_type, self.packed, headers=headers)
+        return body_answer(gunzipped(self.stream), media_type, self.size, headers=headers)
 
 
 class BodyCache:
@@ -63,7 +63,7 @@ class BodyCache:
     ) -> Pieces:
         """The same pieces, or their gzip stream; kept after the last piece if `whole` says so then."""
         stream, packed, size, made = Gzip(), 0, 0, list[bytes]()
-        for piece in gathered(pieces):
+        for piece in coalesced(pieces):
             deflated = stream.add(piece)
             size, packed = size + len(piece), packed + len(deflated)
             made.append(deflated)

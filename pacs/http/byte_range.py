@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from pacs.errors import RangeNotSatisfiable
-from pacs.http.streaming import Pieces, answer
+from pacs.http.streaming import Pieces, body_answer
 
 _ONE = re.compile(r"bytes\s*=\s*([0-9]{0,18})\s*-\s*([0-9]{0,18})\s*")
 
@@ -74,5 +74,5 @@ def ranged_answer(
     `pieces`: its bytes from one position up to another. `status`: that of the whole.
     """
     part = byte_range(request, size, headers["ETag"])
-    body = pieces(part.start, part.stop)
-    return answer(body, media_type, part.length, 206 if part.partial else status, {**headers, **part.headers})
+    body, sent = pieces(part.start, part.stop), {**headers, **part.headers}
+    return body_answer(body, media_type, part.length, 206 if part.partial else status, sent)

@@ -78,7 +78,7 @@ class Streamed(StreamingResponse):
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-class Whole(Response):
+class Complete(Response):
     """A complete body, in pieces that are sent without joining them."""
 
     def __init__(
@@ -95,7 +95,7 @@ class Whole(Response):
         await send({"type": "http.response.body", "body": self._pieces[-1] if self._pieces else b""})
 
 
-def answer(
+def body_answer(
     pieces: Pieces,
     media_type: str,
     size: int | None = None,
@@ -104,14 +104,14 @@ def answer(
 ) -> Response:
     """A body that is known to be small is sent at once, any other while it is produced."""
     if size is not None and size <= SMALL:
-        return Whole(list(gathered(pieces)), media_type, status, headers)
+        return Complete(list(coalesced(pieces)), media_type, status, headers)
     return Streamed(pieces, media_type, size, status, headers)
 
 
 def batches(pieces: Iterable[bytes]) -> Generator[list[bytes], None, None]:
-    """The same bytes as `gathered`, in batches; the first is yielded as soon as there is one piece."""
+    """The same bytes as `coalesced`, in batches; the first is yielded as soon as there is one piece."""
     batch, size, most = list[bytes](), 0, PIECE
-    for piece in gathered(pieces):
+    for piece in coalesced(pieces):
         batch.append(piece)
         size += len(piece)
         if size >= most:
@@ -121,7 +121,7 @@ def batches(pieces: Iterable[bytes]) -> Generator[list[bytes], None, None]:
         yield batch
 
 
-def gathered(pieces: Iterable[bytes]) -> Pieces:
+def coalesced(pieces: Iterable[bytes]) -> Pieces:
     """The same bytes, with small pieces joined."""
     small, size = list[bytes](), 0
     for piece in pieces:

@@ -27,8 +27,7 @@ from pacs.http.rest.in_path import equals, image_in_path, image_with_frames, uid
 from pacs.http.rest.listing import Page, filters_and_page, listed
 from pacs.http.rest.parameters import number, parameters
 from pacs.http.rest.signed_urls import LONGEST, Signer
-from pacs.http.streaming import Streamed, closing
-from pacs.http.streaming import answer as streamed
+from pacs.http.streaming import Streamed, body_answer, closing
 from pacs.http.threads import REQUESTS
 from pacs.http.viewings import retrieved
 from pacs.metadata import Metadata
@@ -125,7 +124,7 @@ class Images:
                 raise NotFound("this image was not made from an uploaded picture")
             retrieved(request, self.archive, instance.identity.study_instance_uid, form="original")
             body = closing(opened.pop_all(), file.pieces(0, file.size))
-            return streamed(body, file.media_type, file.size)
+            return body_answer(body, file.media_type, file.size)
 
     @contextmanager
     def _file_of(self, instance: StoredInstance) -> Iterator[BulkValue | None]:

@@ -21,11 +21,11 @@ from pacs.http.streaming import (
     BATCH,
     PIECE,
     SMALL,
+    Complete,
     Streamed,
-    Whole,
-    answer,
     batches,
-    gathered,
+    body_answer,
+    coalesced,
     resumed,
     sliced,
 )
@@ -40,7 +40,7 @@ def _pieces(sizes: list[int]) -> list[bytes]:
 @given(SIZES)
 def test_gathering_changes_no_byte(sizes: list[int]) -> None:
     pieces = _pieces(sizes)
-    found = list(gathered(pieces))
+    found = list(coalesced(pieces))
     assert b"".join(found) == b"".join(pieces)
     assert all(
         len(piece) >= PIECE or n == len(found) - 1 or len(found[n + 1]) >= PIECE
@@ -167,18 +167,18 @@ def test_pieces_that_take_long_hold_up_nothing_else() -> None:
 
 def test_small_bodies_are_sent_at_once() -> None:
     source = Source(2)
-    assert not isinstance(answer(source(), "text/plain", 2 * PIECE), Streamed)
+    assert not isinstance(body_answer(source(), "text/plain", 2 * PIECE), Streamed)
     assert source.closed
-    assert isinstance(answer(Source()(), "text/plain", SMALL + 1), Streamed)
+    assert isinstance(body_answer(Source()(), "text/plain", SMALL + 1), Streamed)
 
 
 @given(SIZES)
 def test_all_at_once_or_batch_by_batch_it_is_the_same(sizes: list[int]) -> None:
     pieces = _pieces(sizes)
     made = list(batches(pieces))
-    assert [piece for batch in made for piece in batch] == list(gathered(pieces))
+    assert [piece for batch in made for piece in batch] == list(coalesced(pieces))
     assert all(sum(map(len, batch)) >= BATCH for batch in made[1:-1])
-    whole = Whole(list(gathered(pieces)), "text/plain", 200, None)
+    whole = Complete(list(coalesced(pieces)), "text/plain", 200, None)
     assert b"".join(run(whole)) == b"".join(pieces)
     assert int(whole.headers["content-length"]) == sum(sizes)
 
