@@ -820,6 +820,28 @@ def test_a_destination_that_hangs_is_not_waited_for_at_the_servers_end(
     assert final.ErrorComment == "the archive is being stopped"
 
 
+def test_a_move_that_waits_for_the_database_is_answered_before_the_servers_end(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "_LEAD", 120.0)
+    asked, answers = threading.Event(), threading.Event()
+
+    def waiting(holdings: Holdings, *what: object) -> list[StoredInstance]:
+        asked.set()
+        assert answers.wait(120)
+        return []
+
+    monkeypatch.setattr(Holdings, "locate", waiting)
+    with moving(archive, 104, "1.2") as wire:
+        assert asked.wait(60)
+        draining = threading.Thread(target=lambda: archive.world.server.drain(120))
+        draining.start()
+        final = wire.response()
+        assert (final.status, final["ErrorComment"]) == (0xA701, "the archive is being stopped")
+        draining.join()
+    answers.set()
+
+
 def test_a_get_that_the_servers_end_interrupts_ends_in_order(archive: Archive, ending: Ending) -> None:
     held = [archive.holdings.add_image() for _ in range(50)]
     responses, here = do_get(archive, ask(StudyInstanceUID="1.2"), [build_context(CT)], answer=ending.answer)
