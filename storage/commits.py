@@ -170,7 +170,7 @@ class Committer(Generic[E, R]):
                 self._give_up(batch, error)
                 return
             except Unavailable as error:
-                log.warning("database away", entries=len(batch), cause=type(error.__cause__).__name__)
+                log.warning("commit postponed", entries=len(batch), cause=type(error.__cause__).__name__)
                 now = time.monotonic()
                 self._give_up([w for w in batch if w.deadline <= now], error)
                 batch = [w for w in batch if w.deadline > now]
