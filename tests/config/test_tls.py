@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import ssl
 import subprocess
 from pathlib import Path
@@ -13,10 +12,9 @@ import pytest
 from config import tls
 from config.settings import Settings
 from config.sources import BadSettings
+from tests.programs import needs
 
-needs_openssl = pytest.mark.skipif(
-    shutil.which("openssl") is None, reason="openssl is not here to make a certificate: install the package"
-)
+needs_openssl = needs("openssl")
 
 
 def given(**settings: Any) -> Settings:

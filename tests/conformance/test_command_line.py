@@ -14,6 +14,7 @@ import pytest
 from pydicom.data import get_testdata_file
 
 from tests.conformance.server import Server
+from tests.programs import needs
 
 CT = Path(str(get_testdata_file("CT_small.dcm")))
 
@@ -62,6 +63,7 @@ def test_an_organisation_must_exist(alone: Server) -> None:
     assert "`pacs organization list` shows all" in refused("No where")
 
 
+@needs("storescu")
 def test_a_registered_peer_has_its_rights_only(server: Server, tmp_path: Path) -> None:
     server.quick_command("ae", "add", "VIEWER", "--may", "find")
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 import ssl
 import subprocess
@@ -17,16 +16,14 @@ import pytest
 from pydicom.data import get_testdata_file
 
 from tests.conformance.server import PATIENCE, Server, free_port
+from tests.programs import needs
 
 REQUEST = (
     "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -addext subjectAltName=IP:127.0.0.1,DNS:localhost"
 )
 CT = str(get_testdata_file("CT_small.dcm"))
 
-pytestmark = pytest.mark.skipif(
-    not (shutil.which("storescu") and shutil.which("openssl")),
-    reason="DCMTK or openssl is not installed: apt-get install dcmtk openssl",
-)
+pytestmark = needs("storescu", "openssl")
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from tests.conformance.crash_web import assert_as_told, kill_rounds
 from tests.conformance.senders import Modality, digest, get_study, small_ct, study_counts
 from tests.conformance.server import Server
 from tests.conformance.small_disk import small_disk
+from tests.programs import needs
 from tests.servers import cluster
 
 
@@ -118,6 +119,7 @@ def wait_for(condition: Callable[[], bool], seconds: float = 120) -> None:
         time.sleep(0.1)
 
 
+@needs("storescu")
 def test_the_same_object_four_times_in_parallel(server: Server, tmp_path: Path) -> None:
     """Four associations send the same bytes at once: both succeed, one instance, one version, one blob."""
     ds = small_ct(generate_uid(), generate_uid())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -28,6 +27,7 @@ from dimse.sop_classes import FIND, GET, STORAGE, VERIFICATION
 from dimse.status import SUCCESS
 from tests.conformance.server import free_port
 from tests.dimse.world import CT_IMAGE_STORAGE, EXPLICIT, World, running
+from tests.programs import needs
 
 CT_FILE = Path(str(get_testdata_file("CT_small.dcm")))
 PADDING = b"\xfc\xff\xfc\xffOB"  # Data Set Trailing Padding, explicit VR
@@ -39,9 +39,7 @@ COMPRESSED = (
     "image_dfl.dcm",
 )
 
-needs_dcmtk = pytest.mark.skipif(
-    shutil.which("storescu") is None, reason="storescu is not here: install the package dcmtk"
-)
+needs_dcmtk = needs("storescu")
 
 
 @pytest.fixture

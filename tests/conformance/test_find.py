@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from shutil import which
 from typing import Any
 
 import pytest
@@ -25,14 +24,13 @@ from pacs.attributes import BY_KEYWORD, Level
 from pacs.search.query import DateTimeRange, FuzzyName, Items, OneOf, Query, Range, Wildcard
 from tests.dimse.holdings import Holdings
 from tests.dimse.world import World, running
+from tests.programs import needs
 
 PATIENT_ROOT, STUDY_ROOT, PATIENT_STUDY_ONLY = MODELS
 IMPLICIT, EXPLICIT = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1"
 DEFLATED, BIG = "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"
 
-needs_dcmtk = pytest.mark.skipif(
-    which("findscu") is None, reason="DCMTK is not installed: apt-get install dcmtk"
-)
+needs_dcmtk = needs("findscu")
 
 STUDY = {
     "PatientName": "Müller^Änne",

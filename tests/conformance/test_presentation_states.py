@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from collections.abc import Iterator
 from io import BytesIO
@@ -21,6 +20,7 @@ from tests.corpus import SHARED_DATA, needs_corpus
 from tests.dicomweb.retrieving import image
 from tests.pacs.pixels.images import item
 from tests.pacs.pixels.states import area, file_of, graphic, marked, state
+from tests.programs import needs
 
 REAL = {"prLUTs.dcm": "imageForPrLUTs.dcm", "prOverlay.dcm": "overlay.dcm"}
 
@@ -46,9 +46,7 @@ def by_uri(shown: Dataset, made: Dataset) -> str:
 
 
 @needs_corpus
-@pytest.mark.skipif(
-    shutil.which("dcmp2pgm") is None, reason="dcmp2pgm is not here: install the package dcmtk"
-)
+@needs("dcmp2pgm")
 @pytest.mark.parametrize("name", REAL)
 def test_real_states_are_shown_as_dcmtk_shows_them(web: httpx.Client, name: str, tmp_path: Path) -> None:
     made, shown = (SHARED_DATA / "pr-lut" / each for each in (name, REAL[name]))

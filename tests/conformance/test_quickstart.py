@@ -22,14 +22,13 @@ from pydicom.uid import generate_uid
 from config.cli import main
 from tests.conformance.server import PACS, PATIENCE, Server, free_port
 from tests.corpus import SHARED_DATA
+from tests.programs import needs
 
 README = (Path(__file__).resolve().parents[2] / "README.md").read_text("utf-8")
 
 AS_TYPED = True
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("storescu") is None, reason="DCMTK is not installed: apt-get install dcmtk"
-)
+pytestmark = needs("storescu")
 
 
 @pytest.fixture(scope="module")
@@ -254,7 +253,7 @@ def test_the_command_line_tells_its_help() -> None:
         assert told.exit_code == 0 and "Usage: pacs" in told.output
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed: apt-get install curl")
+@needs("curl")
 def test_every_curl_line_of_the_readme(server: Server, ct: Path, tmp_path: Path) -> None:
     typed("storescu", server, ct, tmp_path)
     web = server.web()

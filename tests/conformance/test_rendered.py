@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -21,6 +20,7 @@ from pydicom import Dataset, dcmread
 from tests.conformance.server import Server
 from tests.corpus import SHARED_DATA, needs_corpus
 from tests.dicomweb.retrieving import image, parts
+from tests.programs import needs
 
 ROOT = "/dicom-web"
 
@@ -89,7 +89,7 @@ def test_every_real_instance_is_shown_or_refused_with_a_reason(server: Server, w
 
 
 @needs_corpus
-@pytest.mark.skipif(shutil.which("dcmj2pnm") is None, reason="DCMTK, the other renderer, is not installed")
+@needs("dcmj2pnm")
 @pytest.mark.parametrize(
     ("pattern", "window"),
     [("ct/CT_small.dcm", (40, 400)), ("ct/ct-3slice/01.dcm", (50, 350)), ("mr/*.dcm", (300, 600))],

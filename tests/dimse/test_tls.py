@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 import ssl
 import subprocess
@@ -25,6 +24,7 @@ from dimse.states import State
 from dimse.upper_layer import Data, Event, Faulty, Role, UpperLayer
 from tests.dimse.wire import Wire
 from tests.dimse.world import CT_IMAGE_STORAGE, EXPLICIT, IMPLICIT, running
+from tests.programs import needs
 
 REQUEST = (
     "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=test -addext subjectAltName=IP:127.0.0.1"
@@ -32,9 +32,7 @@ REQUEST = (
 DATA_SET = bytes(range(256)) * 20_000
 WANTED = proposals([(VERIFICATION, [IMPLICIT]), (CT_IMAGE_STORAGE, [EXPLICIT])])
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("openssl") is None, reason="openssl is not here to make a certificate: install the package"
-)
+pytestmark = needs("openssl")
 
 
 @pytest.fixture

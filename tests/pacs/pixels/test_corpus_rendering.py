@@ -7,7 +7,6 @@ not render at all has its formula here. What nobody can decode is listed with th
 from __future__ import annotations
 
 import io
-import shutil
 import subprocess
 import warnings
 from collections.abc import Callable
@@ -32,6 +31,7 @@ from pacs.pixels.frame import read_frame
 from pacs.pixels.presentation import AS_STORED, Function, Presentation, Window
 from pacs.pixels.render import render
 from tests.corpus import SHARED_DATA, corpus_files, needs_corpus
+from tests.programs import needs
 
 Renderer = Callable[[Any, int], np.ndarray]
 BARE = Presentation(overlays=False)
@@ -41,7 +41,7 @@ BIG_ENDIAN = "1.2.840.10008.1.2.2"
 
 pytestmark = [
     needs_corpus,
-    pytest.mark.skipif(shutil.which("dcm2pnm") is None, reason="DCMTK, the other renderer, is not installed"),
+    needs("dcm2pnm"),
 ]
 
 REFUSED = {

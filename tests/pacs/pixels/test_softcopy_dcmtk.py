@@ -5,7 +5,6 @@ It applies tables, windows and turns; it draws neither overlays nor marks, and c
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -27,10 +26,9 @@ from pacs.pixels.softcopy.render import presented
 from tests.corpus import SHARED_DATA, needs_corpus
 from tests.pacs.pixels.images import item
 from tests.pacs.pixels.states import file_of, header_of, state, window
+from tests.programs import needs
 
-needs_dcmtk = pytest.mark.skipif(
-    shutil.which("dcmp2pgm") is None, reason="dcmp2pgm is not here: install the package dcmtk"
-)
+needs_dcmtk = needs("dcmp2pgm")
 IMAGES = ["imageForPrLUTs.dcm", "test16signed.dcm", "overlay.dcm"]
 """Of 8 bits, of 16 with a sign, of 12."""
 REAL = {"prLUTs.dcm": "imageForPrLUTs.dcm", "prOverlay.dcm": "overlay.dcm"}
