@@ -28,7 +28,7 @@ viewer:
 
 soak: .venv/.developing
 	@sh .ci/tools
-	$(BIN)/python -m tests.conformance.crash --rounds $(or $(ROUNDS),100)
+	$(BIN)/python -m tests.conformance.crash --rounds $(or $(ROUNDS),100) $(ARGS)
 
 bench: .venv/.developing
 	$(BIN)/python -m bench $(ARGS)

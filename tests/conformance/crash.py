@@ -1,6 +1,6 @@
 """The promise under `kill -9`: whatever was acknowledged is there afterwards, whole, exactly once.
 
-    python -m tests.conformance.crash --rounds 100
+    python -m tests.conformance.crash --rounds 100 [--postgresql]
 
 Four modalities send into one study and one patient of their own; every process of the server is
 killed at a random moment; the server starts again; at the end everything acknowledged is
@@ -17,6 +17,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from contextlib import ExitStack
 from pathlib import Path
 
 from pydicom.uid import generate_uid
@@ -24,6 +25,7 @@ from pydicom.uid import generate_uid
 from tests.conformance.crash_web import assert_as_told, kill_rounds
 from tests.conformance.senders import Modality, get_study, instance_uids, study_counts
 from tests.conformance.server import PATIENCE, Server
+from tests.servers import cluster
 
 SENDERS = 4
 PAUSE = 0.05
@@ -78,11 +80,14 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--rounds", type=int, default=100)
-    rounds = parser.parse_args().rounds
-    with tempfile.TemporaryDirectory() as folder:
-        server = Server(
-            Path(folder) / "data", {"PACS_MAX_FIND_ANSWERS": "1000000", "PACS_JOB_LEASE": "5"}, True
-        )
+    parser.add_argument("--postgresql", action="store_true", help="instead of SQLite")
+    given = parser.parse_args()
+    rounds, settings = given.rounds, {"PACS_MAX_FIND_ANSWERS": "1000000", "PACS_JOB_LEASE": "5"}
+    with ExitStack() as stack:
+        if given.postgresql:
+            settings["PACS_DATABASE_URL"] = stack.enter_context(cluster()).url
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        server = Server(Path(folder) / "data", settings, True)
         server.start()
         try:
             senders = crash_rounds(server, rounds)
@@ -90,6 +95,7 @@ def main() -> None:
             clients = kill_rounds(server, rounds)
             assert_as_told(server, clients)
             server.command("verify")
+            server.command("audit", "verify")
         finally:
             server.stop()
     total = sum(len(sender.acknowledged) for sender in senders)
