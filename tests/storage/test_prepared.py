@@ -104,6 +104,17 @@ def test_nothing_is_kept_of_what_is_gone_or_another_organisation_s(
     assert contents(database, organization=2) == []
 
 
+def test_whoever_knows_the_keys_of_another_organisation_reads_nothing(
+    database: Database, entries: Entries
+) -> None:
+    for number in (1, 2):
+        put(database, entries, number, b"ours")
+    versions, known = SqlVersions(database), keys(database)
+    for asked in (known, known[:1]):  # which take different ways
+        assert len(versions.prepared(1, asked)) == len(versions.instances(1, asked)) == len(asked)
+        assert versions.prepared(2, asked) == {} and versions.instances(2, asked) == []
+
+
 def test_it_goes_with_its_version(database: Database, entries: Entries) -> None:
     put(database, entries, 1, b"one")
     put(database, entries, 2, b"two")
