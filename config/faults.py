@@ -11,7 +11,9 @@ def message(error: Exception, folder: Path | str = "the data folder") -> str:
     """The message for an error of the archive or the operating system."""
     about = str(error)
     if isinstance(error, OSError):
-        about = ": ".join(str(each) for each in (error.strerror or error, error.filename) if each) + "."
+        about = ": ".join(str(each) for each in (error.strerror or error, error.filename) if each)
+    if isinstance(error, Unavailable | OSError):
+        about = about.removesuffix(".") + "."
     if isinstance(error, StorageFull):
         return f"{about} Free some on the disk of {folder}, or on the database's, and try again."
     if isinstance(error, Unavailable | OSError):

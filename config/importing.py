@@ -1,7 +1,7 @@
 """`pacs import`: files, folders and ZIP archives, each object stored byte for byte.
 
-Files that are not DICOM, and DICOMDIR files, are skipped. A journal in the data folder records what was
-imported, so that an interrupted import continues where it was.
+Files that are not DICOM, and DICOMDIR files, are skipped; what cannot be read fails by itself. A journal in
+the data folder records what was imported, so that an interrupted import continues where it was.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from typing import IO
 
 from pacs.actor import Actor
 from pacs.archive import Archive
+from pacs.dicom.source import BytesSource
 from pacs.errors import BadInput, PacsError, Unavailable
-from pacs.uploaded_file import is_instance
+from pacs.uploaded_file import UploadedFile, is_instance
 
 CHUNK = 1 << 20
 WORKERS = 4  # they share commits, and so the waits for the disk
@@ -48,23 +49,22 @@ class Tally:
     failures: list[tuple[str, str]] = field(default_factory=list)
 
 
-class Unreadable(Exception):
-    """A ZIP archive that cannot be listed."""
-
-
 def items(paths: Iterable[Path]) -> Iterator[Item]:
     """All files below `paths` in the order of names, with ZIP archives replaced by their members."""
     for path in paths:
         for file in _files(path):
             try:
-                kind = _kind(file)
-            except OSError as error:
+                yield from _items_of(file)
+            except (OSError, zipfile.BadZipFile) as error:
                 yield _refused(file, f"cannot be read ({type(error).__name__})")
-                continue
-            if kind == "zip":
-                yield from _members(file)
-            else:
-                yield _refused(file, kind) if kind else _file_item(file)
+
+
+def _items_of(file: Path) -> Iterator[Item]:
+    kind = _kind(file)
+    if kind == "zip":
+        yield from _members(file)
+    else:
+        yield _refused(file, kind) if kind else _file_item(file)
 
 
 def _kind(file: Path) -> str:
@@ -87,8 +87,16 @@ def _files(path: Path) -> Iterator[Path]:
     unreadable: list[OSError] = []
     for folder, folders, names in os.walk(path, onerror=unreadable.append):
         folders.sort()
-        yield from (file for name in sorted(names) if (file := Path(folder, name)).is_file())
+        yield from (file for name in sorted(names) if _is_of_interest(file := Path(folder, name)))
     yield from (Path(error.filename) for error in unreadable)
+
+
+def _is_of_interest(file: Path) -> bool:
+    """False for sockets, pipes and broken links; True for what may be a file but cannot be asked."""
+    try:
+        return file.is_file()
+    except OSError:
+        return True
 
 
 def _refused(file: Path, why: str, member: str = "") -> Item:
@@ -112,13 +120,11 @@ def _file_item(file: Path) -> Item:
 def _members(file: Path) -> Iterator[Item]:
     state = file.stat()
     whole = f"{file.resolve()}|{state.st_size}|{state.st_mtime_ns}"
-    try:
-        archive = zipfile.ZipFile(file)
-        members = archive.infolist()
-    except (zipfile.BadZipFile, OSError) as error:
-        raise Unreadable(f"{file}: {error}") from error
+    archive = zipfile.ZipFile(file)
+    members = archive.infolist()
     if len(members) > MAX_MEMBERS:
-        raise Unreadable(f"{file}: more than {MAX_MEMBERS} members")
+        yield _refused(file, f"more than {MAX_MEMBERS} members: unpack it first")
+        return
     for member in members:
         if member.flag_bits & _ENCRYPTED:
             yield _refused(file, "encrypted: unpack it first", member.filename)
@@ -182,7 +188,7 @@ class Importer:
             return item, "failed", str(error)
         except (OSError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
             return item, "failed", f"cannot be read ({type(error).__name__})"
-        if outcome != "skipped":
+        if outcome not in ("skipped", "packed"):
             self.journal.add(item)
         return item, outcome, ""
 
@@ -190,7 +196,7 @@ class Importer:
         with item.open() as file:
             head = file.read(CHUNK)
             if not is_instance(head, self.archive.limits):
-                return "skipped"
+                return "packed" if UploadedFile(BytesSource(head), len(head)).kind else "skipped"
             return self.archive.store_file(self.actor, _chunks(head, file)).outcome.value
 
 

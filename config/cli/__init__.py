@@ -37,6 +37,10 @@ COMMANDS = {
 }
 
 
+_INTERRUPTED = 130
+"""Exit code, as a shell gives it to a program that Ctrl-C has ended."""
+
+
 class _Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -52,6 +56,9 @@ class _Commands(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo("\nInterrupted. What was done is kept; the same command can be run again.", err=True)
+            ctx.exit(_INTERRUPTED)
         except (BadSettings, CannotListen) as error:
             raise click.ClickException(str(error)) from None
         except (PacsError, OSError) as error:

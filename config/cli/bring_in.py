@@ -14,6 +14,7 @@ _OUTCOMES = {
     "version": "kept as another version of a known instance",
     "known": "imported before",
     "skipped": "not DICOM instances, skipped",
+    "packed": "tar archives, or archives within archives, skipped: unpack them first",
     "failed": "failed",
 }
 _SHOWN_FAILURES = 50
@@ -29,25 +30,24 @@ def bring_in(paths: tuple[Path, ...], data_dir: Path | None, again: bool) -> Non
     Also while the server runs. An interrupted import continues where it was. Exit code 1 when a file
     failed.
     """
-    from config.importing import Importer, Item, Journal, Tally, Unreadable, items
+    from config.importing import Importer, Item, Journal, Tally, items
     from pacs.actor import system_actor
 
-    try:
-        with installation(data_dir, may_begin=True) as composed, progress_bar("importing") as bar:
-            task = bar.add_task("", total=sum(1 for _ in items(paths)))
+    with installation(data_dir, may_begin=True) as composed, progress_bar("importing") as bar:
+        task = bar.add_task("", total=sum(1 for _ in items(paths)))
 
-            def progress(item: Item, outcome: str) -> None:
-                bar.advance(task)
+        def progress(item: Item, outcome: str) -> None:
+            bar.advance(task)
 
-            journal = Journal(composed.settings.data_dir / "run" / "imported")
-            tally: Tally = Importer(composed.archive, system_actor("import"), journal, again).run(
-                items(paths), progress
-            )
-            journal.close()
-    except Unreadable as error:
-        raise click.ClickException(f"{error}\nNothing of it was stored.") from None
+        journal = Journal(composed.settings.data_dir / "run" / "imported")
+        tally: Tally = Importer(composed.archive, system_actor("import"), journal, again).run(
+            items(paths), progress
+        )
+        journal.close()
     for name, reason in tally.failures[:_SHOWN_FAILURES]:
         click.echo(f"{name}: {reason}", err=True)
+    if (further := len(tally.failures) - _SHOWN_FAILURES) > 0:
+        click.echo(f"… and {further} more.", err=True)
     for outcome, words in _OUTCOMES.items():
         if tally.counts[outcome]:
             click.echo(f"{tally.counts[outcome]:>8}  {words}")

@@ -32,7 +32,8 @@ def health(data_dir: Path | None, http: str | None, ready: bool) -> None:
         status, body = _asked(settings, "/health/ready" if ready else "/health/live")
     except (OSError, HTTPException) as error:
         raise click.ClickException(
-            f"nothing answers at {settings.http}: {error or type(error).__name__}"
+            f"nothing answers at {settings.http} ({error or type(error).__name__}): start `pacs serve`, "
+            "or say by --http where it listens."
         ) from None
     if status != 200:
         raise click.ClickException(f"unwell: {_faults(body) or status}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import tarfile
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from pydicom.data import get_testdata_file
 from pydicom.uid import generate_uid
 
 from config import importing
-from config.importing import Importer, Item, Journal, Tally, Unreadable, items
+from config.importing import Importer, Item, Journal, Tally, items
 from pacs import archive as archiving
 from pacs.actor import Actor, system_actor
 from pacs.dicom.limits import Limits
@@ -143,16 +144,38 @@ def test_a_damaged_member_does_not_stop_the_others(archive: Archive, tmp_path: P
     assert (tally.counts["created"], tally.counts["failed"]) == (2, 1)
 
 
-def test_an_encrypted_or_endless_zip_is_named(
+def test_a_zip_that_cannot_be_listed_fails_by_itself(
     archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(importing, "MAX_MEMBERS", 2)
-    packed = tmp_path / "many.zip"
-    with zipfile.ZipFile(packed, "w") as writing:
-        for number in range(3):
-            writing.writestr(f"{number}", b"")
-    with pytest.raises(Unreadable, match="more than 2 members"):
-        run(archive, tmp_path, packed)
+    media = tmp_path / "media"
+    media.mkdir()
+    for name in ("damaged", "many"):
+        with zipfile.ZipFile(media / f"{name}.zip", "w") as writing:
+            for number in range(3):
+                writing.writestr(f"{number}", b"")
+    damaged = (media / "damaged.zip").read_bytes()
+    (media / "damaged.zip").write_bytes(damaged.replace(b"PK\1\2", b"PK\1\7"))
+    (media / "whole.dcm").write_bytes(ct(1))
+    tally = run(archive, tmp_path, media)
+    assert tally.counts == {"created": 1, "failed": 2}
+    reasons = {Path(name).name: reason for name, reason in tally.failures}
+    assert "more than 2 members" in reasons["many.zip"]
+    assert "cannot be read (BadZipFile)" in reasons["damaged.zip"]
+
+
+def test_an_archive_that_is_not_looked_into_is_told(archive: Archive, tmp_path: Path) -> None:
+    """It may be full of images, and nobody reads of them among the notes and tables of contents."""
+    media = tmp_path / "media"
+    media.mkdir()
+    inner = io.BytesIO()
+    with zipfile.ZipFile(inner, "w") as writing:
+        writing.writestr("1.dcm", ct(1))
+    with zipfile.ZipFile(media / "outer.zip", "w") as writing:
+        writing.writestr("inner.zip", inner.getvalue())
+    with tarfile.open(media / "images.tar.gz", "w:gz") as packing:
+        packing.add(media / "outer.zip", "outer.zip")
+    assert run(archive, tmp_path, media).counts == {"packed": 2}
 
 
 def test_only_a_few_items_are_open_at_a_time(archive: Archive, tmp_path: Path) -> None:
@@ -211,6 +234,25 @@ def test_a_file_that_may_not_be_opened_fails_by_itself(
 
     monkeypatch.setattr(Path, "open", forbidding)
     tally = run(archive, tmp_path, *paths)
+    assert tally.counts == {"created": 1, "failed": 1}
+    assert "PermissionError" in tally.failures[0][1]
+
+
+def test_a_folder_that_may_be_listed_but_not_entered_is_no_success(
+    archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "media" / "forbidden").mkdir(parents=True)
+    (tmp_path / "media" / "forbidden" / "1.dcm").write_bytes(ct(1))
+    (tmp_path / "media" / "open.dcm").write_bytes(ct(2))
+    really = Path.stat
+
+    def forbidding(path: Path, **how: Any) -> os.stat_result:
+        if path.parent.name == "forbidden":
+            raise PermissionError(13, "Permission denied", str(path))
+        return really(path, **how)
+
+    monkeypatch.setattr(Path, "stat", forbidding)
+    tally = run(archive, tmp_path, tmp_path / "media")
     assert tally.counts == {"created": 1, "failed": 1}
     assert "PermissionError" in tally.failures[0][1]
 
