@@ -35,7 +35,11 @@ ISOLATED = {"Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-
 
 
 def policy(document: str) -> str:
-    """The least that OHIF needs: its own scripts, and the inline ones of its document by hash."""
+    """The least that OHIF needs: its own scripts, and the inline ones of its document by hash.
+
+    Its ndarray and its decoders compile code that they write themselves: without `unsafe-eval` no
+    segmentation opens.
+    """
     hashes = (
         b64encode(hashlib.sha256(each.encode()).digest()).decode() for each in _INLINE.findall(document)
     )
@@ -43,7 +47,7 @@ def policy(document: str) -> str:
     return "; ".join(
         (
             "default-src 'self'",
-            f"script-src 'self' 'wasm-unsafe-eval' blob: {inline}",
+            f"script-src 'self' 'unsafe-eval' 'wasm-unsafe-eval' blob: {inline}",
             "style-src 'self' 'unsafe-inline'",
             "img-src 'self' data: blob:",
             "font-src 'self' data:",

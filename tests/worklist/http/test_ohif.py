@@ -54,7 +54,16 @@ def test_its_document_names_where_it_lies(folder: Path, base: str | None, root: 
         assert answer.headers["Cross-Origin-Opener-Policy"] == "same-origin"
         assert answer.headers["Cross-Origin-Embedder-Policy"] == "require-corp"
         assert "'sha256-" in answer.headers["Content-Security-Policy"]
-        assert "script-src 'self' 'wasm-unsafe-eval'" in answer.headers["Content-Security-Policy"]
+
+
+def test_it_may_compile_what_it_writes_but_the_other_pages_may_not(folder: Path) -> None:
+    """Its ndarray does, which segmentations are read with; its workers are under their own policy."""
+    served = client(folder)
+    for path in ("/ohif/viewer", f"/ohif/{BUNDLE}"):
+        policy = served.get(path).headers["Content-Security-Policy"]
+        assert "script-src 'self' 'unsafe-eval' 'wasm-unsafe-eval' blob:" in policy
+        assert "default-src 'self'" in policy and "'unsafe-inline'" not in policy.split("style-src")[0]
+    assert "eval" not in served.get("/view").headers["Content-Security-Policy"]
 
 
 def test_its_files_are_served_as_they_are_but_the_configuration_is_ours(folder: Path) -> None:
