@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import isfinite
+from sys import float_info
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,7 +50,8 @@ class Rescale:
     intercept: float = 0.0
 
     def __call__(self, values: Values) -> Values:
-        return values * self.slope + self.intercept
+        """In double precision, as a spread of single ones can be more than they hold."""
+        return np.multiply(values, self.slope, dtype=np.float64) + self.intercept
 
 
 def modality_lut(header: Header, number: int) -> Stage:
@@ -113,9 +115,11 @@ def _natural_window(header: Header, stored: Grey, image: ImagePixel, modality: S
         seen = stored.values
     else:
         seen = _seen(stored, _padding(header), isinstance(modality, Rescale))
+    if isinstance(modality, Rescale) and len(seen):
+        seen = np.array([seen.min(), seen.max()])
     values = modality(seen)
     low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 0.0)
-    return Window((low + high) / 2, high - low, Function.LINEAR_EXACT)
+    return Window(low / 2 + high / 2, min(high - low, float_info.max), Function.LINEAR_EXACT)
 
 
 def _seen(stored: Grey, padding: tuple[float, float] | None, monotonic: bool) -> Values:

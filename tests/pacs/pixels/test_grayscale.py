@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.uid import ExplicitVRBigEndian
 
@@ -250,6 +251,30 @@ def test_floating_point(keyword: str, dtype: str) -> None:
     dataset.BitsAllocated = values.itemsize * 8
     setattr(dataset, keyword, values.tobytes())
     assert shown(dataset).tolist() == [[0, 0, 128, 255, 255]]
+
+
+@pytest.mark.parametrize(
+    ("keyword", "values"),
+    [
+        ("FloatPixelData", np.array([[-3.4e38, -1.7e38, 0.0, 1.7e38, 3.4e38]], "<f4")),
+        ("DoubleFloatPixelData", np.array([[-0.8e308, -0.4e308, 0.0, 0.4e308, 0.8e308]], "<f8")),
+    ],
+)
+def test_floating_point_of_all_magnitudes(keyword: str, values: NDArray[Any]) -> None:
+    dataset = image(RAMP)
+    del dataset.PixelData
+    dataset.BitsAllocated = values.itemsize * 8
+    setattr(dataset, keyword, values.tobytes())
+    assert shown(dataset).tolist() == [[0, 64, 128, 191, 255]]
+
+
+def test_a_spread_beyond_floating_point_is_not_flat() -> None:
+    """Windows have a width that is a number: the ends are as black and as white as a little further in."""
+    dataset = image(RAMP)
+    del dataset.PixelData
+    dataset.BitsAllocated = 64
+    dataset.DoubleFloatPixelData = np.array([[-1.7e308, -0.4e308, 0.0, 0.4e308, 1.7e308]], "<f8").tobytes()
+    assert shown(dataset).tolist() == [[0, 71, 128, 184, 255]]
 
 
 @pytest.mark.parametrize(

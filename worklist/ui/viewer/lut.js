@@ -26,7 +26,7 @@ const isFloat = ({ samples }) => samples instanceof Float32Array || samples inst
 /** What the values need: all that a display's bytes and bits can be, else all that occurs but padding. */
 export function naturalWindow(image, frame, tables) {
   const [low, high] = extent(image, frame, tables?.modality);
-  return { center: (low + high) / 2, width: high - low, shape: "LINEAR_EXACT" };
+  return { center: low / 2 + high / 2, width: Math.min(high - low, Number.MAX_VALUE), shape: "LINEAR_EXACT" };
 }
 
 const extents = new WeakMap(); // of frames whose values go through a table, which may turn their order round
