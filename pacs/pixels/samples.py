@@ -99,7 +99,12 @@ def unsigned(header: Header, frame: DecodedFrame) -> Values:
     """The Bits Stored below High Bit of each sample, as if unsigned, in the layout of the bytes."""
     image = frame.image
     allocated, stored = image.bits_allocated, image.bits_stored
-    if allocated not in _UNSIGNED or not 0 < stored <= allocated or stored > 63:
+    if allocated not in _UNSIGNED:
+        raise NotConvertible(
+            f"Bits Allocated is {allocated}: only samples of 1, 8, 16, 32 or 64 bits are rendered, "
+            "none that are packed as in ACR-NEMA"
+        )
+    if not 0 < stored <= allocated or stored > 63:
         raise NotConvertible(f"samples of {stored} bits in {allocated} are not rendered")
     raw = np.frombuffer(frame.data, _UNSIGNED[allocated])
     if image.samples_per_pixel == 1:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pacs.errors import NotConvertible
 from pacs.pixels.frame import read_frame
 from pacs.pixels.samples import grey
 from tests.pacs.pixels.images import image, opened
@@ -29,3 +30,12 @@ def test_each_pixel_has_the_value_that_was_stored(kind: str, data: Any) -> None:
     values = found.values if found.codes is None else found.values[found.codes]
     assert values.reshape(-1).tolist() == pixels
     assert sorted(set(found.occurring().reshape(-1).tolist())) == sorted(set(pixels))
+
+
+def test_packed_samples_are_refused_by_their_name() -> None:
+    """Twelve bits each, two in three bytes, as ACR-NEMA allowed and PS3.5 no longer does."""
+    dataset = image(np.zeros((2, 2), "<u2"), 12)
+    dataset.BitsAllocated, dataset.PixelData = 12, bytes(6)
+    header, index = opened(dataset)
+    with pytest.raises(NotConvertible, match=r"Bits Allocated is 12: .*ACR-NEMA"):
+        grey(header, read_frame(header, index, 0))
