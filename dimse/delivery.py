@@ -183,7 +183,8 @@ class Delivery:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        if self._association is not None and kind is None and not self._under_way:
+        unfinished, self._under_way = self._under_way, False  # who asked has the final response
+        if self._association is not None and kind is None and not unfinished:
             self._association.release()
         else:
             self._abort()
