@@ -60,6 +60,12 @@ def enqueue(connection: Connection, job: NewJob, organization: int, correlation_
         announce(connection)
 
 
+def complete(connection: Connection, job: ClaimedJob) -> bool:
+    """In the transaction of what a handler does, for what must not be done twice. False when the job is no
+    longer this worker's, or is completed already."""
+    return connection.execute(delete(jobs).where(*_mine(job))).rowcount == 1
+
+
 @cache
 def _enqueue(dialect: str) -> Any:
     waiting = text("state = 'waiting'")
@@ -113,7 +119,7 @@ class SqlJobQueue:
 
     def complete(self, job: ClaimedJob) -> None:
         with self.database.write() as connection:
-            connection.execute(delete(jobs).where(*_mine(job)))
+            complete(connection, job)
 
     def retry(self, job: ClaimedJob, at: datetime, error: str) -> None:
         """Run it again at that time, with the attempts so far; unless a job with the same key is waiting,

@@ -12,7 +12,7 @@ from pacs.jobs.job import ClaimedJob, NewJob
 from pacs.study_states import QUIET_PERIOD, State, on_quiet, quiet_at
 from storage.database import Database
 from storage.feeds import transaction
-from storage.jobs.queue import enqueue
+from storage.jobs.queue import complete, enqueue
 from storage.tables import studies
 
 KIND = "study.settle"
@@ -24,7 +24,8 @@ def settle_job(study_instance_uid: str, delay: timedelta) -> NewJob:
 
 @dataclass(frozen=True, slots=True)
 class SettleStudy:
-    """Handler of `study.settle`. Locks the study, so that no instance is entered concurrently."""
+    """Handler of `study.settle`. Locks the study, so that no instance is entered concurrently, and completes
+    the job itself, so that a study is announced once."""
 
     database: Database
     quiet_period: timedelta = QUIET_PERIOD
@@ -37,7 +38,7 @@ class SettleStudy:
         )
         with transaction(self.database) as under_way:
             found = under_way.connection.execute(study.with_for_update()).first()
-            if found is None:
+            if found is None or not complete(under_way.connection, job):
                 return
             again = quiet_at(found.last_received_at, self.quiet_period, under_way.now)
             if again is not None:

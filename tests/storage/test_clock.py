@@ -11,7 +11,6 @@ import pytest
 
 from pacs.accounts import FAILURE_WINDOW, MAX_FAILURES
 from pacs.actor import Actor
-from pacs.jobs.job import ClaimedJob
 from pacs.jobs.tasks import Upload
 from storage import clock
 from storage.accounts.users import SqlAccounts
@@ -19,13 +18,13 @@ from storage.blobs import LocalBlobs, SpoolLimits
 from storage.database import Database
 from storage.jobs.listing import SqlJobs
 from storage.jobs.queue import SqlJobQueue
-from storage.jobs.settle import KIND, SettleStudy
 from storage.jobs.tasks import SqlTasks
 from storage.study_management.studies import SqlStudyManagement
 from storage.upkeep.history import LASTS, History
 from tests.storage import clocks
 from tests.storage.clocks import SLOW_AND_FAST
-from tests.storage.received import received, uid
+from tests.storage.jobs.test_settle import settle
+from tests.storage.received import received
 from tests.storage.shelf import Shelf, shelf_of
 from tests.storage.world import opened, rows, store
 
@@ -113,20 +112,17 @@ def test_history_lasts_as_long(shelf: Shelf, nodes: Nodes) -> None:
 
 
 def test_a_study_is_quiet_as_early(database: Database, nodes: Nodes) -> None:
-    settle = ClaimedJob(1, 1, KIND, {"study_instance_uid": uid(1)}, 1, 1, "", "abc")
     with nodes.on("first"), opened(database) as entries:
         store(entries, received())
-    with database.write() as connection:
-        connection.exec_driver_sql("DELETE FROM jobs")
     with nodes.on("second"):
-        SettleStudy(database, 10 * MINUTE)(settle)
+        settle(database, 10 * MINUTE)
     (study,) = rows(database, "SELECT state, last_received_at FROM studies")
     (job,) = rows(database, "SELECT run_at FROM jobs")
     assert study["state"] == "receiving"
     late = timedelta(microseconds=job["run_at"] - study["last_received_at"]) - 10 * MINUTE
     assert abs(late) < MINUTE
     with nodes.on("second"):
-        SettleStudy(database, timedelta(0))(settle)
+        settle(database, timedelta(0))
     (study,) = rows(database, "SELECT state FROM studies")
     assert study["state"] == "unread"
 

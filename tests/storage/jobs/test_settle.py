@@ -8,8 +8,8 @@ from pacs.jobs.job import ClaimedJob
 from pacs.jobs.worker import Worker
 from storage.database import Database
 from storage.index import Entries
-from storage.jobs.queue import SqlJobQueue
-from storage.jobs.settle import KIND, SettleStudy
+from storage.jobs.queue import SqlJobQueue, enqueue
+from storage.jobs.settle import KIND, SettleStudy, settle_job
 from tests.storage.received import received, uid
 from tests.storage.world import events, opened, rows, store
 
@@ -17,9 +17,18 @@ NOW = timedelta(0)
 LONG = timedelta(minutes=10)
 
 
+def claimed(database: Database) -> ClaimedJob:
+    """The study's job, due at once."""
+    with database.write() as connection:
+        enqueue(connection, settle_job(uid(1), NOW), 1, "abc")
+        connection.exec_driver_sql("UPDATE jobs SET run_at = 0")
+    job = SqlJobQueue(database).claim("w", LONG)
+    assert job is not None
+    return job
+
+
 def settle(database: Database, quiet_period: timedelta) -> None:
-    handler = SettleStudy(database, quiet_period)
-    handler(ClaimedJob(1, 1, KIND, {"study_instance_uid": uid(1)}, 1, 1, "", "abc"))
+    SettleStudy(database, quiet_period)(claimed(database))
 
 
 def state(database: Database) -> tuple[str, str]:
@@ -39,11 +48,23 @@ def test_a_quiet_study_becomes_unread(database: Database) -> None:
     assert events(database) == ["study.received", "study.complete"]
 
 
+def test_a_study_is_announced_once_whoever_dies_meanwhile(database: Database) -> None:
+    """A job runs again when its worker dies behind it, or is frozen until another has taken it over."""
+    with opened(database) as entries:
+        first(entries)
+    job, handler = claimed(database), SettleStudy(database, NOW)
+    with database.write() as connection:
+        connection.exec_driver_sql("UPDATE jobs SET lease_until = 0")
+    taken_over = SqlJobQueue(database).claim("another", LONG)
+    assert taken_over is not None
+    for each in (job, taken_over, taken_over):
+        handler(each)
+    assert events(database) == ["study.received", "study.complete"]
+
+
 def test_a_study_still_arriving_is_looked_at_again(database: Database) -> None:
     with opened(database) as entries:
         first(entries)
-    with database.write() as connection:
-        connection.exec_driver_sql("DELETE FROM jobs")
     settle(database, LONG)
     assert state(database) == ("receiving", "")
     (job,) = rows(database, "SELECT run_at FROM jobs")
