@@ -30,7 +30,7 @@ _EMAIL = re.compile(r"[^\s@<>\"\\]{1,64}@[A-Za-z0-9.-]{1,189}")
 def email_address(text: str) -> str:
     """The address in lower case, as it is stored and compared. `BadInput` when it is not an address."""
     if not _EMAIL.fullmatch(text):
-        raise BadInput("that is not an e-mail address")
+        raise BadInput("that is not an e-mail address, such as ann@hospital.example")
     return text.lower()
 
 

@@ -57,7 +57,7 @@ class UnsupportedMediaType(BadInput):
 
 
 class UnsupportedEncoding(UnsupportedMediaType):
-    """Bodies are taken without Content-Encoding only."""
+    """The body has a Content-Encoding, which is not supported: send it as it is."""
 
 
 class Stalled(BadInput):
@@ -108,7 +108,7 @@ class LimitExceeded(BadInput):
 
 
 class FileTooLarge(LimitExceeded):
-    """The file is larger than this archive takes."""
+    """The file is larger than this archive accepts."""
 
     code = "FILE_TOO_LARGE"
 
@@ -193,14 +193,14 @@ class NotAcceptable(PacsError):
 
 
 class PreconditionFailed(PacsError):
-    """This is another state than the one that If-Match names."""
+    """It has changed since the state that If-Match names: read it again."""
 
     http_status = 412
     code = "PRECONDITION_FAILED"
 
 
 class RangeNotSatisfiable(PacsError):
-    """Nothing lies in that range."""
+    """No byte lies in that range."""
 
     http_status = 416
     code = "RANGE_NOT_SATISFIABLE"
@@ -246,7 +246,7 @@ class TooManyAttempts(PacsError):
 
 
 class Forbidden(PacsError):
-    """Not allowed."""
+    """This needs a right that the caller does not have."""
 
     dimse_status = 0x0124  # Not authorized
     http_status = 403

@@ -166,5 +166,5 @@ def _owner(composed: Installation, email: str, create_as: str | None, code: str)
     if not found.user.active:
         raise Forbidden(f"{email} is disabled; `pacs user enable {email}` lets it in again")
     if found.user.organization != number:
-        raise Forbidden(f"{email} is a user of another organisation than {code}")
+        raise Forbidden(f"{email} is a user of another organisation than {code}: name it with --organization")
     return found.user
