@@ -44,6 +44,9 @@ def quick_place() -> str | None:
     return None
 
 
+_WAITING = ("-w", "-t", "300")  # seconds: a busy machine is no fault
+
+
 class Cluster:
     """A PostgreSQL of its own on a Unix socket, in a folder of its own."""
 
@@ -64,11 +67,11 @@ class Cluster:
 
     def start(self) -> None:
         log = str(self.folder / "log")
-        self._run("pg_ctl", "start", "-w", "-D", self._data, "-l", log, "-o", self._options)
+        self._run("pg_ctl", "start", *_WAITING, "-D", self._data, "-l", log, "-o", self._options)
 
     def stop(self) -> None:
         """Whoever is connected is cut off."""
-        self._run("pg_ctl", "stop", "-w", "-D", self._data, "-m", "fast")
+        self._run("pg_ctl", "stop", *_WAITING, "-D", self._data, "-m", "fast")
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
@@ -88,13 +91,13 @@ class Cluster:
 
     def close(self) -> None:
         try:
-            self._run("pg_ctl", "stop", "-w", "-D", self._data, "-m", "immediate")
+            self._run("pg_ctl", "stop", *_WAITING, "-D", self._data, "-m", "immediate")
         finally:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def _run(self, program: str, *arguments: str) -> None:
         command = [*self._prefix, str(self._programs / program), *arguments]
-        subprocess.run(command, check=True, capture_output=True, timeout=120, cwd=self.folder)
+        subprocess.run(command, check=True, capture_output=True, timeout=600, cwd=self.folder)
 
 
 @contextmanager

@@ -23,7 +23,9 @@ def browser() -> Iterator[Any]:
         "playwright.sync_api", reason="playwright is not here: pip install playwright"
     )
     with playwright.sync_playwright() as running:
-        started = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        started = running.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox"], timeout=2 * PATIENCE * 1000
+        )
         yield started
         started.close()
 

@@ -40,9 +40,9 @@ from pacs.pixels.decode import DECODABLE, decode
 from pacs.transcoding import Codecs, Transcoder
 from tests.conformance.server import free_port
 from tests.dimse.holdings import BIG, CT, EXPLICIT, IMPLICIT, MR, SR, Holdings
-from tests.dimse.test_association import eventually
 from tests.dimse.wire import VERIFICATION, Wire, echo_command, request
 from tests.dimse.world import Register, World, running
+from tests.waiting import eventually
 
 PATIENT_ROOT, STUDY_ROOT, PATIENT_STUDY_ONLY = MODELS
 RLE, JPEG, HEVC = "1.2.840.10008.1.2.5", "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.107"

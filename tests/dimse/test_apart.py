@@ -9,7 +9,7 @@ import pytest
 
 from dimse.apart import Apart
 from pacs.errors import DatabaseUnavailable
-from tests.dimse.test_association import eventually
+from tests.waiting import eventually
 
 
 class GivenUp(Exception):

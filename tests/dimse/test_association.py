@@ -24,6 +24,7 @@ from pacs.errors import DatabaseUnavailable, DataSetMismatch, StorageFull
 from pacs.model import ApplicationEntity
 from tests.dimse.wire import CONTEXTS, Wire, echo_command, request, store_command
 from tests.dimse.world import CT_IMAGE_STORAGE, EXPLICIT, World, running
+from tests.waiting import eventually
 
 FIND_CLASS = "1.2.840.10008.5.1.4.1.2.2.1"
 DATA_SET = bytes(range(256)) * 400
@@ -33,13 +34,6 @@ DATA_SET = bytes(range(256)) * 400
 def world() -> Iterator[World]:
     with running() as running_world:
         yield running_world
-
-
-def eventually(what: str, holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.005)
 
 
 def test_echo_and_release(world: World) -> None:

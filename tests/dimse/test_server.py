@@ -14,9 +14,9 @@ import pytest
 
 from dimse import server
 from dimse.association import Association
-from tests.dimse.test_association import eventually
 from tests.dimse.wire import Wire
 from tests.dimse.world import running
+from tests.waiting import eventually
 
 
 class Told:
