@@ -46,7 +46,7 @@ async def reason_given(request: Request) -> str:
     if "reason" in given:
         reason = given["reason"].strip()
         if not 3 <= len(reason) <= MAX_REASON or "\0" in reason:
-            raise BadInput(f"reason has 3 to {MAX_REASON} characters")
+            raise BadInput(f"reason must have 3 to {MAX_REASON} characters")
         return reason
     if not {"content-type", "content-length", "transfer-encoding"} & set(request.headers.keys()):
         raise BadInput("give a reason, in the query (?reason=…) or in a JSON body")

@@ -89,8 +89,8 @@ class Images:
     def list_images_of_patient(self, request: Request) -> Response:
         """All images of the patient with exactly this Patient ID, the newest first."""
         _, page = filters_and_page(request)
-        number = name_in_path(request, "pid")
-        return self._listed(request, (equals("PatientID", number),), page)
+        patient_id = name_in_path(request, "pid")
+        return self._listed(request, (equals("PatientID", patient_id),), page)
 
     def _listed(self, request: Request, conditions: tuple[Condition, ...], page: Page) -> Response:
         query = Query(Level.IMAGE, conditions, shapes.IMAGE, limit=page.limit, offset=page.offset)

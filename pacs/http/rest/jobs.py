@@ -63,4 +63,4 @@ def _state(text: str) -> JobState:
     try:
         return JobState(text)
     except ValueError:
-        raise BadInput(f"state is one of {', '.join(JobState)}") from None
+        raise BadInput(f"state must be one of {', '.join(JobState)}") from None

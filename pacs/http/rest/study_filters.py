@@ -105,7 +105,7 @@ def _day(given: Mapping[str, str]) -> str:
     """A DICOM date or range of the `date` filters, whose dates may have hyphens."""
     if "date" in given:
         if "date_from" in given or "date_to" in given:
-            raise BadInput("either date, or date_from and date_to")
+            raise BadInput("give either date, or date_from and date_to")
         return re.sub(r"(\d{4})-(\d\d)-(\d\d)", r"\1\2\3", given["date"])
     low, high = (re.sub("-", "", given.get(name, "")) for name in ("date_from", "date_to"))
     return f"{low}-{high}" if low or high else ""
@@ -119,5 +119,5 @@ def _order(sort: str) -> tuple[tuple[Attribute, bool], ...]:
     if name == RECEIVED:
         return ((LAST_RECEIVED, descending),)
     if name not in SORTS:
-        raise BadInput(f"sort is one of {', '.join((*SORTS, RECEIVED))}, with - in front for descending")
+        raise BadInput(f"sort must be one of {', '.join((*SORTS, RECEIVED))}, with - in front for descending")
     return tuple((BY_KEYWORD[keyword], descending) for keyword in SORTS[name])
