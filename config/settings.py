@@ -71,7 +71,9 @@ class Settings(BaseModel):
     )
     s3_endpoint: WebUrl | None = Field(None, description="URL of an S3-compatible store other than AWS")
     s3_public_endpoint: WebUrl | None = Field(
-        None, description="The store's URL for others; given, signed links of images lead to the store itself"
+        None,
+        description="The store's URL for others; given, signed links of images lead to the store itself, and "
+        "work until they expire even if the image is deleted meanwhile",
     )
     s3_region: str = Field("us-east-1", description="Region of the S3 store")
     s3_access_key: SecretStr | None = Field(None, description="Access key of the S3 store")
