@@ -73,3 +73,14 @@ def test_two_filters_of_one_attribute_hold_both(
     filled: Database, given: dict[str, str], expected: list[str]
 ) -> None:
     assert uids(filled, **given) == expected
+
+
+def test_what_has_no_date_is_not_before_any(filled: Database) -> None:
+    with filled.write() as connection:
+        connection.execute(
+            text("UPDATE studies SET study_date = :day, study_date_key = :day WHERE pk = 2"),
+            {"day": "20240131"},
+        )
+    for given in ({"date_to": "2024-12-31"}, {"date": "-20240131"}, {"date_from": "2024-01-31"}):
+        assert uids(filled, **given) == ["1.2"]
+        assert uids(filled, **given, sort="patient_name") == ["1.2"]
