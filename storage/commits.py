@@ -22,7 +22,7 @@ import structlog
 
 from pacs.errors import DatabaseUnavailable, StorageFull, Unavailable
 from storage.database import Database
-from storage.feeds import BeginAgain, Transaction, transaction
+from storage.feeds import RetryTransaction, Transaction, transaction
 
 log = structlog.get_logger(__name__)
 
@@ -30,7 +30,7 @@ E = TypeVar("E")
 R = TypeVar("R")
 
 Enter = Callable[[Transaction, Sequence[E]], Sequence[R]]
-"""Writes entries in a transaction. `BeginAgain` rolls it back and fails the entries it names. Must be
+"""Writes entries in a transaction. `RetryTransaction` rolls it back and fails the entries it names. Must be
 idempotent: entries are written again when the answer to a commit was lost."""
 
 GATHERING = 0.05  # seconds for which deferred entries are gathered
@@ -164,7 +164,7 @@ class Committer(Generic[E, R]):
             try:
                 self._attempt(batch)
                 return
-            except BeginAgain as again:
+            except RetryTransaction as again:
                 batch = [w for w in batch if not _failed(w, again)]
             except StorageFull as error:
                 self._give_up(batch, error)
@@ -203,7 +203,7 @@ class Committer(Generic[E, R]):
             waiting.settle(result)
 
 
-def _failed(waiting: _Waiting[E, R], again: BeginAgain) -> bool:
+def _failed(waiting: _Waiting[E, R], again: RetryTransaction) -> bool:
     error = again.failed.get(id(waiting.entry))
     if error is not None:
         _fail([waiting], error)

@@ -26,7 +26,7 @@ from pacs.errors import BlobVanishing
 from pacs.model import AuditRecord, Blob, Outcome, Received, Stored, VersionKey
 from pacs.study_states import NEW_IMAGES, PATIENT_CONFLICT, State, is_late, on_arrival
 from storage import clock
-from storage.feeds import BeginAgain, Transaction
+from storage.feeds import RetryTransaction, Transaction
 from storage.locked_rows import LockedRow, insert_items, lock_or_insert
 from storage.locked_studies import LockedStudies, LockedStudy
 from storage.references import Missing, References
@@ -63,7 +63,7 @@ def _insert_instance(dialect: str) -> Any:
 def store_batch(
     transaction: Transaction, received: Sequence[Received], quiet_period: timedelta, missing: Missing
 ) -> list[Stored]:
-    """`BeginAgain`: roll back, and try again without the objects whose blob is being swept."""
+    """`RetryTransaction`: roll back, and try again without the objects whose blob is being swept."""
     studies = LockedStudies(transaction, quiet_period)
     studies.lock(received)
     batch = _Batch(transaction, studies, missing)
@@ -227,7 +227,7 @@ class _Batch:
     def finish(self, received: Sequence[Received]) -> None:
         """Write what `enter` has collected."""
         if vanishing := self._references.write(self._connection):
-            raise BeginAgain({id(i): BlobVanishing() for i in received if i.blob.address in vanishing})
+            raise RetryTransaction({id(i): BlobVanishing() for i in received if i.blob.address in vanishing})
         if self._lost:
             run(self._connection, _PURGE_VERSION, self._lost)
         if self._versions:

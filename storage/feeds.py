@@ -34,7 +34,7 @@ _INSERT_AUDIT = insert(audit)
 _INSERT_CHANGES = insert(changes)
 
 
-class BeginAgain(Exception):
+class RetryTransaction(Exception):
     """Another transaction interfered: roll this one back and repeat it.
 
     `failed`: errors of the entries to leave out of the repetition, by `id()` of the entry.

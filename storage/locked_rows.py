@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Table, bindparam, delete, insert, select, upd
 from pacs.attributes import Level
 from pacs.model import Values
 from pacs.study_states import State
-from storage.feeds import BeginAgain, Transaction
+from storage.feeds import RetryTransaction, Transaction
 from storage.rows import Row, attribute_row, item_rows, unknown
 from storage.statements import first, run, scalar
 from storage.tables import ANNOUNCED, TABLES, sequence_values
@@ -135,7 +135,7 @@ def lock_or_insert(
     if pk is None:
         locked = lock_row(connection, level, unique)
         if locked is None:
-            raise BeginAgain  # inserted by another transaction and deleted again
+            raise RetryTransaction  # inserted by another transaction and deleted again
         return locked, False
     insert_items(connection, item_rows(row["org_id"], level, pk, values))
     transaction.tally(row["org_id"], TABLES[level].name, 1)

@@ -19,7 +19,7 @@ from pacs.attributes import Level
 from pacs.jobs.job import NewJob
 from pacs.model import Received
 from pacs.study_states import State
-from storage.feeds import BeginAgain, Transaction
+from storage.feeds import RetryTransaction, Transaction
 from storage.jobs.queue import enqueue
 from storage.jobs.settle import settle_job
 from storage.locked_rows import LockedRow, lock_or_insert, lock_row
@@ -135,7 +135,7 @@ class LockedStudies:
         entry = LockedStudy(study, patient)
         if new:
             if patient["identity"] != patient_identity(first.values, uid):
-                raise BeginAgain  # the study was deleted after `_identity` read its patient
+                raise RetryTransaction  # the study was deleted after `_identity` read its patient
             patient["number_of_patient_related_studies"] += 1
             self.begin(entry, first)
         elif study["patient_pk"] != patient.pk:
@@ -146,7 +146,7 @@ class LockedStudies:
         """Move an announced study without a patient to the patient of its first instance."""
         study = entry.study
         if unnamed is None or study["patient_pk"] != unnamed.pk or study["state"] != State.EXPECTED:
-            raise BeginAgain  # the study was inserted meanwhile, for another patient
+            raise RetryTransaction  # the study was inserted meanwhile, for another patient
         study["patient_pk"] = entry.patient.pk
         entry.patient["number_of_patient_related_studies"] += 1
         entry.unnamed = unnamed

@@ -22,7 +22,7 @@ from pacs.jobs.job import ClaimedJob, NewJob
 from pacs.model import AuditRecord
 from pacs.study_management import RETENTION, Deletion
 from storage.database import Database
-from storage.feeds import BeginAgain, Transaction, transaction
+from storage.feeds import RetryTransaction, Transaction, transaction
 from storage.jobs.queue import enqueue
 from storage.kept_blobs import release
 from storage.locked_rows import LockedRow, lock_row
@@ -64,7 +64,7 @@ def delete_objects(
         try:
             with transaction(database) as under_way:
                 return _Deleting(under_way, request, retention).run()
-        except BeginAgain:
+        except RetryTransaction:
             continue
     raise Conflict("the study is being changed by others; try again")
 
@@ -118,7 +118,7 @@ class _Deleting:
         if study is None:
             raise NotFound  # deleted by another transaction while this one waited for the lock
         if patient is None or study["patient_pk"] != patient.pk:
-            raise BeginAgain
+            raise RetryTransaction
         return patient, study
 
     def _chosen(self) -> Select[Any]:

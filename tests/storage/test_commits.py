@@ -16,7 +16,7 @@ from pacs.errors import DatabaseUnavailable, StorageFull, Unavailable
 from pacs.model import Outcome
 from storage.commits import CommitLimits, Committer
 from storage.database import Database
-from storage.feeds import BeginAgain, Transaction, transaction
+from storage.feeds import RetryTransaction, Transaction, transaction
 from storage.index import open_entries
 from tests.conftest import on_server
 from tests.storage.received import received
@@ -116,7 +116,7 @@ def test_begin_again_fails_the_named_and_repeats_the_others(sqlite: Database) ->
     def enter(transaction: Transaction, batch: Sequence[object]) -> list[object]:
         calls.append(list(batch))
         if len(calls) == 1:
-            raise BeginAgain({id(batch[0]): StorageFull()})
+            raise RetryTransaction({id(batch[0]): StorageFull()})
         return list(batch)
 
     committer = Committer(sqlite, enter)
