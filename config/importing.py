@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO
 
-from pacs.actor import Actor
+from pacs.actor import DEFAULT_ORGANIZATION, Actor
 from pacs.archive import Archive
 from pacs.dicom.source import BytesSource
 from pacs.errors import BadInput, PacsError, Unavailable
@@ -137,10 +137,11 @@ def _members(file: Path) -> Iterator[Item]:
 
 
 class Journal:
-    """The imported items: one digest a line, which reveals nothing about a patient."""
+    """What was imported for an organisation: one digest a line, which reveals nothing about a patient."""
 
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+    def __init__(self, folder: Path, organization: int) -> None:
+        folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+        path = folder / ("imported" if organization == DEFAULT_ORGANIZATION else f"imported-{organization}")
         self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
         self._known = set(path.read_text("ascii").split())
 

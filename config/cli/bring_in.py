@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from config.cli.options import data_option, installation, progress_bar
+from config.cli.options import data_option, installation, organization_id, progress_bar
 
 _OUTCOMES = {
     "created": "new",
@@ -24,7 +24,8 @@ _SHOWN_FAILURES = 50
 @click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @data_option
 @click.option("--again", is_flag=True, help="Also files that an earlier import has stored.")
-def bring_in(paths: tuple[Path, ...], data_dir: Path | None, again: bool) -> None:
+@click.option("--organization", "code", default="default", show_default=True, help="Whose objects they are.")
+def bring_in(paths: tuple[Path, ...], data_dir: Path | None, again: bool, code: str) -> None:
     """Store files, folders and ZIP archives.
 
     Also while the server runs. An interrupted import continues where it was. Exit code 1 when a file
@@ -34,15 +35,15 @@ def bring_in(paths: tuple[Path, ...], data_dir: Path | None, again: bool) -> Non
     from pacs.actor import system_actor
 
     with installation(data_dir, may_begin=True) as composed, progress_bar("importing") as bar:
+        owner = organization_id(composed, code)
         task = bar.add_task("", total=sum(1 for _ in items(paths)))
 
         def progress(item: Item, outcome: str) -> None:
             bar.advance(task)
 
-        journal = Journal(composed.settings.data_dir / "run" / "imported")
-        tally: Tally = Importer(composed.archive, system_actor("import"), journal, again).run(
-            items(paths), progress
-        )
+        journal = Journal(composed.settings.data_dir / "run", owner)
+        importer = Importer(composed.archive, system_actor("import", owner), journal, again)
+        tally: Tally = importer.run(items(paths), progress)
         journal.close()
     for name, reason in tally.failures[:_SHOWN_FAILURES]:
         click.echo(f"{name}: {reason}", err=True)

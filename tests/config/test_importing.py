@@ -20,7 +20,7 @@ from pydicom.uid import generate_uid
 from config import importing
 from config.importing import Importer, Item, Journal, Tally, items
 from pacs import archive as archiving
-from pacs.actor import Actor, system_actor
+from pacs.actor import DEFAULT_ORGANIZATION, Actor, system_actor
 from pacs.dicom.limits import Limits
 from pacs.errors import DatabaseUnavailable, InvalidDataSet
 from pacs.model import Blob, Identity, Outcome, Stored
@@ -59,7 +59,7 @@ def importer(archive: Archive, journal: Journal, again: bool = False) -> Importe
 
 
 def run(archive: Archive, tmp_path: Path, *paths: Path, again: bool = False) -> Tally:
-    journal = Journal(tmp_path / "run" / "imported")
+    journal = Journal(tmp_path / "run", DEFAULT_ORGANIZATION)
     try:
         return importer(archive, journal, again).run(items(paths), lambda item, outcome: None)
     finally:
@@ -117,6 +117,18 @@ def test_it_goes_on_where_it_was(archive: Archive, folder: Path, tmp_path: Path)
     assert run(archive, tmp_path, folder, again=True).counts["created"] == 2
     (folder / "A" / "1.dcm").write_bytes(ct(3))
     assert run(archive, tmp_path, folder).counts["created"] == 1
+
+
+def test_what_one_organisation_has_imported_another_has_not(folder: Path, tmp_path: Path) -> None:
+    (item, *_) = items([folder / "A"])
+    for organization in (DEFAULT_ORGANIZATION, 2):
+        journal = Journal(tmp_path / "run", organization)
+        assert not journal.knows(item)
+        journal.add(item)
+        journal.close()
+        again = Journal(tmp_path / "run", organization)
+        assert again.knows(item)
+        again.close()
 
 
 def test_the_journal_tells_nothing_of_names(archive: Archive, tmp_path: Path) -> None:
@@ -190,7 +202,7 @@ def test_only_a_few_items_are_open_at_a_time(archive: Archive, tmp_path: Path) -
     def _opened() -> IO[bytes]:
         return io.BytesIO(CT)
 
-    journal = Journal(tmp_path / "imported")
+    journal = Journal(tmp_path / "run", DEFAULT_ORGANIZATION)
     seen: list[int] = []
     importer(archive, journal).run(endless(), lambda item, outcome: seen.append(opened - len(seen)))
     journal.close()
