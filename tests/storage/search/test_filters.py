@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import text
 
-from pacs.attributes import Level
+from pacs.attributes import BY_KEYWORD, Level
 from pacs.http.rest.listing import Page
 from pacs.http.rest.study_filters import study_query
+from pacs.search.query import Condition, Items, OneOf, Query
 from storage.database import Database
 from storage.search import pages as search
 from tests.storage import bulk
@@ -84,3 +85,21 @@ def test_what_has_no_date_is_not_before_any(filled: Database) -> None:
     for given in ({"date_to": "2024-12-31"}, {"date": "-20240131"}, {"date_from": "2024-01-31"}):
         assert uids(filled, **given) == ["1.2"]
         assert uids(filled, **given, sort="patient_name") == ["1.2"]
+
+
+def test_one_item_of_a_sequence_meets_all_that_is_asked_of_it(database: Database) -> None:
+    """PS3.4 C.2.2.2.6: not one item the code, and another one its scheme."""
+    codes = [
+        {"00080100": {"vr": "SH", "Value": [code]}, "00080102": {"vr": "SH", "Value": [scheme]}}
+        for code, scheme in (("A", "X"), ("B", "Y"))
+    ]
+    entities = [
+        Entity(Level.PATIENT, 1, 0, {"PatientID": "P"}),
+        Entity(Level.STUDY, 1, 1, {"StudyInstanceUID": "1.1", "ProcedureCodeSequence": codes}),
+    ]
+    with database.write() as connection:
+        bulk.enter(connection, entities)
+    for code, scheme, met in (("A", "X", 1), ("B", "Y", 1), ("A", "Y", 0), ("B", "X", 0)):
+        items = Items((("CodeValue", OneOf((code,))), ("CodingSchemeDesignator", OneOf((scheme,)))))
+        query = Query(Level.STUDY, (Condition(BY_KEYWORD["ProcedureCodeSequence"], items),))
+        assert search.count(database, 1, query) == met, (code, scheme)
