@@ -24,7 +24,7 @@ from pacs.pixels.softcopy.stored import MOST_BYTES, StoredState
 from pacs.pixels.tasks import Render, StoredPixels, Workers
 from pacs.ports import Cache
 
-VERSION = 4
+VERSION = 5
 """Increment it when the same object yields other pictures."""
 
 THUMBNAIL = Presentation(viewport=Viewport(200, 200))
