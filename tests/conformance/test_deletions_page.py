@@ -43,8 +43,11 @@ def delete_by_keyboard(opened: Any, words: str) -> None:
     opened.keyboard.press("/")
     opened.keyboard.type(words)
     until(opened, "document.querySelectorAll('[role=row][id]').length === 1")
-    opened.keyboard.press("ArrowDown")
-    opened.keyboard.press("ArrowDown")
+    for _ in range(100):  # a list that is being drawn anew may choose nothing yet
+        opened.keyboard.press("ArrowDown")
+        opened.wait_for_timeout(200)
+        if opened.locator("aside .details").is_visible():
+            break
     opened.wait_for_selector("aside .details")
     opened.keyboard.press("Delete")
     opened.wait_for_selector("dialog[open] button.danger:disabled")
