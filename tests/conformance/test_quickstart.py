@@ -23,6 +23,7 @@ from config.cli import main
 from tests.conformance.server import PACS, PATIENCE, Server, free_port
 from tests.corpus import SHARED_DATA
 from tests.programs import needs
+from tests.waiting import eventually
 
 README = (Path(__file__).resolve().parents[2] / "README.md").read_text("utf-8")
 
@@ -213,14 +214,13 @@ def test_at_rest_it_is_small(server: Server) -> None:
 
 
 def test_each_process_is_replaced_when_it_dies(fresh_server: Server, slices: Path, tmp_path: Path) -> None:
-    children = fresh_server.processes()[1:]
+    parent = fresh_server.processes()[0]
+    children = parent.children()
     for process in children:
         process.kill()
         process.wait(PATIENCE)
-        deadline = time.monotonic() + PATIENCE
-        while len(fresh_server.processes()) <= len(children) or not fresh_server.ready():
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        eventually("another takes its place", lambda: len(parent.children()) == len(children), 0.05)
+        eventually("they are ready", fresh_server.ready, 0.05)
         typed("storescu", fresh_server, slices, tmp_path)
     assert fresh_server.output().count("process died") == len(children)
 

@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 
 import pytest
@@ -18,13 +19,14 @@ from dimse.associate_codec import encode_request
 from dimse.command import Command, CommandField
 from dimse.operation import Operation, Service
 from dimse.pdu import AbortReason, PduType, abort, fragments, frame
+from dimse.server import DimseServer
 from dimse.settings import DimseSettings
 from dimse.sop_classes import FIND
 from pacs.errors import DatabaseUnavailable, DataSetMismatch, StorageFull
 from pacs.model import ApplicationEntity
 from tests.dimse.wire import CONTEXTS, Wire, echo_command, request, store_command
 from tests.dimse.world import CT_IMAGE_STORAGE, EXPLICIT, World, running
-from tests.waiting import eventually
+from tests.waiting import PATIENCE, eventually
 
 FIND_CLASS = "1.2.840.10008.5.1.4.1.2.2.1"
 DATA_SET = bytes(range(256)) * 400
@@ -183,19 +185,24 @@ def test_one_too_many_is_told_to_come_back() -> None:
 def test_who_only_connects_makes_room_for_who_associates(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dimse.server._SILENCE", 0.0)
     settings = DimseSettings(max_associations=3)
-    with running(settings) as world, Wire(world.port) as served, Wire(world.port) as first:
+
+    def served_by(server: DimseServer) -> int:
+        return sum(guest.connection is not None for guest in list(server._threads.values()))
+
+    with running(settings) as world, ExitStack() as stack:
+        served = stack.enter_context(Wire(world.port))
         served.associate()
-        eventually("it waits", lambda: world.server.associations == 2)
-        with Wire(world.port) as second:
-            second.socket.sendall(frame(PduType.A_ASSOCIATE_RQ, encode_request(request()))[:20])
-            eventually("it waits too", lambda: world.server.associations == 3)
-            for silent in (first, second):
-                with Wire(world.port) as late:
-                    late.associate()
-                    assert late.echo() == 0
-                    silent.socket.settimeout(10)
-                    assert silent.socket.recv(100) in (b"", frame(PduType.A_ABORT, bytes(4)))
-                    assert served.echo() == 0
+        first, second = stack.enter_context(Wire(world.port)), stack.enter_context(Wire(world.port))
+        first.socket.sendall(frame(PduType.A_ASSOCIATE_RQ, encode_request(request()))[:20])
+        eventually("three are served", lambda: served_by(world.server) == 3)
+        for _ in range(2):
+            late = stack.enter_context(Wire(world.port))
+            late.associate()
+            assert late.echo() == 0
+        for silent in (first, second):
+            silent.socket.settimeout(PATIENCE)
+            assert silent.socket.recv(100) in (b"", frame(PduType.A_ABORT, bytes(4)))
+        assert served.echo() == 0
 
 
 def test_who_has_only_just_connected_is_left_time_to_ask() -> None:
