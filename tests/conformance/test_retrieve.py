@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from shutil import which
 from typing import Any
 
 import pytest
@@ -42,15 +41,14 @@ from tests.conformance.server import free_port
 from tests.dimse.holdings import BIG, CT, EXPLICIT, IMPLICIT, MR, SR, Holdings
 from tests.dimse.wire import VERIFICATION, Wire, echo_command, request
 from tests.dimse.world import Register, World, running
+from tests.programs import needs
 from tests.waiting import eventually
 
 PATIENT_ROOT, STUDY_ROOT, PATIENT_STUDY_ONLY = MODELS
 RLE, JPEG, HEVC = "1.2.840.10008.1.2.5", "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.107"
 CLASSES = [str(context.abstract_syntax) for context in AllStoragePresentationContexts]
 
-needs_dcmtk = pytest.mark.skipif(
-    which("getscu") is None, reason="DCMTK is not installed: apt-get install dcmtk"
-)
+needs_dcmtk = needs("getscu", "movescu")
 
 
 @dataclass
