@@ -38,6 +38,9 @@ _READ_AHEAD = 4 << 20
 _QUESTIONS = 8  # concurrent size requests
 _CLIENT: Any = {"timeout": "30s", "connect_timeout": "5s", "allow_http": True}
 _RETRY: Any = {"max_retries": 4, "retry_timeout": timedelta(seconds=30)}
+_SIZE_CLIENT: Any = {**_CLIENT, "timeout": "5s", "connect_timeout": "2s"}
+_SIZE_RETRY: Any = {"max_retries": 2, "retry_timeout": timedelta(seconds=5)}
+"""Sizes are asked within transactions, for whose end SQLite's other writers wait at most 15 seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +104,9 @@ class S3Reader(Reader):
         self._ahead = memoryview(b"")
 
 
-def _opened(url: str, access: S3Access, endpoint: str | None) -> S3Store:
+def _opened(
+    url: str, access: S3Access, endpoint: str | None, client: Any = None, retry: Any = None
+) -> S3Store:
     place = urlsplit(url)
     given = {
         "endpoint": endpoint,
@@ -114,8 +119,8 @@ def _opened(url: str, access: S3Access, endpoint: str | None) -> S3Store:
         place.netloc,
         prefix=place.path.strip("/") or None,
         checksum_algorithm="SHA256",
-        client_options=_CLIENT,
-        retry_config=_RETRY,
+        client_options=client or _CLIENT,
+        retry_config=retry or _RETRY,
         **config,
     )
 
@@ -133,6 +138,7 @@ class S3Blobs:
     ) -> None:
         """`url`: `s3://bucket/prefix`."""
         self._store = _opened(url, access, access.endpoint)
+        self._sizes = _opened(url, access, access.endpoint, _SIZE_CLIENT, _SIZE_RETRY)
         public = access.public_endpoint
         self._public = _opened(url, access, public) if public is not None else None
         self._admit = partial(admit, self)
@@ -238,6 +244,6 @@ class S3Blobs:
     def _lies_here(self, blob: Blob) -> bool:
         with _store_faults():
             try:
-                return bool(obstore.head(self._store, key(blob.address))["size"] == blob.size)
+                return bool(obstore.head(self._sizes, key(blob.address))["size"] == blob.size)
             except FileNotFoundError:
                 return False

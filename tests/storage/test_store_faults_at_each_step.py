@@ -7,6 +7,7 @@ import struct
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from http.client import HTTPConnection
@@ -32,12 +33,16 @@ _FORWARDED = ("content-length", "etag", "last-modified", "content-range", "x-amz
 
 
 class Proxy(ThreadingHTTPServer):
-    """Passes requests on, and fails the one whose turn it is; a lost answer is one to a request passed on."""
+    """Passes requests on, and fails the one whose turn it is; a lost answer is one to a request passed on.
+    One that hangs is answered when `thawed`."""
+
+    daemon_threads = True
 
     def __init__(self, behind: str) -> None:
         self.behind = urlsplit(behind).netloc
         self.requests: list[str] = []
         self.failing = -1
+        self.hung, self.thawed = threading.Event(), threading.Event()
         self.how = ""
         super().__init__(("127.0.0.1", 0), _Passing)
         threading.Thread(target=self.serve_forever, daemon=True).start()
@@ -60,7 +65,10 @@ class _Passing(BaseHTTPRequestHandler):
         if how.isdecimal():
             self._answer(int(how), {}, b"<Error/>")
             return
-        if how == "timeout":
+        if how == "hang":
+            server.hung.set()
+            server.thawed.wait(60)
+        elif how == "timeout":
             time.sleep(3)
         elif how != "reset":
             behind = HTTPConnection(server.behind)
@@ -121,6 +129,7 @@ def world(
 ) -> Iterator[World]:
     """One whose requests to the store are not repeated."""
     monkeypatch.setattr(s3, "_RETRY", {"max_retries": 0})
+    monkeypatch.setattr(s3, "_SIZE_RETRY", {"max_retries": 0})
     monkeypatch.setattr(s3, "PART", 5 << 20)  # the least that a store takes
     access = S3Access(f"http://127.0.0.1:{proxy.server_port}", "us-east-1", "tests", "tests-secret")
     with ExitStack() as closing:
@@ -159,3 +168,19 @@ def test_each_request(world: World, side: int, how: str) -> None:
         assert left_in(shelf.blobs.spool_root) == []
         assert store(world.patient, content) is Outcome.CREATED
         assert world.patient.blobs.holds(blob_of(content))
+
+
+def test_a_store_that_hangs_does_not_keep_others_from_the_database(world: World, sqlite_url: str) -> None:
+    content = as_file(16)
+    world.proxy.fail(1, "hang")  # asked within the transaction, which holds SQLite's only writer
+    with ThreadPoolExecutor(1) as pool:
+        storing = pool.submit(store, world.patient, content)
+        assert world.proxy.hung.wait(30)
+        other = Database(sqlite_url)
+        with other.write():
+            assert not storing.done() or storing.exception()
+        other.close()
+        world.proxy.thawed.set()
+        assert isinstance(storing.exception(), Unavailable)
+    world.proxy.fail(-1, "")
+    assert store(world.patient, content) is Outcome.CREATED
