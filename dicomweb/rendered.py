@@ -19,7 +19,7 @@ from dicomweb.depictions import depictions
 from dicomweb.frames import frame_list
 from dicomweb.paths import EACH_LEVEL, INSTANCE, path_of
 from dicomweb.presented import Shown, all_images, each_shown, first_image, is_applied
-from dicomweb.rendered_parameters import presentation, viewport
+from dicomweb.rendered_parameters import render_parameters, viewport
 from dicomweb.rendered_parts import RenderedParts, RequestedPictures
 from dicomweb.thumbnails import representatives
 from pacs.archive import Archive
@@ -32,7 +32,7 @@ from pacs.http.pictures import VARY, Pictures
 from pacs.http.resource import Resource, actor
 from pacs.http.streaming import Pieces, closing
 from pacs.model import StoredInstance
-from pacs.pixels.presentation import Presentation, Viewport
+from pacs.pixels.parameters import RenderParameters, Viewport
 from pacs.rendering import RenderRequest, Tier, is_image
 from pacs.rights import Right
 
@@ -63,10 +63,10 @@ class RetrieveRendered:
 
     def rendered(self, request: Request) -> Response:
         """A study, a series, an instance or frames of it, as pictures or documents."""
-        path, how = path_of(request), presentation(request.query_params)
+        path, parameters = path_of(request), render_parameters(request.query_params)
         found = self._archive.retrieve(actor(request), path.study, path.series, path.sop)
         first = list(islice(found, 2))
-        requested = RequestedPictures(request, path, how, acceptable(request), _frames(request))
+        requested = RequestedPictures(request, path, parameters, acceptable(request), _frames(request))
         if len(first) > 1:
             return self._several(requested, chain(first, found))
         return self.shown(requested, first[0])
@@ -80,14 +80,14 @@ class RetrieveRendered:
     def thumbnail(self, request: Request) -> Response:
         """A small picture of a representative image, of its middle frame."""
         path, given = path_of(request), request.query_params.get("viewport")
-        how = Presentation(viewport=viewport(given) if given else THUMBNAIL)
+        parameters = RenderParameters(viewport=viewport(given) if given else THUMBNAIL)
         offer = choose(acceptable(request), [Offer(kind) for kind in STILL])
         refused: NotConvertible | NotAcceptable = NotAcceptable("there is no image that could be a thumbnail")
         for instance in representatives(self._archive, actor(request), path):
             count = len(frame_index_of(instance))
             numbers = _checked(_frames(request), count)
             frame = numbers[0] - 1 if numbers else count // 2
-            wanted = RenderRequest(offer.media_type, (frame,), how, Tier.THUMBNAIL)
+            wanted = RenderRequest(offer.media_type, (frame,), parameters, Tier.THUMBNAIL)
             try:
                 return self.pictures.picture(request, instance, wanted)
             except NotConvertible as reason:
@@ -107,7 +107,7 @@ class RetrieveRendered:
             return self._parts(requested, [Shown(instance, each - 1, requested.state) for each in numbers])
         moving = len(numbers) > 1 and (named or offer.media_type == "image/gif")
         frames = tuple(number - 1 for number in (numbers if moving else numbers[:1]))
-        wanted = RenderRequest(offer.media_type, frames, requested.how, state=requested.state)
+        wanted = RenderRequest(offer.media_type, frames, requested.parameters, state=requested.state)
         return self.pictures.picture(requested.request, instance, wanted)
 
     def _several(self, requested: RequestedPictures, found: Iterator[StoredInstance]) -> Response:
@@ -115,7 +115,7 @@ class RetrieveRendered:
 
     def _presented(self, requested: RequestedPictures, state: StoredInstance) -> Response:
         """As one picture, the first image that it is of; as several, all of them."""
-        if requested.how.window is not None:
+        if requested.parameters.window is not None:
             raise BadInput("window does not apply to a presentation state, which has its own")
         who = actor(requested.request)
         if choose(requested.ranges, _offers(requested.frames)).multipart and not requested.frames:

@@ -7,20 +7,29 @@ from collections.abc import Mapping
 from math import inf, isfinite
 
 from pacs.errors import BadInput
-from pacs.pixels.presentation import Annotation, Function, IccProfile, Presentation, Region, Viewport, Window
+from pacs.pixels.parameters import (
+    DEFAULT_PARAMETERS,
+    Annotation,
+    Function,
+    IccProfile,
+    Region,
+    RenderParameters,
+    Viewport,
+    Window,
+)
 
 LARGEST_SIDE = 16_384
 """Pixels of a viewport."""
 _NUMBER = re.compile(r"[+-]?(?:\d{1,16}(?:\.\d{0,16})?|\.\d{1,16})(?:[eE][+-]?\d{1,3})?", re.ASCII)
 
 
-def presentation(given: Mapping[str, str]) -> Presentation:
+def render_parameters(given: Mapping[str, str]) -> RenderParameters:
     """Absent parameters leave the choice to the data set."""
-    return Presentation(
+    return RenderParameters(
         window=_window(given["window"]) if given.get("window") else None,
         viewport=viewport(given["viewport"]) if given.get("viewport") else None,
         annotations=annotated(given.get("annotation", "")),
-        quality=quality(given["quality"]) if given.get("quality") else Presentation().quality,
+        quality=quality(given.get("quality")),
         icc=_icc(given["iccprofile"]) if given.get("iccprofile") else IccProfile.YES,
     )
 
@@ -83,8 +92,8 @@ def annotated(text: str) -> frozenset[Annotation]:
         raise BadInput("annotation is patient, technique or both") from None
 
 
-def quality(text: str) -> int:
-    return integer(text, "quality", 1, 100)
+def quality(text: str | None) -> int:
+    return integer(text, "quality", 1, 100) if text else DEFAULT_PARAMETERS.quality
 
 
 def _icc(text: str) -> IccProfile:

@@ -26,7 +26,7 @@ from pacs.http.pictures import VARY, Pictures
 from pacs.http.resource import actor
 from pacs.http.streaming import Streamed
 from pacs.model import StoredInstance
-from pacs.pixels.presentation import Presentation
+from pacs.pixels.parameters import RenderParameters
 from pacs.rendering import RenderRequest
 
 AHEAD = 256
@@ -41,7 +41,7 @@ class RequestedPictures:
 
     request: Request
     path: Path
-    how: Presentation
+    parameters: RenderParameters
     ranges: Sequence[MediaRange]
     frames: Sequence[int] = ()
     state: StoredInstance | None = None
@@ -117,8 +117,10 @@ class _Making:
         return warning(service, "; ".join(remarks)) if remarks else {}
 
     def _picture(self, shown: Shown) -> bytes:
-        how = replace(self.requested.how, window=None) if shown.state else self.requested.how
-        wanted = RenderRequest(self.media_type, (shown.frame,), how, state=shown.state)
+        parameters = self.requested.parameters
+        if shown.state:
+            parameters = replace(parameters, window=None)
+        wanted = RenderRequest(self.media_type, (shown.frame,), parameters, state=shown.state)
         rendering = self.parent.pictures.rendering
         return rendering.rendered(actor(self.requested.request), shown.instance, wanted).data
 

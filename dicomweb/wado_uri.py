@@ -23,7 +23,7 @@ from pacs.http.pictures import Pictures
 from pacs.http.resource import Resource, actor
 from pacs.ingest import is_uid
 from pacs.model import StoredInstance
-from pacs.pixels.presentation import LARGEST_VIEWPORT, Presentation, Region, Viewport
+from pacs.pixels.parameters import LARGEST_VIEWPORT, Region, RenderParameters, Viewport
 from pacs.rendering import is_image
 from pacs.rights import Right
 from pacs.transcoding import Transcoder
@@ -79,7 +79,7 @@ class WadoUri:
         named = given.get("frameNumber")
         frames = [integer(named, "frameNumber", 1, 1 << 30)] if named else []
         alone = [replace(each, multipart=False) for each in ranges]
-        requested = RequestedPictures(request, path, self._presentation(given, instance), alone, frames)
+        requested = RequestedPictures(request, path, self._parameters(given, instance), alone, frames)
         if given.get("presentationUID"):
             requested = self._with_state(requested, given, instance)
         try:
@@ -131,15 +131,15 @@ class WadoUri:
             response.headers["Content-Type"] = DICOM  # §9 has no transfer-syntax there
         return response
 
-    def _presentation(self, given: Mapping[str, str], instance: StoredInstance) -> Presentation:
+    def _parameters(self, given: Mapping[str, str], instance: StoredInstance) -> RenderParameters:
         center, width = given.get("windowCenter"), given.get("windowWidth")
         if bool(center) != bool(width):
             raise BadInput("windowCenter and windowWidth must be given together")
-        return Presentation(
+        return RenderParameters(
             window=window(center, width) if center and width else None,
             viewport=self._viewport(given, instance),
             annotations=annotated(given.get("annotation", "")),
-            quality=quality(given["imageQuality"]) if given.get("imageQuality") else Presentation().quality,
+            quality=quality(given.get("imageQuality")),
         )
 
     def _viewport(self, given: Mapping[str, str], instance: StoredInstance) -> Viewport | None:

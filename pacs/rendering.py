@@ -19,7 +19,7 @@ from pacs.archive import Archive
 from pacs.dicom.transfer_syntaxes import VIDEO
 from pacs.errors import NotConvertible
 from pacs.model import CacheStatistics, StoredInstance
-from pacs.pixels.presentation import AS_STORED, Presentation, Viewport
+from pacs.pixels.parameters import DEFAULT_PARAMETERS, RenderParameters, Viewport
 from pacs.pixels.softcopy.stored import MOST_BYTES, StoredState
 from pacs.pixels.tasks import Render, StoredPixels, Workers
 from pacs.ports import Cache
@@ -27,7 +27,7 @@ from pacs.ports import Cache
 VERSION = 5
 """Increment it when the same object yields other pictures."""
 
-THUMBNAIL = Presentation(viewport=Viewport(200, 200))
+THUMBNAIL = RenderParameters(viewport=Viewport(200, 200))
 
 MAX_IMPOSSIBLE = 1000
 """Pictures that are known to be impossible, and not attempted again for a while."""
@@ -66,15 +66,15 @@ class RenderRequest:
 
     media_type: str
     frames: tuple[int, ...] = (0,)
-    how: Presentation = AS_STORED
+    parameters: RenderParameters = DEFAULT_PARAMETERS
     tier: Tier = Tier.FULL
     state: StoredInstance | None = None
 
     def key(self) -> str:
         """Everything but the object that the picture's bytes depend on."""
-        how = self.how
-        annotations = sorted(how.annotations)
-        rest = (how.window, how.viewport, annotations, how.overlays, how.quality, how.icc)
+        given = self.parameters
+        annotations = sorted(given.annotations)
+        rest = (given.window, given.viewport, annotations, given.overlays, given.quality, given.icc)
         state = (self.state.blob.address,) if self.state else ()
         return repr((VERSION, self.media_type, self.frames, *rest, *state))
 
@@ -172,7 +172,7 @@ class Rendering:
             instance.transfer_syntax, instance.dataset_offset, instance.frames, self.archive.limits
         )
         state = self._state(wanted.state) if wanted.state else None
-        task = Render(pixels, wanted.frames, wanted.how, wanted.media_type, state)
+        task = Render(pixels, wanted.frames, wanted.parameters, wanted.media_type, state)
         with self.archive.open(instance) as reader:
             return self._workers.run(task, reader, verify=lambda: self.archive.verify(instance, reader))
 

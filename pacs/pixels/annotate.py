@@ -8,8 +8,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from pacs.dicom.header import Header
+from pacs.pixels.parameters import Annotation
 from pacs.pixels.picture import Picture
-from pacs.pixels.presentation import Annotation
 from pacs.search.text import fold, latin
 
 _PATIENT = ("PatientName", "PatientID", "PatientBirthDate", "PatientSex")

@@ -10,8 +10,8 @@ from PIL import Image, ImageCms
 from pacs.dicom.header import Header
 from pacs.dicom.image import DecodedFrame
 from pacs.errors import NotConvertible
+from pacs.pixels.parameters import IccProfile
 from pacs.pixels.picture import Octets, Picture
-from pacs.pixels.presentation import IccProfile
 from pacs.pixels.samples import unsigned
 
 _MOST_PROFILE = 16 << 20

@@ -8,8 +8,8 @@ from PIL import Image, ImageOps
 
 from pacs.dicom.header import Header
 from pacs.errors import BadInput
+from pacs.pixels.parameters import Region, Viewport
 from pacs.pixels.picture import Picture
-from pacs.pixels.presentation import Region, Viewport
 
 _ASPECT_ATTRIBUTES = ("PixelAspectRatio", "PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")
 _FLATTEST = 16.0

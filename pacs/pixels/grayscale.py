@@ -14,8 +14,8 @@ from pacs.dicom.header import Header
 from pacs.dicom.image import DecodedFrame, ImagePixel
 from pacs.pixels.functional_groups import holders
 from pacs.pixels.lut import Lut, lut
+from pacs.pixels.parameters import Function, Window
 from pacs.pixels.picture import Octets
-from pacs.pixels.presentation import Function, Window
 from pacs.pixels.samples import Grey, Values, grey
 
 Stage = Callable[[Values], Values]

@@ -13,8 +13,8 @@ from pacs.pixels.geometry import fitted, pixel_aspect
 from pacs.pixels.grayscale import render_grey
 from pacs.pixels.overlay import overlaid
 from pacs.pixels.palette import is_supplemental, palette
+from pacs.pixels.parameters import RenderParameters
 from pacs.pixels.picture import Octets, Picture
-from pacs.pixels.presentation import Presentation
 from pacs.pixels.samples import grey
 
 MOST_PIXELS = 128 << 20
@@ -22,21 +22,21 @@ MOST_PIXELS = 128 << 20
 _GREY = ("MONOCHROME1", "MONOCHROME2", "")
 
 
-def render(header: Header, frame: DecodedFrame, number: int, how: Presentation) -> Picture:
+def render(header: Header, frame: DecodedFrame, number: int, parameters: RenderParameters) -> Picture:
     """`frame` is frame `number` of `header`'s data set, counted from 0.
 
-    `NotConvertible` when what the data set says about its pixels cannot be shown,
-    `BadInput` when `how` cannot be fulfilled for this image.
+    `NotConvertible` when the data set describes pixels that cannot be shown,
+    `BadInput` when the parameters do not suit this image.
     """
     check_size(frame)
     with np.errstate(all="ignore"):
-        pixels, icc = _pixels(header, frame, number, how)
-    if how.overlays:
+        pixels, icc = _pixels(header, frame, number, parameters)
+    if parameters.overlays:
         pixels = overlaid(header, frame, number, pixels)
-    picture = managed(pixels, icc, how.icc) if pixels.ndim == 3 else Picture(pixels)
-    if how.viewport is not None:
-        picture = fitted(picture, how.viewport, pixel_aspect(header))
-    return annotated(picture, header, number, how.annotations) if how.annotations else picture
+    picture = managed(pixels, icc, parameters.icc) if pixels.ndim == 3 else Picture(pixels)
+    if parameters.viewport is not None:
+        picture = fitted(picture, parameters.viewport, pixel_aspect(header))
+    return annotated(picture, header, number, parameters.annotations) if parameters.annotations else picture
 
 
 def check_size(frame: DecodedFrame) -> None:
@@ -45,7 +45,7 @@ def check_size(frame: DecodedFrame) -> None:
 
 
 def _pixels(
-    header: Header, frame: DecodedFrame, number: int, how: Presentation
+    header: Header, frame: DecodedFrame, number: int, parameters: RenderParameters
 ) -> tuple[Octets, bytes | None]:
     """The pixels and the profile that says what their colours are."""
     image = frame.image
@@ -55,7 +55,7 @@ def _pixels(
         return by_palette(header, frame), profile(header)
     if image.photometric_interpretation not in _GREY:
         raise NotConvertible(f"one sample a pixel is not {image.photometric_interpretation[:16]!r}")
-    pixels = render_grey(header, frame, number, how.window)
+    pixels = render_grey(header, frame, number, parameters.window)
     if is_supplemental(header):
         return _supplemented(header, frame, pixels), profile(header)
     return pixels, None

@@ -19,8 +19,8 @@ from pacs.pixels.cine import frame_milliseconds
 from pacs.pixels.decode import decode
 from pacs.pixels.encode import encode, stored_png
 from pacs.pixels.frame import read_frame
+from pacs.pixels.parameters import RenderParameters
 from pacs.pixels.picture import Picture
-from pacs.pixels.presentation import Presentation
 from pacs.pixels.render import render
 from pacs.pixels.softcopy.render import presented
 from pacs.pixels.softcopy.stored import StoredState
@@ -67,7 +67,7 @@ class Render:
 
     pixels: StoredPixels
     frames: tuple[int, ...]
-    how: Presentation
+    parameters: RenderParameters
     media_type: str
     state: StoredState | None = None
 
@@ -76,16 +76,16 @@ class Render:
         if self.media_type == PNG_OF_STORED_VALUES:
             return stored_png(header, read_frame(header, index, self.frames[0]))
         pictures = self._pictures(header, index)
-        return encode(pictures, self.media_type, self.how.quality, frame_milliseconds(header))
+        return encode(pictures, self.media_type, self.parameters.quality, frame_milliseconds(header))
 
     def _pictures(self, header: Header, index: FrameIndex) -> Iterator[Picture]:
         state = self.state.open() if self.state else None
         for number in self.frames:
             frame = read_frame(header, index, number)
             if state is None:
-                yield render(header, frame, number, self.how)
+                yield render(header, frame, number, self.parameters)
             else:
-                yield presented(state, header, frame, number, self.how)
+                yield presented(state, header, frame, number, self.parameters)
 
 
 @dataclass(frozen=True, slots=True)

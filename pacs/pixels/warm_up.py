@@ -10,7 +10,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 from pacs.dicom.dictionary import tag_of
 from pacs.dicom.source import BytesSource
 from pacs.dicom.writer import encode_dataset
-from pacs.pixels.presentation import Presentation, Viewport
+from pacs.pixels.parameters import RenderParameters, Viewport
 from pacs.pixels.tasks import Render, StoredPixels
 
 _ENCODING = str(ExplicitVRLittleEndian)
@@ -33,5 +33,6 @@ def warm_up() -> None:
     elements = [(tag_of(keyword), vr, value) for keyword, (vr, value) in _IMAGE.items()]
     image = BytesSource(encode_dataset(elements, _ENCODING))
     pixels = StoredPixels(_ENCODING, 0, None)
+    halved = RenderParameters(viewport=Viewport(_SIDE // 2, _SIDE // 2))
     for media_type in ("image/jpeg", "image/png", "image/webp"):
-        Render(pixels, (0,), Presentation(viewport=Viewport(_SIDE // 2, _SIDE // 2)), media_type).run(image)
+        Render(pixels, (0,), halved, media_type).run(image)

@@ -8,37 +8,45 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dicomweb.rendered_parameters import presentation
+from dicomweb.rendered_parameters import render_parameters
 from pacs.errors import BadInput
-from pacs.pixels.presentation import Annotation, Function, IccProfile, Presentation, Region, Viewport, Window
+from pacs.pixels.parameters import (
+    Annotation,
+    Function,
+    IccProfile,
+    Region,
+    RenderParameters,
+    Viewport,
+    Window,
+)
 
 
 @pytest.mark.parametrize(
     ("asked", "meant"),
     [
-        ({}, Presentation()),
-        ({"window": ""}, Presentation()),
-        ({"window": "40,400"}, Presentation(window=Window(40, 400))),
+        ({}, RenderParameters()),
+        ({"window": ""}, RenderParameters()),
+        ({"window": "40,400"}, RenderParameters(window=Window(40, 400))),
         (
             {"window": "-40.5,1e2,linear-exact"},
-            Presentation(window=Window(-40.5, 100, Function.LINEAR_EXACT)),
+            RenderParameters(window=Window(-40.5, 100, Function.LINEAR_EXACT)),
         ),
-        ({"window": "40, 400, SIGMOID"}, Presentation(window=Window(40, 400, Function.SIGMOID))),
-        ({"window": "40,0.5,linear_exact"}, Presentation(window=Window(40, 0.5, Function.LINEAR_EXACT))),
-        ({"viewport": "512,256"}, Presentation(viewport=Viewport(512, 256))),
-        ({"viewport": "512,256,,,,"}, Presentation(viewport=Viewport(512, 256))),
-        ({"viewport": "5,6,,,7,8"}, Presentation(viewport=Viewport(5, 6, Region(0, 0, 7, 8)))),
-        ({"viewport": "5,6,1,2,,"}, Presentation(viewport=Viewport(5, 6, Region(1, 2, inf, inf)))),
-        ({"viewport": "5,6,1,2,-3,4"}, Presentation(viewport=Viewport(5, 6, Region(1, 2, -3, 4)))),
-        ({"quality": "1"}, Presentation(quality=1)),
-        ({"annotation": "patient"}, Presentation(annotations=frozenset({Annotation.PATIENT}))),
-        ({"annotation": "technique, patient"}, Presentation(annotations=frozenset(Annotation))),
-        ({"iccprofile": "srgb"}, Presentation(icc=IccProfile.SRGB)),
-        ({"something": "else"}, Presentation()),
+        ({"window": "40, 400, SIGMOID"}, RenderParameters(window=Window(40, 400, Function.SIGMOID))),
+        ({"window": "40,0.5,linear_exact"}, RenderParameters(window=Window(40, 0.5, Function.LINEAR_EXACT))),
+        ({"viewport": "512,256"}, RenderParameters(viewport=Viewport(512, 256))),
+        ({"viewport": "512,256,,,,"}, RenderParameters(viewport=Viewport(512, 256))),
+        ({"viewport": "5,6,,,7,8"}, RenderParameters(viewport=Viewport(5, 6, Region(0, 0, 7, 8)))),
+        ({"viewport": "5,6,1,2,,"}, RenderParameters(viewport=Viewport(5, 6, Region(1, 2, inf, inf)))),
+        ({"viewport": "5,6,1,2,-3,4"}, RenderParameters(viewport=Viewport(5, 6, Region(1, 2, -3, 4)))),
+        ({"quality": "1"}, RenderParameters(quality=1)),
+        ({"annotation": "patient"}, RenderParameters(annotations=frozenset({Annotation.PATIENT}))),
+        ({"annotation": "technique, patient"}, RenderParameters(annotations=frozenset(Annotation))),
+        ({"iccprofile": "srgb"}, RenderParameters(icc=IccProfile.SRGB)),
+        ({"something": "else"}, RenderParameters()),
     ],
 )
-def test_understood(asked: dict[str, str], meant: Presentation) -> None:
-    assert presentation(asked) == meant
+def test_understood(asked: dict[str, str], meant: RenderParameters) -> None:
+    assert render_parameters(asked) == meant
 
 
 @pytest.mark.parametrize(
@@ -70,7 +78,7 @@ def test_understood(asked: dict[str, str], meant: Presentation) -> None:
 )
 def test_refused(asked: dict[str, str]) -> None:
     with pytest.raises(BadInput) as refused:
-        presentation(asked)
+        render_parameters(asked)
     assert not set(refused.value.args[0]) & set("٤٠")  # what was sent is not sent back
 
 
@@ -82,7 +90,7 @@ def test_refused(asked: dict[str, str]) -> None:
 )
 def test_nothing_else_ever_happens(asked: dict[str, str]) -> None:
     try:
-        found = presentation(asked)
+        found = render_parameters(asked)
     except BadInput:
         return
     assert 1 <= found.quality <= 100

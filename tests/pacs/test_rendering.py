@@ -17,7 +17,7 @@ from pacs.dicom.limits import DEFAULT
 from pacs.dicom.source import BytesSource, Source
 from pacs.errors import NotConvertible, Unavailable
 from pacs.model import Blob, CacheStatistics, Identity, StoredInstance
-from pacs.pixels.presentation import Annotation, Presentation, Viewport, Window
+from pacs.pixels.parameters import Annotation, RenderParameters, Viewport, Window
 from pacs.pixels.tasks import Task, Verify
 from pacs.rendering import Lifetimes, Rendering, RenderRequest, Tier
 from storage.disk_cache import DiskCache
@@ -99,11 +99,11 @@ def test_another_organisation_learns_nothing(rendering: Rendering, workers: Coun
         RenderRequest("image/png"),
         RenderRequest("image/jpeg", (1,)),
         RenderRequest("image/jpeg", (0, 1)),
-        RenderRequest("image/jpeg", (0,), Presentation(window=Window(1, 2))),
-        RenderRequest("image/jpeg", (0,), Presentation(viewport=Viewport(1, 2))),
-        RenderRequest("image/jpeg", (0,), Presentation(annotations=frozenset({Annotation.PATIENT}))),
-        RenderRequest("image/jpeg", (0,), Presentation(quality=1)),
-        RenderRequest("image/jpeg", (0,), Presentation(overlays=False)),
+        RenderRequest("image/jpeg", (0,), RenderParameters(window=Window(1, 2))),
+        RenderRequest("image/jpeg", (0,), RenderParameters(viewport=Viewport(1, 2))),
+        RenderRequest("image/jpeg", (0,), RenderParameters(annotations=frozenset({Annotation.PATIENT}))),
+        RenderRequest("image/jpeg", (0,), RenderParameters(quality=1)),
+        RenderRequest("image/jpeg", (0,), RenderParameters(overlays=False)),
         RenderRequest("image/jpeg", state=instance("blake3:cc")),
     ],
 )
@@ -131,9 +131,8 @@ def test_a_presentation_state_is_known_by_its_bytes(rendering: Rendering, worker
 
 def test_annotations_in_whatever_order_are_one_wish() -> None:
     both = [frozenset(order) for order in (list(Annotation), list(reversed(Annotation)))]
-    assert (
-        len({RenderRequest("image/jpeg", (0,), Presentation(annotations=each)).key() for each in both}) == 1
-    )
+    requests = [RenderRequest("image/jpeg", (0,), RenderParameters(annotations=each)) for each in both]
+    assert len({each.key() for each in requests}) == 1
 
 
 def test_who_asks_meanwhile_waits_for_the_same_work(rendering: Rendering, workers: Counting) -> None:
@@ -183,7 +182,7 @@ def test_each_tier_has_its_time(workers: Counting, tmp_path: Path) -> None:
         cast(Archive, Objects()), workers, cache, Lifetimes(thumbnail=100, preview=0, full=0)
     )
     for tier, hit in ((Tier.THUMBNAIL, True), (Tier.PREVIEW, False), (Tier.FULL, False)):
-        wanted = RenderRequest("image/jpeg", (0,), Presentation(quality=len(tier.value)), tier)
+        wanted = RenderRequest("image/jpeg", (0,), RenderParameters(quality=len(tier.value)), tier)
         rendering.rendered(OURS, instance(), wanted)
         assert rendering.rendered(OURS, instance(), wanted).hit is hit
     cache.close()

@@ -20,12 +20,12 @@ from pacs.http.rest.in_path import image_in_path, image_with_frames
 from pacs.http.rest.parameters import number, parameters
 from pacs.http.streaming import Streamed
 from pacs.part10_file import part10_file
-from pacs.pixels.presentation import Presentation, Viewport
+from pacs.pixels.parameters import RenderParameters, Viewport
 from pacs.pixels.tasks import PNG_OF_STORED_VALUES
 from pacs.rendering import THUMBNAIL, RenderRequest, Tier, is_image
 from pacs.rights import Right
 
-PREVIEW = Presentation(viewport=Viewport(800, 800))
+PREVIEW = RenderParameters(viewport=Viewport(800, 800))
 _FRAME = {"frame": {"type": "integer", "minimum": 1}}
 _KNOWN = ("frame", "accept")
 
@@ -68,14 +68,14 @@ class Renditions:
     def show_webp(self, request: Request) -> Response:
         """A WebP with all pixels."""
         choose(acceptable(request), [Offer("image/webp")])
-        return self._picture(request, "image/webp", Presentation(), Tier.FULL)
+        return self._picture(request, "image/webp", RenderParameters(), Tier.FULL)
 
     @describe(_pictures(DICOM, "image/png"))
     def show_full(self, request: Request) -> Response:
         """The DICOM file as received, or a PNG of one frame's stored values of up to 16 bits."""
         offer = choose(acceptable(request), [Offer(DICOM), Offer("image/png")])
         if offer.media_type != DICOM:
-            return self._picture(request, PNG_OF_STORED_VALUES, Presentation(), Tier.FULL)
+            return self._picture(request, PNG_OF_STORED_VALUES, RenderParameters(), Tier.FULL)
         parameters(request, _KNOWN)
         instance = image_with_frames(request, self.pictures.rendering.archive)
         self.pictures.note(request, instance.identity.study_instance_uid)
@@ -110,7 +110,7 @@ class Renditions:
             }
         )
 
-    def _picture(self, request: Request, media_type: str, how: Presentation, tier: Tier) -> Response:
+    def _picture(self, request: Request, media_type: str, asked: RenderParameters, tier: Tier) -> Response:
         frame = number(parameters(request, _KNOWN), "frame", 0, 1)
         instance = image_with_frames(request, self.pictures.rendering.archive)
         if not is_image(instance):
@@ -118,5 +118,5 @@ class Renditions:
         count = len(frame_index_of(instance))
         if frame > count:
             raise NotFound(f"there is no frame {frame}")
-        wanted = RenderRequest(media_type, (frame - 1 if frame else count // 2,), how, tier)
+        wanted = RenderRequest(media_type, (frame - 1 if frame else count // 2,), asked, tier)
         return self.pictures.picture(request, instance, wanted)

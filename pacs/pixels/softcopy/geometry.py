@@ -17,8 +17,8 @@ from pacs.dicom.header import Header
 from pacs.errors import BadInput, NotConvertible
 from pacs.pixels.geometry import pixel_aspect, plausible
 from pacs.pixels.grayscale import numeric
+from pacs.pixels.parameters import LARGEST_VIEWPORT, Viewport
 from pacs.pixels.picture import Octets
-from pacs.pixels.presentation import LARGEST_VIEWPORT, Viewport
 
 Points = NDArray[np.float64]
 """x and y of each."""

@@ -11,8 +11,8 @@ from pacs.pixels.annotate import annotated
 from pacs.pixels.colour import colour, managed, profile
 from pacs.pixels.grayscale import numeric
 from pacs.pixels.overlay import OVERLAY_DATA, planes, stamped
+from pacs.pixels.parameters import RenderParameters
 from pacs.pixels.picture import Octets, Picture
-from pacs.pixels.presentation import Presentation
 from pacs.pixels.render import by_palette, check_size
 from pacs.pixels.softcopy.drawing import drawn
 from pacs.pixels.softcopy.geometry import displayed
@@ -24,13 +24,15 @@ from pacs.pixels.softcopy.tones import toned
 _ACTIVATION_LAYER = 0x1001
 
 
-def presented(state: Header, image: Header, frame: DecodedFrame, number: int, how: Presentation) -> Picture:
-    """`frame` is frame `number` of `image`, counted from 0. Of `how`, the window is the state's own affair.
+def presented(
+    state: Header, image: Header, frame: DecodedFrame, number: int, parameters: RenderParameters
+) -> Picture:
+    """`frame` is frame `number` of `image`, counted from 0. The window is always the state's.
 
-    `NotConvertible` when the state cannot be applied, `BadInput` when `how` cannot be fulfilled.
+    `NotConvertible` when the state cannot be applied, `BadInput` when the parameters do not suit it.
     """
     check_size(frame)
-    if how.window is not None:
+    if parameters.window is not None:
         raise BadInput("a presentation state has its own window")
     _check(state)
     uid = (image.text("SOPInstanceUID") or "").strip()
@@ -43,10 +45,10 @@ def presented(state: Header, image: Header, frame: DecodedFrame, number: int, ho
         if pixels.ndim == 2 and is_coloured(state):
             pixels = np.repeat(pixels[..., None], 3, axis=2)
         pixels = _with_overlays(state, image, frame, number, shuttered(state, image, pixels))
-        shown = displayed(state, area, image, pixels, how.viewport)
+        shown = displayed(state, area, image, pixels, parameters.viewport)
         pixels = drawn(shown.picture(pixels), shown, marks(state, uid, number + 1))
-    picture = managed(pixels, icc, how.icc) if pixels.ndim == 3 else Picture(pixels)
-    return annotated(picture, image, number, how.annotations) if how.annotations else picture
+    picture = managed(pixels, icc, parameters.icc) if pixels.ndim == 3 else Picture(pixels)
+    return annotated(picture, image, number, parameters.annotations) if parameters.annotations else picture
 
 
 def _check(state: Header) -> None:

@@ -14,8 +14,8 @@ from pacs.errors import NotConvertible
 from pacs.pixels.grayscale import Stage, Voi, is_inverse, modality_lut, octets, scaled, voi_lut, windowed
 from pacs.pixels.lut import Lut, descriptor, lut
 from pacs.pixels.palette import palette
+from pacs.pixels.parameters import Function, Window
 from pacs.pixels.picture import Octets
-from pacs.pixels.presentation import Function, Window
 from pacs.pixels.samples import Grey, Values, grey
 
 _COLOURS = "RedPaletteColorLookupTableDescriptor"

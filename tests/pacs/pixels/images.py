@@ -18,8 +18,8 @@ from pacs.dicom.part10 import read_part10
 from pacs.dicom.reader import Header, read_header
 from pacs.dicom.source import BytesSource
 from pacs.pixels.frame import read_frame
+from pacs.pixels.parameters import DEFAULT_PARAMETERS, RenderParameters
 from pacs.pixels.picture import Octets
-from pacs.pixels.presentation import AS_STORED, Presentation
 from pacs.pixels.render import render
 
 
@@ -70,9 +70,9 @@ def opened(dataset: Dataset, syntax: str = ExplicitVRLittleEndian) -> tuple[Head
     return header, index
 
 
-def shown(dataset: Dataset, how: Presentation = AS_STORED, number: int = 0) -> Octets:
+def shown(dataset: Dataset, parameters: RenderParameters = DEFAULT_PARAMETERS, number: int = 0) -> Octets:
     header, index = opened(dataset)
-    return render(header, read_frame(header, index, number), number, how).pixels
+    return render(header, read_frame(header, index, number), number, parameters).pixels
 
 
 def raw_decimal(keyword: str, text: str) -> RawDataElement:

@@ -16,8 +16,8 @@ from pacs.dicom.part10 import read_part10
 from pacs.dicom.reader import read_header
 from pacs.dicom.source import BytesSource
 from pacs.pixels.frame import read_frame
+from pacs.pixels.parameters import DEFAULT_PARAMETERS, RenderParameters
 from pacs.pixels.picture import Octets
-from pacs.pixels.presentation import AS_STORED, Presentation
 from pacs.pixels.softcopy.render import presented
 from tests.pacs.pixels.images import item, opened
 
@@ -114,10 +114,13 @@ def header_of(data: bytes) -> Header:
     return read_header(source, part10.transfer_syntax, part10.dataset_offset)
 
 
-def look(made: Dataset, image: Dataset, how: Presentation = AS_STORED, number: int = 0) -> Octets:
+def look(
+    made: Dataset, image: Dataset, parameters: RenderParameters = DEFAULT_PARAMETERS, number: int = 0
+) -> Octets:
     """What `made` shows of `image`."""
     header, index = opened(image)
-    return presented(header_of(file_of(made)), header, read_frame(header, index, number), number, how).pixels
+    frame = read_frame(header, index, number)
+    return presented(header_of(file_of(made)), header, frame, number, parameters).pixels
 
 
 def ramp(rows: int, columns: int) -> Octets:

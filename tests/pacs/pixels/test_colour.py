@@ -11,7 +11,7 @@ from pydicom import Dataset
 
 from pacs.errors import NotConvertible
 from pacs.pixels.frame import read_frame
-from pacs.pixels.presentation import IccProfile, Presentation
+from pacs.pixels.parameters import IccProfile, RenderParameters
 from pacs.pixels.render import render
 from tests.pacs.pixels.images import image, item, opened, shown
 
@@ -192,9 +192,9 @@ def test_the_profile_goes_with_the_picture(within: str) -> None:
         dataset.OpticalPathSequence = [item(ICCProfile=profile)]
     header, index = opened(dataset)
     frame = read_frame(header, index, 0)
-    assert render(header, frame, 0, Presentation(icc=IccProfile.YES)).icc == profile
-    assert render(header, frame, 0, Presentation(icc=IccProfile.NO)).icc is None
-    managed = render(header, frame, 0, Presentation(icc=IccProfile.SRGB))
+    assert render(header, frame, 0, RenderParameters(icc=IccProfile.YES)).icc == profile
+    assert render(header, frame, 0, RenderParameters(icc=IccProfile.NO)).icc is None
+    managed = render(header, frame, 0, RenderParameters(icc=IccProfile.SRGB))
     assert managed.icc is not None
     assert abs(managed.pixels.astype(int) - RGB).max() <= 1
 
@@ -203,4 +203,4 @@ def test_a_broken_profile_is_refused_where_it_matters() -> None:
     dataset = image(RGB, ICCProfile=bytes(200))
     assert (shown(dataset) == RGB).all()
     with pytest.raises(NotConvertible, match="ICC"):
-        shown(dataset, Presentation(icc=IccProfile.SRGB))
+        shown(dataset, RenderParameters(icc=IccProfile.SRGB))

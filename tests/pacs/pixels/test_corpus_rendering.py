@@ -28,13 +28,13 @@ from pacs.dicom.reader import read_header
 from pacs.dicom.source import BytesSource
 from pacs.errors import InvalidDataSet, NotConvertible
 from pacs.pixels.frame import read_frame
-from pacs.pixels.presentation import AS_STORED, Function, Presentation, Window
+from pacs.pixels.parameters import DEFAULT_PARAMETERS, Function, RenderParameters, Window
 from pacs.pixels.render import render
 from tests.corpus import SHARED_DATA, corpus_files, needs_corpus
 from tests.programs import needs
 
 Renderer = Callable[[Any, int], np.ndarray]
-BARE = Presentation(overlays=False)
+BARE = RenderParameters(overlays=False)
 """What DCMTK shows with `-O`."""
 
 BIG_ENDIAN = "1.2.840.10008.1.2.2"
@@ -114,7 +114,7 @@ def test_what_nobody_decodes_is_refused_with_a_reason(name: str) -> None:
     header, index = opened(SHARED_DATA / name)
     assert index is not None
     with pytest.raises(NotConvertible, match=REFUSED[name]):
-        render(header, read_frame(header, index, 0), 0, AS_STORED)
+        render(header, read_frame(header, index, 0), 0, DEFAULT_PARAMETERS)
 
 
 class Elsewhere:
@@ -351,8 +351,8 @@ def test_wanted_windows_as_elsewhere(name: str, function: Function) -> None:
     """DCMTK knows no LINEAR_EXACT, which is LINEAR with another center and width."""
     header, index = opened(SHARED_DATA / name)
     assert index is not None
-    how = Presentation(Window(300, 500, function), overlays=False)
-    mine = render(header, read_frame(header, index, 0), 0, how)
+    parameters = RenderParameters(Window(300, 500, function), overlays=False)
+    mine = render(header, read_frame(header, index, 0), 0, parameters)
     exact = function is Function.LINEAR_EXACT
     arguments = ["+Ww", "300.5" if exact else "300", "501" if exact else "500"]
     arguments.append("+Wfs" if function is Function.SIGMOID else "+Wfl")
@@ -368,7 +368,9 @@ def test_overlays_as_elsewhere(name: str) -> None:
     header, index = opened(SHARED_DATA / name)
     assert index is not None
     frame = read_frame(header, index, 0)
-    mine, bare = (render(header, frame, 0, Presentation(overlays=shown)).pixels for shown in (True, False))
+    mine, bare = (
+        render(header, frame, 0, RenderParameters(overlays=shown)).pixels for shown in (True, False)
+    )
     elsewhere = Elsewhere(SHARED_DATA / name, header, Path())
     tool, path = elsewhere.readable()
     windowing = elsewhere.windowing(0)

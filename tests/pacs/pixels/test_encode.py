@@ -19,8 +19,8 @@ from pacs.pixels.cine import frame_milliseconds
 from pacs.pixels.decode import decode
 from pacs.pixels.encode import ANIMATED, MEDIA_TYPES, encode, stored_png
 from pacs.pixels.frame import read_frame
+from pacs.pixels.parameters import DEFAULT_PARAMETERS
 from pacs.pixels.picture import Picture
-from pacs.pixels.presentation import AS_STORED
 from pacs.pixels.tasks import Render, StoredPixels
 from pacs.pixels.transcode import encode_frame
 from tests.pacs.pixels.images import image, opened
@@ -122,7 +122,7 @@ def test_an_animation_has_its_rate(attributes: dict[str, Any], milliseconds: int
     source = opened(dataset)[0].source
     part10 = read_part10(source)
     pixels = StoredPixels(part10.transfer_syntax, part10.dataset_offset, None)
-    gif = Render(pixels, (0, 1, 2), AS_STORED, "image/gif").run(source)
+    gif = Render(pixels, (0, 1, 2), DEFAULT_PARAMETERS, "image/gif").run(source)
     assert Image.open(BytesIO(gif)).info["duration"] == milliseconds
 
 

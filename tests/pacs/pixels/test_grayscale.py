@@ -12,7 +12,7 @@ from pydicom.uid import ExplicitVRBigEndian
 
 from pacs.pixels.frame import read_frame
 from pacs.pixels.grayscale import octets, windowed
-from pacs.pixels.presentation import Function, Presentation, Window
+from pacs.pixels.parameters import Function, RenderParameters, Window
 from tests.pacs.pixels.images import image, item, opened, shown
 
 LINEAR, EXACT, SIGMOID = Function.LINEAR, Function.LINEAR_EXACT, Function.SIGMOID
@@ -152,13 +152,13 @@ def test_polarity(photometric: str, shape: str | None, inverse: bool) -> None:
 
 def test_a_wanted_window_goes_before_all_others() -> None:
     dataset = image(RAMP, VOILUTSequence=[lut(0, 8, 1, 1)], RescaleSlope=2, RescaleIntercept=0)
-    assert shown(dataset, Presentation(Window(4, 1))).tolist() == [[0, 0, 255, 255, 255]]
+    assert shown(dataset, RenderParameters(Window(4, 1))).tolist() == [[0, 0, 255, 255, 255]]
 
 
 def test_values_below_a_wanted_window_stay_below_it() -> None:
     """A table's unsigned entries less a whole number would wrap around."""
     dataset = image(RAMP, ModalityLUTSequence=[lut(0, 16, 0, 1, 2, 3, 4)])
-    assert shown(dataset, Presentation(Window(2, 4, EXACT))).tolist() == [[0, 64, 128, 191, 255]]
+    assert shown(dataset, RenderParameters(Window(2, 4, EXACT))).tolist() == [[0, 64, 128, 191, 255]]
 
 
 def enhanced(per_frame: list[Dataset], shared: Dataset | None = None, **root: Any) -> Dataset:

@@ -29,6 +29,7 @@ from pacs.pixels.tasks import decoded
 SECONDS = 60.0
 BRIEF = 1.0
 """Seconds for those who take all that they get."""
+Spawn = Callable[[], socket.socket]
 NOTHING = BytesSource(b"")
 RLE = "1.2.840.10008.1.2.5"
 PIXEL = ImagePixel(1, 1, 8, 8, 1, 0, 0, "MONOCHROME2")
@@ -125,6 +126,16 @@ def brief_fork_server() -> Iterator[ForkServer]:
         yield made
 
 
+@pytest.fixture
+def first_is_brief(
+    fork_server: ForkServer, brief_fork_server: ForkServer, monkeypatch: pytest.MonkeyPatch
+) -> Spawn:
+    """Only the first worker has little time: a busy machine needs more for the others."""
+    monkeypatch.setattr(pools, "GRACE", SECONDS)
+    first = iter([brief_fork_server.spawn])
+    return lambda: next(first, fork_server.spawn)()
+
+
 @pytest.mark.parametrize("size", [0, 1, OPENING - 1, OPENING, OPENING + 1, 3 * OPENING])
 def test_a_worker_reads_what_its_caller_has_open(pool: Pool, size: int) -> None:
     data = os.urandom(size)
@@ -184,9 +195,9 @@ def test_what_misbehaves_fails_alone(pool: Pool, how: str, said: str) -> None:
 
 
 @pytest.mark.parametrize("how", ["loop", "block"])
-def test_what_takes_all_its_time_is_ended_by_the_kernel(brief_fork_server: ForkServer, how: str) -> None:
+def test_what_takes_all_its_time_is_ended_by_the_kernel(first_is_brief: Spawn, how: str) -> None:
     """Else the worker would be given up: `Unavailable`."""
-    pool = Pool(brief_fork_server.spawn, 2, BRIEF)
+    pool = Pool(first_is_brief, 2, BRIEF)
     with pytest.raises(NotConvertible, match="longer than"):
         pool.run(Misbehave(how), NOTHING)
     assert pool.run(Echo(), BytesSource(b"abcd")) == b"cdab"
@@ -198,10 +209,18 @@ def test_what_the_caller_did_wrong_is_told_as_such(pool: Pool) -> None:
     assert not isinstance(found.value, NotConvertible)
 
 
-def test_others_go_on_beside_a_poisoned_one(brief_fork_server: ForkServer) -> None:
-    pool = Pool(brief_fork_server.spawn, 2, SECONDS)
+def test_others_go_on_beside_a_poisoned_one(first_is_brief: Spawn) -> None:
+    began = threading.Event()
+
+    def spawn() -> socket.socket:
+        worker = first_is_brief()
+        began.set()
+        return worker
+
+    pool = Pool(spawn, 2, SECONDS)
     with ThreadPoolExecutor(9) as threads:
         bad = threads.submit(pool.run, Misbehave("loop"), NOTHING)
+        assert began.wait(SECONDS)
         good = [threads.submit(pool.run, Echo(), BytesSource(b"abcd")) for _ in range(8)]
         assert {each.result() for each in good} == {b"cdab"}
         with pytest.raises(NotConvertible):
@@ -420,7 +439,7 @@ def test_a_spare_worker_that_died_is_replaced(
     send(gone, Kind.READY)
     silent.close()
     gone.close()
-    starts: Iterator[Callable[[], socket.socket]] = iter(
+    starts: Iterator[Spawn] = iter(
         [lambda: dead, fork_server.spawn, lambda: ready, fork_server.spawn, fork_server.spawn]
     )
     pool = Pool(lambda: next(starts)(), 1, SECONDS, spare=True)

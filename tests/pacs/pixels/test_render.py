@@ -15,7 +15,7 @@ from pacs.dicom.image import DecodedFrame, ImagePixel
 from pacs.errors import BadInput, NotConvertible, NotFound, PacsError
 from pacs.pixels.annotate import annotation_lines
 from pacs.pixels.frame import read_frame
-from pacs.pixels.presentation import Annotation, Function, Presentation, Region, Viewport, Window
+from pacs.pixels.parameters import Annotation, Function, Region, RenderParameters, Viewport, Window
 from pacs.pixels.render import MOST_PIXELS, render
 from tests.pacs.pixels.images import image, item, opened, raw_decimal, shown
 
@@ -42,7 +42,7 @@ QUARTERS = np.kron(np.array([[0, 80], [160, 240]], "u1"), np.ones((50, 100), "u1
 def test_a_picture_fits_its_viewport(
     attributes: dict[str, Any], viewport: Viewport, shape: tuple[int, int]
 ) -> None:
-    assert shown(image(QUARTERS, **attributes), Presentation(viewport=viewport)).shape == shape
+    assert shown(image(QUARTERS, **attributes), RenderParameters(viewport=viewport)).shape == shape
 
 
 @pytest.mark.parametrize(
@@ -50,8 +50,8 @@ def test_a_picture_fits_its_viewport(
     [(200, 100, [0, 80, 160, 240]), (-200, 100, [80, 0, 240, 160]), (200, -100, [160, 240, 0, 80])],
 )
 def test_negative_extents_mirror(width: float, height: float, corners: list[int]) -> None:
-    how = Presentation(viewport=Viewport(200, 100, Region(0, 0, width, height)))
-    pixels = shown(image(QUARTERS), how)
+    parameters = RenderParameters(viewport=Viewport(200, 100, Region(0, 0, width, height)))
+    pixels = shown(image(QUARTERS), parameters)
     assert [pixels[0, 0], pixels[0, -1], pixels[-1, 0], pixels[-1, -1]] == corners
 
 
@@ -66,7 +66,7 @@ def test_negative_extents_mirror(width: float, height: float, corners: list[int]
 )
 def test_an_impossible_viewport_is_the_callers_fault(viewport: Viewport) -> None:
     with pytest.raises(BadInput):
-        shown(image(QUARTERS), Presentation(viewport=viewport))
+        shown(image(QUARTERS), RenderParameters(viewport=viewport))
 
 
 def overlay(dataset: Dataset, group: int, bits: np.ndarray, origin: tuple[int, int], **more: int) -> Dataset:
@@ -84,7 +84,7 @@ def overlay(dataset: Dataset, group: int, bits: np.ndarray, origin: tuple[int, i
     return dataset
 
 
-BARE = Presentation(overlays=False)
+BARE = RenderParameters(overlays=False)
 CROSS = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], "u1")
 
 
@@ -143,7 +143,7 @@ def test_a_bit_of_the_value_is_no_overlay() -> None:
 def test_annotations_are_written_when_asked_for(pixels: np.ndarray) -> None:
     dataset = image(pixels, PatientName="Müller^Анна", PatientID="4711", Modality="CT")
     texts = [frozenset[Annotation](), frozenset({Annotation.PATIENT}), frozenset(Annotation)]
-    written = [int(shown(dataset, Presentation(annotations=text)).astype(int).sum()) for text in texts]
+    written = [int(shown(dataset, RenderParameters(annotations=text)).astype(int).sum()) for text in texts]
     assert 0 == written[0] < written[1] < written[2]
 
 
@@ -158,7 +158,7 @@ def test_a_frame_beyond_what_is_rendered() -> None:
     header, _ = opened(image(QUARTERS))
     side = int(MOST_PIXELS**0.5) + 1
     with pytest.raises(NotConvertible, match="larger"):
-        render(header, DecodedFrame(ImagePixel(side, side, 8, 8), b""), 0, Presentation())
+        render(header, DecodedFrame(ImagePixel(side, side, 8, 8), b""), 0, RenderParameters())
 
 
 SMALL = st.integers(0, 70)
@@ -249,14 +249,14 @@ def test_names_are_written_in_letters_that_the_font_has(text: str, written: str)
 def test_a_forged_data_set_is_rendered_or_refused(
     dataset: Dataset, decimals: list[tuple[str, str]], kind: int
 ) -> None:
-    how = Presentation(
+    parameters = RenderParameters(
         window=Window(1, 0, list(Function)[kind]) if kind else None,
         viewport=Viewport(8, 8) if kind == 2 else None,
         annotations=frozenset(Annotation),
     )
     dataset.update({raw.tag: raw for raw in (raw_decimal(*each) for each in decimals)})
     try:
-        pixels = shown(dataset, how)
+        pixels = shown(dataset, parameters)
     except PacsError:
         return
     assert pixels.dtype == np.uint8

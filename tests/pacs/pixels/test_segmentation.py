@@ -23,7 +23,7 @@ from pacs.dicom.image import ImagePixel
 from pacs.pixels.decode import DEFLATED_IMAGE_FRAME, decode
 from pacs.pixels.encode import encode
 from pacs.pixels.frame import read_frame
-from pacs.pixels.presentation import AS_STORED
+from pacs.pixels.parameters import DEFAULT_PARAMETERS
 from pacs.pixels.render import render
 from tests.pacs.pixels.images import image, opened, shown
 
@@ -47,7 +47,7 @@ def binary(vr: str = "OB") -> Dataset:
 def test_binary(media_type: str, number: int) -> None:
     """A frame that a segment fills is white, an empty one black."""
     header, index = opened(binary())
-    picture = render(header, read_frame(header, index, number), number, AS_STORED)
+    picture = render(header, read_frame(header, index, number), number, DEFAULT_PARAMETERS)
     assert (picture.pixels == BITS[number] * 255).all()
     assert encode(picture, media_type)
 
@@ -62,7 +62,7 @@ def test_binary_in_each_native_syntax(syntax: str) -> None:
     header, index = opened(dataset, syntax)
     for number in range(3):
         frame = read_frame(header, index, number)
-        assert (render(header, frame, number, AS_STORED).pixels == BITS[number] * 255).all()
+        assert (render(header, frame, number, DEFAULT_PARAMETERS).pixels == BITS[number] * 255).all()
 
 
 @pytest.mark.parametrize(

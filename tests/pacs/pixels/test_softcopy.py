@@ -13,7 +13,7 @@ from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRL
 
 from pacs.errors import BadInput, NotConvertible
 from pacs.pixels.frame import read_frame
-from pacs.pixels.presentation import Presentation, Region, Viewport, Window
+from pacs.pixels.parameters import Region, RenderParameters, Viewport, Window
 from pacs.pixels.softcopy.references import Reference, references
 from pacs.pixels.softcopy.render import presented
 from tests.pacs.pixels.images import image, item, opened
@@ -105,7 +105,7 @@ def test_tables_begin_below_zero_where_the_image_does(syntax: str) -> None:
             made = state(signed, SoftcopyVOILUTSequence=[item(VOILUTSequence=[table])])
         header, index = opened(signed)
         found = presented(
-            header_of(file_of(made, syntax)), header, read_frame(header, index, 0), 0, Presentation()
+            header_of(file_of(made, syntax)), header, read_frame(header, index, 0), 0, RenderParameters()
         )
         assert found.pixels.tolist() == [[7, 7, 5, 3, 3]]
 
@@ -176,7 +176,7 @@ def test_sizes() -> None:
 
     def size(displayed: Dataset, viewport: Viewport | None = None, **turn: Any) -> tuple[int, int]:
         made = state(plain, DisplayedAreaSelectionSequence=[displayed], **turn)
-        rows, columns = look(made, plain, Presentation(viewport=viewport)).shape
+        rows, columns = look(made, plain, RenderParameters(viewport=viewport)).shape
         return columns, rows
 
     whole = area(1, 1, 60, 40)
@@ -197,9 +197,9 @@ def test_sizes() -> None:
 def test_a_region_is_of_what_the_state_shows() -> None:
     plain = image(SOURCE)
     made = state(plain, ImageRotation=90)
-    corner = Presentation(viewport=Viewport(1, 2, Region(1, 1, 1, 2)))
+    corner = RenderParameters(viewport=Viewport(1, 2, Region(1, 1, 1, 2)))
     assert look(made, plain, corner).tolist() == [[1], [2]]
-    mirrored = Presentation(viewport=Viewport(2, 3, Region(0, 0, -2, 3)))
+    mirrored = RenderParameters(viewport=Viewport(2, 3, Region(0, 0, -2, 3)))
     assert look(made, plain, mirrored).tolist() == [[0, 3], [1, 4], [2, 5]]
 
 
@@ -273,9 +273,9 @@ def test_overlays_are_shown_where_a_layer_is_named() -> None:
     assert look(made, dark).tolist() == [[255, 0, 128], [0, 0, 0]]
 
 
-def painted(made: Dataset, of: Dataset = BLACK, **how: Any) -> set[tuple[int, int]]:
+def painted(made: Dataset, of: Dataset = BLACK, **parameters: Any) -> set[tuple[int, int]]:
     """Column and row, from 0, of each pixel that is not black."""
-    found = look(made, of, Presentation(**how))
+    found = look(made, of, RenderParameters(**parameters))
     return {(int(column), int(row)) for row, column in np.argwhere(found)}
 
 
@@ -478,9 +478,9 @@ def test_marks_far_outside_cost_nothing() -> None:
 
 def test_the_window_is_the_states_own() -> None:
     with pytest.raises(BadInput):
-        look(state(BLACK), BLACK, Presentation(window=Window(1, 2)))
+        look(state(BLACK), BLACK, RenderParameters(window=Window(1, 2)))
     with pytest.raises(BadInput):
-        look(state(BLACK), BLACK, Presentation(viewport=Viewport(5, 5, Region(90, 90, 1, 1))))
+        look(state(BLACK), BLACK, RenderParameters(viewport=Viewport(5, 5, Region(90, 90, 1, 1))))
 
 
 @given(
@@ -505,9 +505,9 @@ def test_a_mark_falls_on_its_pixel_however_it_is_shown(
     at = (column + 0.5, row + 0.5, column + 0.5, row + 0.5)
     made = state(lit, DisplayedAreaSelectionSequence=[shown], **turn)
     size = (right - left + 1, bottom - top + 1)[:: -1 if quarters % 2 else 1]
-    how = Presentation(viewport=Viewport(size[0] * times, size[1] * times) if times else None)
-    bright = np.argwhere(look(made, lit, how) > 250).mean(axis=0)
+    parameters = RenderParameters(viewport=Viewport(size[0] * times, size[1] * times) if times else None)
+    bright = np.argwhere(look(made, lit, parameters) > 250).mean(axis=0)
     dot = marked(graphic("POLYLINE", *at))
     made.GraphicAnnotationSequence = [dot]
-    mark = np.argwhere(look(made, BLACK, how)).mean(axis=0)
+    mark = np.argwhere(look(made, BLACK, parameters)).mean(axis=0)
     assert np.abs(bright - mark).max() <= 0.5

@@ -20,8 +20,8 @@ from pacs.dicom.part10 import read_part10
 from pacs.dicom.reader import read_header
 from pacs.dicom.source import BytesSource
 from pacs.pixels.frame import read_frame
+from pacs.pixels.parameters import DEFAULT_PARAMETERS
 from pacs.pixels.picture import Octets
-from pacs.pixels.presentation import AS_STORED
 from pacs.pixels.softcopy.render import presented
 from tests.corpus import SHARED_DATA, needs_corpus
 from tests.pacs.pixels.images import item
@@ -89,7 +89,7 @@ def ours(made: bytes, image: bytes) -> Octets:
     header = read_header(source, part10.transfer_syntax, part10.dataset_offset)
     index = frame_index(header, source)
     assert index is not None
-    return presented(header_of(made), header, read_frame(header, index, 0), 0, AS_STORED).pixels
+    return presented(header_of(made), header, read_frame(header, index, 0), 0, DEFAULT_PARAMETERS).pixels
 
 
 def theirs(made: bytes, image: bytes, folder: Path) -> Octets:

@@ -65,7 +65,7 @@ class Viewport:
 
 
 @dataclass(frozen=True, slots=True)
-class Presentation:
+class RenderParameters:
     """`window` None: the data set's own, else one that covers the frame's values.
 
     `viewport` None: one pixel of the frame is one pixel of the picture.
@@ -81,4 +81,4 @@ class Presentation:
     icc: IccProfile = IccProfile.YES
 
 
-AS_STORED = Presentation()
+DEFAULT_PARAMETERS = RenderParameters()
