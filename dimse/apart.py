@@ -9,13 +9,11 @@ from __future__ import annotations
 import contextvars
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from queue import Empty, Queue
 from typing import Any, TypeVar
 
 from dimse.transport import MEANWHILE_EVERY
 
-_AHEAD = 64  # items that are held for a slow peer
-_END = object()
+_AHEAD = 64  # items that wait for a slow peer, beside as many that are being sent to it
 
 T = TypeVar("T")
 
@@ -49,38 +47,54 @@ class Apart:
 
 
 class _Taking:
-    """Items on their way from one thread to another."""
+    """Items on their way from one thread to another, which takes all that have come together: each hand-over
+    wakes a thread, and costs more than to make an item."""
 
     def __init__(self) -> None:
-        self._queue = Queue[Any](_AHEAD)
+        self._changed = threading.Condition()
+        self._come: list[Any] = []
+        self._is_over = False
         self._failure: Exception | None = None
         self._is_given_up = False
 
     def take(self, items: Iterable[Any]) -> None:
         try:
             for item in items:
-                self._queue.put(item)
+                self._put(item)
                 if self._is_given_up:
                     return
         except Exception as error:
             self._failure = error
-        self._queue.put(_END)
+        with self._changed:
+            self._is_over = True
+            self._changed.notify()
+
+    def _put(self, item: Any) -> None:
+        with self._changed:
+            self._come.append(item)
+            self._changed.notify()
+            while len(self._come) >= _AHEAD and not self._is_given_up:
+                self._changed.wait()
 
     def taken(self, go_on: Callable[[], None]) -> Iterator[Any]:
-        while True:
-            try:
-                item = self._queue.get(timeout=MEANWHILE_EVERY)
-            except Empty:
+        is_over = False
+        while not is_over:
+            come, is_over = self._wait()
+            yield from come
+            if not come and not is_over:
                 go_on()
-                continue
-            if item is _END:
-                break
-            yield item
         if self._failure is not None:
             raise self._failure
 
+    def _wait(self) -> tuple[list[Any], bool]:
+        """What has come, for a moment perhaps nothing, and whether it is the last."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._come or self._is_over, MEANWHILE_EVERY)
+            come, self._come = self._come, []
+            self._changed.notify()
+            return come, self._is_over
+
     def give_up(self) -> None:
-        """`take` finds room for what it has taken, and then looks."""
-        self._is_given_up = True
-        while not self._queue.empty():
-            self._queue.get_nowait()
+        with self._changed:
+            self._is_given_up = True
+            self._changed.notify()

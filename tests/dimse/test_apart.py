@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from itertools import count
 
 import pytest
 
@@ -37,6 +38,35 @@ def test_an_error_comes_behind_the_items_before_it() -> None:
     assert next(items) == 1
     with pytest.raises(DatabaseUnavailable):
         next(items)
+
+
+def test_what_has_come_is_not_held_back_for_the_next() -> None:
+    go_on = threading.Event()
+
+    def slow() -> Iterator[int]:
+        yield 1
+        yield 2
+        assert go_on.wait(60)
+        yield 3
+
+    items = Apart().each(slow(), unasked)
+    assert [next(items), next(items)] == [1, 2]
+    go_on.set()
+    assert list(items) == [3]
+
+
+def test_few_are_made_ahead_of_who_takes_slowly() -> None:
+    made: list[int] = []
+
+    def endless() -> Iterator[int]:
+        for number in count():
+            made.append(number)
+            yield number
+
+    items = Apart().each(endless(), unasked)
+    for number in range(1000):
+        assert next(items) == number
+        assert len(made) - number <= 130
 
 
 def test_without_a_thread_they_are_taken_here(monkeypatch: pytest.MonkeyPatch) -> None:
