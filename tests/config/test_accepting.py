@@ -179,6 +179,7 @@ def test_a_crowd_that_comes_at_once_is_served() -> None:
 
 def test_who_comes_beyond_the_bound_of_handshakes_waits_for_a_place(monkeypatch: pytest.MonkeyPatch) -> None:
     """They were closed unheard, as were browsers that came back together after the network had been away."""
+    monkeypatch.setattr(accepting, "HANDSHAKE_PATIENCE", 60.0)
     monkeypatch.setattr(accepting, "HANDSHAKES", 2)
 
     async def scene(listener: socket.socket) -> None:
@@ -198,6 +199,7 @@ def test_who_comes_beyond_the_bound_of_handshakes_waits_for_a_place(monkeypatch:
 
 
 def test_nobody_takes_the_place_of_a_handshake_behind_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(accepting, "HANDSHAKE_PATIENCE", 60.0)
     monkeypatch.setattr(accepting, "HANDSHAKES", 1)
 
     async def scene(listener: socket.socket) -> None:

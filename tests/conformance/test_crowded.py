@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from tests.conformance.server import Server
+from tests.waiting import eventually
 
 CONNECTIONS, STREAMS = 10, 2
 
@@ -37,8 +38,8 @@ def test_who_comes_then_is_told_to_come_again(small: Server) -> None:
         late = httpx.get(f"{small.url}/signin")
         assert (late.status_code, late.json()["code"]) == (503, "UNAVAILABLE")
         assert late.headers["Retry-After"]
-        assert small.ready()
-        assert small.quick_command("health", "--ready").strip() == "healthy"
+        eventually("it is ready", small.ready)
+        assert small.quick_command("health").strip() == "healthy"
         held[0].sendall(b"GET /signin HTTP/1.1\r\nHost: x\r\n\r\n")
         assert held[0].recv(65536).startswith(b"HTTP/1.1 200")
 

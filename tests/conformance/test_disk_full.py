@@ -21,6 +21,7 @@ from tests.conformance.test_rest import as_file, error
 from tests.conformance.test_stow import STUDIES, kept, settled, store
 from tests.conformance.test_uploads import finished, upload, zipped
 from tests.dicomweb.storing import FAILED
+from tests.waiting import eventually
 
 
 @pytest.fixture(scope="module")
@@ -208,7 +209,7 @@ def test_who_read_meanwhile_is_audited(disk: Path, server: Server, web: httpx.Cl
 
 
 def test_nothing_is_damaged(server: Server, study: str) -> None:
-    assert server.ready()
+    eventually("it is ready", server.ready)
     server.quick_command("verify")
     server.quick_command("audit", "verify")
     died = [line for line in server.output().splitlines() if "process died" in line]

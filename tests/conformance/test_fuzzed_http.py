@@ -21,6 +21,7 @@ from tests.conformance import fuzz
 from tests.conformance.kit.samples import Sample, Samples
 from tests.conformance.kit.store import post
 from tests.conformance.server import Server
+from tests.waiting import eventually
 
 PATIENCE = 120.0
 """Seconds in which an answer must begin; a hang is far longer, and a busy machine is not it."""
@@ -101,7 +102,7 @@ def without_leak(target: Target, work: Callable[[], None]) -> None:
     assert now[0] <= files + 5, f"{now[0]} open files, {files} before"
     assert now[1] <= threads + 5, f"{now[1]} threads, {threads} before"
     assert now[2] <= memory + 24 * MIB, f"{(now[2] - memory) >> 20} MiB more"
-    assert target.server.ready()
+    eventually("it is ready", target.server.ready)
 
 
 def path_of(target: Target, resource: str) -> str:

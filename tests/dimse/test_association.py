@@ -205,7 +205,8 @@ def test_who_only_connects_makes_room_for_who_associates(monkeypatch: pytest.Mon
         assert served.echo() == 0
 
 
-def test_who_has_only_just_connected_is_left_time_to_ask() -> None:
+def test_who_has_only_just_connected_is_left_time_to_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dimse.server._SILENCE", PATIENCE)
     with running(DimseSettings(max_associations=1)) as world, Wire(world.port) as first:
         eventually("it waits", lambda: world.server.associations == 1)
         assert rejected(world, request()) == (2, 3, 2)

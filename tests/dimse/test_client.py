@@ -226,8 +226,9 @@ def test_no_answer(script: Script, ended: type[AssociationEnded]) -> None:
     with (
         peer(script) as port,
         pytest.raises(ended),
-        open_association(destination(port, _patience(ended)), wanted) as association,
+        open_association(destination(port), wanted) as association,
     ):
+        association._timeout = _patience(ended)
         association.echo()
 
 

@@ -50,7 +50,8 @@ def put(database: Database, later: timedelta = timedelta()) -> None:
 
 
 def listeners(database: Database, column: str = "count(*)") -> int:
-    statement = f"SELECT {column} FROM pg_stat_activity WHERE query LIKE 'LISTEN%'"
+    ours = "datname = current_database() AND query LIKE 'LISTEN%'"
+    statement = f"SELECT {column} FROM pg_stat_activity WHERE {ours}"
     with database.read() as connection:
         return int(connection.execute(text(statement)).scalar_one())
 
