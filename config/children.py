@@ -16,7 +16,7 @@ from datetime import timedelta
 
 import structlog
 
-from config.chores import regularly, sweeping, tidying
+from config.chores import regularly, releasing, sweeping, tidying
 from config.compose import (
     Installation,
     cache_tidying,
@@ -44,7 +44,7 @@ log = structlog.get_logger(__name__)
 for _late in ("anyio._backends._asyncio", "uvloop"):  # which the first request would wait for, in each child
     importlib.import_module(_late)
 
-SWEEP_EVERY = 60.0  # seconds
+SWEEP_EVERY = RELEASE_EVERY = 60.0  # seconds
 TIDY_EVERY = 10.0  # seconds; all of the cache in some five minutes
 
 
@@ -98,6 +98,7 @@ class Node:
         with (
             self._composed() as installation,
             regularly("sweep", sweeping(sweep(installation), history(installation)), SWEEP_EVERY, stop),
+            regularly("release jobs", releasing(installation.database), RELEASE_EVERY, stop),
         ):
             scheduled.begin(installation.database, timedelta(seconds=self.settings.audit_verify_every))
             worker(installation, f"{socket.gethostname()}:{os.getpid()}", stop.is_set).run(stop)

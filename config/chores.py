@@ -10,7 +10,9 @@ from contextlib import contextmanager
 import structlog
 
 from pacs.errors import Unavailable
+from storage.database import Database
 from storage.upkeep.history import History
+from storage.upkeep.set_back import release_jobs
 from storage.upkeep.sweep import Sweep
 from storage.upkeep.tidying import Tidying
 
@@ -58,6 +60,15 @@ def sweeping(sweep: Sweep, history: History) -> Chore:
         swept = sweep.run(after)
         after = swept.after
         return swept.more or forgot
+
+    return chore
+
+
+def releasing(database: Database) -> Chore:
+    def chore() -> bool:
+        if released := release_jobs(database):
+            log.warning("the database's clock was set back", jobs=released)
+        return False
 
     return chore
 

@@ -74,6 +74,6 @@ def on_quiet(state: State) -> State:
 
 
 def quiet_at(last_received: datetime, quiet_period: timedelta, now: datetime) -> datetime | None:
-    """When the quiet period ends; None when it has ended by `now`."""
+    """When the quiet period ends; None when it has ended by `now`, or the clock was set back meanwhile."""
     due = last_received + quiet_period
-    return due if due > now else None
+    return due if last_received <= now < due else None

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import BigInteger, Row, bindparam, case, delete, insert, select, type_coerce, update
+from sqlalchemy import BigInteger, Row, bindparam, case, delete, insert, or_, select, type_coerce, update
 
 from pacs.accounts import FAILURE_WINDOW, MAX_FAILURES, Attempts, Session, SessionKind, User
 from pacs.actor import Actor
@@ -98,7 +98,10 @@ class SqlSessions:
         table, dialect = sign_in_attempts, self.database.dialect
         this = (table.c.email == email, table.c.address == address)
         age = (clock.now(dialect) - type_coerce(table.c.since, BigInteger)).label("age")
-        over = table.c.since <= clock.later(dialect, -FAILURE_WINDOW)
+        over = or_(
+            table.c.since <= clock.later(dialect, -FAILURE_WINDOW),
+            table.c.since > clock.later(dialect, FAILURE_WINDOW),  # the clock was set back
+        )
         many = select(table.c.tries, age).where(*this, table.c.tries > MAX_FAILURES, ~over)
         with self.database.read() as connection:
             row = connection.execute(many).first()

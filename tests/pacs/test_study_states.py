@@ -40,7 +40,12 @@ def test_what_is_late() -> None:
 
 @pytest.mark.parametrize(
     ("last_received", "again"),
-    [(NOON, NOON + MINUTE), (NOON - MINUTE, None), (NOON - MINUTE / 2, NOON + MINUTE / 2)],
+    [
+        (NOON, NOON + MINUTE),
+        (NOON - MINUTE, None),
+        (NOON - MINUTE / 2, NOON + MINUTE / 2),
+        (NOON + MINUTE / 2, None),
+    ],
 )
 def test_quiet_long_enough(last_received: datetime, again: datetime | None) -> None:
     assert quiet_at(last_received, MINUTE, NOON) == again

@@ -114,6 +114,14 @@ def test_many_attempts_at_once_are_all_counted(accounts: SqlAccounts) -> None:
     assert accounts.attempt("a@b.c", "192.0.2.1").count == 1
 
 
+def test_a_clock_that_was_set_back_locks_nobody_out(accounts: SqlAccounts, database: Database) -> None:
+    for _ in range(MAX_FAILURES + 1):
+        accounts.attempt("a@b.c", "192.0.2.1")
+    with database.write() as connection:
+        connection.execute(update(sign_in_attempts).values(since=datetime.now(UTC) + timedelta(days=1)))
+    assert [accounts.attempt("a@b.c", "192.0.2.1").count for _ in range(2)] == [1, 2]
+
+
 def test_attempts_are_forgotten_after_a_while(accounts: SqlAccounts, database: Database) -> None:
     for _ in range(MAX_FAILURES):
         last = accounts.attempt("a@b.c", "192.0.2.1")
