@@ -21,7 +21,7 @@ from pacs.errors import InvalidDataSet, NotFound
 from pacs.model import AuditRecord, Stored, StoredInstance, Values
 from pacs.ports import AuditTrail, BlobReader, Blobs, Index
 from pacs.receiving import Announced, Destination, Receiving, ReceivingFile
-from pacs.search.query import Found, Query
+from pacs.search.query import Query, ResultPage
 
 VERIFY_UP_TO = 4 << 20
 """Bytes up to which an object is verified before a part of it is returned, however many frames it has."""
@@ -81,7 +81,7 @@ class Archive:
         finally:
             self._record_query(actor, query, matches)
 
-    def page(self, actor: Actor, query: Query) -> Found:
+    def page(self, actor: Actor, query: Query) -> ResultPage:
         """`query.limit` matches, starting at `query.offset`."""
         found = self.index.page(actor.organization, query)
         self._record_query(actor, query, len(found.answers))

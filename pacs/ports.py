@@ -30,7 +30,7 @@ from pacs.model import (
     VersionKey,
     VersionList,
 )
-from pacs.search.query import Found, Query
+from pacs.search.query import Query, ResultPage
 from pacs.study_management import Amendment, Deletion, Expected
 
 
@@ -149,7 +149,7 @@ class Index(Protocol):
     def find(self, organization: int, query: Query) -> Iterator[Values]:
         """The matches in the query's order, read in pages. `QueryTooCostly` when that takes too long."""
 
-    def page(self, organization: int, query: Query) -> Found:
+    def page(self, organization: int, query: Query) -> ResultPage:
         """The query's `limit` answers after its `offset`, in one snapshot; otherwise like `find`."""
 
     def count(self, organization: int, query: Query) -> int:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from pacs.model import AuditRecord, Prepared, Received, Stored, StoredInstance, Values
-from pacs.search.query import Found, Query
+from pacs.search.query import Query, ResultPage
 from pacs.study_states import QUIET_PERIOD
 from storage import retrieval
 from storage.commits import CommitLimits, Committer
@@ -74,7 +74,7 @@ class SqlIndex:
     def find(self, organization: int, query: Query) -> Iterator[Values]:
         return search.find(self.database, organization, query)
 
-    def page(self, organization: int, query: Query) -> Found:
+    def page(self, organization: int, query: Query) -> ResultPage:
         return search.page(self.database, organization, query)
 
     def count(self, organization: int, query: Query) -> int:

@@ -24,7 +24,7 @@ from pacs.http.accept import Offer
 from pacs.http.origin import origin
 from pacs.http.resource import Resource, actor
 from pacs.rights import Right
-from pacs.search.query import Found
+from pacs.search.query import ResultPage
 
 _STUDY, _SERIES = "{StudyInstanceUID}", "{SeriesInstanceUID}"
 PATHS = {
@@ -81,9 +81,9 @@ class _Searching:
         most = self.settings.max_answers
         return most if search.limit is None else min(search.limit, most)
 
-    def _found(self, request: Request, search: Search, limit: int) -> Found:
+    def _found(self, request: Request, search: Search, limit: int) -> ResultPage:
         if search.contradiction:
-            return Found([], more=False, total=0)
+            return ResultPage([], more=False, total=0)
         who = actor(request)
         query = replace(search.query, limit=limit, offset=0)
         same = who.organization, who.name, who.address, replace(query, limit=None)
@@ -94,7 +94,7 @@ class _Searching:
             self.snapshots.note(same, found.last)
         return found
 
-    def _remarks(self, search: Search, found: Found, limit: int) -> list[str]:
+    def _remarks(self, search: Search, found: ResultPage, limit: int) -> list[str]:
         remarks = []
         if found.more and (search.limit is None or search.limit > limit):
             remarks.append(

@@ -101,7 +101,7 @@ class Query:
     Order is by name at patient level, newest first at study level and by number below it, unless
     `order` says otherwise (attribute, descending), by attributes of this level or above.
     Conditions of levels below are met by one path down: a series, and an instance of that series.
-    `until`: `Found.last` of an earlier page; entities stored after that page are left out.
+    `until`: `ResultPage.last` of an earlier page; entities stored after that page are left out.
     """
 
     level: Level
@@ -118,7 +118,7 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ResultPage:
     """One page of answers. `total`: matches on all pages; None when counting them would cost too much.
 
     `last`: marks the moment of this page, for `Query.until`; None when there is no further page.

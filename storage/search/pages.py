@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Row
 
 from pacs.attributes import BY_KEYWORD, Attribute, Matching
 from pacs.model import Blob, Identity, StoredInstance, Values
-from pacs.search.query import Found, Query
+from pacs.search.query import Query, ResultPage
 from storage.database import Database
 from storage.search import statement, tuning
 from storage.search.plan import candidates, is_sampled, sampled
@@ -38,7 +38,7 @@ def find(database: Database, organization: int, query: Query) -> Iterator[Values
         yield _values(query.include, row)
 
 
-def page(database: Database, organization: int, query: Query) -> Found:
+def page(database: Database, organization: int, query: Query) -> ResultPage:
     """`limit` answers after `offset` in one snapshot, and the number of matches."""
     limit = query.limit
     assert limit is not None
@@ -49,10 +49,10 @@ def page(database: Database, organization: int, query: Query) -> Found:
         rows, total = first.rows, first.total
         answers, more = [_values(query.include, row) for row in rows[:limit]], len(rows) > limit
         if not more and (rows or not query.offset):
-            return Found(answers, more, query.offset + len(rows))
+            return ResultPage(answers, more, query.offset + len(rows))
         if not statement.keys_first(search):
             total = _total(connection, first.planned)
-        return Found(answers, more, total, rows[0][len(query.include)] if more else None)
+        return ResultPage(answers, more, total, rows[0][len(query.include)] if more else None)
 
 
 def count(database: Database, organization: int, query: Query) -> int:

@@ -14,7 +14,7 @@ from pacs.actor import DEFAULT_ORGANIZATION
 from pacs.attributes import BY_KEYWORD, LEVELS, TABLE, Level
 from pacs.errors import QueryTooCostly
 from pacs.search.parser import DATE_TIME, FUZZY, RELATIONAL, Scope, parse_query
-from pacs.search.query import Found, Query
+from pacs.search.query import Query, ResultPage
 from storage.database import Database
 from storage.search import pages as search
 from storage.search import statement, time_limit, tuning
@@ -34,11 +34,11 @@ def ask(limit: int = 101, offset: int = 0, **keys: Any) -> Query:
     return replace(query, include=EVERYTHING, limit=limit, offset=offset)
 
 
-def page(database: Database, query: Query) -> Found:
+def page(database: Database, query: Query) -> ResultPage:
     return search.page(database, DEFAULT_ORGANIZATION, query)
 
 
-def uids(found: Found) -> list[str]:
+def uids(found: ResultPage) -> list[str]:
     return [values["StudyInstanceUID"] for values in found.answers]
 
 
