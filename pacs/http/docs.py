@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -23,19 +24,29 @@ PATHS = ("/docs", "/redoc", "/swagger-ui", "/api/docs", "/api/v1/redoc", "/api/v
 """Paths under which other servers have such a page."""
 
 _STYLE = """
-:root{color-scheme:light dark;--line:#8884;--soft:#8881;--accent:#0a7ea4}
-*{box-sizing:border-box}body{margin:0;font:15px/1.5 system-ui,sans-serif}
-main{max-width:62rem;margin:0 auto;padding:2rem 1.25rem 6rem}
-h1{font-size:1.7rem;margin:0}h2{margin:2.5rem 0 .75rem;font-size:1.15rem;text-transform:capitalize}
-nav a{margin-right:1rem}a{color:var(--accent)}
-details{border:1px solid var(--line);border-radius:.5rem;margin:.4rem 0;padding:.55rem .8rem}
-details[open]{background:var(--soft)}summary{cursor:pointer;display:flex;gap:.75rem;align-items:baseline}
-summary b{font:600 .75rem ui-monospace,monospace;min-width:4rem;color:var(--accent)}
-summary code{overflow-wrap:anywhere}summary span{margin-left:auto;opacity:.7;text-align:right}
-code,pre{font-family:ui-monospace,monospace;font-size:.85em}
-pre{overflow:auto;background:var(--soft);padding:.75rem;border-radius:.4rem}
+:root{color-scheme:dark;--page:#0d0f12;--soft:#14171c;--line:#252b34;--text:#e8ebf0;--text-2:#a7b0bd;--accent:#4da3ff}
+@media(prefers-color-scheme:light){:root{color-scheme:light;--page:#fff;--soft:#f6f7f9;--line:#d5dae1;
+--text:#14171c;--text-2:#47505d;--accent:#0b62c4}}
+@media(prefers-contrast:more){:root{color-scheme:dark;--page:#000;--soft:#000;--line:#8a94a3;
+--text:#fff;--text-2:#f0f2f5;--accent:#7dbcff}}
+*{box-sizing:border-box}
+body{margin:0;font:14px/20px system-ui,"Segoe UI",Roboto,"Noto Sans",sans-serif;
+background:var(--page);color:var(--text)}
+main{max-width:64rem;margin:0 auto;padding:24px 16px 64px;overflow-wrap:anywhere}
+h1{font-size:20px;line-height:28px;margin:0}h2{margin:32px 0 8px;font-size:16px;line-height:24px}
+h2::first-letter{text-transform:uppercase}
+nav{display:flex;flex-wrap:wrap;gap:4px 16px}a{color:var(--accent);text-decoration:none}
+a:hover{text-decoration:underline}
+:focus-visible{outline:2px solid var(--accent);outline-offset:2px;border-radius:4px}
+details{border-bottom:1px solid var(--line);padding:8px}details[open]{background:var(--soft)}
+summary{cursor:pointer;display:flex;gap:4px 12px;align-items:baseline}
+summary b{font:600 12px ui-monospace,monospace;min-width:56px;color:var(--accent)}
+summary span{margin-left:auto;color:var(--text-2);text-align:right}
+code,pre{font-family:ui-monospace,monospace;font-size:12px}
+pre{overflow:auto;background:var(--soft);border:1px solid var(--line);padding:12px;border-radius:4px}
 table{border-collapse:collapse;width:100%}
-td,th{text-align:left;padding:.3rem .6rem .3rem 0;vertical-align:top;border-bottom:1px solid var(--line)}
+td,th{text-align:left;padding:4px 8px 4px 0;vertical-align:top;border-bottom:1px solid var(--line)}
+th{color:var(--text-2);font-weight:500}
 @media(max-width:40rem){summary{flex-wrap:wrap}summary span{margin:0;width:100%;text-align:left}}
 """
 _HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
@@ -59,7 +70,7 @@ def _page(found: Mapping[str, Any], root: str) -> Iterator[str]:
     yield f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
     yield '<meta name="viewport" content="width=device-width,initial-scale=1">'
     yield f"<style>{_STYLE}</style></head><body><main><h1>{title}</h1>"
-    yield f"<p>{_text(found['info']['description'])}"
+    yield f"<p>{_said(found['info']['description'])}"
     yield " A bearer token is made by <code>pacs token create</code>.</p>"
     root = _text(root)
     yield f'<nav><a href="{root}{openapi.PATH}">openapi.json</a><a href="{root}/">Start page</a>'
@@ -78,9 +89,9 @@ def _operation(
     method: str, path: str, operation: Mapping[str, Any], schemas: Mapping[str, Any]
 ) -> Iterator[str]:
     yield f"<details><summary><b>{method.upper()}</b><code>{_text(path)}</code>"
-    yield f"<span>{_text(operation['summary'])}</span></summary>"
+    yield f"<span>{_said(operation['summary'])}</span></summary>"
     if text := operation.get("description"):
-        yield f"<p>{_text(text)}</p>"
+        yield f"<p>{_said(text)}</p>"
     needs = operation.get("x-right")
     public = operation.get("security") == []
     yield f"<p>Needs {'nothing' if public else f'the right to {needs}' if needs else 'a signed-in user'}.</p>"
@@ -89,13 +100,13 @@ def _operation(
         for each in parameters:
             said = f"{each.get('description', '')} {_shown(each['schema'])}".strip()
             yield f"<tr><td><code>{_text(each['name'])}</code></td><td>{each['in']}</td>"
-            yield f"<td>{_text(said)}</td></tr>"
+            yield f"<td>{_said(said)}</td></tr>"
         yield "</table>"
     for media_type, content in operation.get("requestBody", {}).get("content", {}).items():
         yield f"<p>Body: <code>{_text(media_type)}</code></p>{_schema(content['schema'], schemas)}"
     for status, response in operation["responses"].items():
         types = ", ".join(response.get("content", {})) or "no body"
-        yield f"<p>{status}: {_text(response['description'])}, <code>{_text(types)}</code></p>"
+        yield f"<p>{status}: {_said(response['description'])}, <code>{_text(types)}</code></p>"
     yield "</details>"
 
 
@@ -114,3 +125,8 @@ def _shown(schema: Mapping[str, Any]) -> str:
 
 def _text(text: object) -> str:
     return html.escape(str(text))
+
+
+def _said(text: str) -> str:
+    """What the document writes in Markdown: words between backticks are code."""
+    return re.sub("`([^`]+)`", r"<code>\1</code>", _text(text))

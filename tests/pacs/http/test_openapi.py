@@ -127,3 +127,4 @@ def test_the_page_is_whole_by_itself(client: TestClient, path: str) -> None:
     allowed = base64.b64encode(hashlib.sha256(style[1].encode()).digest()).decode()
     assert f"'sha256-{allowed}'" in page.headers["content-security-policy"]
     assert "/dicom-web/studies/{study}" in page.text
+    assert "`" not in page.text and "<code>Problem</code>" in page.text
