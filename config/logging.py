@@ -40,6 +40,9 @@ MUTED = {
 KEPT_SIZE = 10 << 20
 KEPT_FILES = 5
 
+BROKEN_OFF = "ASGI callable returned without completing response."
+"""What uvicorn logs of answers whose breaking off is logged already, with the reason."""
+
 _TELLING = (PacsError, OSError, KeyboardInterrupt, SystemExit)
 
 
@@ -72,7 +75,12 @@ def configure(level: str, form: str, folder: Path | None = None, stream: TextIO 
     logging.getLogger(SECURITY).setLevel(logging.INFO)
     for name, least in MUTED.items():
         logging.getLogger(name).setLevel(least)
+    logging.getLogger("uvicorn.error").addFilter(_is_news)
     warnings.simplefilter("ignore")
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    return record.msg != BROKEN_OFF
 
 
 def _formatter(shared: list[Any], form: str, colors: bool) -> logging.Formatter:

@@ -20,6 +20,7 @@ from starlette.routing import BaseRoute, Match, Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pacs.errors import (
+    Damaged,
     PacsError,
     RangeNotSatisfiable,
     TooManyAttempts,
@@ -75,6 +76,8 @@ def pacs_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, PacsError)
     if isinstance(error, Unavailable):  # its cause is logged where it was noticed; this may repeat often
         log.warning("request refused for now", code=error.code, reason=str(error))
+    elif isinstance(error, Damaged):  # found in the store, not in the code
+        log.error("request failed", code=error.code, reason=str(error))
     elif error.http_status >= 500:
         log.error("request failed", code=error.code, exc_info=error)
     return problem(request, error.http_status, error.code, str(error), _headers(error))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import inspect
 import io
 import json
 import logging
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 import structlog
+from uvicorn.protocols.http import httptools_impl
 
 from config import logging as house_logging
 from pacs.errors import Damaged
@@ -81,6 +83,17 @@ def test_libraries_that_print_data_sets_are_muted() -> None:
         logging.getLogger(name).error("PatientName DOE^JANE")
     warnings.warn("Invalid value for VR UI: 'DOE^JANE'", stacklevel=1)
     assert "DOE" not in stream.getvalue()
+
+
+def test_uvicorn_does_not_repeat_that_an_answer_was_broken_off() -> None:
+    """`pacs.http.problems` has said so, and why."""
+    stream = io.StringIO()
+    house_logging.configure("info", "json", stream=stream)
+    theirs = logging.getLogger("uvicorn.error")
+    theirs.error(house_logging.BROKEN_OFF)
+    theirs.error("ASGI callable returned without starting response.")
+    assert [line["event"] for line in lines(stream)] == ["ASGI callable returned without starting response."]
+    assert house_logging.BROKEN_OFF in inspect.getsource(httptools_impl)
 
 
 def test_errors_and_security_events_are_kept(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from starlette.types import Receive, Scope, Send
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
-from pacs.errors import DatabaseUnavailable, NotFound
+from pacs.errors import Damaged, DatabaseUnavailable, NotFound
 from pacs.http.app import create_app
 from pacs.http.connection_limit import OVER_LIMIT
 from pacs.http.headers import SECURITY_HEADERS
@@ -63,6 +63,10 @@ def busy(request: Request) -> Response:
     raise DatabaseUnavailable
 
 
+def damaged(request: Request) -> Response:
+    raise Damaged("blake3:12 is missing")
+
+
 def broken(request: Request) -> Response:
     return PlainTextResponse(str(int("DOE^JANE")))
 
@@ -102,7 +106,7 @@ def client(world: World) -> TestClient:
         {"pacs_jobs": ("Jobs", world.depth)},
         [
             Resource(f"/{each.__name__}", each, None)
-            for each in (good, missing, busy, broken, half, waiting, cut_off, slow)
+            for each in (good, missing, busy, damaged, broken, half, waiting, cut_off, slow)
         ],
     )
     return TestClient(app, raise_server_exceptions=False)
@@ -123,7 +127,8 @@ def test_ready_follows_the_database(client: TestClient, world: World) -> None:
     assert answer.json()["status"] == "unhealthy"
     assert answer.json()["checks"]["database"] == {"status": "failed", "reason": "DatabaseUnavailable"}
     world.down = False
-    assert client.get("/health").json()["status"] == "healthy"
+    for path in ("/health", "/api/v1/health", "/api/v1/health/", "/api/v1/health/readiness"):
+        assert client.get(path).json()["status"] == "healthy"
 
 
 def test_a_check_that_hangs_is_not_waited_for_and_not_repeated(client: TestClient, world: World) -> None:
@@ -217,6 +222,14 @@ def test_a_wrong_method_is_told_all_right_ones(inside: str) -> None:
     client = TestClient(create_app({}, {}, [Mount(inside, routes=table)] if inside else table))
     answer = client.delete(f"{inside}/one/2")
     assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, HEAD, POST")
+
+
+def test_what_is_damaged_takes_one_line(client: TestClient, said: Callable[[], str]) -> None:
+    """No fault of the code's that a traceback would find."""
+    assert client.get("/damaged").status_code == 500
+    log = said()
+    assert "request failed" in log and "blake3:12 is missing" in log and "Traceback" not in log
+    assert len(log.splitlines()) == 1
 
 
 def test_half_an_answer_is_broken_off_and_no_surprise(client: TestClient, said: Callable[[], str]) -> None:
