@@ -149,7 +149,7 @@ def create(
         owner = _owner(composed, address, role if create else None, code)
         session = new_session(owner, SessionKind.TOKEN, expires, role)
         if not ROLES[session.role] <= ROLES[owner.role]:
-            raise Forbidden(f"{address} is a {owner.role}, which has fewer rights than a {role}")
+            raise Forbidden(f"{address} has the role {owner.role}, which has fewer rights than {role}")
         composed.accounts.open_session(system_actor("pacs token", owner.organization), session)
         click.echo(Tokens(secret_key(composed.settings)).issue(session))
 

@@ -191,7 +191,7 @@ def _order_by(sent: _Sent, value: str) -> None:
 
 def _count(name: str, value: str) -> int:
     if not re.fullmatch(r"\d{1,20}", value.strip(), re.ASCII):
-        raise InvalidQuery(f"{name} is not a number")
+        raise InvalidQuery(f"{name} must be a number from 0 on")
     return min(int(value), MAX_NUMBER)
 
 

@@ -31,7 +31,7 @@ THREADS = 4
 """Threads of their own, so that health is answered while all other threads are busy."""
 
 LIVE = ("/health/live", "/api/v1/health/liveness")
-READY = ("/health/ready", "/health", "/api/v1/health/readiness")
+READY = ("/health/ready", "/health", "/api/v1/health", "/api/v1/health/readiness")
 PATHS = frozenset((*LIVE, *READY))
 DETAILED = "/api/v1/health/detailed"
 

@@ -108,7 +108,10 @@ def _amend(under_way: Transaction, locked: LockedRow, amendment: Amendment) -> l
         wanted["state"] = move(state, amendment.state).value
     if amendment.values:
         if state is not State.EXPECTED:
-            raise Conflict("attributes that the study's images carry cannot be overwritten")
+            raise Conflict(
+                "once images have arrived, these are the images' own, also what they lack; "
+                "priority, clinical_notes, body_part and state can still be changed"
+            )
         row = attribute_row(Level.STUDY, amendment.values)
         wanted |= {column: value for column, value in row.items() if value is not None}
     before = {column: locked[column] for column in wanted}
