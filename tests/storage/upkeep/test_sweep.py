@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from sqlite3 import connect
@@ -18,6 +19,7 @@ from storage.blobs import BlobStore, LocalBlobs, SpoolLimits
 from storage.commits import CommitLimits
 from storage.database import Database
 from storage.feeds import transaction
+from storage.index import open_entries
 from storage.migrations import upgrade
 from storage.references import References, give_up
 from storage.study_management.deleting import DeletionRequest, delete_objects
@@ -348,8 +350,10 @@ def test_a_sweep_that_froze_removes_nothing_stored_since(
     postgresql_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """PostgreSQL ends idle transactions after a while, so that a frozen node's rows are free again."""
+    database = Database(postgresql_url)
     for name in ("IDLE_TIMEOUT", "LOCK_TIMEOUT"):
         monkeypatch.setattr(f"storage.engines.{name}", 1)
+    hasty = Database(postgresql_url)
     frozen, thawed = threading.Event(), threading.Event()
 
     class Freezing(LocalBlobs):
@@ -358,25 +362,35 @@ def test_a_sweep_that_froze_removes_nothing_stored_since(
             thawed.wait(240)
             super().delete(addresses)
 
-    database, other = Database(postgresql_url), LocalBlobs(tmp_path, SpoolLimits(reserve=0))
-    impatient = CommitLimits(patience=0.1)
-    with shelf_of(database, other, impatient) as shelf, ThreadPoolExecutor(1) as pool:
+    def sweep() -> None:
+        while not frozen.is_set():  # a busy machine may lose its transaction before
+            with suppress(DatabaseUnavailable):
+                Sweep(hasty, Freezing(tmp_path), GRACE - LATER).run()
+
+    blobs = LocalBlobs(tmp_path, SpoolLimits(reserve=0))
+    with (
+        shelf_of(database, blobs) as shelf,
+        closing(open_entries(hasty, blobs.missing, CommitLimits(patience=0.1))) as entries,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        impatient = replace(shelf, database=hasty, entries=entries)
         item = shelf.store(b"gone")
         shelf.forget(item)
-        asleep = pool.submit(Sweep(database, Freezing(tmp_path), GRACE - LATER).run)
+        asleep = pool.submit(sweep)
         try:
             assert frozen.wait(240)
             with suppress(DatabaseUnavailable):  # while its row is held
                 while True:
-                    shelf.sweep(LATER).run()
+                    impatient.sweep(LATER).run()
                     with suppress(BlobVanishing):
-                        shelf.enter(shelf.publish(b"gone"), instance=2)
+                        impatient.enter(impatient.publish(b"gone"), instance=2)
                         break
         finally:
             thawed.set()
-        asleep.exception(240)
+        asleep.result(240)
         if shelf.states():
             assert there(shelf, item.blob), "it was acknowledged"
         shelf.store(b"gone", instance=3)
         assert there(shelf, item.blob)
+    hasty.close()
     database.close()
