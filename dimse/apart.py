@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from dimse.transport import MEANWHILE_EVERY
 
-_AHEAD = 64  # items that wait for a slow peer, beside as many that are being sent to it
+_AHEAD = 32  # items that wait for a slow peer, beside as many that are being sent to it
 
 T = TypeVar("T")
 

@@ -66,7 +66,7 @@ def test_few_are_made_ahead_of_who_takes_slowly() -> None:
     items = Apart().each(endless(), unasked)
     for number in range(1000):
         assert next(items) == number
-        assert len(made) - number <= 130
+        assert len(made) - number <= 66
 
 
 def test_without_a_thread_they_are_taken_here(monkeypatch: pytest.MonkeyPatch) -> None:
