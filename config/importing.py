@@ -1,12 +1,10 @@
 """`pacs import`: files, folders and ZIP archives, each object stored byte for byte.
 
-Files that are not DICOM, and DICOMDIR files, are skipped; what cannot be read fails by itself. A journal in
-the data folder records what was imported, so that an interrupted import continues where it was.
+Files that are not DICOM, and DICOMDIR files, are skipped; what cannot be read fails by itself.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import zipfile
 import zlib
@@ -18,7 +16,8 @@ from functools import partial
 from pathlib import Path
 from typing import IO
 
-from pacs.actor import DEFAULT_ORGANIZATION, Actor
+from config.import_journal import Journal
+from pacs.actor import Actor
 from pacs.archive import Archive
 from pacs.dicom.source import BytesSource
 from pacs.errors import BadInput, PacsError, Unavailable
@@ -136,29 +135,6 @@ def _members(file: Path) -> Iterator[Item]:
             )
 
 
-class Journal:
-    """What was imported for an organisation: one digest a line, which reveals nothing about a patient."""
-
-    def __init__(self, folder: Path, organization: int) -> None:
-        folder.mkdir(mode=0o750, parents=True, exist_ok=True)
-        path = folder / ("imported" if organization == DEFAULT_ORGANIZATION else f"imported-{organization}")
-        self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
-        self._known = set(path.read_text("ascii").split())
-
-    def knows(self, item: Item) -> bool:
-        return self._line(item) in self._known
-
-    def add(self, item: Item) -> None:
-        os.write(self._descriptor, f"{self._line(item)}\n".encode())
-
-    def close(self) -> None:
-        os.close(self._descriptor)
-
-    @staticmethod
-    def _line(item: Item) -> str:
-        return hashlib.blake2b(item.key.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
-
-
 @dataclass(frozen=True)
 class Importer:
     archive: Archive
@@ -179,7 +155,7 @@ class Importer:
         return tally
 
     def _take(self, item: Item) -> tuple[Item, str, str]:
-        if not self.again and self.journal.knows(item):
+        if not self.again and self.journal.knows(item.key):
             return item, "known", ""
         try:
             outcome = self._store(item)
@@ -190,7 +166,7 @@ class Importer:
         except (OSError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
             return item, "failed", f"cannot be read ({type(error).__name__})"
         if outcome not in ("skipped", "packed"):
-            self.journal.add(item)
+            self.journal.add(item.key)
         return item, outcome, ""
 
     def _store(self, item: Item) -> str:

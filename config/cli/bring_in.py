@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -31,7 +32,8 @@ def bring_in(paths: tuple[Path, ...], data_dir: Path | None, again: bool, code: 
     Also while the server runs. An interrupted import continues where it was. Exit code 1 when a file
     failed.
     """
-    from config.importing import Importer, Item, Journal, Tally, items
+    from config.import_journal import Journal, index_of
+    from config.importing import Importer, Item, Tally, items
     from pacs.actor import system_actor
 
     with installation(data_dir, may_begin=True) as composed, progress_bar("importing") as bar:
@@ -41,10 +43,10 @@ def bring_in(paths: tuple[Path, ...], data_dir: Path | None, again: bool, code: 
         def progress(item: Item, outcome: str) -> None:
             bar.advance(task)
 
-        journal = Journal(composed.settings.data_dir / "run", owner)
-        importer = Importer(composed.archive, system_actor("import", owner), journal, again)
-        tally: Tally = importer.run(items(paths), progress)
-        journal.close()
+        index = index_of(composed.database, owner)
+        with closing(Journal(composed.settings.data_dir / "run", owner, index)) as journal:
+            importer = Importer(composed.archive, system_actor("import", owner), journal, again)
+            tally: Tally = importer.run(items(paths), progress)
     for name, reason in tally.failures[:_SHOWN_FAILURES]:
         click.echo(f"{name}: {reason}", err=True)
     if (further := len(tally.failures) - _SHOWN_FAILURES) > 0:

@@ -18,29 +18,35 @@ from storage.tables import audit, org_heads
 def is_known(database: Database, store: BlobStore) -> bool:
     """Also when there is none."""
     left = store.mark()
-    return not left or _knows(database, left)
+    return not left or knows(database, DEFAULT_ORGANIZATION, left)
 
 
 def is_there(database: Database, store: BlobStore) -> bool:
     """Whether this index, or an older copy of it, left one."""
-    return _knows(database, store.mark())
-
-
-def _knows(database: Database, left: str) -> bool:
-    seq, _, digest = left.partition(" ")
-    if not seq.isdecimal():
-        return False
-    same = select(audit.c.seq).where(
-        audit.c.org_id == DEFAULT_ORGANIZATION, audit.c.seq == int(seq), audit.c.hash == digest
-    )
-    with database.read() as connection:
-        return connection.execute(same).first() is not None
+    return knows(database, DEFAULT_ORGANIZATION, store.mark())
 
 
 def leave(database: Database, store: BlobStore) -> None:
-    newest = select(org_heads.c.audit_seq, org_heads.c.audit_hash)
-    with database.read() as connection:
-        head = connection.execute(newest.where(org_heads.c.org_id == DEFAULT_ORGANIZATION)).one()
-    left = f"{head.audit_seq} {head.audit_hash}"
-    if head.audit_seq and store.mark() != left:
+    left = newest(database, DEFAULT_ORGANIZATION)
+    if left and store.mark() != left:
         store.leave_mark(left)
+
+
+def newest(database: Database, organization: int) -> str:
+    """The newest audit record of an organisation; empty when there is none."""
+    of_head = select(org_heads.c.audit_seq, org_heads.c.audit_hash)
+    with database.read() as connection:
+        head = connection.execute(of_head.where(org_heads.c.org_id == organization)).one()
+    return f"{head.audit_seq} {head.audit_hash}" if head.audit_seq else ""
+
+
+def knows(database: Database, organization: int, record: str) -> bool:
+    """Whether the index has, or had, this record as its newest."""
+    seq, _, digest = record.partition(" ")
+    if not seq.isdecimal():
+        return False
+    same = select(audit.c.seq).where(
+        audit.c.org_id == organization, audit.c.seq == int(seq), audit.c.hash == digest
+    )
+    with database.read() as connection:
+        return connection.execute(same).first() is not None

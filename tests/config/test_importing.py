@@ -8,6 +8,7 @@ import os
 import tarfile
 import zipfile
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, cast
@@ -18,7 +19,8 @@ from pydicom.data import get_testdata_file
 from pydicom.uid import generate_uid
 
 from config import importing
-from config.importing import Importer, Item, Journal, Tally, items
+from config.import_journal import IndexState, Journal
+from config.importing import Importer, Item, Tally, items
 from pacs import archive as archiving
 from pacs.actor import DEFAULT_ORGANIZATION, Actor, system_actor
 from pacs.dicom.limits import Limits
@@ -26,6 +28,7 @@ from pacs.errors import DatabaseUnavailable, InvalidDataSet
 from pacs.model import Blob, Identity, Outcome, Stored
 
 CT = Path(str(get_testdata_file("CT_small.dcm"))).read_bytes()
+INDEX = IndexState(lambda: "1 a", lambda record: True)
 DICOMDIR = Path(str(get_testdata_file("DICOMDIR"))).read_bytes()
 
 
@@ -59,11 +62,8 @@ def importer(archive: Archive, journal: Journal, again: bool = False) -> Importe
 
 
 def run(archive: Archive, tmp_path: Path, *paths: Path, again: bool = False) -> Tally:
-    journal = Journal(tmp_path / "run", DEFAULT_ORGANIZATION)
-    try:
+    with closing(Journal(tmp_path / "run", DEFAULT_ORGANIZATION, INDEX)) as journal:
         return importer(archive, journal, again).run(items(paths), lambda item, outcome: None)
-    finally:
-        journal.close()
 
 
 def ct(number: int) -> bytes:
@@ -117,25 +117,6 @@ def test_it_goes_on_where_it_was(archive: Archive, folder: Path, tmp_path: Path)
     assert run(archive, tmp_path, folder, again=True).counts["created"] == 2
     (folder / "A" / "1.dcm").write_bytes(ct(3))
     assert run(archive, tmp_path, folder).counts["created"] == 1
-
-
-def test_what_one_organisation_has_imported_another_has_not(folder: Path, tmp_path: Path) -> None:
-    (item, *_) = items([folder / "A"])
-    for organization in (DEFAULT_ORGANIZATION, 2):
-        journal = Journal(tmp_path / "run", organization)
-        assert not journal.knows(item)
-        journal.add(item)
-        journal.close()
-        again = Journal(tmp_path / "run", organization)
-        assert again.knows(item)
-        again.close()
-
-
-def test_the_journal_tells_nothing_of_names(archive: Archive, tmp_path: Path) -> None:
-    named = tmp_path / "DOE_JANE.dcm"
-    named.write_bytes(CT)
-    run(archive, tmp_path, named)
-    assert "DOE" not in (tmp_path / "run" / "imported").read_text()
 
 
 def test_a_database_that_is_away_stops_it(archive: Archive, folder: Path, tmp_path: Path) -> None:
@@ -202,7 +183,7 @@ def test_only_a_few_items_are_open_at_a_time(archive: Archive, tmp_path: Path) -
     def _opened() -> IO[bytes]:
         return io.BytesIO(CT)
 
-    journal = Journal(tmp_path / "run", DEFAULT_ORGANIZATION)
+    journal = Journal(tmp_path / "run", DEFAULT_ORGANIZATION, INDEX)
     seen: list[int] = []
     importer(archive, journal).run(endless(), lambda item, outcome: seen.append(opened - len(seen)))
     journal.close()
