@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import threading
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -124,18 +125,36 @@ def postgresql(connections: int = 100) -> Iterator[str]:
 S3_BUCKET = "pacs-tests"
 
 
+class ObjectStore:
+    """An S3-compatible store in memory, with the bucket `S3_BUCKET`; all of a process hold the same.
+
+    Of moto only what is for S3: to find out which service is meant takes it as long as to serve.
+    """
+
+    def __init__(self, port: int = 0) -> None:
+        from moto.moto_server.werkzeug_app import MotoRequestHandler, create_backend_app
+        from werkzeug.serving import make_server
+
+        logging.getLogger("werkzeug").setLevel(logging.ERROR)
+        self._server = make_server(
+            "127.0.0.1", port, create_backend_app("s3"), threaded=True, request_handler=MotoRequestHandler
+        )
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread.start()
+        self.port = self._server.server_port
+        self.endpoint = f"http://127.0.0.1:{self.port}"
+        urllib.request.urlopen(urllib.request.Request(f"{self.endpoint}/{S3_BUCKET}", method="PUT")).close()
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._thread.join()
+
+
 @contextmanager
 def object_store() -> Iterator[str]:
-    """An S3-compatible store in memory, with the bucket `S3_BUCKET`; yields its endpoint."""
-    from moto.server import ThreadedMotoServer
-
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
+    """A running one; yields its endpoint."""
+    made = ObjectStore()
     try:
-        host, port = server.get_host_and_port()
-        endpoint = f"http://{host}:{port}"
-        urllib.request.urlopen(urllib.request.Request(f"{endpoint}/{S3_BUCKET}", method="PUT")).close()
-        yield endpoint
+        yield made.endpoint
     finally:
-        server.stop()
+        made.stop()

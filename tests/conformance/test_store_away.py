@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import httpx
 import pytest
-from moto.server import ThreadedMotoServer
 from pydicom.uid import generate_uid
 
 from tests.conformance.senders import Modality, small_ct
@@ -18,25 +15,7 @@ from tests.conformance.test_durability import wait_for
 from tests.conformance.test_rest import as_file, error
 from tests.conformance.test_stow import STUDIES, kept, settled, store
 from tests.conformance.test_uploads import finished, upload
-from tests.servers import S3_BUCKET
-
-
-class ObjectStore:
-    """Keeps its port and what it holds from one `start` to the next."""
-
-    def __init__(self) -> None:
-        self._port = free_port()
-        self.endpoint = f"http://127.0.0.1:{self._port}"
-        self.start()
-        bucket = urllib.request.Request(f"{self.endpoint}/{S3_BUCKET}", method="PUT")
-        urllib.request.urlopen(bucket).close()
-
-    def start(self) -> None:
-        self._server: Any = ThreadedMotoServer("127.0.0.1", self._port, verbose=False)
-        self._server.start()
-
-    def stop(self) -> None:
-        self._server.stop()
+from tests.servers import S3_BUCKET, ObjectStore
 
 
 @dataclass
@@ -46,13 +25,13 @@ class World:
     web: httpx.Client
 
     def back(self) -> None:
-        self.objects.start()
+        self.objects = ObjectStore(self.objects.port)
         wait_for(self.server.ready)
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    objects = ObjectStore()
+    objects = ObjectStore(free_port())
     settings = {
         "PACS_BLOBS_URL": f"s3://{S3_BUCKET}/away",
         "PACS_S3_ENDPOINT": objects.endpoint,
@@ -63,9 +42,10 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     server.start()
     with server.web() as web:
         web.timeout = httpx.Timeout(120)
-        yield World(server, objects, web)
+        made = World(server, objects, web)
+        yield made
     server.stop()
-    objects.stop()
+    made.objects.stop()
 
 
 def slices(study: str, count: int = 2) -> list[bytes]:
