@@ -15,7 +15,6 @@ from dicomweb.rendered_parameters import LARGEST_SIDE, annotated, integer, numbe
 from dicomweb.rendered_parts import RequestedPictures
 from dicomweb.retrieval import DEFAULT, Preference, preferences
 from dicomweb.retrieve import ALONE, RetrieveDicom
-from pacs.dicom.image import number as integer_of
 from pacs.errors import BadInput, NotAcceptable, NotFound
 from pacs.http.accept import AS_STORED, DICOM, MediaRange, acceptable, of_query, takes
 from pacs.http.operation import BINARY, TEXT, UID, WHOLE, Operation
@@ -164,7 +163,7 @@ class WadoUri:
         archive = self.rendered.pictures.rendering.archive
         with archive.open(instance) as reader:
             header = instance.header(reader, archive.limits)
-            return integer_of(header, "Rows", 1), integer_of(header, "Columns", 1)
+            return header.integer("Rows", 1), header.integer("Columns", 1)
 
 
 def _parameters(request: Request) -> dict[str, str]:

@@ -13,7 +13,6 @@ from pacs.dicom.dictionary import PIXEL_DATA, TEXT_VRS
 from pacs.dicom.encoding import UNIT, swapped
 from pacs.dicom.frames import Range
 from pacs.dicom.header import MOST_DECODED, Element, Header
-from pacs.dicom.image import number
 from pacs.dicom.json import Path
 from pacs.dicom.source import BytesSource, Source
 from pacs.errors import Damaged, NotFound
@@ -110,7 +109,7 @@ def _length(level: Header, element: Element) -> int:
 def _media_type(level: Header, element: Element) -> str:
     if element.tag != _ENCAPSULATED_DOCUMENT:
         return ""
-    return (level.text("MIMETypeOfEncapsulatedDocument") or "").strip().lower()
+    return level.trimmed("MIMETypeOfEncapsulatedDocument").lower()
 
 
 def swap_unit(level: Header, element: Element) -> int:
@@ -121,7 +120,7 @@ def swap_unit(level: Header, element: Element) -> int:
     if not level.big_endian:
         return 0
     if element.tag in PIXEL_DATA and element.vr == "OW":
-        allocated = number(level, "BitsAllocated", 16)
+        allocated = level.integer("BitsAllocated", 16)
         if allocated in (32, 64):
             return allocated // 8
     return UNIT.get(element.vr, 0)

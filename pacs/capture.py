@@ -17,7 +17,6 @@ from pacs.bulk import BulkValue
 from pacs.dicom.frames import Range
 from pacs.dicom.from_json import InMemory, Payload, encode_json
 from pacs.dicom.header import Header
-from pacs.dicom.image import number
 from pacs.dicom.part10 import part10_prefix
 from pacs.dicom.person_name import to_groups
 from pacs.framing import frame_index_of
@@ -122,9 +121,9 @@ def _private(picture: Photo) -> dict[str, dict[str, Any]]:
 
 def original(header: Header, instance: StoredInstance) -> BulkValue | None:
     """The file that the instance was made from; None when it was DICOM to begin with."""
-    if (header.text(_RESERVED) or "").strip() != _CREATOR:
+    if header.trimmed(_RESERVED) != _CREATOR:
         return None
-    kind, length = (header.text(_MEDIA_TYPE) or "").strip(), number(header, _LENGTH, 0)
+    kind, length = header.trimmed(_MEDIA_TYPE), header.integer(_LENGTH, 0)
     if kind not in MEDIA_TYPES:
         return None
     found = header.element(_FILE)

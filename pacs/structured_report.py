@@ -112,9 +112,9 @@ def _meaning(item: Header, attribute: str) -> str:
 
 
 def _value(item: Header) -> str:
-    kind = (item.text("ValueType") or "").strip()
+    kind = item.trimmed("ValueType")
     if kind in _PLAIN:
-        text = (item.text(_PLAIN[kind]) or "").strip()
+        text = item.trimmed(_PLAIN[kind])
         return text.replace("^", " ") if kind == "PNAME" else text
     if kind == "CODE":
         return _meaning(item, "ConceptCodeSequence")
@@ -133,7 +133,7 @@ def _measured(item: Header) -> str:
     measured = item.item("MeasuredValueSequence", 0)
     if measured is None:
         return _meaning(item, "NumericValueQualifierCodeSequence")
-    number, unit = (measured.text("NumericValue") or "").strip(), ""
+    number, unit = measured.trimmed("NumericValue"), ""
     if code := measured.item("MeasurementUnitsCodeSequence", 0):
         unit = (code.text("CodeValue") or code.text("CodeMeaning") or "").strip()
     return number if unit in ("", "1") else f"{number} {unit}"

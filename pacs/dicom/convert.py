@@ -15,7 +15,7 @@ from itertools import islice
 from pacs.dicom.dictionary import ITEM, ITEM_DELIMITATION, SEQUENCE_DELIMITATION, UNDEFINED
 from pacs.dicom.encoding import UNIT, Encoding, deflated, encoding_of, padding, swapped
 from pacs.dicom.frames import EncapsulatedFrames, frame_index
-from pacs.dicom.image import DecodedFrame, ImagePixel, image_pixel, number
+from pacs.dicom.image import DecodedFrame, ImagePixel, image_pixel
 from pacs.dicom.reader import Element, Header
 from pacs.errors import InvalidDataSet, NotConvertible
 
@@ -117,7 +117,7 @@ class _Conversion:
         stored = written = UNIT.get(vr, 0)
         pixels = header.pixel_data
         if pixels is not None and element.tag == pixels.tag and vr == "OW":
-            allocated = number(header, _BITS_ALLOCATED, 16)
+            allocated = header.integer(_BITS_ALLOCATED, 16)
             if allocated <= 8:
                 vr, written = "OB", 0
             elif allocated in (32, 64):
@@ -135,7 +135,7 @@ class _Pixels:
         self._transfer_syntax = header.transfer_syntax
         self._decode = decode
         self._frames = _frames(header)
-        self._count = max(number(header, _NUMBER_OF_FRAMES, 1), 1)
+        self._count = max(header.integer(_NUMBER_OF_FRAMES, 1), 1)
         self._first = self._decoded(next(self._frames, b""))
         self._image = self._first.image
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import lru_cache
 from itertools import islice
+from math import isfinite
 from struct import Struct
 from typing import NamedTuple
 
@@ -150,6 +151,10 @@ class Header:
         joined = _remembered if len(raw) <= _SHORT else _joined
         return joined(raw, vr, self.charsets if vr in TEXT_VRS else (), self._big)
 
+    def trimmed(self, attribute: int | str) -> str:
+        """`text` without surrounding white space; empty where that is None."""
+        return (self.text(attribute) or "").strip()
+
     def values(self, attribute: int | str) -> list[Value]:
         """The values, numbers as numbers; `[]` when absent, empty, binary or a sequence."""
         tag = tag_of(attribute)
@@ -160,6 +165,17 @@ class Header:
         if vr not in STRING_VRS and vr not in NUMBERS and vr != "AT":
             return []
         return parsed(self._bounded(entry), vr, self.charsets, self._big)
+
+    def integer(self, attribute: int | str, default: int) -> int:
+        """The first value if it is an integer, else `default`."""
+        values = self.values(attribute)
+        return values[0] if values and isinstance(values[0], int) else default
+
+    def number(self, attribute: int | str) -> float | None:
+        """The first value if it is a finite number."""
+        values = self.values(attribute)
+        first = values[0] if values else None
+        return float(first) if isinstance(first, int | float) and isfinite(first) else None
 
     def fields(self, most: int) -> Iterator[tuple[int, str, bytes | None]]:
         """Tag, VR and value field of each element in tag order; None for one longer than `most` bytes."""

@@ -40,24 +40,18 @@ class DecodedFrame:
     data: bytes
 
 
-def number(header: Header, attribute: int | str, default: int) -> int:
-    """The attribute's first value if it is an integer, else `default`."""
-    values = header.values(attribute)
-    return values[0] if values and isinstance(values[0], int) else default
-
-
 def image_pixel(header: Header) -> ImagePixel:
     """`InvalidDataSet` when the data set does not say how its pixels are laid out."""
-    allocated = number(header, "BitsAllocated", 0)
+    allocated = header.integer("BitsAllocated", 0)
     image = ImagePixel(
-        rows=number(header, "Rows", 0),
-        columns=number(header, "Columns", 0),
+        rows=header.integer("Rows", 0),
+        columns=header.integer("Columns", 0),
         bits_allocated=allocated,
-        bits_stored=number(header, "BitsStored", allocated),
-        samples_per_pixel=number(header, "SamplesPerPixel", 1),
-        pixel_representation=number(header, "PixelRepresentation", 0),
-        planar_configuration=number(header, "PlanarConfiguration", 0),
-        photometric_interpretation=(header.text("PhotometricInterpretation") or "").strip(),
+        bits_stored=header.integer("BitsStored", allocated),
+        samples_per_pixel=header.integer("SamplesPerPixel", 1),
+        pixel_representation=header.integer("PixelRepresentation", 0),
+        planar_configuration=header.integer("PlanarConfiguration", 0),
+        photometric_interpretation=header.trimmed("PhotometricInterpretation"),
     )
     if image.frame_bits == 0:
         raise InvalidDataSet("Rows, Columns, Samples per Pixel or Bits Allocated is missing or zero")

@@ -20,7 +20,7 @@ _UNKNOWN = "?"
 
 
 def annotated(picture: Picture, header: Header, number: int, wanted: frozenset[Annotation]) -> Picture:
-    """In the upper left corner, white with a black edge, readable on anything."""
+    """With text in the upper left corner, white with a black outline to be readable on any image."""
     lines = list(annotation_lines(header, number, wanted))
     image = Image.fromarray(picture.pixels)
     size = max(8, picture.height // _LINES_A_PICTURE)
@@ -41,7 +41,7 @@ def annotation_lines(header: Header, number: int, wanted: frozenset[Annotation])
         _TECHNIQUE if Annotation.TECHNIQUE in wanted else ()
     )
     for attribute in shown:
-        if text := (header.text(attribute) or "").strip():
+        if text := header.trimmed(attribute):
             yield (_name(text) if attribute == "PatientName" else in_ascii(text))[:_LONGEST]
     if Annotation.TECHNIQUE in wanted and "NumberOfFrames" in header:
         yield f"{number + 1} / {header.text('NumberOfFrames')}"

@@ -17,9 +17,9 @@ _RANGE = struct.Struct("<QQ")
 MOST = 1 << 30
 """Bytes of a message."""
 OPENING = 1 << 20
-"""Bytes of an object that go along with its task, unasked: most are whole then, and none of them waits."""
+"""Bytes of an object that are sent along with its task. Most objects need no more."""
 _JOINED = 64 * 1024
-"""Below this, head and bytes go in one call."""
+"""Bytes below which a message is sent in one call."""
 
 
 class Kind(IntEnum):
@@ -67,7 +67,7 @@ def _content(peer: socket.socket, head: bytes) -> tuple[Kind, bytes]:
 
 
 def _exactly(peer: socket.socket, length: int) -> bytes:
-    """From a socket without a timeout in one piece, which nobody has to copy."""
+    """A socket without a timeout delivers it in one piece, which saves copying."""
     pieces = list[bytes]()
     while length:
         piece = peer.recv(min(length, OPENING), socket.MSG_WAITALL)

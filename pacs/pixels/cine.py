@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pacs.dicom.header import Header
-from pacs.pixels.grayscale import numeric
 
 _LONGEST = 10_000
 
@@ -11,9 +10,9 @@ _LONGEST = 10_000
 def frame_milliseconds(header: Header) -> int:
     """Milliseconds from one frame to the next; 0 when the data set does not say."""
     for rate in ("RecommendedDisplayFrameRate", "CineRate"):
-        if (frames := numeric(header, rate)) and frames > 0:
+        if (frames := header.number(rate)) and frames > 0:
             return _bounded(1000 / frames)
-    if (time := numeric(header, "FrameTime")) and time > 0:
+    if (time := header.number("FrameTime")) and time > 0:
         return _bounded(time)
     vector = [v for v in header.values("FrameTimeVector")[1:] if isinstance(v, int | float) and v > 0]
     return _bounded(sum(vector) / len(vector)) if vector else 0

@@ -32,7 +32,7 @@ _CAP, _COD = 0xFF50, 0xFF52
 
 @dataclass(frozen=True, slots=True)
 class Codestream:
-    """`offset`: of the codestream in its file. `length`: None up to the end of the file."""
+    """`offset`: where the codestream begins in its file. `length`: None if it reaches to the end."""
 
     transfer_syntax: str
     image: ImagePixel
@@ -78,7 +78,7 @@ def _jpeg(head: bytes) -> Codestream:
 
 
 def _jpeg_syntax(kind: int, scan: bytes) -> tuple[str, bool]:
-    """The transfer syntax and whether it is lossy, by frame header and the first scan's parameters."""
+    """The transfer syntax, and whether it is lossy, from frame header and parameters of the first scan."""
     first = scan[-3]  # the predictor of lossless JPEG, NEAR of JPEG-LS
     if kind == 0xC3:
         return (_LOSSLESS_FIRST_ORDER if first == 1 else _SYNTAX_OF_FRAME[kind]), False

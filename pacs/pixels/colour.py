@@ -16,8 +16,8 @@ from pacs.pixels.samples import unsigned
 
 _MOST_PROFILE = 16 << 20
 _FULL = (1, 0, 1.402, -179.456, 1, -0.344136, -0.714136, 135.458816, 1, 1.772, 0, -226.816)
-"""For red, green and blue: the factors of Y, Cb and Cr, and what is added. With a matrix, Pillow rounds to
-the nearest level; its own conversion of YCbCr is up to one too low."""
+"""For red, green and blue: the factors of Y, Cb and Cr, and an offset. With a matrix, Pillow rounds to the
+nearest level; its built-in YCbCr conversion is up to one too low."""
 _PARTIAL = (
     *(1.164383, 0, 1.596027, -222.921584),
     *(1.164383, -0.391762, -0.812968, 135.575312),

@@ -39,7 +39,7 @@ from pacs.pixels.jpeg import colour_space, frame_header, repaired
 
 try:
     import libjpeg
-except ImportError:  # it is under the GPL and may be left out (NOTICE): then no JPEG is decoded
+except ImportError:  # under the GPL, so it may be left out (NOTICE); then no JPEG is decoded
     libjpeg = None
 
 MAX_FRAME = 512 << 20
@@ -161,7 +161,7 @@ def _widened(image: ImagePixel, raw: bytes, precision: int, codestream_signed: b
     """Samples of `precision` bits, as a decoder returns them, in the container of the data set."""
     container = 8 if precision <= 8 else 16 if precision <= 16 else 32
     allocated, signed = image.bits_allocated, bool(image.pixel_representation)
-    if allocated == 1 and container == 8:  # few codecs have single bits
+    if allocated == 1 and container == 8:  # most codecs return single bits as bytes
         return np.packbits(np.frombuffer(raw, "u1"), bitorder="little").tobytes()
     if allocated not in (8, 16, 32) or precision > allocated:
         raise NotConvertible(f"samples of {precision} bits do not fit {allocated} bits allocated")

@@ -78,7 +78,7 @@ def _options(name: str, quality: int, picture: Picture) -> dict[str, Any]:
         options = {"quality": min(max(quality, 1), 100), "method": 2}
     elif name == "PNG":
         options = {"compress_level": 3}
-    elif name == "JPEG2000":  # lossy, it weighs the error of the whole picture: a bright pixel may vanish
+    elif name == "JPEG2000":  # lossless: lossy coding might drop a single bright pixel
         options = {"irreversible": False, "no_jp2": False}
     if picture.icc is not None and name in ("JPEG", "PNG", "WEBP"):
         options["icc_profile"] = picture.icc
@@ -95,8 +95,8 @@ def _saved(image: Image.Image, name: str, options: dict[str, Any]) -> bytes:
 
 
 def stored_png(header: Header, frame: DecodedFrame) -> bytes:
-    """The stored values themselves: 8 or 16 bits of grey, two's complement where they are signed, single bits
-    as 0 and 1; red, green and blue of 8 bits for colour."""
+    """The stored values: grey of 8 or 16 bits (two's complement if signed), single bits as 0 and 1, or RGB of
+    8 bits."""
     image = frame.image
     if image.samples_per_pixel == 3 and image.bits_stored <= 8:
         return _saved(Image.fromarray(colour(header, frame)), "PNG", {"compress_level": 3})

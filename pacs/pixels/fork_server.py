@@ -27,7 +27,7 @@ from pacs.pixels.tasks import Task
 log = structlog.get_logger(__name__)
 
 IDLE = 60.0
-"""Seconds after which an idle worker ends, if it ever worked. Its client must not use it after that."""
+"""Seconds after which an idle worker ends once it has done a task. Its client must not use it after that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class TaskLimits:
 
 
 class ForkServer:
-    """Made before forking: the processes that want workers inherit `_requests`, its own end is `_inbox`."""
+    """Created before forking: processes that need workers inherit `_requests`; `_inbox` is its own end."""
 
     def __init__(self, limits: TaskLimits) -> None:
         self.limits = limits
@@ -49,7 +49,7 @@ class ForkServer:
     def spawn(self) -> socket.socket:
         """A socket to a new worker, which starts as soon as the fork server gets to it.
 
-        `OSError` when too many wait already, as the fork server may be stopped, or there are no descriptors.
+        `OSError` when too many are waiting already (the fork server may have stopped) or descriptors run out.
         """
         ours, theirs = socket.socketpair()
         with ExitStack() as undo, theirs:

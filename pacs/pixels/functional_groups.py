@@ -1,5 +1,5 @@
-"""The attributes of one frame: its own functional group, else the shared one, else the data set
-(PS3.3 §C.7.6.16), finally Philips's private group, which has windows that the others lack.
+"""Where to find the attributes of one frame: in its own functional group, the shared one, the data set
+(PS3.3 §C.7.6.16) or, last, Philips's private group, which may have the only window.
 """
 
 from __future__ import annotations
@@ -34,6 +34,6 @@ def holders(header: Header, number: int, macro: str) -> Iterator[Header]:
 def _philips(group: Header) -> Header | None:
     for block in range(0x10, 0x100):
         creator = 0x20050000 | block
-        if creator in group and (group.text(creator) or "").strip() == _PHILIPS_CREATOR:
+        if creator in group and group.trimmed(creator) == _PHILIPS_CREATOR:
             return group.item(0x20050000 | block << 8 | _PHILIPS_ELEMENT, 0)
     return None

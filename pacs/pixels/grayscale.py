@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import isfinite
 from sys import float_info
 
 import numpy as np
@@ -50,7 +49,7 @@ class Rescale:
     intercept: float = 0.0
 
     def __call__(self, values: Values) -> Values:
-        """In double precision, as a spread of single ones can be more than they hold."""
+        """In double precision: the span of single-precision values can exceed their range."""
         return np.multiply(values, self.slope, dtype=np.float64) + self.intercept
 
 
@@ -59,7 +58,7 @@ def modality_lut(header: Header, number: int) -> Stage:
     if (item := header.item("ModalityLUTSequence", 0)) and (table := lut(item)):
         return lambda values: table(values).astype(np.float64)
     for holder in holders(header, number, "PixelValueTransformationSequence"):
-        slope, intercept = (numeric(holder, name) for name in ("RescaleSlope", "RescaleIntercept"))
+        slope, intercept = (holder.number(name) for name in ("RescaleSlope", "RescaleIntercept"))
         if slope is not None or intercept is not None:
             return Rescale(slope or 1.0, intercept or 0.0)
     return Rescale()
@@ -76,22 +75,22 @@ def voi_lut(header: Header, number: int) -> Window | Voi | None:
 
 
 def scaled(table: Lut) -> Voi:
-    """From 0 to 1."""
+    """The table's output as brightness."""
     bits = table.descriptor.bits
     top = (1 << bits) - 1 if 8 <= bits <= 16 else max(int(table.data.max()), 1)
     return lambda values: np.minimum(table(values) / top, 1.0)
 
 
 def _window(holder: Header) -> Window | None:
-    center, width = (numeric(holder, name) for name in ("WindowCenter", "WindowWidth"))
+    center, width = (holder.number(name) for name in ("WindowCenter", "WindowWidth"))
     if center is None or width is None or width <= 0:
         return None
-    said = (holder.text("VOILUTFunction") or "").strip()
+    said = holder.trimmed("VOILUTFunction")
     return Window(center, width, Function(said) if said in set(Function) else Function.LINEAR)
 
 
 def windowed(window: Window, is_float: bool = False) -> Voi:
-    """§C.11.2.1.2 and §C.11.2.1.3; a window without width is a threshold.
+    """§C.11.2.1.2 and §C.11.2.1.3; a window of zero width is a threshold.
 
     LINEAR counts integer steps. For floating point and for windows narrower than one step, as PET
     images have, LINEAR_EXACT is used.
@@ -123,7 +122,7 @@ def _natural_window(header: Header, stored: Grey, image: ImagePixel, modality: S
 
 
 def _seen(stored: Grey, padding: tuple[float, float] | None, monotonic: bool) -> Values:
-    """What occurs besides padding; of values that stay in their order the extremes suffice."""
+    """The values that occur, except padding; just the extremes if `monotonic`."""
     low, high = padding or (np.inf, -np.inf)
     extremes = stored.values[[0, -1]] if stored.between_extremes and monotonic else None
     if extremes is not None and not ((low <= extremes) & (extremes <= high)).any():
@@ -135,13 +134,13 @@ def _seen(stored: Grey, padding: tuple[float, float] | None, monotonic: bool) ->
 
 def _certain(header: Header, stored: Grey) -> float:
     """The value of a pixel that its segment fills (PS3.3 §C.8.20.2.3); in label maps, the last segment."""
-    return numeric(header, "MaximumFractionalValue") or max(1.0, float(stored.occurring().max(initial=0)))
+    return header.number("MaximumFractionalValue") or max(1.0, float(stored.occurring().max(initial=0)))
 
 
 def _padding(header: Header) -> tuple[float, float] | None:
     """Pixel Padding Value, or the range up to its limit (PS3.3 §C.7.5.1.1.2, §C.7.6.24, §C.7.6.25)."""
     for kind in _PADDED:
-        padding, limit = (numeric(header, f"{kind}PixelPadding{word}") for word in ("Value", "RangeLimit"))
+        padding, limit = (header.number(f"{kind}PixelPadding{word}") for word in ("Value", "RangeLimit"))
         if padding is not None:
             end = padding if limit is None else limit
             return min(padding, end), max(padding, end)
@@ -150,15 +149,7 @@ def _padding(header: Header) -> tuple[float, float] | None:
 
 def is_inverse(header: Header, image: ImagePixel) -> bool:
     """Presentation LUT Shape, where present, overrides Photometric Interpretation (§C.11.6)."""
-    shape = (header.text("PresentationLUTShape") or "").strip()
+    shape = header.trimmed("PresentationLUTShape")
     if shape in ("IDENTITY", "INVERSE"):
         return shape == "INVERSE"
     return image.photometric_interpretation == "MONOCHROME1"
-
-
-def numeric(header: Header, attribute: str) -> float | None:
-    """The first value as a finite number."""
-    for value in header.values(attribute)[:1]:
-        if isinstance(value, int | float) and isfinite(value):
-            return float(value)
-    return None

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pacs.dicom.header import Header
-from pacs.dicom.image import DecodedFrame, number
+from pacs.dicom.image import DecodedFrame
 from pacs.pixels.picture import Octets
 
 _GROUPS = range(0x6000, 0x6020, 2)
@@ -30,7 +30,7 @@ class Plane(NamedTuple):
 
 
 def overlaid(header: Header, frame: DecodedFrame, place: int, pixels: Octets) -> Octets:
-    """With every overlay of frame `place` (from 0) in white; the same array when there are none."""
+    """The pixels with every overlay of frame `place` (from 0) in white; the same array if there are none."""
     for _, plane in planes(header, frame, place):
         pixels = stamped(pixels, plane, _WHITE)
     return pixels
@@ -47,7 +47,7 @@ def stamped(pixels: Octets, plane: Plane, value: int | tuple[int, int, int]) -> 
 
 
 def planes(header: Header, frame: DecodedFrame | None, place: int) -> Iterator[tuple[int, Plane]]:
-    """With the first tag of each one's group. `frame`: None where there are no pixels that could hold one."""
+    """Each overlay, with the first tag of its group. `frame`: None if there are no pixels to contain one."""
     for group in _GROUPS:
         base = group << 16
         if base | _ROWS not in header and base | _BIT_POSITION not in header:
@@ -63,8 +63,8 @@ def planes(header: Header, frame: DecodedFrame | None, place: int) -> Iterator[t
 
 def bitmap(header: Header, base: int, place: int) -> Bits | None:
     """Overlay Data of the group that begins at `base`."""
-    rows, columns = number(header, base | _ROWS, 0), number(header, base | _COLUMNS, 0)
-    frames, first = number(header, base | _FRAMES, 1), number(header, base | _FIRST_FRAME, 1)
+    rows, columns = header.integer(base | _ROWS, 0), header.integer(base | _COLUMNS, 0)
+    frames, first = header.integer(base | _FRAMES, 1), header.integer(base | _FIRST_FRAME, 1)
     if base | _FRAMES in header or base | _FIRST_FRAME in header:
         place -= first - 1
     else:
@@ -84,11 +84,11 @@ def bitmap(header: Header, base: int, place: int) -> Bits | None:
 def _embedded(header: Header, base: int, frame: DecodedFrame | None) -> Bits | None:
     if frame is None:
         return None
-    image, position = frame.image, number(header, base | _BIT_POSITION, 0)
+    image, position = frame.image, header.integer(base | _BIT_POSITION, 0)
     unsigned = {8: "u1", 16: "<u2", 32: "<u4"}.get(image.bits_allocated)
     if unsigned is None or image.samples_per_pixel != 1 or not 0 <= position < image.bits_allocated:
         return None
-    high = number(header, "HighBit", image.bits_stored - 1)
+    high = header.integer("HighBit", image.bits_stored - 1)
     if high - image.bits_stored < position <= high:
         return None  # a bit of the value itself
     samples = np.frombuffer(frame.data, unsigned).reshape(image.rows, image.columns)

@@ -40,7 +40,7 @@ def palette(header: Header) -> Palette:
 
 def is_supplemental(header: Header) -> bool:
     """Grey values with colours above them (PS3.3 §C.8.16.2.1.1.1)."""
-    return (header.text("PixelPresentation") or "").strip() in ("COLOR", "MIXED") and (
+    return header.trimmed("PixelPresentation") in ("COLOR", "MIXED") and (
         "RedPaletteColorLookupTableDescriptor" in header
     )
 

@@ -69,7 +69,7 @@ class RenderParameters:
     """`window` None: the data set's own, else one that covers the frame's values.
 
     `viewport` None: one pixel of the frame is one pixel of the picture.
-    `overlays`: shown by default, as a side or a finding may be marked by nothing else.
+    `overlays`: shown by default, because nothing else may mark the side or a finding.
     `quality`: 1 to 100, for lossy media types.
     """
 

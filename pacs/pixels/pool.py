@@ -48,7 +48,7 @@ class _WorkerDied(NotConvertible):
 
 
 class _Order(NamedTuple):
-    """What a worker is told at once, and the object: its file, or its beginning and more when asked."""
+    """What a worker is sent at once, and the object: as a file, or its beginning and the rest on request."""
 
     task: bytes
     source: Source
@@ -61,7 +61,7 @@ class _Order(NamedTuple):
         described = pickle.dumps((task, source.size), pickle.HIGHEST_PROTOCOL)
         if fileno := getattr(source, "fileno", None):
             return cls(described, source, fileno(), b"", verify or _nothing)
-        if verify is not None:  # a worker that has to ask us for the object does not wait for this
+        if verify is not None:  # first, because this thread will then be answering the worker's reads
             verify()
         return cls(described, source, None, source.read_at(0, OPENING), _nothing)
 
@@ -71,9 +71,9 @@ def _nothing() -> None:
 
 
 class Pool:
-    """`spawn` starts a worker that gives a task `seconds`.
+    """`spawn` starts a worker that gives each task `seconds`.
 
-    With `spare`, one is always started ahead: a first picture after a pause would wait 20 to 30 ms for it.
+    With `spare`, one worker is always kept ready; else the first picture after a pause waits 20 to 30 ms.
     """
 
     def __init__(
@@ -101,13 +101,13 @@ class Pool:
         raise _REFUSALS.get(name, NotConvertible)(message)
 
     def _done(self, order: _Order) -> tuple[Kind, bytes]:
-        """A worker that waited may have died of another cause, so a new one tries again."""
-        waiting = self._waiting() or self._started(self._take_spare)
-        if waiting is not None:
+        """An idle worker may have died of another cause, so a new one tries again."""
+        idle = self._take_idle() or self._started(self._take_spare)
+        if idle is not None:
             with suppress(_WorkerDied):
-                return self._by(waiting, order)
+                return self._by(idle, order)
         new = self._started(self._spawn)
-        if new is None:  # which is not the image's fault
+        if new is None:  # not the image's fault
             raise Unavailable("no worker process can be started; try again soon")
         return self._by(new, order)
 
@@ -155,7 +155,7 @@ class Pool:
         finally:
             self._semaphore.release()
 
-    def _waiting(self) -> socket.socket | None:
+    def _take_idle(self) -> socket.socket | None:
         """The most recently used idle worker; one that may be about to end is dropped."""
         with self._lock:
             while self._idle:

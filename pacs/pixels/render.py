@@ -18,7 +18,7 @@ from pacs.pixels.picture import Octets, Picture
 from pacs.pixels.samples import grey
 
 MOST_PIXELS = 128 << 20
-"""Of a frame that is rendered; the largest real ones, single-frame slides, have about 100 million."""
+"""Pixels of a frame that is rendered. The largest real ones, single-frame slides, have about 100 million."""
 _GREY = ("MONOCHROME1", "MONOCHROME2", "")
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pacs.dicom.header import Header
-from pacs.dicom.image import DecodedFrame, ImagePixel, number
+from pacs.dicom.image import DecodedFrame, ImagePixel
 from pacs.errors import NotConvertible
 from pacs.pixels.frame import DOUBLE_FLOAT_PIXEL_DATA, FLOAT_PIXEL_DATA
 from pacs.pixels.picture import Octets
@@ -31,7 +31,7 @@ _BLOCK = 1 << 20
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Grey:
-    """`values` by code and the code of each pixel; without codes, the value of each pixel."""
+    """The values by code, and the code of each pixel; without `codes`, `values` holds each pixel's own."""
 
     values: Values
     codes: Values | None = None
@@ -43,7 +43,7 @@ class Grey:
         return self.values.dtype.kind == "f"
 
     def mapped(self, stage: Callable[[Values], Octets]) -> Octets:
-        """Each pixel after `stage`, which works on values one by one."""
+        """Each pixel passed through `stage`, which maps each value independently."""
         if self.codes is None:
             return _blockwise(stage, self.values)
         table = stage(self.values)
@@ -90,7 +90,7 @@ def single_bits(frame: DecodedFrame) -> Octets:
 
 
 def _between_extremes(samples: Values) -> Grey:
-    """Codes from the lowest sample to the highest, as most images use a small part of the range."""
+    """Codes from the lowest sample to the highest, because most images use a small part of the range."""
     low, high = (int(samples.min()), int(samples.max())) if samples.size else (0, 0)
     return Grey(np.arange(low, high + 1), (samples - low).view(np.uint16), between_extremes=True)
 
@@ -109,7 +109,7 @@ def unsigned(header: Header, frame: DecodedFrame) -> Values:
     raw = np.frombuffer(frame.data, _UNSIGNED[allocated])
     if image.samples_per_pixel == 1:
         raw = _array(image, frame.data, _UNSIGNED[allocated])
-    unused = number(header, "HighBit", stored - 1) + 1 - stored
+    unused = header.integer("HighBit", stored - 1) + 1 - stored
     if 0 < unused <= allocated - stored and not header.transfer_syntax.startswith(_JPEG_FAMILY):
         raw = raw >> unused
     return raw if stored == allocated else raw & raw.dtype.type((1 << stored) - 1)

@@ -63,7 +63,7 @@ class StoredPixels:
 
 @dataclass(frozen=True, slots=True)
 class Render:
-    """Frames, counted from 0, as one file of `media_type`; `state`: shown as it says."""
+    """Frames, counted from 0, as one file of `media_type`, shown as `state` says if there is one."""
 
     pixels: StoredPixels
     frames: tuple[int, ...]

@@ -1,6 +1,6 @@
-"""Do once, before forking, what makes the first picture of a process slow: import codecs, make tables.
+"""Does once, before forking, what makes the first picture of a process slow: importing codecs, making tables.
 
-The first picture takes several times as long as the next; a forked worker starts with all of it in memory.
+The first picture takes several times as long as the next. A forked worker starts with everything in memory.
 """
 
 from __future__ import annotations

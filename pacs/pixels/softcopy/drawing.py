@@ -1,4 +1,4 @@
-"""Marks and words drawn on the finished picture, in its own pixels; with an edge, to be seen on anything."""
+"""Marks and words drawn on the finished picture, in its own pixels, outlined to stand out on any image."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from pacs.pixels.softcopy.graphics import Graphic, Layer, Words
 
 _AROUND = np.linspace(0, 2 * np.pi, 181)[:, None]
 _FINEST, _MOST_PIECES = 16, 100_000
-"""Straight pieces of a curve: between two points, and of all of it."""
+"""Most straight pieces of a curve: between two points, and in total."""
 _PICTURE_BY_LINE = 300
-"""Lines are as much wider as pictures are larger than this."""
+"""Pixels of the picture's longer side for each pixel of line width."""
 _LARGEST_TEXT, _SMALLEST_TEXT = 200, 8
 _LINES_A_PICTURE, _MOST_LINES = 32, 50
 Colour = int | tuple[int, int, int]
@@ -92,7 +92,7 @@ class _Pen:
         )
 
     def _fitting(self, text: str, room: Points) -> tuple[Font, Points]:
-        """The largest type with which the text fits, but a readable one: it may leave its box (§C.10.5)."""
+        """The largest font in which the text fits, but a readable one: it may leave its box (§C.10.5)."""
         size = min(room[1] / (text.count("\n") + 1) / 1.2, self._size.max() / 10)
         font, taken = self._set(text, size)
         if taken[0] > room[0]:
@@ -144,7 +144,7 @@ def _outline(kind: str, points: Points) -> Points:
 
 
 def _curve(points: Points) -> Points:
-    """Through all points, in each in the direction between its neighbours (Catmull and Rom)."""
+    """A Catmull-Rom spline: through all points, at each one parallel to the line between its neighbours."""
     closed = bool((points[0] == points[-1]).all())
     before, after = (points[-2], points[1]) if closed else (points[0], points[-1])
     line = np.concatenate([before[None], points, after[None]])
@@ -158,7 +158,7 @@ def _curve(points: Points) -> Points:
 
 
 def _clipped(start: Points, end: Points, size: Points) -> Points | None:
-    """The part of a line that may be seen, as drawing takes time for all of it (Liang and Barsky)."""
+    """The visible part of a line (Liang-Barsky): drawing takes time even for what lies outside."""
     step, first, last = end - start, 0.0, 1.0
     for axis in (0, 1):
         low, high = -2.0 - start[axis], size[axis] + 2.0 - start[axis]
@@ -172,6 +172,6 @@ def _clipped(start: Points, end: Points, size: Points) -> Points | None:
 
 
 def _flat(points: Points) -> list[int]:
-    """Pillow counts pixels: the one that a point lies in."""
+    """Pillow takes pixel numbers, so each point becomes the pixel that it lies in."""
     flat: list[int] = np.floor(points).astype(int).reshape(-1).tolist()
     return flat

@@ -16,7 +16,6 @@ from PIL import Image
 from pacs.dicom.header import Header
 from pacs.errors import BadInput, NotConvertible
 from pacs.pixels.geometry import pixel_aspect, plausible
-from pacs.pixels.grayscale import numeric
 from pacs.pixels.parameters import LARGEST_VIEWPORT, Viewport
 from pacs.pixels.picture import Octets
 
@@ -81,8 +80,8 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Displayed:
-    """`area`: of the image, which may reach beyond it. `part`: what the picture shows of the turned area, as
-    shares of it. `size`: columns and rows of the picture."""
+    """`area`: what is shown of the image, and perhaps beyond its edges. `part`: what the picture shows of the
+    turned area, as shares of it. `size`: columns and rows of the picture."""
 
     area: Box
     turn: Turn
@@ -109,10 +108,10 @@ class Displayed:
 
 
 def turn_of(state: Header) -> Turn:
-    angle = numeric(state, "ImageRotation") or 0
+    angle = state.number("ImageRotation") or 0
     if angle % 90:
         raise NotConvertible("the presentation state turns the image by other than right angles")
-    return Turn(int(angle // 90) % 4, (state.text("ImageHorizontalFlip") or "").strip() == "Y")
+    return Turn(int(angle // 90) % 4, state.trimmed("ImageHorizontalFlip") == "Y")
 
 
 def displayed(
@@ -186,13 +185,13 @@ def _area(item: Header | None, columns: int, rows: int) -> Box:
 
 
 def _mode(item: Header) -> str:
-    return (item.text("PresentationSizeMode") or "").strip()
+    return item.trimmed("PresentationSizeMode")
 
 
 def _magnification(item: Header | None) -> float:
     if item is None or _mode(item) != "MAGNIFY":
         return 1.0
-    ratio = numeric(item, "PresentationPixelMagnificationRatio") or 1.0
+    ratio = item.number("PresentationPixelMagnificationRatio") or 1.0
     if not 1 / _MOST_MAGNIFIED <= ratio <= _MOST_MAGNIFIED:
         raise NotConvertible("the presentation state magnifies more than what is rendered here")
     return ratio
@@ -212,7 +211,7 @@ def _spanning(corners: Points) -> Points:
 
 
 def _resampled(pixels: Octets, wanted: Points, columns: int, rows: int) -> Octets:
-    """`wanted`: upper left and lower right corner; of it, what lies within the image is in its place."""
+    """The area between the two corners `wanted`, in this size; black where it lies beyond the image."""
     scale = np.array([columns, rows]) / (wanted[1] - wanted[0])
     within = np.clip(wanted, 0, pixels.shape[1::-1])
     place = np.clip(np.rint((within - wanted[0]) * scale), 0, (columns, rows)).astype(int)

@@ -1,6 +1,6 @@
 """Marks and words of a presentation state, in the order of their layers (PS3.3 §C.10.5, §C.10.7).
 
-All that a state claims is counted: what is more than a reader could draw is refused.
+Everything is counted: a state with more than a reader could have drawn is refused.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import numpy as np
 
 from pacs.dicom.header import Header
 from pacs.errors import NotConvertible
-from pacs.pixels.grayscale import numeric
 from pacs.pixels.softcopy.geometry import Displayed, Points
 from pacs.pixels.softcopy.inks import Ink, ink
 from pacs.pixels.softcopy.references import applying
@@ -48,7 +47,7 @@ class Graphic:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """`box`: two opposite corners. `anchor`: what they belong to, to be marked by a line if `pointing`."""
+    """`box`: two opposite corners. `anchor`: the point meant; if `pointing`, a line leads to it."""
 
     text: str
     box: Place | None
@@ -59,7 +58,7 @@ class Words:
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """`name`: what overlays and annotations call it. The first layers are painted first."""
+    """`name`: what overlays and annotations call it. `order`: layers with a lower one are painted first."""
 
     name: str
     order: float
@@ -69,8 +68,8 @@ class Layer:
 def layers_of(state: Header) -> dict[str, Layer]:
     found = {}
     for item in state.each_item("GraphicLayerSequence"):
-        name = _code(item, "GraphicLayer")
-        found[name] = Layer(name, numeric(item, "GraphicLayerOrder") or 0, ink(item, _GREY, _COLOUR))
+        name = item.trimmed("GraphicLayer")
+        found[name] = Layer(name, item.number("GraphicLayerOrder") or 0, ink(item, _GREY, _COLOUR))
     return found
 
 
@@ -88,7 +87,7 @@ def marks(state: Header, image: str, frame: int) -> list[tuple[Layer, Graphic | 
     """Those of `frame` (from 1) of `image`, the first to be painted first."""
     layers, found, points = layers_of(state), list[tuple[Layer, Graphic | Words]](), 0
     for item in applying(state, "GraphicAnnotationSequence", image, frame):
-        name = _code(item, "GraphicLayer")
+        name = item.trimmed("GraphicLayer")
         layer = layers.get(name) or unlisted(name)
         for each in _objects(item):
             found.append((layer, each))
@@ -104,11 +103,11 @@ def _objects(item: Header) -> Iterator[Graphic | Words]:
 
 
 def _graphic(item: Header) -> Graphic:
-    kind = _code(item, "GraphicType")
+    kind = item.trimmed("GraphicType")
     place = _place(item, "GraphicData", "GraphicAnnotationUnits")
     if kind not in _KINDS or place is None or len(place.points) < _KINDS[kind]:
         raise NotConvertible("the presentation state has a graphic that cannot be drawn")
-    return Graphic(kind, place, _code(item, "GraphicFilled") == "Y")
+    return Graphic(kind, place, item.trimmed("GraphicFilled") == "Y")
 
 
 def _words(item: Header) -> Words:
@@ -125,25 +124,21 @@ def _words(item: Header) -> Words:
     anchor = _place(item, "AnchorPoint", "AnchorPointAnnotationUnits")
     if box is None and anchor is None:
         raise NotConvertible("the presentation state has a text without a place")
-    pointing = _code(item, "AnchorPointVisibility") == "Y"
-    alignment = _code(item, "BoundingBoxTextHorizontalJustification")
+    pointing = item.trimmed("AnchorPointVisibility") == "Y"
+    alignment = item.trimmed("BoundingBoxTextHorizontalJustification")
     return Words((item.text("UnformattedTextValue") or "")[:MOST_TEXT], box, anchor, pointing, alignment)
 
 
 def _place(item: Header, attribute: str, units: str) -> Place | None:
-    """The coordinates of binary floating point, read as an array, as there may be many."""
+    """Coordinates, read as one array because there may be many."""
     element = item.element(attribute)
     if element is None or element.length < 8:
         return None
     if element.length > 8 * MOST_POINTS or element.vr not in ("FL", "UN"):
         raise NotConvertible("the presentation state has more points than what is drawn here")
     raw = item.raw(attribute) or b""
-    big = item.big_endian and element.vr == "FL"  # more than 64 KiB are UN, which is little endian
+    big = item.big_endian and element.vr == "FL"  # longer than 64 KiB it is UN, which is little endian
     numbers = np.frombuffer(raw[: len(raw) // 8 * 8], ">f4" if big else "<f4").astype(np.float64)
     if not np.isfinite(numbers).all() or np.abs(numbers).max(initial=0) > _FARTHEST:
         raise NotConvertible("the presentation state has coordinates that are no places")
-    return Place(numbers.reshape(-1, 2), _code(item, units) != "DISPLAY")
-
-
-def _code(item: Header, attribute: str) -> str:
-    return (item.text(attribute) or "").strip()
+    return Place(numbers.reshape(-1, 2), item.trimmed(units) != "DISPLAY")

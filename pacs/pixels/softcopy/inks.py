@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from pacs.dicom.header import Header
-from pacs.pixels.grayscale import numeric
 from pacs.pixels.picture import Octets
 
 _LAST = 0xFFFF
@@ -33,7 +32,7 @@ class Ink:
 
 def ink(holder: Header, grey_attribute: str, colour_attribute: str, grey: int = 255) -> Ink:
     """`grey`: what is used when the state does not say."""
-    value, lab = numeric(holder, grey_attribute), holder.values(colour_attribute)
+    value, lab = holder.number(grey_attribute), holder.values(colour_attribute)
     if value is not None:
         grey = round(min(max(value, 0), _LAST) / _LAST * 255)
     match lab:

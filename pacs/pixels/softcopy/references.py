@@ -1,4 +1,4 @@
-"""Which images and frames a presentation state, or an item of it, is of (PS3.3 §C.11.11)."""
+"""Which images and frames a presentation state, or an item of it, refers to (PS3.3 §C.11.11)."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pacs.dicom.header import Header
 
 _STATES = "1.2.840.10008.5.1.4.1.1.11."
 APPLIED = frozenset(f"{_STATES}{kind}" for kind in (1, 2, 3, 5))
-"""SOP classes that are applied: Grayscale, Color, Pseudo-Color and XA/XRF Grayscale. All others (blending,
-volumes) show several images at a time."""
+"""SOP classes that are applied: Grayscale, Color, Pseudo-Color and XA/XRF Grayscale. The others (blending,
+volumes) combine several images."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Reference:
 
 def references(state: Header) -> Iterator[Reference]:
     for series in state.each_item("ReferencedSeriesSequence"):
-        yield from _images(series, (series.text("SeriesInstanceUID") or "").strip())
+        yield from _images(series, series.trimmed("SeriesInstanceUID"))
 
 
 def applying(state: Header, sequence: str, image: str, frame: int) -> Iterator[Header]:
@@ -42,4 +42,4 @@ def applying(state: Header, sequence: str, image: str, frame: int) -> Iterator[H
 def _images(holder: Header, series: str) -> Iterator[Reference]:
     for image in holder.each_item("ReferencedImageSequence"):
         frames = (each for each in image.values("ReferencedFrameNumber") if isinstance(each, int))
-        yield Reference(series, (image.text("ReferencedSOPInstanceUID") or "").strip(), tuple(frames))
+        yield Reference(series, image.trimmed("ReferencedSOPInstanceUID"), tuple(frames))

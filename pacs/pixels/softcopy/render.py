@@ -9,7 +9,6 @@ from pacs.dicom.image import DecodedFrame
 from pacs.errors import BadInput, NotConvertible
 from pacs.pixels.annotate import annotated
 from pacs.pixels.colour import colour, managed, profile
-from pacs.pixels.grayscale import numeric
 from pacs.pixels.overlay import OVERLAY_DATA, planes, stamped
 from pacs.pixels.parameters import RenderParameters
 from pacs.pixels.picture import Octets, Picture
@@ -35,7 +34,7 @@ def presented(
     if parameters.window is not None:
         raise BadInput("a presentation state has its own window")
     _check(state)
-    uid = (image.text("SOPInstanceUID") or "").strip()
+    uid = image.trimmed("SOPInstanceUID")
     area, voi = (
         next(applying(state, sequence, uid, number + 1), None)
         for sequence in ("DisplayedAreaSelectionSequence", "SoftcopyVOILUTSequence")
@@ -52,11 +51,11 @@ def presented(
 
 
 def _check(state: Header) -> None:
-    """Of what angiography adds, nothing is done here."""
-    natural = (state.text("RecommendedViewingMode") or "").strip() == "NAT"
+    """Nothing of what angiography adds is supported."""
+    natural = state.trimmed("RecommendedViewingMode") == "NAT"
     if "MaskSubtractionSequence" in state and not natural:
         raise NotConvertible("presentation states that subtract a mask are not applied here")
-    if numeric(state, "DisplayFilterPercentage"):
+    if state.number("DisplayFilterPercentage"):
         raise NotConvertible("presentation states that enhance edges are not applied here")
 
 
@@ -72,12 +71,12 @@ def _pixels(
 
 
 def _with_overlays(state: Header, image: Header, frame: DecodedFrame, number: int, pixels: Octets) -> Octets:
-    """Those that the state names a layer for, its own or the image's (PS3.3 §C.11.7)."""
+    """With the overlays that the state assigns a layer to, its own or the image's (PS3.3 §C.11.7)."""
     layers = layers_of(state)
     active = []
     for holder in (image, state):
         for base, plane in planes(holder, frame if holder is image else None, number):
-            name = (state.text(base | _ACTIVATION_LAYER) or "").strip()
+            name = state.trimmed(base | _ACTIVATION_LAYER)
             replaced = holder is image and base | OVERLAY_DATA in state
             if name and not replaced:
                 active.append((layers.get(name) or unlisted(name), plane))

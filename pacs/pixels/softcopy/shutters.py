@@ -1,5 +1,5 @@
-"""What a presentation state hides of an image (PS3.3 §C.7.6.11, §C.7.6.15): all that is outside of any of its
-shutters. The pixels that a shutter's edges name are shown."""
+"""What a presentation state hides of an image (PS3.3 §C.7.6.11, §C.7.6.15): everything outside any of its
+shutters. The pixels on a shutter's edges are shown."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ _SHUTTERS: dict[str, Callable[[Header, Header, tuple[int, int]], Hidden]] = {
 
 
 def _whole(state: Header, attribute: str, least: int) -> list[int]:
-    """As many as there are, at least `least`, within what can be computed with."""
+    """All values, clipped to a safe range. If `least` is 1 or 2, there must be exactly so many."""
     found = [int(each) for each in state.values(attribute) if isinstance(each, int | float)]
     if not least <= len(found) <= 2 * _MOST_VERTICES or (least <= 2 and len(found) != least):
         raise _unusable()

@@ -11,12 +11,12 @@ from pacs.dicom.source import BytesSource
 from pacs.errors import BadInput, NotConvertible
 
 MOST_BYTES = 16 << 20
-"""Of a state that is applied: overlays of the largest images fit, and it bounds everything else."""
+"""Bytes of a state that is applied: room for overlays of the largest images, and a bound on all else."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredState:
-    """A whole file; at most `MOST_BYTES`, which the sender sees to."""
+    """A whole file of at most `MOST_BYTES`, as its sender has checked."""
 
     data: bytes
     transfer_syntax: str

@@ -46,7 +46,7 @@ def presentation_lut(state: Header, image: ImagePixel) -> Voi:
 
 
 def _modality(state: Header, stored: Grey, image: ImagePixel) -> tuple[Stage, float, float]:
-    """The stage, and the least and the greatest value that it could yield, whichever occur."""
+    """The stage, and the least and the greatest value that it can yield."""
     if table := _table(state, "ModalityLUTSequence", bool(image.pixel_representation)):
         most = (1 << min(max(table.descriptor.bits, 8), 16)) - 1
         return lambda values: table(values).astype(np.float64), 0.0, float(most)
@@ -71,7 +71,7 @@ def _contrast(voi: Header, stored: Grey, signed: bool) -> Voi:
 
 
 def _between(low: float, high: float) -> Voi:
-    """Without a VOI LUT, every value that there could be has its own grey."""
+    """Without a VOI LUT, the grey levels span the whole range of possible values."""
     return windowed(Window((low + high) / 2, high - low, Function.LINEAR_EXACT))
 
 
