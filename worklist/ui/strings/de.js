@@ -173,6 +173,7 @@ export default {
   "viewer.missing": "Diese Studie ist hier nicht vorhanden.",
   "viewer.noStudy": "Es wurde keine Studie genannt. Öffnen Sie eine aus der Liste.",
   "viewer.empty": "Serie wählen",
+  "viewer.otherPatient": "Anderer Patient: dies gehört zu {name}, ID {id}",
   "viewer.noPixels": "Dieses Objekt enthält kein Bild.",
   "viewer.cannot": "Dieses Bild lässt sich hier nicht anzeigen.",
   "viewer.undecodable": "Es bleibt so gespeichert, wie es gesendet wurde, in einer Kompression, die der Server nicht dekodieren kann.",

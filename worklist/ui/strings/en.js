@@ -173,6 +173,7 @@ export default {
   "viewer.missing": "There is no such study here.",
   "viewer.noStudy": "No study was named. Open one from the list.",
   "viewer.empty": "Choose a series",
+  "viewer.otherPatient": "Another patient: this is of {name}, ID {id}",
   "viewer.noPixels": "This object has no image.",
   "viewer.cannot": "This image cannot be shown here.",
   "viewer.undecodable": "It is kept as it was sent, in a compression that the server cannot decode.",

@@ -173,6 +173,7 @@ export default {
   "viewer.missing": "Ese estudio no está en este archivo.",
   "viewer.noStudy": "No se ha indicado ningún estudio. Abra uno de la lista.",
   "viewer.empty": "Elija una serie",
+  "viewer.otherPatient": "Otro paciente: esto es de {name}, ID {id}",
   "viewer.noPixels": "Este objeto no contiene ninguna imagen.",
   "viewer.cannot": "Esta imagen no se puede mostrar aquí.",
   "viewer.undecodable": "Se conserva tal como se envió, en una compresión que el servidor no puede descodificar.",

@@ -173,6 +173,7 @@ export default {
   "viewer.missing": "Cet examen n’est pas présent ici.",
   "viewer.noStudy": "Aucun examen n’a été demandé. Ouvrez-en un depuis la liste.",
   "viewer.empty": "Choisir une série",
+  "viewer.otherPatient": "Autre patient : ceci est de {name}, ID {id}",
   "viewer.noPixels": "Cet objet ne contient pas d’image.",
   "viewer.cannot": "Cette image ne peut pas être affichée ici.",
   "viewer.undecodable": "Elle est conservée telle qu’elle a été envoyée, dans une compression que le serveur ne sait pas décoder.",

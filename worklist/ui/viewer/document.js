@@ -10,18 +10,21 @@ import { useContent } from "./content.js";
 import { instancePath, kindOf } from "./image.js";
 import { PresentationState } from "./presentation.js";
 import { Reference, referencesOf } from "./references.js";
+import { Mismatch, patientOf } from "./whose.js";
 
 const DEEPEST = 32;
 const SAFE = /^(application\/pdf|video\/(mp4|mpeg|webm))\b/;
 const FILES = { "application/pdf": "document.pdf", "video/mp4": "film.mp4", "video/mpeg": "film.mpg", "video/webm": "film.webm" };
 
 /** One object of a series that has no images; the keys that scroll go to the next. */
-export function DocumentView({ pane, desk }) {
+export function DocumentView({ pane, desk, study }) {
   const { datasets } = pane.series.value;
   const dataset = datasets[pane.index.value] ?? datasets[0];
   const kind = kindOf(dataset);
   const key = text(dataset, "SOPInstanceUID");
   return html`<div class="document">
+    <${Mismatch} dataset=${dataset} study=${study} />
+    <p class="dim">${patientOf(dataset).map((line, index) => html`<span key=${index}>${line}</span> `)}</p>
     ${pane.count > 1 && html`<${Turn} pane=${pane} />`}
     <${SHOWN[kind] ?? Embedded} key=${key} dataset=${dataset} kind=${kind} desk=${desk} />
   </div>`;

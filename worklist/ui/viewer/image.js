@@ -154,6 +154,12 @@ export class Image {
     return this.#place.depth;
   }
 
+  /** "R", "L", "B" for both, "U" for none of two; empty when it is not said. */
+  get laterality() {
+    const ofFrame = text(this.#group("FrameAnatomySequence"), "FrameLaterality");
+    return ofFrame || text(this.dataset, "ImageLaterality") || text(this.dataset, "Laterality");
+  }
+
   get frameOfReference() {
     return text(this.dataset, "FrameOfReferenceUID");
   }

@@ -69,7 +69,6 @@ function Desktop({ desk, onBack }) {
   useEffect(() => {
     document.title = `${personName(first(study.dataset, "PatientName"))} · ${t("app")}`;
   }, [study]);
-  const titles = new Map([...desk.studies.value, ...desk.priors.value].map((each) => [each.uid, text(each.dataset, "StudyDescription")]));
   return html`<div class="viewer">
     <${Banner} dataset=${study.dataset} onBack=${onBack} />
     <${Tools} desk=${desk} onOpen=${setOpen} />
@@ -81,7 +80,6 @@ function Desktop({ desk, onBack }) {
           pane=${each}
           active=${index === desk.active.value}
           tool=${desk.tool}
-          title=${titles.get(each.series.value?.study) ?? ""}
           desk=${desk}
           onActivate=${() => (desk.active.value = index)}
           onScroll=${(step) => desk.scroll(each, step)}

@@ -1,15 +1,17 @@
 /** The series to choose from: those of the open studies, then the priors'. */
 import { html } from "../core/html.js";
-import { day } from "../core/format.js";
+import { day, personName } from "../core/format.js";
 import { t } from "../core/strings.js";
-import { text } from "../dicom/dataset.js";
+import { first, text } from "../dicom/dataset.js";
 import { Thumbnail } from "../pages/thumbnail.js";
+import { areOfOthers } from "./whose.js";
 
 export function Strip({ desk }) {
   const shown = new Set(desk.shown.map((pane) => pane.series.value?.id));
   const several = desk.studies.value.length > 1;
+  const strangers = several && desk.studies.value.some(({ dataset }) => areOfOthers(dataset, desk.studies.value[0].dataset));
   return html`<nav class="strip" aria-label=${t("viewer.series")}>
-    ${desk.studies.value.map((study) => html`<${Group} key=${study.uid} ...${{ study, shown, desk }} title=${several && heading(study)} />`)}
+    ${desk.studies.value.map((study) => html`<${Group} key=${study.uid} ...${{ study, shown, desk }} title=${several && heading(study, strangers)} />`)}
     ${desk.priors.value.map((study) => html`<${Group} key=${study.uid} ...${{ study, shown, desk }} title=${[t("viewer.prior"), heading(study)].filter(Boolean).join(" · ")} />`)}
   </nav>`;
 }
@@ -17,7 +19,8 @@ export function Strip({ desk }) {
 /** Only the images of a series have a thumbnail, which the server makes. */
 const pictureOf = ({ id, uid, modality }) => (id === uid ? { modality } : { modality: "+", none: true });
 
-const heading = ({ dataset }) => day(text(dataset, "StudyDate")) || text(dataset, "StudyDescription");
+const heading = ({ dataset }, named = false) =>
+  [named && personName(first(dataset, "PatientName")), day(text(dataset, "StudyDate")) || text(dataset, "StudyDescription")].filter(Boolean).join(" · ");
 
 const Group = ({ study, title, shown, desk }) => html`
   ${title && html`<h2>${title}</h2>`}
