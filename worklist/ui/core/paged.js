@@ -2,6 +2,7 @@
 import { signal } from "./html.js";
 
 const PAGE = 100;
+const NEAR = 25; // rows by which one may move while others arrive
 
 export class Paged {
   total = signal(null);
@@ -11,22 +12,34 @@ export class Paged {
   problem = signal(null);
   #rows = [];
   #asked = new Set();
+  #sight = [0, 1];
   #abort = new AbortController();
 
   row = (index) => this.#rows[index];
 
   find = (is) => this.#rows.findIndex((row) => row && is(row));
 
+  /** Whether there is such a page. */
+  has = (page) => page * PAGE < (this.total.value ?? 0);
+
   /** Rows that come into sight. */
   need = (first, last) => {
+    this.#sight = [first, last];
     for (let page = Math.floor(first / PAGE); page * PAGE < last; page++) {
-      if (this.#asked.has(page) || this.total.value === null || page * PAGE >= this.total.value) continue;
+      if (this.#asked.has(page) || !this.has(page)) continue;
       this.fetch(page).catch((problem) => {
         this.#asked.delete(page);
         this.fail(problem);
       });
     }
   };
+
+  /** Pages without which a list that takes this one's place would have gaps: those in sight, and around a row. */
+  pagesInUse(index) {
+    const [first, last] = this.#sight;
+    const places = [first, last - 1, ...(index < 0 ? [] : [index - NEAR, index + NEAR])];
+    return [...new Set(places.map((place) => Math.max(0, Math.floor(place / PAGE))))];
+  }
 
   /** How many there were on the page. Whoever extends this has `load({limit, offset}, options)`. */
   async fetch(page) {

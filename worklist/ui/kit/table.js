@@ -24,7 +24,7 @@ function useWindow(total, onNeed) {
     setSight((old) => (old.first === first && old.last === last ? old : { first, last }));
     onNeed?.(first, last);
   };
-  useLayoutEffect(look, [total]);
+  useLayoutEffect(look, [total, onNeed]);
   useEffect(() => {
     const watch = new ResizeObserver(look);
     watch.observe(box.current);

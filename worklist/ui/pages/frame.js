@@ -24,7 +24,8 @@ const DESTINATIONS = [
   ["/deletions", "trash", "nav.deletions", "delete"],
 ];
 
-export function Frame({ children, query, onQuery, actions = [] }) {
+/** `onQuery`: while something is typed into the search; `onSettle`: once it is left. */
+export function Frame({ children, query, onQuery, onSettle, actions = [] }) {
   const [open, setOpen] = useState(null); // "palette", "help" or "settings"
   const box = useRef(null);
   const close = () => setOpen(null);
@@ -71,6 +72,7 @@ export function Frame({ children, query, onQuery, actions = [] }) {
           inputRef=${box}
           aria-keyshortcuts="/"
           onKeyDown=${leave}
+          onBlur=${onSettle}
         />
       </div>
       <span class="gap"></span>
@@ -90,7 +92,9 @@ export function Frame({ children, query, onQuery, actions = [] }) {
 function leave(event) {
   if (!["ArrowDown", "Enter", "Escape"].includes(event.key)) return;
   event.preventDefault();
-  document.querySelector("[role=grid]")?.focus();
+  const grid = document.querySelector("[role=grid]");
+  if (grid) grid.focus();
+  else event.currentTarget.blur(); // the keys are the page's, which waits for its rows
 }
 
 export async function findStudies(words, signal) {

@@ -15,13 +15,14 @@ import { SplitPane } from "../kit/split.js";
 import { EmptyState, Failure, Skeleton } from "../kit/states.js";
 import { Table } from "../kit/table.js";
 import { toast } from "../kit/toast.js";
+import { useChoice } from "./choice.js";
 import { DeleteDialog } from "./deletedialog.js";
 import { Details } from "./details.js";
 import { Frame } from "./frame.js";
 import { useRoom } from "./room.js";
 import { StudyList, nextOrder, orderOf } from "./studylist.js";
+import { useTyped } from "./typed.js";
 
-const TYPING = 400; // milliseconds of rest before a search
 const SETTLING = 1000; // milliseconds in which events are gathered into one refresh
 const MODALITIES = [
   ...["CR", "CT", "DX", "ECG", "ES", "IVUS", "KO", "MG", "MR", "NM", "OCT", "OP", "OT", "PR", "PT", "PX", "RF"],
@@ -58,29 +59,6 @@ const LEFT_OUT = {
   most: ["birth", "accession", "series"],
   all: [],
 };
-/** Typed text: shown at once, in the address when the typing rests. What stands there afterwards is shown if it is not ours. */
-function useTyped(query, name) {
-  const inAddress = query.get(name) ?? "";
-  const [typed, setTyped] = useState(inAddress);
-  const ours = useRef(inAddress);
-  const timer = useRef(0);
-  useEffect(() => {
-    if (inAddress === ours.current) return;
-    clearTimeout(timer.current);
-    ours.current = inAddress;
-    setTyped(inAddress);
-  }, [inAddress]);
-  const type = (value) => {
-    setTyped(value);
-    clearTimeout(timer.current);
-    timer.current = setTimeout(() => {
-      ours.current = value.trim();
-      adjust({ [name]: ours.current, study: "" });
-    }, TYPING);
-  };
-  return [typed, type];
-}
-
 /** The list for these filters; while a new one loads, or cannot be had, the rows of the old one stay. */
 function useList(query) {
   const asked = [...FILTERS, "sort"].map((name) => query.get(name) ?? "").join("\n");
@@ -89,8 +67,9 @@ function useList(query) {
   const known = useRef({ asked: null, uids: new Set() });
   const [fresh, setFresh] = useState(new Set());
   const refresh = () => setTurn((count) => count + 1);
+  const isOld = Boolean(shown) && shown.asked !== asked;
   useEffect(() => {
-    const list = new StudyList(query);
+    const list = new StudyList(query, shown && !isOld ? shown.list.pagesInUse(shown.list.indexOf(query.get("study"))) : []);
     let gone = false;
     list.ready.then(() => {
       if (gone) return;
@@ -103,7 +82,7 @@ function useList(query) {
       list.stop();
     };
   }, [asked, turn]);
-  return { list: shown?.list, problem: shown?.problem ?? shown?.list.problem.value, fresh, refresh };
+  return { list: shown?.list, of: shown?.asked, isOld, asked, problem: shown?.problem ?? shown?.list.problem.value, fresh, refresh };
 }
 
 function noteNew(list, asked, known, setFresh) {
@@ -130,15 +109,13 @@ function useLive(refresh) {
 }
 
 export function Studies({ query }) {
-  const [words, type] = useTyped(query, "q");
-  const { list, problem, fresh, refresh } = useList(query);
+  const [words, type, settle] = useTyped(query, "q");
+  const { list, of, isOld, asked, problem, fresh, refresh } = useList(query);
   useLive(refresh);
   list?.version.value;
   const total = list?.total.value ?? null;
-  const chosen = list ? list.indexOf(query.get("study")) : -1;
-  const study = chosen >= 0 ? list.row(chosen) : undefined;
-  const choose = (index) => list.row(index) && adjust({ study: uidOf(list.row(index)) });
-  const open = (index) => list.row(index) && openStudy(list.row(index));
+  const { at, study, row, choose } = useChoice({ list, isOld, asked, uid: query.get("study") });
+  const open = (index) => row(index) && openStudy(row(index));
   const filtered = FILTERS.some((name) => query.get(name));
   const [doomed, setDoomed] = useState(null);
   const doom = study && rights.value.has("delete") ? () => setDoomed(study) : undefined;
@@ -148,10 +125,17 @@ export function Studies({ query }) {
   useEffect(() => {
     if (list && total && document.activeElement === document.body) document.querySelector("[role=grid]")?.focus();
   }, [list]);
+  useEffect(() => {
+    if (at < 0) document.querySelector("[role=grid]")?.scrollTo({ top: 0 });
+  }, [of]);
   useEffect(() => void (document.title = `${t("studies.title")} · ${t("app")}`));
+  const move = (step) => () => {
+    document.querySelector("[role=grid]")?.focus();
+    choose(at < 0 ? 0 : Math.max(0, Math.min((total ?? Infinity) - 1, at + step)));
+  };
   useKeys([
-    { key: "ArrowDown", also: ["j"], back: ["ArrowUp", "k"], label: t("key.move"), run: () => intoTable(list, choose, Math.max(chosen, 0)) },
-    { key: "ArrowUp", also: ["k"], run: () => intoTable(list, choose, Math.max(chosen, 0)) },
+    { key: "ArrowDown", also: ["j"], back: ["ArrowUp", "k"], label: t("key.move"), run: move(1) },
+    { key: "ArrowUp", also: ["k"], run: move(-1) },
     { key: "Enter", label: t("key.open"), run: () => (study ? openStudy(study) : false) },
     ...(OHIF ? [{ key: "v", label: t("studies.builtin"), run: () => (study ? openStudy(study, { builtIn: true }) : false) }] : []),
     { key: "p", label: t("key.details"), run: () => (study ? adjust({ study: "" }) : total && choose(0)) },
@@ -171,7 +155,7 @@ export function Studies({ query }) {
     refresh();
   };
   const side = study && html`<${Details} key=${uidOf(study)} study=${study} onOpen=${(how) => openStudy(study, how)} onDelete=${doom} onClose=${() => adjust({ study: "" })} />`;
-  return html`<${Frame} query=${words} onQuery=${type} actions=${actions}>
+  return html`<${Frame} query=${words} onQuery=${type} onSettle=${settle} actions=${actions}>
     <h1 class="unseen">${t("studies.title")}</h1>
     <${Filters} query=${query} list=${list} total=${total} onRefresh=${refresh} />
     ${problem && html`<${Failure} problem=${problem} onRetry=${refresh} />`}
@@ -184,8 +168,8 @@ export function Studies({ query }) {
         label=${t("studies.title")}
         columns=${table}
         total=${total}
-        row=${list.row}
-        chosen=${chosen}
+        row=${row}
+        chosen=${at}
         onChoose=${choose}
         onOpen=${open}
         onNeed=${list.need}
@@ -198,14 +182,9 @@ export function Studies({ query }) {
   <//>`;
 }
 
-function intoTable(list, choose, index) {
-  document.querySelector("[role=grid]")?.focus();
-  if (list?.total.value) choose(index);
-}
-
 function Filters({ query, list, total, onRefresh }) {
-  const [description, typeDescription] = useTyped(query, "description");
-  const [accession, typeAccession] = useTyped(query, "accession");
+  const [description, typeDescription, settleDescription] = useTyped(query, "description");
+  const [accession, typeAccession, settleAccession] = useTyped(query, "accession");
   const pick = (name) => (value) => adjust({ [name]: value, study: "" });
   const pickDate = (value) => adjust({ date: value, from: "", to: "", study: "" });
   const dates = [["", t("filter.any")], ...["today", "week", "month", "year", "between"].map((id) => [id, t(`filter.${id}`)])];
@@ -219,8 +198,8 @@ function Filters({ query, list, total, onRefresh }) {
     )}
     <${Field} id="filter-modality" label=${t("filter.modality")} value=${query.get("modality") ?? ""} onInput=${pick("modality")} options=${modalities} />
     <div class="wide-only">
-      <${Field} id="filter-description" label=${t("filter.description")} value=${description} onInput=${typeDescription} />
-      <${Field} id="filter-accession" label=${t("filter.accession")} value=${accession} onInput=${typeAccession} />
+      <${Field} id="filter-description" label=${t("filter.description")} value=${description} onInput=${typeDescription} onBlur=${settleDescription} />
+      <${Field} id="filter-accession" label=${t("filter.accession")} value=${accession} onInput=${typeAccession} onBlur=${settleAccession} />
     </div>
     ${filtered &&
     html`<${Button} icon="x-lg" label=${t("studies.clear")} onClick=${() => adjust(Object.fromEntries([...FILTERS, "study"].map((name) => [name, ""])))} />`}

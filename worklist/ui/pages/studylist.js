@@ -3,7 +3,7 @@ import { search } from "../core/api.js";
 import { Paged } from "../core/paged.js";
 import { text } from "../dicom/dataset.js";
 
-const FIELDS = ["StudyDescription", "NumberOfStudyRelatedSeries", "NumberOfStudyRelatedInstances", "ModalitiesInStudy"];
+export const FIELDS = ["StudyDescription", "NumberOfStudyRelatedSeries", "NumberOfStudyRelatedInstances", "ModalitiesInStudy"];
 const DAYS = { today: 0, week: 6, month: 29, year: 364 };
 
 const dicomDate = (date) =>
@@ -61,10 +61,11 @@ export function readingsOf(words) {
 }
 
 export class StudyList extends Paged {
-  constructor(query) {
+  /** `pages`: what is fetched before it is ready, beside the first. */
+  constructor(query, pages = []) {
     super();
     this.query = query;
-    this.ready = this.#begin();
+    this.ready = this.#begin(pages);
   }
 
   /** Whether nothing has what was typed: these are names that sound like it. */
@@ -74,12 +75,13 @@ export class StudyList extends Paged {
 
   indexOf = (uid) => this.find((row) => text(row, "StudyInstanceUID") === uid);
 
-  async #begin() {
+  async #begin(pages) {
     try {
       for (const reading of readingsOf(this.query.get("q") ?? "")) {
         this.parameters = { ...parametersOf(this.query), ...reading };
         if (await this.fetch(0)) break;
       }
+      await Promise.all(pages.filter((page) => page && this.has(page)).map((page) => this.fetch(page)));
     } catch (problem) {
       this.fail(problem);
     }
