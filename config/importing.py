@@ -1,16 +1,17 @@
-"""`pacs import`: files, folders and ZIP archives, each object stored byte for byte.
+"""`pacs import`: files, folders, ZIP and tar archives, each object stored byte for byte.
 
 Files that are not DICOM, and DICOMDIR files, are skipped; what cannot be read fails by itself.
 """
 
 from __future__ import annotations
 
+import gzip
 import os
 import zipfile
-import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -19,9 +20,9 @@ from typing import IO
 from config.import_journal import Journal
 from pacs.actor import Actor
 from pacs.archive import Archive
-from pacs.dicom.source import BytesSource
+from pacs.dicom.source import BytesSource, FileSource
 from pacs.errors import BadInput, PacsError, Unavailable
-from pacs.uploaded_file import UploadedFile, is_instance
+from pacs.uploaded_file import GZIP, READ_ERRORS, UploadedFile, is_instance, is_tar
 
 CHUNK = 1 << 20
 WORKERS = 4  # they share commits, and so the waits for the disk
@@ -33,11 +34,15 @@ _ENCRYPTED = 1
 
 @dataclass(frozen=True)
 class Item:
-    """One file or member of a ZIP archive. `key` differs when its content may have changed."""
+    """One file or member of an archive. `key` differs when its content may have changed.
+
+    `at_once`: it must be read before the next one is taken.
+    """
 
     name: str
     key: str
     open: Callable[[], IO[bytes]]
+    at_once: bool = False
 
 
 @dataclass
@@ -49,12 +54,14 @@ class Tally:
 
 
 def items(paths: Iterable[Path]) -> Iterator[Item]:
-    """All files below `paths` in the order of names, with ZIP archives replaced by their members."""
+    """All files below `paths` in the order of names, with archives replaced by their members."""
     for path in paths:
         for file in _files(path):
             try:
                 yield from _items_of(file)
-            except (OSError, zipfile.BadZipFile) as error:
+            except BadInput as error:
+                yield _refused(file, str(error))
+            except READ_ERRORS as error:
                 yield _refused(file, f"cannot be read ({type(error).__name__})")
 
 
@@ -62,21 +69,31 @@ def _items_of(file: Path) -> Iterator[Item]:
     kind = _kind(file)
     if kind == "zip":
         yield from _members(file)
+    elif kind == "tar":
+        yield from _members_of_tar(file)
     else:
         yield _refused(file, kind) if kind else _file_item(file)
 
 
 def _kind(file: Path) -> str:
-    """`zip`, empty for a file to be stored as it is, or why it cannot be."""
+    """`zip`, `tar`, empty for a file to be stored as it is, or why it cannot be."""
     if not file.is_file():
         return "a folder that cannot be read" if file.is_dir() else "neither a file nor a folder"
     with file.open("rb") as opened:
-        head = opened.read(132)
+        head = opened.read(512)
     if head[_DICM] == b"DICM":
         return ""
     if zipfile.is_zipfile(file):
         return "zip"
+    if is_tar(head) or (head[:2] == GZIP and is_tar(_inflated(file))):
+        return "tar"
     return "a ZIP archive that is damaged or ends early" if head.startswith(b"PK\3\4") else ""
+
+
+def _inflated(file: Path) -> bytes:
+    with suppress(*READ_ERRORS), gzip.open(file) as opened:
+        return opened.read(512)
+    return b""
 
 
 def _files(path: Path) -> Iterator[Path]:
@@ -108,17 +125,16 @@ def _refused(file: Path, why: str, member: str = "") -> Item:
 
 
 def _file_item(file: Path) -> Item:
+    return Item(str(file), _key(file), lambda: file.open("rb"))
+
+
+def _key(file: Path) -> str:
     state = file.stat()
-    return Item(
-        str(file),
-        f"{file.resolve()}|{state.st_size}|{state.st_mtime_ns}",
-        lambda: file.open("rb"),
-    )
+    return f"{file.resolve()}|{state.st_size}|{state.st_mtime_ns}"
 
 
 def _members(file: Path) -> Iterator[Item]:
-    state = file.stat()
-    whole = f"{file.resolve()}|{state.st_size}|{state.st_mtime_ns}"
+    whole = _key(file)
     archive = zipfile.ZipFile(file)
     members = archive.infolist()
     if len(members) > MAX_MEMBERS:
@@ -133,6 +149,13 @@ def _members(file: Path) -> Iterator[Item]:
                 f"{whole}|{member.header_offset}|{member.CRC}",
                 partial(archive.open, member),  # keeps the archive open as long as needed
             )
+
+
+def _members_of_tar(file: Path) -> Iterator[Item]:
+    whole = _key(file)
+    with closing(FileSource(file)) as source:
+        for number, member in enumerate(UploadedFile(source, source.size).members()):
+            yield Item(f"{file}:{member.name}", f"{whole}|{number}", member.open, at_once=True)
 
 
 @dataclass(frozen=True)
@@ -163,24 +186,37 @@ class Importer:
             raise
         except PacsError as error:
             return item, "failed", str(error)
-        except (OSError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
-            return item, "failed", f"cannot be read ({type(error).__name__})"
         if outcome not in ("skipped", "packed"):
             self.journal.add(item.key)
         return item, outcome, ""
 
     def _store(self, item: Item) -> str:
-        with item.open() as file:
-            head = file.read(CHUNK)
+        with _reading():
+            file = item.open()
+        with file:
+            head = _read(file)
             if not is_instance(head, self.archive.limits):
                 return "packed" if UploadedFile(BytesSource(head), len(head)).kind else "skipped"
             return self.archive.store_file(self.actor, _chunks(head, file)).outcome.value
 
 
+@contextmanager
+def _reading() -> Iterator[None]:
+    try:
+        yield
+    except READ_ERRORS as error:
+        raise BadInput(f"cannot be read ({type(error).__name__})") from error
+
+
+def _read(file: IO[bytes]) -> bytes:
+    with _reading():
+        return file.read(CHUNK)
+
+
 def _chunks(head: bytes, file: IO[bytes]) -> Iterator[bytes]:
     while head:
         yield head
-        head = file.read(CHUNK)
+        head = _read(file)
 
 
 def _in_flight(
@@ -190,6 +226,9 @@ def _in_flight(
     pending: set[Future[tuple[Item, str, str]]] = set()
     try:
         for item in found:
+            if item.at_once:
+                yield work(item)
+                continue
             pending.add(pool.submit(work, item))
             if len(pending) >= 2 * WORKERS:
                 done, pending = wait(pending, return_when=FIRST_COMPLETED)

@@ -21,6 +21,11 @@ from pacs.dicom.part10 import read_part10
 from pacs.dicom.source import BytesSource, Source
 from pacs.errors import BadInput
 
+try:
+    from lzma import LZMAError
+except ImportError:  # as some builds of Python lack it, and read no such archive
+    LZMAError = zlib.error  # type: ignore[assignment,misc]
+
 MAX_MEMBERS = 100_000
 MAX_RATIO = 100
 """Highest ratio of contents to archive size, applied once the contents exceed `RATIO_APPLIES_FROM`."""
@@ -30,11 +35,11 @@ MAX_DESCRIPTION = 16 << 20
 
 READ_ERRORS = (
     *(OSError, EOFError, zipfile.BadZipFile, tarfile.TarError, zlib.error, RuntimeError, ValueError),
-    *(TypeError, LookupError, ArithmeticError, AttributeError),
+    *(TypeError, LookupError, ArithmeticError, AttributeError, LZMAError),
 )
 """What Python's readers raise on damaged and encrypted archives; some are not documented."""
 
-_GZIP = b"\x1f\x8b"
+GZIP = b"\x1f\x8b"
 _DICM = slice(128, 132)
 _FIRST_GROUPS = (b"\x02\x00", b"\x08\x00", b"\x00\x02", b"\x00\x08")
 """How a data set without preamble begins: group 0002 or 0008, little or big endian."""
@@ -78,7 +83,7 @@ class UploadedFile:
             return None
         if head[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
             return "zip"
-        if head[:2] == _GZIP or head[257:262] == b"ustar":
+        if head[:2] == GZIP or is_tar(head):
             return "tar"
         return None
 
@@ -124,7 +129,7 @@ class UploadedFile:
 
     def _tarred(self) -> Iterator[Member]:
         file = self._file()
-        compressed = self.source.read_at(0, 2) == _GZIP
+        compressed = self.source.read_at(0, 2) == GZIP
         stream = _BoundedStream(gzip.GzipFile(fileobj=file) if compressed else file)
         with tarfile.open(fileobj=cast(IO[bytes], stream), mode="r|") as archive:
             for member in archive:
@@ -145,6 +150,10 @@ def _extracted(archive: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
 def _leads_outside(name: str) -> bool:
     parts = name.replace("\\", "/").split("/")
     return ".." in parts or name.startswith(("/", "\\")) or parts[0].endswith(":")
+
+
+def is_tar(head: bytes) -> bool:
+    return head[257:262] == b"ustar"
 
 
 def is_instance(head: bytes, limits: Limits) -> bool:

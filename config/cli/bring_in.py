@@ -1,4 +1,4 @@
-"""`pacs import`: stores files, folders and ZIP archives."""
+"""`pacs import`: stores files, folders and archives."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _OUTCOMES = {
     "version": "kept as another version of a known instance",
     "known": "imported before",
     "skipped": "not DICOM instances, skipped",
-    "packed": "tar archives, or archives within archives, skipped: unpack them first",
+    "packed": "compressed files, or archives within archives, skipped: unpack them first",
     "failed": "failed",
 }
 _SHOWN_FAILURES = 50
@@ -27,7 +27,7 @@ _SHOWN_FAILURES = 50
 @click.option("--again", is_flag=True, help="Also files that an earlier import has stored.")
 @click.option("--organization", "code", default="default", show_default=True, help="Whose objects they are.")
 def bring_in(paths: tuple[Path, ...], data_dir: Path | None, again: bool, code: str) -> None:
-    """Store files, folders and ZIP archives.
+    """Store files, folders, ZIP and tar archives.
 
     Also while the server runs. An interrupted import continues where it was. Exit code 1 when a file
     failed.

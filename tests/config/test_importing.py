@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import os
@@ -11,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any, Literal, cast
 
 import pydicom
 import pytest
@@ -109,6 +110,33 @@ def test_a_zip_of_folders(archive: Archive, folder: Path, tmp_path: Path) -> Non
     assert (tally.counts["created"], tally.counts["skipped"], tally.counts["failed"]) == (3, 3, 1)
 
 
+@pytest.mark.parametrize("mode", ["w", "w:gz"])
+def test_a_tar_of_folders(archive: Archive, folder: Path, tmp_path: Path, mode: Literal["w", "w:gz"]) -> None:
+    packed = tmp_path / "export"
+    with tarfile.open(packed, mode) as packing:
+        packing.add(folder, "../media")
+    tally = run(archive, tmp_path, packed, folder / "A")
+    assert tally.counts == {"created": 3, "duplicate": 2, "skipped": 3, "failed": 1}
+    assert tally.failures == [(f"{packed}:../media/short.dcm", "it ends early")]
+    again = run(archive, tmp_path, packed)
+    assert again.counts == {"known": 3, "skipped": 3, "failed": 1}
+
+
+def test_a_tar_that_ends_early_fails_behind_what_it_has(archive: Archive, tmp_path: Path) -> None:
+    media = tmp_path / "media"
+    media.mkdir()
+    for number in range(3):
+        (media / f"{number}.dcm").write_bytes(ct(number))
+    for mode in ("w", "w:gz"):
+        with tarfile.open(tmp_path / mode, cast("Any", mode)) as packing:
+            packing.add(media, "media")
+        whole = (tmp_path / mode).read_bytes()
+        (tmp_path / mode).write_bytes(whole[: int(len(whole) * 0.6)])
+        tally = run(archive, tmp_path, tmp_path / mode)
+        assert tally.counts["created"] + tally.counts["duplicate"] >= 1
+        assert tally.counts["failed"] >= 1
+
+
 def test_it_goes_on_where_it_was(archive: Archive, folder: Path, tmp_path: Path) -> None:
     run(archive, tmp_path, folder / "A")
     archive.kept.clear()
@@ -168,7 +196,8 @@ def test_an_archive_that_is_not_looked_into_is_told(archive: Archive, tmp_path: 
         writing.writestr("inner.zip", inner.getvalue())
     with tarfile.open(media / "images.tar.gz", "w:gz") as packing:
         packing.add(media / "outer.zip", "outer.zip")
-    assert run(archive, tmp_path, media).counts == {"packed": 2}
+    (media / "image.gz").write_bytes(gzip.compress(ct(1)))
+    assert run(archive, tmp_path, media).counts == {"packed": 3}
 
 
 def test_only_a_few_items_are_open_at_a_time(archive: Archive, tmp_path: Path) -> None:
@@ -266,3 +295,27 @@ def test_a_folder_that_may_not_be_listed_is_no_success(
     tally = run(archive, tmp_path, tmp_path / "media")
     assert tally.counts == {"created": 1, "failed": 1}
     assert "folder" in tally.failures[0][1]
+
+
+@pytest.mark.parametrize(
+    "method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
+)
+def test_a_member_of_which_nothing_is_true_does_not_stop_the_others(
+    archive: Archive, tmp_path: Path, method: int
+) -> None:
+    media = tmp_path / "media"
+    media.mkdir()
+    with zipfile.ZipFile(media / "packed.zip", "w", method) as writing:
+        writing.writestr("1.dcm", ct(1))
+        writing.writestr("2.dcm", ct(2))
+    whole = (media / "packed.zip").read_bytes()
+    central = whole.index(b"PK\1\2")
+    for name, start, damage in (
+        ("longer", central + 20, 2 * (10 << 20).to_bytes(4, "little")),  # its sizes
+        ("other", central + 10, (99).to_bytes(2, "little")),  # its method
+        ("noise", 200, bytes(range(200))),
+    ):
+        (media / f"{name}.zip").write_bytes(whole[:start] + damage + whole[start + len(damage) :])
+    tally = run(archive, tmp_path, media)
+    assert tally.counts["failed"] >= 2
+    assert tally.counts.total() == 8

@@ -21,9 +21,9 @@ from pacs.uploaded_file import READ_ERRORS, UnreadableArchive, UnsafeArchive, Up
 from tests.pacs.dicom.files import BUNDLED
 
 
-def zipped(members: Mapping[str, bytes]) -> bytes:
+def zipped(members: Mapping[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
     written = io.BytesIO()
-    with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(written, "w", method) as archive:
         for name, content in members.items():
             archive.writestr(name, content)
     return written.getvalue()
@@ -136,7 +136,15 @@ def test_a_long_name_is_a_name() -> None:
     assert contents(tarred(files)) == files
 
 
-@given(st.sampled_from([zipped(FILES), tarred(FILES), tarred(FILES, "w")]), st.data())
+@given(
+    st.sampled_from(
+        [
+            *(zipped(FILES, method) for method in (zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA)),
+            *(tarred(FILES), tarred(FILES, "w")),
+        ]
+    ),
+    st.data(),
+)
 def test_a_damaged_archive_is_refused_or_read(content: bytes, data: st.DataObject) -> None:
     damaged = bytearray(content)
     for _ in range(data.draw(st.integers(1, 5))):
@@ -149,6 +157,17 @@ def test_a_damaged_archive_is_refused_or_read(content: bytes, data: st.DataObjec
             member.open().read()
     except (UnsafeArchive, UnreadableArchive, *READ_ERRORS):
         pass
+
+
+@pytest.mark.parametrize(
+    "method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
+)
+def test_a_damaged_member_cannot_be_read(method: int) -> None:
+    damaged = bytearray(zipped({"1.dcm": bytes(range(256)) * 9}, method))
+    damaged[60:70] = bytes(10)
+    (member,) = uploaded(bytes(damaged)).members()
+    with pytest.raises(READ_ERRORS):
+        member.open().read()
 
 
 def test_instances_are_told_from_noise() -> None:
