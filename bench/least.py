@@ -39,7 +39,7 @@ class Rows:
         self._database = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         for setting in ("journal_mode = WAL", "synchronous = FULL", "wal_autocheckpoint = 4000"):
             self._database.execute(f"PRAGMA {setting}")
-        self._database.execute("CREATE TABLE objects (uid TEXT)")
+        self._database.execute("CREATE TABLE IF NOT EXISTS objects (uid TEXT)")
 
     def add(self, uid: str) -> None:
         self._waiting.append((uid,))

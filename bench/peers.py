@@ -105,7 +105,7 @@ class Peer:
                 start_new_session=True,
             )
         try:
-            self._await_echo()
+            self._await_answer()
         except BaseException:
             self.__exit__(None, None, None)
             raise
@@ -125,14 +125,18 @@ class Peer:
         self.discard(self.store)
         shutil.rmtree(self.store, ignore_errors=True)
 
-    def _await_echo(self) -> None:
-        echo = ["echoscu", "-q", "-aec", self.aet, "-to", "2", "127.0.0.1", str(self.port)]
+    def _await_answer(self) -> None:
         deadline = time.monotonic() + PATIENCE
-        while subprocess.run(echo, env=preloaded(self.library), stderr=subprocess.DEVNULL).returncode:
+        while not self.answers():
             if not self.process or self.process.poll() is not None or time.monotonic() > deadline:
                 log = (self.store / "server.log").read_text(errors="replace")
                 raise RuntimeError(f"{self.name} did not start:\n{log[-2000:]}")
             time.sleep(0.1)
+
+    def answers(self) -> bool:
+        echo = ["echoscu", "-q", "-aec", self.aet, "-to", "2", "127.0.0.1", str(self.port)]
+        answered = subprocess.run(echo, env=preloaded(self.library), stderr=subprocess.DEVNULL)
+        return answered.returncode == 0
 
     @contextmanager
     def asleep(self) -> Iterator[None]:
@@ -330,3 +334,17 @@ class Least(Peer):
 
     def environment(self, store: Path) -> dict[str, str]:
         return dict(os.environ)  # it sees to TCP_NODELAY itself
+
+
+class LeastWeb(Peer):
+    """The same for HTTP: see `bench.least_web`."""
+
+    name = Least.name
+
+    def command(self, store: Path) -> list[str]:
+        return [sys.executable, "-m", "bench.least_web", str(store), str(self.web_port)]
+
+    def answers(self) -> bool:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", self.web_port)):
+            return True
+        return False

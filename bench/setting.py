@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 
-from bench.peers import Least, Limit, Orthanc, Ours, Peer
+from bench.peers import Least, LeastWeb, Limit, Orthanc, Ours, Peer
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,9 @@ class Setting:
 
     def all(self) -> list[Peer]:
         return [*self.archives(), Least(self.room, None), Limit(self.room, self.library)]
+
+    def web(self) -> list[Peer]:
+        return [*self.archives(), LeastWeb(self.room, None)]
 
     def describe(self) -> str:
         cpu = next((line for line in _read("/proc/cpuinfo") if line.startswith("model name")), "?: ?")

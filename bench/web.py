@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench import data
 from bench.clients import Clients
-from bench.peers import Peer
+from bench.peers import LeastWeb, Peer
 from bench.setting import Row, Setting, show, started, take_turns
 from bench.web_client import JSON, ROOT, Web, have_wrk
 
@@ -39,17 +39,19 @@ def run(setting: Setting) -> None:
         peers = [stack.enter_context(peer) for peer in setting.archives()]
         for peer in peers:
             Clients(setting.library).store(peer, [folders])
+        least = stack.enter_context(LeastWeb(setting.room, None))
+        Web(least).store(files, 10)
         time.sleep(5)  # what is done behind the arrival is done
-        show(_reading(setting, peers, series, instances))
+        show(_reading(setting, peers, least, series, instances))
         if have_wrk():
-            show(_under_load(setting, peers, instances))
+            show(_under_load(setting, peers, least, instances))
         show([take_turns(f"delete the study of {len(files)}", 1, peers, _deleting)])
 
 
 def _stow(setting: Setting, files: Sequence[Path], per_request: int) -> Row:
     measure = started(lambda peer: Web(peer).store(files, per_request))
     work = f"STOW-RS {len(files)} CT, {per_request} a request"
-    return take_turns(work, setting.runs, setting.archives(), measure)
+    return take_turns(work, setting.runs, setting.web(), measure)
 
 
 def _first_metadata(setting: Setting, peer: Peer, folders: Sequence[Path], series: str) -> float:
@@ -57,7 +59,9 @@ def _first_metadata(setting: Setting, peer: Peer, folders: Sequence[Path], serie
     return Web(peer).get(f"{series}/metadata", JSON)
 
 
-def _reading(setting: Setting, peers: Sequence[Peer], series: str, instances: Sequence[str]) -> list[Row]:
+def _reading(
+    setting: Setting, peers: Sequence[Peer], least: Peer, series: str, instances: Sequence[str]
+) -> list[Row]:
     study = f"{ROOT}/studies/{data.uid(0)}"
     fresh = {peer.name: iter(_in_turn(instances, setting.runs)) for peer in peers}
     work: dict[str, Callable[[Web], float]] = {
@@ -71,7 +75,10 @@ def _reading(setting: Setting, peers: Sequence[Peer], series: str, instances: Se
     def measuring(measure: Callable[[Web], float]) -> Callable[[Peer], float]:
         return lambda peer: measure(Web(peer))
 
-    return [take_turns(name, setting.runs, peers, measuring(measure)) for name, measure in work.items()]
+    return [
+        take_turns(name, setting.runs, [*peers, least] if "as stored" in name else peers, measuring(measure))
+        for name, measure in work.items()
+    ]
 
 
 def _in_turn(instances: Sequence[str], runs: int) -> list[list[str]]:
@@ -79,13 +86,13 @@ def _in_turn(instances: Sequence[str], runs: int) -> list[list[str]]:
     return [[f"{each}/rendered" for each in instances[run :: max(5, runs)]] for run in range(runs)]
 
 
-def _under_load(setting: Setting, peers: Sequence[Peer], instances: Sequence[str]) -> list[Row]:
+def _under_load(setting: Setting, peers: Sequence[Peer], least: Peer, instances: Sequence[str]) -> list[Row]:
     frames = [f"{instance}/frames/1" for instance in instances]
     metadata = [f"{instance}/metadata" for instance in instances]
     rendered = [f"{instance}/rendered" for instance in instances[:100]]
     return [
         *(_each(setting, peers, "frames/1 of 512 KB", frames, FRAMES, n) for n in (1, 4, 16)),
-        _each(setting, peers, "instance", instances, AS_STORED, 4),
+        _each(setting, [*peers, least], "instance", instances, AS_STORED, 4),
         _each(setting, peers, "instance metadata", metadata, JSON, 4),
         _each(setting, peers, "rendered JPEG, seen before", rendered, "image/jpeg", 4),
     ]
