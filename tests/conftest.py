@@ -22,6 +22,7 @@ from storage.database import Database
 from storage.migrations import upgrade
 from tests import reactor
 from tests.servers import S3_BUCKET, object_store, postgresql, quick_place
+from tests.waiting import wait_longer
 
 pytest.register_assert_rewrite("tests.conformance.browser", "tests.conformance.server")
 # No deadline: a busy machine is no fault.
@@ -29,6 +30,7 @@ settings.register_profile("explore", deadline=None, suppress_health_check=[Healt
 settings.register_profile("suite", settings.get_profile("explore"), derandomize=True)
 settings.load_profile("suite")  # `--hypothesis-profile explore` tries other examples each time
 reactor.mend()
+wait_longer()
 for _processor in structlog.get_config()["processors"]:
     if isinstance(_processor, ConsoleRenderer):  # rich would draw each traceback for a quarter of a second
         _processor.exception_formatter = plain_traceback

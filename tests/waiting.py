@@ -5,8 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from storage import engines
+from storage.blobs import s3
+
 PATIENCE = 120.0
 """Seconds: far more than anything takes, as a busy machine is no fault."""
+
+
+def wait_longer() -> None:
+    """For connections to PostgreSQL and answers of the object store, which get some seconds otherwise."""
+    engines._POSTGRESQL["connect_timeout"] = int(PATIENCE)
+    for client in (s3._CLIENT, s3._SIZE_CLIENT):
+        client |= dict.fromkeys(("timeout", "connect_timeout"), f"{PATIENCE:g}s")
 
 
 def eventually(what: str, holds: Callable[[], object], every: float = 0.01) -> None:

@@ -1,6 +1,7 @@
 """`pacs serve`, forked from a process that has imported what it needs: ready in a third of the time.
 
-Nothing else differs from a server that is typed: settings, output, signals and exit code are its own.
+Else it differs from a server that is typed only in how long it waits for others (`tests.waiting`): settings,
+output, signals and exit code are its own.
 """
 
 from __future__ import annotations

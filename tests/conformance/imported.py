@@ -25,3 +25,4 @@ for _package in map(import_module, ("pacs", "storage", "dimse", "dicomweb", "wor
 for _name in _ALSO:
     import_module(_name)
 del _modules[_COUNTS]
+import_module("tests.waiting").wait_longer()

@@ -32,7 +32,7 @@ class World:
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with cluster() as database:
         settings = {"PACS_DATABASE_URL": database.url, "PACS_OPEN": "1", "PACS_DATABASE_PATIENCE": "1"}
-        server = Server(tmp_path_factory.mktemp("frozen") / "data", settings)
+        server = Server(tmp_path_factory.mktemp("frozen") / "data", settings, as_typed=True)
         server.start()
         with httpx.Client(base_url=server.url, timeout=120) as web:
             yield World(server, database, web)

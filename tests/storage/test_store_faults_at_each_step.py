@@ -130,6 +130,7 @@ def world(
     """One whose requests to the store are not repeated."""
     monkeypatch.setattr(s3, "_RETRY", {"max_retries": 0})
     monkeypatch.setattr(s3, "_SIZE_RETRY", {"max_retries": 0})
+    monkeypatch.setattr(s3, "_SIZE_CLIENT", {**s3._CLIENT, "timeout": "5s"})
     monkeypatch.setattr(s3, "PART", 5 << 20)  # the least that a store takes
     access = S3Access(f"http://127.0.0.1:{proxy.server_port}", "us-east-1", "tests", "tests-secret")
     with ExitStack() as closing:
