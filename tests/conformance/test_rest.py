@@ -307,6 +307,16 @@ def test_a_signed_address_opens_one_image_for_a_while(client: httpx.Client, stud
             urlsplit(url)._replace(query="").geturl(),
         ):
             assert error(nobody.get(wrong)) == (403, "BAD_SIGNATURE")
+        for more in ("window=1,2,linear", "accept=image/png", "transferSyntax=1.2.840.10008.1.2", "sop=1.2"):
+            assert error(nobody.get(f"{url}&{more}")) == (400, "UNKNOWN_PARAMETER")
+        assert error(nobody.get(f"{url}&organization=2")) == (400, "BAD_REQUEST")
+        for asking in ({"Accept": "image/png"}, {"Accept": "application/json"}, {"X-Organization": "2"}):
+            assert nobody.get(url, headers=asking).content == opened.content
+        for beyond in ("/metadata", "/original", "/frames/1", "/url"):
+            assert nobody.get(url.replace("?", f"{beyond}?")).status_code in (401, 404)
+            assert nobody.get(url.replace("/signed", "").replace("?", f"{beyond}?")).status_code in (401, 404)
+        assert error(nobody.get(url.replace("/signed", "")))[0] == 401
+        assert error(nobody.delete(url))[0] == 405
         brief = client.get(f"/api/v1/images/{sop}/url?expires=1").json()["url"]
         time.sleep(2.1)
         assert error(nobody.get(brief)) == (403, "BAD_SIGNATURE")

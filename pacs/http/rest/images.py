@@ -175,8 +175,8 @@ class Images:
     @describe(Operation(_SIGNATURE, answers={"application/dicom": BINARY}))
     def fetch_signed(self, request: Request) -> Response:
         """The DICOM file of a signed URL."""
-        uid = uid_in_path(request, "sop")
-        who = self.signer.verified(request, f"{self.root}/signed/images/{uid}")
+        uid, given = uid_in_path(request, "sop"), parameters(request, _SIGNATURE)
+        who = self.signer.verified(request, f"{self.root}/signed/images/{uid}", given)
         instance = image_in_path(request, self.archive, who)
         study = instance.identity.study_instance_uid
         retrieved(request, self.archive, study, who, form="signed", instances=[uid])

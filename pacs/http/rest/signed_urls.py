@@ -9,7 +9,7 @@ import hashlib
 import hmac
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
@@ -43,11 +43,10 @@ class Signer:
         given = {"expires": str(until), "organization": str(who.organization), "by": who.name}
         return urlencode({**given, "signature": self._signature(path, given)})
 
-    def verified(self, request: Request, path: str) -> Actor:
+    def verified(self, request: Request, path: str, parameters: Mapping[str, str]) -> Actor:
         """The user who issued the URL, on whose behalf it is answered; `BadSignature`."""
-        names = ("expires", "organization", "by")
-        given = {name: request.query_params.get(name, "") for name in names}
-        signature = request.query_params.get("signature", "")
+        given = {name: parameters.get(name, "") for name in ("expires", "organization", "by")}
+        signature = parameters.get("signature", "")
         if not hmac.compare_digest(signature.encode(), self._signature(path, given).encode()):
             raise BadSignature
         if not re.fullmatch(r"\d{1,12}", given["expires"], re.ASCII) or int(given["expires"]) < time.time():
