@@ -18,15 +18,16 @@ log = structlog.get_logger(__name__)
 AT_ONCE = 64
 """Connections accepted before the event loop does other work."""
 OUT_OF_DESCRIPTORS = 0.1
-"""Seconds in which some may end."""
+"""Seconds to wait until some are free."""
 HANDSHAKES = 128
+"""TLS handshakes under way; further connections wait in the listener's queue."""
 HANDSHAKE_PATIENCE = 10.0
-"""TLS handshakes under way, beyond which newcomers wait in the listener's queue; and seconds for one."""
+"""Seconds for one handshake."""
 
 
 class Connections(set[Any]):
-    """The connections of this process, and those `coming`: accepted, but not yet among them. `changed` is
-    told how many both are whenever one is expected, added or removed."""
+    """The connections of this process. `changed` is called with their number whenever it changes; it includes
+    those that are accepted but not set up yet."""
 
     def __init__(self, changed: Callable[[int], None]) -> None:
         super().__init__()
@@ -54,7 +55,7 @@ class Connections(set[Any]):
 class Accepting:
     """From `start` to `close`, on the event loop's thread.
 
-    `protocol` adds itself to `connections` and takes itself from there.
+    `protocol` adds itself to `connections` and removes itself.
     """
 
     def __init__(
@@ -104,7 +105,7 @@ class Accepting:
         self._take(self._loop.time() + PATIENCE)
 
     def _take(self, deadline: float) -> None:
-        """One after the other, while nobody else should; behind `deadline` one in any case."""
+        """Accept one connection after another, unless another process should; after `deadline`, one."""
         try:
             for _ in range(AT_ONCE):
                 if self._slot.is_ahead() and self._loop.time() < deadline:
@@ -145,11 +146,11 @@ class Accepting:
                 ssl=self._tls,
                 ssl_handshake_timeout=HANDSHAKE_PATIENCE if self._tls else None,
             )
-        except OSError as error:  # a handshake that failed, too
+        except OSError as error:  # or the handshake failed
             log.info("http.connection_failed", reason=type(error).__name__)
             self.connections.discard(protocol)
             sock.close()
-        except asyncio.CancelledError:  # of whose end uvloop does not tell the protocol
+        except asyncio.CancelledError:  # uvloop does not tell the protocol about this end
             self.connections.discard(protocol)
             sock.close()
             raise

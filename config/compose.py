@@ -82,8 +82,8 @@ def compose(
 ) -> Iterator[Installation]:
     """Leaving the context commits what is deferred and closes connections and the spool.
 
-    `workers`: decode and render; this process itself when absent. `anywhere`: in a store
-    that has none of the index's objects, too.
+    `workers` decode and render; without them, this process does. `anywhere`: accept even a store that has
+    none of the indexed objects.
     """
     database = Database(settings.resolved_database_url)
     blobs = open_blobs(settings, None if anywhere else database)
@@ -125,7 +125,7 @@ def limits(settings: Settings) -> Limits:
 
 
 def open_blobs(settings: Settings, index: Database | None) -> BlobStore:
-    """`index`: whose objects must lie there; None for any store."""
+    """`index`: the store must have its objects; None accepts any store."""
     access = S3Access(
         settings.s3_endpoint,
         settings.s3_region,
@@ -143,7 +143,7 @@ def open_blobs(settings: Settings, index: Database | None) -> BlobStore:
 
 
 def _least_free(database: Path | None, spool: Path) -> int:
-    """Of the disks that storing takes space of. That of a database server is its own affair."""
+    """Free bytes of the fuller of the disks that storing uses. A database server looks after its own."""
     folders = {spool} if database is None else {spool, database.parent}
     return min(map(free_space, folders))
 
@@ -153,7 +153,7 @@ def _revealed(secret: SecretStr | None) -> str | None:
 
 
 def prepare(settings: Settings) -> None:
-    """Call before `compose`: makes the data folder, its secret key, the newest schema."""
+    """Call before `compose`: makes the data folder and its secret key, and upgrades the schema."""
     from storage import migrations  # imports Alembic, which is not needed later
 
     with disk_faults():

@@ -1,4 +1,4 @@
-"""What the health resources examine. Each check raises when something is wrong, else tells details."""
+"""The checks of the health resources: each returns details, or raises when something is wrong."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pacs.http.health import Check, Details
 from storage import figures
 from storage.shared_figures import ALL
 
-PATIENCE = 1.0  # seconds that the DICOM listener gets, less than all checks together
+PATIENCE = 1.0  # seconds for the DICOM listener, fewer than all checks together have
 OVERDUE = 60.0  # seconds; workers look for jobs every second
 _PERMANENT = 1  # PS3.8 Table 9-21
 
@@ -34,7 +34,7 @@ def others(installation: Installation) -> dict[str, Check]:
         "cache": partial(_cache, installation),
         "workers": partial(_workers, installation),
         "dimse": partial(_dimse, installation.settings),
-        "models": lambda: {"installed": []},  # none can be yet
+        "models": lambda: {"installed": []},  # models cannot be installed yet
     }
 
 
@@ -68,11 +68,11 @@ def _workers(installation: Installation) -> Details:
 
 
 class NobodyWorks(Unavailable):
-    """Jobs are due for long, and nobody runs any."""
+    """Jobs have been due for a long time, and no worker runs any."""
 
 
 def _dimse(settings: Settings) -> Details:
-    """C-ECHO to this node's own listener. One that refuses this caller for good does answer."""
+    """C-ECHO to this node's own listener. A permanent rejection of this caller counts as an answer."""
     title, address = settings.ae_title, settings.dimse
     destination = Destination(address.reachable_host, address.port, title, title, PATIENCE)
     try:

@@ -1,8 +1,8 @@
 """HTTP/1.1 as uvicorn reads it, with the bounds that it lacks.
 
-uvicorn buffers a request's line and header whatever their length, and waits for their end for ever, so that
-one endless request line takes all memory. Beyond its limit of connections it refuses all requests; here
-existing connections are still served, and new ones get health checks only (`pacs.http.connection_limit`).
+uvicorn buffers a request's line and headers whatever their length, and waits for their end for ever, so one
+endless request line takes all memory. Above its limit of connections it refuses every request; here existing
+connections are still served, and new ones get only health checks (`pacs.http.connection_limit`).
 """
 
 from __future__ import annotations
@@ -17,35 +17,35 @@ from config.http_transport import Gathering
 from pacs.http.connection_limit import OVER_LIMIT
 
 MAX_HEAD = 64 << 10
-"""Bytes of a request's line and header, and of what follows a chunked body; and what one read brings."""
+"""Bytes of a request's line and headers, or of a chunked body's trailers, not counting one read more."""
 LINGER = 64 << 20
 LINGER_PATIENCE = 30
-"""Bytes of a body, and seconds, that are left to a request that was answered before its end: most peers
-listen only when they have sent it all, and who never ends is not read for ever."""
+"""Bytes of a body, and seconds, that are still read of a request that was answered before its end: most peers
+listen only once they have sent everything, but a body without end is not read for ever."""
 SPARE = 64
-"""Connections beyond the limit that are heard before they are refused; any further one is closed at once."""
+"""Connections above the limit that are refused with an answer; further ones are closed at once."""
 SPARE_PATIENCE = 5
-"""Seconds that one of those has for its head."""
+"""Seconds that one of those has to send its head."""
 _NOT_ASCII = re.compile(rb"[\x80-\xff]")
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """A head has as long to come as a connection may idle (`timeout_keep_alive`).
+    """A head may take as long as a connection may be idle (`timeout_keep_alive`).
 
-    `limit_concurrency` is how many connections there may be.
+    `limit_concurrency` is the number of connections that are allowed.
     """
 
     _unfinished = 0
     """Bytes since the last head, piece of a body or message was complete."""
     _lingering = 0
-    """Bytes of a body that came behind its answer."""
+    """Bytes of a body that arrived after its answer."""
     _patience: asyncio.TimerHandle | None = None
     _in_message = False
     _in_head = False
     _spare = False
     _reason = ""
-    """Why a request is refused that the parser would take."""
+    """Why a request that the parser would accept is refused."""
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
@@ -90,7 +90,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self.cycle.keep_alive = False
 
     def _check_host(self) -> None:
-        """RFC 9112 §3.2; HTTP/1.0, which health checks speak, knows no Host."""
+        """RFC 9112 §3.2. HTTP/1.0, which some health checks speak, has no Host."""
         hosts = sum(name == b"host" for name, _ in self.headers)
         if hosts > 1 or (not hosts and self.parser.get_http_version() == "1.1"):
             self._reason = "A request has one Host header."
@@ -136,6 +136,6 @@ class BoundedProtocol(HttpToolsProtocol):
 
 
 def _escaped(data: bytes) -> bytes:
-    """With a request line that has the UTF-8 of a name as it is, as curl sends `PatientName=Müller*`."""
+    """The request line, with UTF-8 escaped: curl sends names such as `PatientName=Müller*` unescaped."""
     line, end, rest = data.partition(b"\n")
     return _NOT_ASCII.sub(lambda found: b"%%%02X" % ord(found[0]), line) + end + rest

@@ -47,7 +47,7 @@ class HttpServer(uvicorn.Server):
             accepting = Accepting(listener, protocol, self._slot, self.config.ssl)
             self.server_state.connections = accepting.connections
             accepting.start()
-            self.servers.append(accepting)  # type: ignore[arg-type]  # as much of one as is asked for
+            self.servers.append(accepting)  # type: ignore[arg-type]  # has what uvicorn asks of a server
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -59,7 +59,7 @@ def _config(app: App, settings: Settings) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         http=BoundedProtocol,
-        ws="none",  # else, with a library for them there, they pass by all bounds and checks
+        ws="none",  # if a library for them is installed, they bypass all bounds and checks
         log_config=None,
         access_log=False,
         lifespan="off",

@@ -1,6 +1,6 @@
 """Sends the head and the body of an answer by one system call.
 
-uvicorn writes them one after the other, each of which wakes the reader. Here they are gathered until the
+uvicorn writes them one after the other, and each write wakes the reader. Here they are gathered until the
 end of the event loop's iteration; large pieces are not copied.
 """
 
@@ -10,11 +10,11 @@ import asyncio
 from typing import Any
 
 SMALL = 64 << 10
-"""Bytes that are copied faster than a system call takes to be told of several pieces."""
+"""Bytes up to which copying is faster than a system call with several buffers."""
 
 
 class Gathering:
-    """A transport in all else."""
+    """Otherwise the transport itself."""
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         self._transport = transport

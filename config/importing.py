@@ -108,7 +108,7 @@ def _files(path: Path) -> Iterator[Path]:
 
 
 def _is_of_interest(file: Path) -> bool:
-    """False for sockets, pipes and broken links; True for what may be a file but cannot be asked."""
+    """False for sockets, pipes and broken links; True for what may be a file but cannot be examined."""
     try:
         return file.is_file()
     except OSError:
@@ -116,7 +116,7 @@ def _is_of_interest(file: Path) -> bool:
 
 
 def _refused(file: Path, why: str, member: str = "") -> Item:
-    """One that fails for this reason, while the others are stored."""
+    """An item that fails for this reason while the others are stored."""
 
     def refuse() -> IO[bytes]:
         raise BadInput(why)

@@ -31,7 +31,7 @@ SECURITY = "security"
 MUTED = {
     "pydicom": logging.CRITICAL,  # quotes unusual values
     "pynetdicom": logging.CRITICAL,  # prints identifiers
-    "openjpeg": logging.CRITICAL,  # tells of each tile; what fails is in the answer
+    "openjpeg": logging.CRITICAL,  # reports each tile; the answer says what failed
     "sqlalchemy": logging.WARNING,
     "alembic": logging.WARNING,
     "uvicorn": logging.WARNING,
@@ -174,7 +174,7 @@ class KeptFile(logging.handlers.WatchedFileHandler):
                         os.replace(f"{self._path}.{number}", f"{self._path}.{number + 1}")
                 os.replace(self._path, f"{self._path}.1")
         except BlockingIOError:
-            pass  # another process is about it, or stands still in it: nobody waits for a log
+            pass  # another process is rotating it, or is frozen while doing so: never wait for a log
         finally:
             os.close(lock)
 

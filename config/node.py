@@ -47,7 +47,7 @@ def run(settings: Settings, only: str | None = None) -> int:
     accepting, _ = tls.accepting(settings), tls.calling(settings)  # reports faults before children start
     sockets = _listen(settings, only)
     chosen = {name: bound(each, getattr(settings, name)) for name, each in sockets.items()}
-    settings = settings.model_copy(update=chosen)  # which port 0 has become
+    settings = settings.model_copy(update=chosen)  # with the ports that 0 has become
     password = _prepare(settings, with_users="http" in sockets and not settings.open)
     node = children.Node(settings, children.fork_server(settings))
     roles = [Role("pixels", node.pixels)]
@@ -87,7 +87,7 @@ def run(settings: Settings, only: str | None = None) -> int:
 
 
 def _listen(settings: Settings, only: str | None) -> dict[str, socket.socket]:
-    """The listening sockets, by the name of the setting. The role that accepts from one begins its name."""
+    """The listening sockets by setting, whose name begins with the role that accepts from the socket."""
     sockets: dict[str, socket.socket] = {}
     if only in (None, "dimse"):
         sockets["dimse"] = listen(settings.dimse, "PACS_DIMSE")
@@ -106,8 +106,8 @@ def _sharing_roles(name: str, processes: int, run: Callable[[Slot, threading.Eve
 
 
 def _with_own_sockets(role: Role, sockets: Mapping[str, socket.socket]) -> Role:
-    """The role, in a process that closes the listeners of all others: else a port would stay open, and nobody
-    answer, until the last process of another kind has finished its work."""
+    """The role, in a process that first closes the listeners of all others. Otherwise a port would stay open,
+    with nobody to answer, until the last process of another kind has finished its work."""
 
     def run(stop: threading.Event) -> None:
         for name, listener in sockets.items():
@@ -143,7 +143,7 @@ def _prepare_here(settings: Settings, with_users: bool, writer: int) -> None:
 
 
 def _allow_open_files() -> None:
-    """Raise the limit to this user's maximum: an association takes several files."""
+    """Raise the limit to this user's maximum: an association needs several files."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

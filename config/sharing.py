@@ -14,7 +14,7 @@ PATIENCE = 0.03
 MOMENT = 0.001
 """Seconds between checks whether it is still waiting."""
 _SLACK = 4
-"""A process is ahead from a quarter more than the others, so that bursts are accepted quickly."""
+"""A process is ahead if it has over a quarter more than another, so that bursts are accepted quickly."""
 
 
 class ConnectionCounts:
@@ -25,7 +25,7 @@ class ConnectionCounts:
         self._held = memoryview(mmap.mmap(-1, 4 * processes)).cast("i")
 
     def slot(self, number: int) -> Slot:
-        """That of process `number`. The successor of a dead one takes its slot over and resets the count."""
+        """The slot of process `number`. The successor of a dead process takes it over and resets it."""
         return Slot(self._held, number)
 
 

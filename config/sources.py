@@ -60,7 +60,7 @@ def load(
 
 
 def secret_key(settings: Settings) -> str:
-    """The configured key, else the one in the data folder, which is made there at first (0600)."""
+    """The configured key, else the one in the data folder, made at the first start (mode 0600)."""
     if settings.secret_key is not None:
         return settings.secret_key.get_secret_value()
     kept = settings.data_dir / "secret_key"
@@ -89,7 +89,7 @@ def _kept_key(file: Path) -> str:
 
 
 def _fault(field: str, kind: str, message: str) -> str:
-    """Pydantic's words for a programmer in those for a user; without the value, which some of them quote."""
+    """Pydantic's message, reworded for users and without the value, which some messages quote."""
     said = message.removeprefix("Value error, ").replace("Input should be", "must be", 1)
     return f"{environment_name(field)} {_MEANT.get(kind, said.partition(', unable')[0])}"
 
@@ -108,7 +108,7 @@ def _from_file(path: Path, faults: list[str]) -> dict[str, Any]:
 
 
 def _from_environment(environ: Mapping[str, str], faults: list[str]) -> dict[str, Any]:
-    """An empty variable counts as absent, as Compose files pass unset ones so."""
+    """An empty variable counts as absent: Compose files pass unset ones as empty."""
     by_name = {environment_name(field): field for field in _FIELDS}
     by_file_name = {f"{environment_name(field)}_FILE": field for field in _FIELDS if is_secret(field)}
     found: dict[str, Any] = {}

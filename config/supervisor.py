@@ -48,7 +48,7 @@ class _Child:
     due: float = 0.0  # when to restart it, 0 while it runs
 
     def back_off(self) -> float:
-        """Restart it later: in as many seconds as are returned."""
+        """Restart it later; returns in how many seconds."""
         self.pause = min(2 * self.pause or FIRST_PAUSE, LONGEST_PAUSE)
         self.due = time.monotonic() + self.pause
         return self.pause
@@ -154,7 +154,7 @@ class Supervisor:
             pid = os.fork()
             if pid == 0:
                 self._run_child(child.role)
-        except OSError as error:  # neither process nor memory to be had now
+        except OSError as error:  # no process or no memory is available now
             pause = child.back_off()
             log.error("no process", role=child.role.name, reason=error.strerror, restart_in=pause)
             return
@@ -201,7 +201,7 @@ def _wait_for_sigterm(stop: threading.Event) -> None:
 
 def run_in_child(work: Callable[[], None]) -> None:
     """Run `work` in a child, so that this process stays without threads. Its failure ends this process."""
-    # Else, where the caller ignores it, nothing can be waited for.
+    # If whoever started us ignores SIGCHLD, no child could be waited for.
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     pid = os.fork()
     if pid == 0:

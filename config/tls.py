@@ -30,7 +30,7 @@ Make = Callable[[], ssl.SSLContext]
 class ReloadingContext(ssl.SSLContext):
     """Delegates to the context that `make` last loaded from its files; a context in use is never changed.
 
-    Unusable files, such as when only one of two is new yet, are ignored until they change again.
+    Unusable files are ignored until they change again; perhaps only one of two has been renewed so far.
     """
 
     def __new__(cls, make: Make, files: Iterable[Path]) -> Self:
@@ -104,7 +104,7 @@ def web(settings: Settings) -> ssl.SSLContext | None:
 
 
 def calling(settings: Settings) -> ssl.SSLContext | None:
-    """For outgoing associations; this machine's authorities are trusted too. None: only those are."""
+    """For outgoing associations; this machine's authorities are trusted too. None: nothing else is."""
     if settings.tls_certificate is None and settings.tls_client_ca is None:
         return None
 

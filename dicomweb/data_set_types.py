@@ -19,7 +19,7 @@ _OFFERS = (Offer(JSON), Offer(PLAIN_JSON), Offer(XML, multipart=True), Offer(XML
 
 
 def wanted(request: Request) -> Offer:
-    """The accepted one of both, else JSON: viewers send the Accept of frames with every request."""
+    """The accepted media type, or JSON for viewers that send the Accept for frames with every request."""
     ranges = acceptable(request)
     try:
         return choose(ranges, _OFFERS)

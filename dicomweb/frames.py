@@ -95,7 +95,7 @@ class RetrieveFrames:
         return ranged_answer(request, partial(sliced, body), size, kind, headers)
 
     def every(self, instance: StoredInstance, ranges: Sequence[MediaRange]) -> AskedFrames:
-        """All frames, in parts; `NotAcceptable` when the ranges cover no form of them."""
+        """All frames, as parts; `NotAcceptable` when they are available in none of the ranges."""
         index = frame_index_of(instance)
         offer = chosen(ranges, instance.transfer_syntax, False, self.transcoder.codecs)
         return AskedFrames(instance, index, range(1, len(index) + 1), offer)
@@ -138,8 +138,7 @@ class AskedFrames:
         return frames.stored(frame) if self.offer.stored else frames.encoded(frame, self.offer.syntax)
 
     def tag(self, here: str) -> str:
-        """The entity tag; empty for what is decoded or encoded first, which may come out otherwise after
-        an update."""
+        """The entity tag; empty for frames that are converted first, as an update may change the result."""
         if not self.offer.stored:
             return ""
         return entity_tag(self.instance.blob.address, self.numbers, self.offer, here)

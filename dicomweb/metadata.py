@@ -1,7 +1,7 @@
 """Retrieve the metadata of a study, a series or an instance (PS3.18 §10.4.1.1.2), as JSON or XML.
 
-An answer that the caller has already is not sent again. Its entity tag is derived from the stored objects,
-so no change needs to invalidate anything.
+An answer that the caller already has is not sent again. Its entity tag is derived from the stored objects,
+so nothing has to be invalidated when they change.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class RetrieveMetadata:
             return Response(status_code=304, headers=headers)
         if path.sop is None:
             record()
-        else:  # as with its frames: a viewer that asks image by image looks at the study once
+        else:  # a viewer that asks image by image looks at the study once, as with frames
             self.viewings.note(request, path.study, record)
         if gzip:
             headers["Content-Encoding"] = "gzip"

@@ -24,8 +24,8 @@ MAX_DEPTH = 128
 """Nesting of sequences, as in `pacs.dicom.limits`."""
 MAX_ELEMENTS = 1_000_000
 MAX_TAG = 64 << 10
-"""Bytes of one tag, with its attributes, or comment. Twice as many may pass; longer ones would keep all other
-threads waiting while the parser reads them."""
+"""Bytes of one tag with its attributes, or of one comment; up to twice as many may pass. All other threads
+would have to wait while the parser reads a longer one."""
 
 _TAG = re.compile(r"[0-9A-Fa-f]{8}")
 _VRS = frozenset(SHORT_VRS + LONG_VRS)

@@ -1,4 +1,4 @@
-"""Presentation states as pictures of the images that they are of, wherever the archive has these."""
+"""Presentation states as pictures of the images that they refer to, if the archive has them."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ def references_of(archive: Archive, state: StoredInstance) -> list[Reference]:
     with archive.header(state) as header:
         found = list(islice(references(header), MOST_REFERENCES + 1))
     if len(found) > MOST_REFERENCES:
-        raise NotConvertible(f"this presentation state is of more than {MOST_REFERENCES} images")
+        raise NotConvertible(f"this presentation state refers to more than {MOST_REFERENCES} images")
     return found
 
 
 def first_image(archive: Archive, who: Actor, state: StoredInstance) -> tuple[StoredInstance, Reference]:
-    """`NotAcceptable` when there is none here."""
+    """The first image that the state refers to; `NotAcceptable` when it is not here."""
     found = references_of(archive, state)
     if not found:
         raise NotAcceptable("this presentation state names no image")
@@ -50,14 +50,14 @@ def first_image(archive: Archive, who: Actor, state: StoredInstance) -> tuple[St
     try:
         image = next(archive.retrieve(who, study, first.series_instance_uid, first.sop_instance_uid))
     except NotFound:
-        raise NotAcceptable("the image that this presentation state is of is not here") from None
+        raise NotAcceptable("the image that this presentation state refers to is not here") from None
     if not is_image(image):
-        raise NotAcceptable("what this presentation state is of is not an image")
+        raise NotAcceptable("what this presentation state refers to is not an image")
     return image, first
 
 
 def each_shown(archive: Archive, who: Actor, found: Iterable[StoredInstance]) -> Iterator[Shown]:
-    """The images, by their first frame, and the presentation states, by the first image that each is of."""
+    """The first frame of each image; for a presentation state, of the first image that it refers to."""
     for instance in found:
         if is_image(instance):
             yield Shown(instance, 0)
@@ -69,12 +69,12 @@ def _first_shown(archive: Archive, who: Actor, state: StoredInstance) -> Shown:
     try:
         image, reference = first_image(archive, who, state)
     except (NotAcceptable, NotConvertible, NotFound, Damaged):
-        return Shown(state, 0)  # has no pixels, so it counts as one that cannot be made
+        return Shown(state, 0)  # without pixels, so it counts as one that cannot be made
     return Shown(image, reference.frames[0] - 1 if reference.frames else 0, state)
 
 
 def all_images(archive: Archive, who: Actor, state: StoredInstance) -> tuple[list[Shown], int]:
-    """All frames that it names, in the order of each series, and the number of images that are not here."""
+    """All frames that the state refers to, series by series, and the number of images that are not here."""
     named = dict[str, dict[str, Reference]]()
     for each in references_of(archive, state):
         named.setdefault(each.series_instance_uid, {})[each.sop_instance_uid] = each

@@ -1,7 +1,7 @@
 """Retrieve rendered instances and thumbnails (PS3.18 §10.4.1.1.3, §10.4.1.1.4): pictures for people.
 
 An image is encoded in the media type that the caller accepts; documents, videos and reports are returned
-as they are. A presentation state is rendered as what it is of, as it says.
+as they are. Of a presentation state, the images that it refers to are rendered, as it says.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class RetrieveRendered:
         return (self._presented if is_applied(instance) else self._document)(requested, instance)
 
     def thumbnail(self, request: Request) -> Response:
-        """A small picture of a representative image, of its middle frame."""
+        """A small picture of the middle frame of a representative image."""
         path, given = path_of(request), request.query_params.get("viewport")
         parameters = RenderParameters(viewport=viewport(given) if given else THUMBNAIL)
         offer = choose(acceptable(request), [Offer(kind) for kind in STILL])
@@ -114,7 +114,7 @@ class RetrieveRendered:
         return self._parts(requested, each_shown(self._archive, actor(requested.request), found))
 
     def _presented(self, requested: RequestedPictures, state: StoredInstance) -> Response:
-        """As one picture, the first image that it is of; as several, all of them."""
+        """The first image that the state refers to, or all of them where several pictures are accepted."""
         if requested.parameters.window is not None:
             raise BadInput("window does not apply to a presentation state, which has its own")
         who = actor(requested.request)
@@ -123,7 +123,7 @@ class RetrieveRendered:
         image, reference = first_image(self._archive, who, state)
         frames = requested.frames or reference.frames[:1]
         if not all(reference.is_of(image.identity.sop_instance_uid, frame) for frame in frames):
-            raise NotAcceptable("the presentation state is not of this frame")
+            raise NotAcceptable("the presentation state does not refer to this frame")
         return self._image(replace(requested, frames=frames, state=state), image)
 
     def _parts(self, requested: RequestedPictures, found: Iterable[Shown], missing: int = 0) -> Response:

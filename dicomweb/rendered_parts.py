@@ -1,7 +1,8 @@
-"""Several pictures in one answer: a part for each. One damaged frame fails alone, and does not go unnoticed.
+"""Several pictures in one answer, one part for each. A damaged frame fails alone, but not unnoticed.
 
-So that the answer can say whether any is left out (206 and a Warning, PS3.18 §10.4.3.1), they are made before
-the first is sent. Of very many only some are, as the caller would wait too long; the answer says so then.
+Pictures are made before the first one is sent, so that the answer can say whether any is left out (206 and a
+Warning, PS3.18 §10.4.3.1). If there are very many, only some of them are, or the caller would wait too long;
+the answer then says so.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from pacs.rendering import RenderRequest
 AHEAD = 256
 """Pictures that are made before the answer begins."""
 KEPT = 32 << 20
-"""Bytes of them that are held; the others are read from the cache again."""
+"""Bytes of those that are kept in memory; the others are read from the cache again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class RenderedParts:
     def answer(
         self, requested: RequestedPictures, offer: Offer, found: Iterable[Shown], missing: int
     ) -> Streamed:
-        """`missing`: how many more there should be."""
+        """`missing`: how many more there should be, but are not here."""
         self.pictures.note(requested.request, requested.path.study)
         making = _Making(self, requested, offer.media_type, missing)
         rest = iter(found)
@@ -76,7 +77,7 @@ class RenderedParts:
 
 @dataclass(slots=True)
 class _Making:
-    """`made`: with the picture, or without where it is to be read again."""
+    """`made`: each with its picture, or with None if that will be read again."""
 
     parent: RenderedParts
     requested: RequestedPictures

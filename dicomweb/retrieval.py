@@ -121,8 +121,9 @@ class Retrieval:
     head: bool = False
 
     def opened(self, planned: Planned) -> tuple[str, Pieces]:
-        """One instance as a PS3.10 file, and its transfer syntax: the very bytes, or a new file header
-        and what was converted, of which the first piece is made at once.
+        """The transfer syntax and the bytes of one instance as a PS3.10 file.
+
+        If it has to be converted, the first piece is made at once: a failure shows before anything is sent.
         """
         instance, choice = planned.instance, planned.choice
         if isinstance(choice, Convert):
@@ -158,7 +159,7 @@ class Retrieval:
             yield Member(name, scratch.size, _checksum(scratch.pieces()), scratch.pieces())
 
     def alone(self, planned: Planned, progress: Progress) -> tuple[str, Pieces]:
-        """`opened`, and the audit record of the retrieval however it ends, even if before its first piece."""
+        """Like `opened`; audits the retrieval however it ends, even before its first piece."""
         try:
             syntax, pieces = self.opened(planned)
         except BaseException:
@@ -167,7 +168,7 @@ class Retrieval:
         return syntax, self.recorded(progress.one(pieces), progress)
 
     def recorded(self, pieces: Pieces, progress: Progress) -> Pieces:
-        """`pieces`, and the audit record of the retrieval however it ends."""
+        """The same pieces; audits the retrieval however it ends."""
         try:
             yield from pieces
             progress.finished = True
@@ -175,7 +176,7 @@ class Retrieval:
             self._record(progress)
 
     def known(self, progress: Progress) -> None:
-        """Audits that the caller has all of it already."""
+        """Audits that the caller already has all of it."""
         progress.completed, progress.finished = progress.total, True
         self._record(progress)
 

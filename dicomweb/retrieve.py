@@ -83,8 +83,7 @@ def _negotiated(ranges: Sequence[MediaRange], single: bool) -> tuple[Offer, Sequ
 
 
 def _tag(planned: Plan, offer: Offer) -> str:
-    """The entity tag; empty when something is left out or converted, which may come out otherwise after an
-    update."""
+    """The entity tag; empty when something is left out or converted, as an update may change the result."""
     if planned.left_out or any(each.size is None for each in planned.instances):
         return ""
     return entity_tag(offer, *((each.instance.blob.address, each.file.header) for each in planned.instances))
@@ -154,7 +153,7 @@ def _alone(transfer: _Transfer) -> Response:
 
 
 def _zipped(transfer: _Transfer) -> Response:
-    """`Range` is supported when all members are sent as stored, as then every byte's position is known."""
+    """`Range` is supported when all members are sent as stored: then every byte's position is known."""
     instances = transfer.plan.instances
     named = list(zip(_names(len(instances)), instances, strict=True))
     members = chain.from_iterable(

@@ -104,7 +104,7 @@ class WadoUri:
         of_image = [each for each in references_of(archive, state) if each.is_of(sop)]
         frames = requested.frames or [frame for each in of_image[:1] for frame in each.frames[:1]]
         if not of_image or not all(any(each.is_of(sop, frame) for each in of_image) for frame in frames):
-            raise BadInput("the presentation state is not of this image")
+            raise BadInput("the presentation state does not refer to this image")
         return replace(requested, frames=frames, state=state)
 
     def _file(
@@ -114,8 +114,8 @@ class WadoUri:
         given: Mapping[str, str],
         ranges: Sequence[MediaRange],
     ) -> Response:
-        """In the transfer syntax that `transferSyntax` names, else the media type; `*`: as stored, as other
-        archives have it."""
+        """In the transfer syntax that `transferSyntax` names, or else the media type. `*` means as stored, as
+        in other archives."""
         if odd := sorted(name for name in _FOR_PICTURES if given.get(name)):
             raise BadInput(f"{odd[0]} applies to pictures, not to contentType=application/dicom")
         if given.get("frameNumber"):
@@ -149,7 +149,7 @@ class WadoUri:
         if not shows_image or not (rows or columns or wanted):
             return None
         if wanted and not is_image(instance):
-            raise BadInput("region is for the presentation state to say")
+            raise BadInput("region is decided by the presentation state")
         region = None
         if wanted:
             height, width = self._size(instance)
@@ -189,7 +189,7 @@ def _check_presentation(given: Mapping[str, str]) -> None:
         raise BadInput("presentationUID and presentationSeriesUID must be given together, and be UIDs")
     for name in ("windowCenter", "windowWidth", "region"):
         if given.get(name):
-            raise BadInput(f"{name} is for the presentation state to say, not to be given with it")
+            raise BadInput(f"{name} is decided by the presentation state and cannot be given with it")
 
 
 def _path(given: Mapping[str, str]) -> Path:

@@ -38,7 +38,7 @@ COMMANDS = {
 
 
 _INTERRUPTED = 130
-"""Exit code, as a shell gives it to a program that Ctrl-C has ended."""
+"""The exit code that shells give to a program ended by Ctrl-C."""
 
 
 class _Commands(click.Group):

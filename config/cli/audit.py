@@ -33,4 +33,4 @@ def verify(data_dir: Path | None) -> None:
         raise click.ClickException(
             "The audit trail was tampered with. Keep the database as it is and compare with a backup."
         )
-    click.echo("The audit trail is whole.")
+    click.echo("The audit trail is intact.")

@@ -24,8 +24,8 @@ _SHOWN_FAILURES = 50
 @click.command("import")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @data_option
-@click.option("--again", is_flag=True, help="Also files that an earlier import has stored.")
-@click.option("--organization", "code", default="default", show_default=True, help="Whose objects they are.")
+@click.option("--again", is_flag=True, help="Store files again that an earlier import has stored.")
+@click.option("--organization", "code", default="default", show_default=True, help="Owner of the objects.")
 def bring_in(paths: tuple[Path, ...], data_dir: Path | None, again: bool, code: str) -> None:
     """Store files, folders, ZIP and tar archives.
 

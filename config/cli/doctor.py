@@ -89,7 +89,7 @@ def _certificate(settings: Settings) -> Iterator[Finding]:
             yield Finding(True, "certificates for TLS")
     except BadSettings as error:
         for fault in error.faults:
-            yield Finding(False, fault, "name files in PEM that this user may read, the key beside its own")
+            yield Finding(False, fault, "name PEM files that this user may read, and that certificate's key")
 
 
 def _database(settings: Settings) -> Iterator[Finding]:
@@ -157,7 +157,7 @@ def _recognised(settings: Settings, blobs: BlobStore) -> None:
     if missing_database(settings):
         return
     with (
-        contextlib.suppress(DatabaseUnavailable),  # told already
+        contextlib.suppress(DatabaseUnavailable),  # reported already
         contextlib.closing(Database(settings.resolved_database_url)) as database,
     ):
         recognise(database, blobs)

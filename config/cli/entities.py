@@ -57,10 +57,10 @@ def ae() -> None:
     type=_Rights(),
     default="",
     metavar="RIGHT,…",
-    help=f"Its rights: {', '.join(RIGHTS)}. Without any it is a destination only.",
+    help=f"Its rights: {', '.join(RIGHTS)}. Without any, it is only a destination.",
 )
-@click.option("--tls", is_flag=True, help="Call it by TLS.")
-@click.option("--organization", "code", default="default", show_default=True, help="Whose peer it is.")
+@click.option("--tls", is_flag=True, help="Call it over TLS.")
+@click.option("--organization", "code", default="default", show_default=True, help="Owner of the peer.")
 def add(title: str, data_dir: Path | None, rights: frozenset[str], code: str, **where: Any) -> None:
     """Register the peer TITLE."""
     if (where["host"] is None) != (where["port"] is None):

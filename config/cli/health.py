@@ -21,7 +21,7 @@ _HERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 @click.command()
 @data_option
 @click.option("--http", metavar="HOST:PORT", help="Where its HTTP listens [PACS_HTTP, else 127.0.0.1:8080].")
-@click.option("--ready", is_flag=True, help="Whether it could store and return an object now.")
+@click.option("--ready", is_flag=True, help="Check whether it can store and return objects now.")
 def health(data_dir: Path | None, http: str | None, ready: bool) -> None:
     """Check the running server.
 
@@ -33,7 +33,7 @@ def health(data_dir: Path | None, http: str | None, ready: bool) -> None:
     except (OSError, HTTPException) as error:
         raise click.ClickException(
             f"nothing answers at {settings.http} ({error or type(error).__name__}): start `pacs serve`, "
-            "or say by --http where it listens."
+            "or say with --http where it listens."
         ) from None
     if status != 200:
         raise click.ClickException(f"unwell: {_faults(body) or status}")
@@ -55,7 +55,7 @@ def _connection(address: Address, secured: bool) -> HTTPConnection:
     if not secured:
         return HTTPConnection(host, address.port, timeout=PATIENCE)
     context = ssl.create_default_context()
-    # Its certificate has its public name, not this machine's, and nothing secret is sent.
+    # The certificate is for its public name, not for this machine's; nothing secret is sent.
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     return HTTPSConnection(host, address.port, timeout=PATIENCE, context=context)
 

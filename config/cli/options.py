@@ -34,7 +34,7 @@ def settings_for(data_dir: Path | None, **flags: Any) -> Settings:
 
 
 def organization_id(composed: Installation, code: str) -> int:
-    """`NotFound` says how to add it, or which there are when none can have that code."""
+    """`NotFound` says how to add it, or how to list all if no organisation can have that code."""
     from pacs.errors import NotFound
     from storage.accounts import organizations
 
@@ -68,7 +68,7 @@ def installation(
 ) -> Iterator[Installation]:
     """The archive of these settings, with its schema upgraded; may be used beside a running server.
 
-    `may_begin`: where there is none yet, a new one; else that is told, as it is rather the wrong folder.
+    `may_begin`: create it if there is none yet. Otherwise that is an error, as the folder is probably wrong.
     `anywhere`: as for `compose`.
     """
     from config import logging
@@ -80,7 +80,7 @@ def installation(
         if not may_begin:
             raise click.ClickException(
                 f"There is no archive here, as there is no {missing}: `pacs serve` begins one. "
-                "If it is elsewhere, name its folder by --data or PACS_DATA_DIR."
+                "If it is elsewhere, name its folder with --data or PACS_DATA_DIR."
             )
         click.echo(f"A new archive begins in {settings.data_dir}.", err=True)
     prepare(settings)

@@ -1,7 +1,7 @@
 """`pacs reindex`: rebuilds the index from the stored objects. Damaged objects are not entered.
 
-An object's bytes do not say whose it is. It is entered in the only organisation, or in the only one that has
-its study; else in the one that is named, so that nobody else gets to see it.
+An object's bytes do not say who owns it. It is entered in the only organisation that has its study, or in the
+only one there is; otherwise in the one named on the command line, so that nobody else gets to see it.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ _ENTERED, _OTHER, _FAILED, _WHOSE = "entered", "other", "failed", "whose"
 @click.command()
 @data_option
 @click.option("--organization", "code", help="Owner of objects of studies that no organisation has.")
-@click.option("--lost", is_flag=True, help="Go on although none of the indexed objects is there.")
+@click.option("--lost", is_flag=True, help="Go on even if none of the indexed objects is there.")
 def reindex(data_dir: Path | None, code: str | None, lost: bool) -> None:
     """Index stored objects that the database lacks.
 
-    After a loss of the database, that is all of them. They are stored the same way as from a sender, the
-    oldest first, in the organisation that has their study; when none or several have it, in the one that
-    is named, or in the only one. Then derived keys and tallies are computed anew: run it once after an
-    update whose change log says so, so that searches use the newest rules. Exit code 1 when an object could
-    not be indexed.
+    After a loss of the database, that is all of them. They are stored as if a sender had sent them, the
+    oldest first, in the organisation that has their study. If none or several have it, they go to the one
+    that is named, or to the only one there is. Then derived keys and tallies are computed anew: run it once
+    after an update whose change log says so, so that searches use the newest rules. Exit code 1 when an
+    object could not be indexed.
 
-    Where objects are indexed but none of them is there, a disk is rather not mounted: nothing is stored until
+    If objects are indexed but none of them is there, a disk is probably not mounted: nothing is stored until
     it is, or until `--lost` says that they are lost for good.
     """
     from storage.upkeep import mark
@@ -67,7 +67,7 @@ def reindex(data_dir: Path | None, code: str | None, lost: bool) -> None:
     if done[_OTHER]:
         click.echo(
             f"{done[_OTHER]} files among them are no DICOM objects, such as uploaded pictures, documents and "
-            "archives: left where they are."
+            "archives; they are left where they are."
         )
     if done[_WHOSE]:
         click.echo(

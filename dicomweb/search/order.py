@@ -1,12 +1,12 @@
-"""Another order of studies by the parameter `orderby`, which PS3.18 does not have and other archives do:
-keywords or tags with commas between, with `-` in front for descending."""
+"""The order of studies by the parameter `orderby`, which is not in PS3.18 but in other archives: keywords or
+tags, separated by commas, each with `-` in front for descending order."""
 
 from __future__ import annotations
 
 from pacs.attributes import BY_KEYWORD, Attribute
 
 Order = tuple[tuple[Attribute, bool], ...]
-"""Attribute, and whether it descends; of several equal ones the next decides."""
+"""Attributes, the most significant first, each with whether it descends."""
 
 SORTED_BY = ("PatientName", "PatientID", "StudyDate", "StudyTime", "AccessionNumber", "StudyDescription")
 _BY_NAME = {

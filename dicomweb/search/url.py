@@ -129,7 +129,7 @@ def _path(name: str) -> Path:
 
 def _cleaned(tag: int, value: str) -> str:
     """Tolerated variants: commas between UIDs, `*` appended to any value, the plus sign of an offset that
-    URL decoding made a space. NUL is padding, which stored values do not have."""
+    URL decoding turned into a space. NUL is padding, which stored values do not have."""
     vr, value = _vr(tag), value.replace("\0", " ")
     if vr in _LISTED:
         value = value.replace(",", "\\")
@@ -164,7 +164,7 @@ def _fuzzy_matching(sent: _Sent, value: str) -> None:
 
 
 def _always_on(name: str, sent: _Sent, value: str) -> None:
-    """Matching that nothing else could be meant by: `""`, and several values with backslashes between."""
+    """Matching that is always on, as `""` and values with backslashes between can mean nothing else."""
     _switched(name, value)
 
 

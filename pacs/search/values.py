@@ -57,8 +57,8 @@ def parse_value(attribute: Attribute, text: str, *, fuzzy: bool = False, zone: s
 
 
 def _spellings(attribute: Attribute, value: str) -> tuple[str, ...]:
-    """The value without surrounding white space; of an identifier also with its control characters, as those
-    are stored with it (only spaces and NUL are padding)."""
+    """The value without surrounding white space. An identifier is also matched with its control characters,
+    which are stored with it, as only spaces and NUL are padding."""
     stripped, sent = value.strip(), value.strip(" \0")
     if not stripped or stripped == sent or attribute.matching is not Matching.EXACT:
         return (stripped,)
