@@ -33,7 +33,7 @@ export function Details({ study, onOpen, onDelete, onClose }) {
     </header>
     <div class="actions">
       <${Button} kind="main" icon="images" label=${t("studies.open")} keys="Enter" onClick=${() => onOpen()} />
-      ${OHIF && html`<${Button} kind="quiet" icon="layout-sidebar" label=${t("studies.builtin")} keys="v" onClick=${() => onOpen({ builtIn: true })} />`}
+      ${OHIF && html`<${Button} bare kind="quiet" icon="layout-sidebar" label=${t("studies.builtin")} keys="v" onClick=${() => onOpen({ builtIn: true })} />`}
       <${Button} bare kind="quiet" icon="link-45deg" label=${t("studies.link")} onClick=${() => copy(location.origin + href("/viewer", target))} />
       ${onDelete && html`<${Button} bare kind="quiet" icon="trash" label=${t("studies.delete")} keys="Delete" onClick=${onDelete} />`}
     </div>
