@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from io import BytesIO
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from tests.conformance import phantom
 from tests.conformance.browser import needs_chromium, page, picture_drawn, until
@@ -146,6 +148,23 @@ def test_what_is_cut_off_is_told_in_words(url: str, chromium: Any) -> None:
         cell.evaluate("(cell) => (cell.style.inlineSize = '20px')")
         cell.hover()
         assert cell.get_attribute("title") == "1 Mar 2026 09:15"
+
+
+def test_pictures_in_small_are_whole(url: str, chromium: Any) -> None:
+    """Also those that are higher than wide, as of a chest or a breast."""
+    tall = BytesIO()
+    Image.new("L", (20, 60), 255).save(tall, "PNG")
+    with page(chromium, url) as opened:
+        opened.context.route("**/thumbnail", lambda route: route.fulfill(body=tall.getvalue()))
+        opened.wait_for_selector("#row-2")
+        for key, picture in (("ArrowDown", ".details .thumb img"), ("Enter", ".strip .thumb img")):
+            opened.keyboard.press(key)
+            until(opened, f"document.querySelector('{picture}')?.naturalHeight === 60")
+            sizes = opened.locator(picture).first.evaluate(
+                "(image) => [image.clientWidth, image.clientHeight, image.parentElement.clientHeight]"
+            )
+            assert len(set(sizes)) == 1, sizes
+        opened.context.unroute_all(behavior="wait")
 
 
 def test_a_session_that_ends_while_images_are_read_leads_to_signing_in(url: str, chromium: Any) -> None:
