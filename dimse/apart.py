@@ -1,7 +1,7 @@
-"""Work that may wait long, on a thread beside its association's, which hears the peer meanwhile.
+"""Work that may wait for a long time, on a second thread, while the association's own listens to the peer.
 
-What is given up goes on until its wait ends, and an association begins nothing else here before that: who
-asks and cancels, over and over, occupies the database no more than who waits.
+Work that was given up goes on until its wait ends, and the association starts nothing else here before that:
+a peer that keeps asking and cancelling occupies the database no more than one that waits.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ class Apart:
 
 
 class _Taking:
-    """Items on their way from one thread to another, which takes all that have come together: each hand-over
-    wakes a thread, and costs more than to make an item."""
+    """Items on their way from one thread to another, which takes all that have gathered: each hand-over wakes
+    a thread, which costs more than making an item."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -87,7 +87,7 @@ class _Taking:
             raise self._failure
 
     def _wait(self) -> tuple[list[Any], bool]:
-        """What has come, for a moment perhaps nothing, and whether it is the last."""
+        """What has come, perhaps nothing within a moment, and whether that is the last."""
         with self._changed:
             self._changed.wait_for(lambda: self._come or self._is_over, MEANWHILE_EVERY)
             come, self._come = self._come, []

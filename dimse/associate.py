@@ -70,7 +70,7 @@ class AssociateRequest:
     application_context: str = APPLICATION_CONTEXT
     protocol_version: int = 1
     returned: bytes = field(default=bytes(64), compare=False)
-    """Both titles and what is reserved behind them, as received: the acceptance returns them unchanged."""
+    """Both titles and the reserved bytes after them as received; the acceptance returns them unchanged."""
 
 
 @dataclass(frozen=True, slots=True)

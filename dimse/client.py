@@ -34,7 +34,7 @@ from pacs.dicom.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_N
 
 _MAX_LENGTH = 1 << 14  # responses are small
 RELEASE_PATIENCE = 5.0
-"""Seconds that a peer gets to answer A-RELEASE-RQ; it has answered all else, so nothing is lost without."""
+"""Seconds that a peer gets to answer A-RELEASE-RQ. By then everything else has been answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def open_association(
 ) -> OutgoingAssociation:
     """Propose `contexts`. `Rejected`, or another `AssociationEnded`, when it is not established.
 
-    `meanwhile`: what else is looked after during each wait for the peer; also later, while it is in use.
+    `meanwhile`: called during each wait for the peer, also later, while the association is in use.
     """
     request = AssociateRequest(
         called=destination.called,

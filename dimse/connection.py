@@ -41,8 +41,8 @@ _WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 class Connection:
-    """`stop`: set when the server drains. `meanwhile`: what else is looked after in a wait for this peer;
-    once it has raised, nothing is waited for any more."""
+    """`stop`: set when the server drains. `meanwhile`: called during each wait for this peer; once it has
+    raised, there is no more waiting."""
 
     def __init__(
         self,
@@ -116,7 +116,7 @@ class Connection:
             raise Draining
 
     def _wait(self, poll: select.poll, seconds: float) -> list[int]:
-        """What is ready; nothing where it is time to look again."""
+        """The descriptors that are ready; empty when it is time to look again."""
         if seconds <= 0:
             raise TimedOut
         if self._meanwhile is None:
@@ -207,7 +207,7 @@ class Connection:
                 self._write([b"".join(pieces)] if self._tls else list(pieces))
             except OSError as error:
                 raise ConnectionLost(type(error).__name__) from error
-            except BaseException:  # perhaps within a PDU, behind which nothing can follow
+            except BaseException:  # perhaps within a PDU, after which nothing can be sent
                 self._shut()
                 raise
 
@@ -232,7 +232,7 @@ class Connection:
     def close(self) -> None:
         """End the transport, after the peer has had time to read our last PDU."""
         if isinstance(self._socket, ssl.SSLSocket):
-            with contextlib.suppress(OSError, ValueError):  # the peer's own end is not waited for here
+            with contextlib.suppress(OSError, ValueError):  # does not wait for the peer's own end
                 self._socket.unwrap()
         if self._upper_layer.state is State.STA13 and not self._given_up:
             with contextlib.suppress(OSError):

@@ -31,7 +31,7 @@ FALLBACKS = (EXPLICIT_LITTLE, IMPLICIT_LITTLE)
 PATIENCE = 3
 """Instances in a row, each with two associations, that are lost before the destination is given up."""
 TELL_EVERY = 5.0
-"""Seconds between pending responses while one instance is under way: some wait no longer than ten."""
+"""Seconds between pending responses while one instance is being sent: some peers wait only ten."""
 
 Proposal = tuple[str, tuple[str, ...]]
 """Abstract syntax and transfer syntaxes of one presentation context."""
@@ -138,7 +138,7 @@ class Delivery:
         return self._sending.send(instance, data_set, contexts, store)
 
     def _attended(self, chunks: Iterable[bytes | memoryview]) -> Iterator[bytes | memoryview]:
-        """`chunks`, while who asked is attended to as in a wait."""
+        """`chunks`, with the requester attended to in between, as during a wait."""
         due = time.monotonic() + MEANWHILE_EVERY
         for chunk in chunks:
             yield chunk
@@ -147,7 +147,7 @@ class Delivery:
                 due = time.monotonic() + MEANWHILE_EVERY
 
     def _attend(self) -> None:
-        """Hear who asked, and tell how far it is; both end with the final response."""
+        """Listen to the requester and send it pending responses, until it has the final response."""
         if self._operation.stop.late.is_set:
             raise TimedOut
         if not self._under_way:
@@ -183,7 +183,7 @@ class Delivery:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        unfinished, self._under_way = self._under_way, False  # who asked has the final response
+        unfinished, self._under_way = self._under_way, False  # the requester has the final response
         if self._association is not None and kind is None and not unfinished:
             self._association.release()
         else:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 
 class Flag:
-    """Readable from when it is set, for good."""
+    """Becomes readable when it is set, and stays so."""
 
     def __init__(self) -> None:
         self._reader, self._writer = os.pipe()
@@ -20,18 +20,18 @@ class Flag:
     def fileno(self) -> int:
         return self._reader
 
-    def __del__(self) -> None:  # with the last who may wait for it
+    def __del__(self) -> None:  # once nobody can wait for it any more
         os.close(self._reader)
         os.close(self._writer)
 
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """A server's stop, which comes in three steps."""
+    """The three steps in which a server stops."""
 
     begun: Flag = field(default_factory=Flag)
-    """What runs goes on, nothing new begins."""
+    """Running operations go on; nothing new begins."""
     ending: Flag = field(default_factory=Flag)
-    """What runs is answered now, with what is done."""
+    """Running operations answer now, with what they have done so far."""
     late: Flag = field(default_factory=Flag)
-    """For the sake of that answer nobody else is waited for any more."""
+    """To give that answer in time, they wait for nobody else any more."""

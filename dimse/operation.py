@@ -32,7 +32,7 @@ class Cancelled(Interrupted):
 
 
 class Stopping(Interrupted):
-    """The server's stop will soon cut what has no answer."""
+    """The server is stopping, and will soon cut off operations without an answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class Operation(Protocol):
     contexts: tuple[Context, ...]
     """All of the association: for C-GET those with `is_scu` carry its sub-operations."""
     stop: Stop
-    """The server's: what does not answer in time is cut."""
+    """The server's stop, which cuts off what does not answer in time."""
 
     def identifier(self) -> bytes:
         """The request's data set as sent, at most `MAX_IDENTIFIER` bytes. `InvalidDataSet` when it is longer
@@ -80,8 +80,8 @@ class Operation(Protocol):
         `NumberOfRemainingSuboperations=3, ErrorComment="…"`."""
 
     def finish(self, work: Callable[[], None]) -> None:
-        """Do the rest of this operation, which needs nothing more from the peer: at once, or, when
-        the peer does not wait (asynchronous window), beside its next requests."""
+        """Do the rest of this operation, which needs nothing more from the peer. This happens at once or, if
+        the peer does not wait (asynchronous window), while its next requests are served."""
 
     def listen(self) -> None:
         """`Cancelled`, or `AssociationEnded` when the peer has disconnected; never blocks."""
@@ -90,7 +90,7 @@ class Operation(Protocol):
         """`listen`, and `Stopping`. Both become the final response of a service that does not answer them."""
 
     def apart(self, items: Iterable[T]) -> Iterator[T]:
-        """`items`, whose iterator may wait long, on a thread of its own; `go_on` meanwhile."""
+        """`items`, which may take long to come, read on another thread; calls `go_on` in the meantime."""
 
     def store(self, context: Context, instance: OutgoingInstance) -> Command:
         """A C-STORE sub-operation on this association (C-GET); returns the peer's response."""

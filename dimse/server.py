@@ -23,24 +23,24 @@ from pacs.log_throttle import LogThrottle
 log = structlog.get_logger(__name__)
 
 _TO_REFUSE = 32
-"""Associations beyond the limit that are told so; further connections are closed unheard."""
+"""Associations above the limit that are rejected with an answer; further connections are just closed."""
 _SILENCE = 2.0
-"""Seconds after which a connection that has not asked for an association gives way to one that may. Who means
-it asks at once; a thousand that only connect would otherwise shut out all others."""
+"""Seconds after which a connection that has not requested an association gives way to a new one. Real peers
+request one at once; otherwise, a thousand that only connect would shut out all others."""
 _PATIENCE, _MOMENT = 0.03, 0.001
-"""Seconds that a connection is left to processes that hold fewer associations, looked at each moment: left to
-chance, one core has all senders and the other none."""
+"""Seconds for which a connection is left to processes that hold fewer associations, and between looks at it.
+Left to chance, one core has all senders and the other none."""
 _LEAD = 5.0
-"""Seconds before its end in which a drain has long queries and retrievals answer with what they have sent."""
+"""Seconds before the end of a drain at which long queries and retrievals answer with what they have sent."""
 _LATE = 2.5
-"""Seconds before its end in which nobody is waited for any more for the sake of such an answer."""
+"""Seconds before the end of a drain from which they wait for nobody else, in order to answer in time."""
 _LAST_MOMENT = 1.0
-"""Seconds that all associations which were cut have to notice it."""
+"""Seconds for all associations that were cut to notice it."""
 
 
 @dataclass(slots=True)
 class _Guest:
-    """`connection`: None until the handshake of TLS is over, and for who was sent away."""
+    """`connection`: None until the TLS handshake is over, and for a peer that was sent away."""
 
     arrived: float
     connection: Connection | None = None
@@ -131,7 +131,7 @@ class DimseServer:
                 name="association",
                 daemon=True,
             )
-            # Under the lock: who reads the table finds only threads that run and can be joined.
+            # Under the lock, so that whoever reads the table finds only threads that run and can be joined.
             try:
                 thread.start()
             except RuntimeError as error:
@@ -142,7 +142,7 @@ class DimseServer:
             self._slot.publish(len(self._threads))
 
     def _make_room(self, wanted: int) -> int:
-        """Cut those who came first of the silent ones, at most `wanted`; how many."""
+        """Cut off the oldest silent connections, at most `wanted`. Returns how many."""
         made, before = 0, time.monotonic() - _SILENCE
         for guest in self._threads.values():
             if made == wanted or guest.arrived > before:

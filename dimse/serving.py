@@ -79,7 +79,7 @@ class Session:
         if context is None:
             raise self.messages.violated("a message on a context that was not accepted")
         if command.field == CommandField.C_CANCEL_RQ:
-            self.messages.discard(message)  # of those that say they have one
+            self.messages.discard(message)  # a data set, if it claims to have one
             self._cancel(command.responds_to)
         elif command.is_response:
             self._answer(message)

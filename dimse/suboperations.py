@@ -41,7 +41,7 @@ costs the archive and the peer as much as an instance does."""
 
 
 PATIENCE = 3
-"""Instances in a row that cannot be sent now before the others are given up: each has waited for long."""
+"""Instances in a row that cannot be sent now before the rest is given up: each has cost a long wait."""
 
 
 class RetrieveArchive(Protocol):

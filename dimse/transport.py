@@ -1,6 +1,6 @@
 """Transport connections: how they are made and set up (PS3.8 §9.1).
 
-Making one has a limit to all waits together; meanwhile something else may be looked after.
+Making one has one limit for all waits together; `meanwhile` is called during them.
 """
 
 from __future__ import annotations

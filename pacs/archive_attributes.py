@@ -1,4 +1,4 @@
-"""What the archive knows of a study that is in no data set: searched like the attributes of the table."""
+"""What the archive knows about a study that is in no data set; searched like the attributes of the table."""
 
 from __future__ import annotations
 

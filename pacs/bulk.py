@@ -35,7 +35,7 @@ class BulkValue:
     unit: int = 0
     media_type: str = ""
     encapsulated: bool = False
-    """The bytes are compressed, as the transfer syntax has it."""
+    """The bytes are compressed as the transfer syntax says."""
 
     @property
     def size(self) -> int:

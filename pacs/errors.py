@@ -25,7 +25,7 @@ class PacsError(Exception):
         super().__init__(message or (self.__doc__ or "").strip())
 
 
-# What was sent is at fault
+# The request is at fault
 
 
 class BadInput(PacsError):
@@ -133,7 +133,7 @@ class QueryTooCostly(BadInput):
     code = "QUERY_TOO_COSTLY"
 
 
-# What is asked for is not there, or not possible
+# What was requested does not exist, or is not possible
 
 
 class NotFound(PacsError):
@@ -211,7 +211,7 @@ class RangeNotSatisfiable(PacsError):
         self.size = size
 
 
-# Who asks may not
+# The caller may not do this
 
 
 class Unauthenticated(PacsError):
@@ -265,7 +265,7 @@ class PasswordChangeRequired(Forbidden):
     code = "PASSWORD_CHANGE_REQUIRED"
 
 
-# The archive is at fault, or cannot do it now
+# The archive is at fault, or cannot do it at the moment
 
 
 class Unavailable(PacsError):

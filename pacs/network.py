@@ -16,7 +16,7 @@ def ip_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host's name or IP address reaches this machine from this machine only (RFC 6761 §6.3)."""
+    """Whether this host name or IP address is this machine's own, of use only to itself (RFC 6761 §6.3)."""
     name = host.lower()
     if name == "localhost" or name.endswith(".localhost"):
         return True

@@ -94,7 +94,7 @@ class Receiving:
             received = replace(received, damaged=received.damaged | {stored.blob.address})
 
     def _read(self) -> Received:
-        """What the index is told of the object, whose bytes are on stable storage from here on."""
+        """What the index is told about the object, whose bytes are on stable storage from here on."""
         spool, announced = self._spool, self._announced
         self._header = header = read_header(
             spool, announced.transfer_syntax, start=spool.dataset_offset, limits=self._destination.limits

@@ -150,7 +150,7 @@ class Rendering:
         work: Future[bytes],
     ) -> None:
         try:
-            data = self._cache.get(*key, self.lifetimes.of(wanted.tier))  # perhaps made meanwhile
+            data = self._cache.get(*key, self.lifetimes.of(wanted.tier))  # perhaps made by now
             if data is None:
                 data = self._render(instance, wanted)
                 self._cache.put(*key, data)

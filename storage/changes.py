@@ -1,5 +1,5 @@
-"""Reading the change feed. Readers are told of changes that are no longer known: old ones are removed
-(`storage.upkeep.history`), and an older copy of the database, put back, gives their numbers anew."""
+"""Reading the change feed. Readers are told when changes are no longer known: old ones are removed
+(`storage.upkeep.history`), and an older copy of the database, once restored, assigns their numbers anew."""
 
 from __future__ import annotations
 

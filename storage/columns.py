@@ -58,7 +58,7 @@ metadata = MetaData(
 )
 
 BLANK = literal_column("''", Text)
-"""A literal, as an index's expression must not contain parameters."""
+"""A literal, because the expression of an index must not contain parameters."""
 
 Serial = BigInteger().with_variant(Integer, "sqlite")
 """SQLite autoincrements a primary key only when its type is INTEGER."""

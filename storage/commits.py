@@ -107,8 +107,8 @@ class Committer(Generic[E, R]):
         self._deferred.set()
 
     def _begin_following(self) -> None:
-        """When no thread can be had now, entries go with the next submitted one, and the next deferred one
-        tries again."""
+        """If no thread can be started now, the entries go with the next submitted one, and the next deferred
+        one tries again."""
         with self._beginning:
             if self._behind is None:
                 behind = threading.Thread(target=self._follow, name="deferred", daemon=True)
@@ -155,7 +155,7 @@ class Committer(Generic[E, R]):
     def _lead(self, batch: list[_Waiting[E, R]]) -> None:
         try:
             self._commit(batch)
-        finally:  # whatever ends this thread, no other must wait for it for ever
+        finally:  # however this thread ends, no other may wait for it for ever
             _fail([waiting for waiting in batch if not waiting.done], DatabaseUnavailable())
 
     def _commit(self, batch: list[_Waiting[E, R]]) -> None:

@@ -1,6 +1,6 @@
 """SQLAlchemy's engines, set up for this archive: how connections are made, and how their transactions begin.
 
-What an engine has no event for is done by a dialect of our own, which overrides the method meant for it.
+Where an engine has no event for something, a dialect of our own overrides the method.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from storage.answer_timeout import DRIVER, bound_answers
 LOCK_TIMEOUT = 15.0
 """Seconds that a writer waits for the lock of SQLite's writers, or for rows that others have locked."""
 BUSY_TIMEOUT = 3.0
-"""Seconds that SQLite waits for a foreign writer, while all of ours wait behind it."""
+"""Seconds that SQLite waits for another program's writer, while all of ours are waiting."""
 IDLE_TIMEOUT = 60.0
-"""Seconds after which PostgreSQL ends an idle transaction and frees its rows: its node is frozen."""
+"""Seconds after which PostgreSQL ends an idle transaction and frees its rows: its node must be frozen."""
 _KEEPALIVES = {"tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "3"}
-"""By which PostgreSQL notices that a node has vanished, in seconds; after hours by default."""
+"""Settings, in seconds, by which PostgreSQL notices that a node has vanished; by default it takes hours."""
 SEARCH_TIMEOUT = 10.0
 """Seconds after which one statement of a search is given up; at a million studies the worst takes 3."""
 
@@ -49,7 +49,7 @@ _SEARCHING = {
     "plan_cache_mode": "force_custom_plan",
     "statement_timeout": str(int(SEARCH_TIMEOUT * 1000)),
 }
-"""PostgreSQL's planner: along an index where one has the order, and for the actual values."""
+"""Has PostgreSQL's planner walk along an index that has the order, and plan for the actual values."""
 
 
 class Begin(SQLiteDialect_pysqlite):

@@ -238,7 +238,7 @@ class _Batch:
 
 
 _DataSet = tuple[str, str]
-"""Digest and transfer syntax: in another one, the same bytes mean something else."""
+"""Digest and transfer syntax: with another one, the same bytes mean something else."""
 
 
 def _data_set(item: Received) -> _DataSet:

@@ -1,6 +1,6 @@
 """Rows that a transaction has locked or inserted, so that their values stay true until it commits.
 
-Whoever inserts or removes one here, or receives what was only announced, moves the organisation's tallies.
+Inserting or removing a row, or receiving a study that was only announced, moves the organisation's tallies.
 """
 
 from __future__ import annotations

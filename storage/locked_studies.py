@@ -106,7 +106,7 @@ class LockedStudies:
             self._studies[key] = self._study(owner, firsts[key], unnamed)
 
     def _identity(self, key: StudyKey, item: Received) -> str:
-        """The identity of the study's patient: of the study's row, or else of the instance."""
+        """The identity of the study's patient, from the study's row or else from the instance."""
         organization, uid = key
         named = patient_identity(item.values, uid)
         owner = first(self._connection, _OWNER_OF_STUDY, {"org": organization, "uid": uid})

@@ -25,11 +25,11 @@ class _Compiled:
     """The parameters' names in order, for a driver with positional parameters."""
     constants: Row
     bind: _Converters
-    """By name of a parameter."""
+    """The converters of parameters, by name."""
     names: tuple[str, ...]
-    """Of what comes back."""
+    """The names of the result's columns."""
     result: _Converters
-    """By position in what comes back."""
+    """The converters of the result's columns, by position."""
 
     def parameters(self, given: Row) -> Any:
         values = {**self.constants, **given}

@@ -74,8 +74,8 @@ studies = Table(
     Index(None, "org_id", "study_id"),
     Index(None, "org_id", "last_received_at"),
 )
-# Pages of answers are read along one of these; a missing value sorts like an empty one. What selects and
-# joins studies is in theirs, and the columns of its expressions: else no database reads it alone.
+# Pages of answers are read along one of these; a missing value sorts like an empty one. Those of studies also
+# have every column that selects or joins: otherwise no database reads the index alone.
 Index(
     "ix_studies_newest_first",
     studies.c.org_id,
@@ -371,7 +371,7 @@ audit = Table(
 
 ANNOUNCED = "announced"
 TALLIES = (patients.name, studies.name, ANNOUNCED, series.name, instances.name)
-"""What an organisation's head counts: the rows of each level, and those studies that are only expected."""
+"""What an organisation's head counts: the rows of each level, and the studies that are only announced."""
 
 # The last numbers assigned, and the tallies; locked last in a transaction, so that numbers are in the order
 # of commits, and tallies are those of any snapshot.

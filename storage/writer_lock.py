@@ -32,7 +32,7 @@ class WriterLock:
         self._waiter: threading.Thread | None = None
         self._requests, self._grants = SimpleQueue[bool](), SimpleQueue[bool]()
         self._waiting = False
-        """The waiter waits in the kernel, for whoever of this process wants the file by then."""
+        """A thread waits in the kernel, on behalf of whichever thread of this process then wants the file."""
         self._state = threading.Lock()
         self._wanted = False
 
@@ -60,7 +60,7 @@ class WriterLock:
             self._threads.release()
 
     def close(self) -> None:
-        """A waiter that waits for the file closes it then, as its number must not be another's by then."""
+        """A waiter that still waits for the file closes it later, as its number must not be reused before."""
         if self._waiter is None:
             self._close()
         else:

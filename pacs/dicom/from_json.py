@@ -42,7 +42,7 @@ _VRS = frozenset(SHORT_VRS + LONG_VRS)
 _ENCODING = Encoding()
 _FILE_META = 0x0002
 _NEVER = frozenset({0x0000, 0xFFFE})
-"""Groups of commands and of delimiters, which would be read as something else than an attribute."""
+"""Groups of commands and of delimiters, which would not be read as attributes."""
 _ONE_OF = ("Value", "BulkDataURI", "InlineBinary")
 _MAX_LENGTH = UNDEFINED - 1
 

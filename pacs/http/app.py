@@ -68,9 +68,9 @@ def create_app(
 ) -> App:
     """`routes`: the edges'. `checks` decide readiness; `samples` are read for each `/metrics`.
 
-    `access`: who may call; everybody when absent, for tests of what lies behind it.
-    `base_url`: this server's public address, whatever a proxy says. `failure_page`: for what goes wrong when
-    a browser opens an address.
+    `access`: who may call; without it everybody may, for tests of the routes themselves.
+    `base_url`: this server's public address, whatever a proxy says. `failure_page`: what a browser shows when
+    opening an address fails.
     """
     access = access or Access()
     app = App([*health.routes(health.Readiness(checks)), metrics.route(samples), *routes])

@@ -36,7 +36,7 @@ def compressing(endpoint: Callable[[Request], Response]) -> Callable[..., Respon
 
 
 def _may_be(response: Response) -> bool:
-    """Not where an entity tag names the very bytes, nor what is encoded already."""
+    """Not if an entity tag stands for exactly these bytes, nor if they are encoded already."""
     headers = response.headers
     content_type = headers.get("content-type", "")
     return not {"etag", "content-encoding"} & set(headers) and any(text in content_type for text in _TEXTS)

@@ -21,17 +21,17 @@ def is_known(request: Request, entity_tag: str) -> bool:
 
 
 def _named(request: Request, header: str, entity_tag: str) -> list[tuple[str, str]]:
-    """`W/` or nothing, and the tag, of each that the header names; `*` names `entity_tag`."""
+    """Each entity tag in the header, as `W/` or nothing and the tag; `*` stands for `entity_tag`."""
     given = ",".join(request.headers.getlist(header))
     return [("", entity_tag)] if given.strip() == "*" else _ENTITY_TAG.findall(given)
 
 
 def entity_tag(*what: object) -> str:
-    """A strong one, quoted, derived from everything that the bytes of an answer depend on."""
+    """A strong, quoted entity tag, derived from everything that the bytes of an answer depend on."""
     return f'"{blake2b(" ".join(map(str, what)).encode(), digest_size=16).hexdigest()}"'
 
 
 def revalidated(tag: str) -> dict[str, str]:
-    """The headers of what a caller may keep but asks for each time, as access may have ended; none without
-    a tag."""
+    """Headers for a body that callers may keep but must revalidate, as their access may have ended; none
+    without a tag."""
     return {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Accept"} if tag else {}

@@ -1,6 +1,6 @@
 """CORS (Fetch standard): which other sites' pages may call this server: those configured, no other.
 
-They authenticate by bearer token; cookies are not accepted across sites.
+These pages authenticate by bearer token; cookies are not accepted across sites.
 """
 
 from __future__ import annotations

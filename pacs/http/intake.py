@@ -28,7 +28,7 @@ LET_PASS = 1 << 30
 the sender hears the reason; beyond that the request is answered without reading the rest."""
 STALL_TIMEOUT = 60.0  # seconds
 MINIMUM_RATE = 512
-"""Bytes a second, in the mean of `STALL_TIMEOUT`: who drips keeps a place that others need."""
+"""Bytes a second, on average over `STALL_TIMEOUT`: a trickling sender occupies a place that others need."""
 MAX_EPILOGUE, EPILOGUE_TIMEOUT = 1 << 20, 5.0  # bytes, seconds
 
 
@@ -48,7 +48,7 @@ class Sink(Protocol):
         return error
 
     def close(self) -> None:
-        """Nothing follows, whatever came of the part: release what it holds."""
+        """Called last, whatever became of the part: release what it holds."""
         return
 
 
@@ -161,7 +161,7 @@ class Intake:
         return [await future for future in self._finished]
 
     async def abandon(self) -> bool:
-        """Drop the part that has not ended; whether there was one."""
+        """Drop the part that has not ended. Returns whether there was one."""
         part, self._part = self._part, None
         if part is None:
             return False
@@ -178,7 +178,7 @@ class Intake:
 
     async def _crossed(self) -> None:
         if self._crossing is not None:
-            await asyncio.shield(self._crossing)  # a thread goes on, so who is cancelled still waits for it
+            await asyncio.shield(self._crossing)  # the thread goes on, so even a cancelled caller waits
             self._crossing = None
 
     async def __aenter__(self) -> Intake:
@@ -242,8 +242,8 @@ async def feed(
 
 
 async def _pass_epilogue(body: AsyncIterator[bytes]) -> None:
-    """Take what follows the last part: a connection that is closed behind its answer would break the sender
-    off, who then does not read it. Who announced more than he sends is answered all the same."""
+    """Read what follows the last part. If the connection were closed right after the answer, a sender would
+    be cut off and never read it. One that announced more than it sends is answered all the same."""
     passed = 0
     with suppress(TimeoutError, ClientDisconnect):
         async with asyncio.timeout(EPILOGUE_TIMEOUT):

@@ -1,4 +1,4 @@
-"""`/metrics`, and what is counted and logged of each request."""
+"""`/metrics`, and what is counted and logged for each request."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from pacs.network import is_loopback
 
 EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
 log = structlog.get_logger(__name__)
-_filter = logging.getLogger(__name__)  # asked first, as an entry costs as much to make as to drop
+_filter = logging.getLogger(__name__)  # asked first: making an entry costs as much as dropping it
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -30,7 +30,7 @@ class RequestMetrics:
     """Counts and logs each request by its route's pattern, never by its path, which may be anything."""
 
     def __init__(self, routes: Iterable[BaseRoute]) -> None:
-        # `id()`, as an endpoint need not be hashable. Of its several patterns the first is kept.
+        # By `id()`, as an endpoint need not be hashable. If it has several patterns, the first is kept.
         last_first = reversed([*leaves(routes)])
         self._patterns = {id(route.endpoint): prefix + route.path for prefix, route in last_first}
 

@@ -24,7 +24,7 @@ MAX_PREAMBLE = 64 << 10
 MAX_PARTS = 100_000
 _LONGEST_END = 66
 """Bytes of white space and line end that may follow a boundary on its line."""
-_BOUNDARY = re.compile(r"[ -~]{0,69}[!-~]")  # more characters than the RFC has, as some senders do
+_BOUNDARY = re.compile(r"[ -~]{0,69}[!-~]")  # some senders use more characters than the RFC allows
 _LINE_END = re.compile(rb"[ \t]{0,64}\r?\n")
 _UNFINISHED = re.compile(rb"[ \t]{0,64}\r?|-")
 _BLANK_LINE = re.compile(rb"\n\r?\n")
@@ -70,7 +70,7 @@ class MultipartReader:
             raise MalformedMultipart("the boundary is missing or malformed")
         self._delimiter = b"\n--" + boundary.encode("ascii")
         self._state = _State.PREAMBLE
-        self._buffer = bytearray(b"\n")  # so that a delimiter on the first line is behind a line's end
+        self._buffer = bytearray(b"\n")  # so that a delimiter on the first line follows a line end, too
         self._lead = 1
         """Bytes at the buffer's start that are not data: the end of the line before."""
         self._bare = False

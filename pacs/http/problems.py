@@ -1,7 +1,7 @@
 """The one place where errors become HTTP responses.
 
-Every error body is `{"status": "error", "code", "message", "correlation_id"}`; who opens an address in a
-browser gets a page that says the same. An exception other than `PacsError` is a bug: 500, the traceback in
+Every error body is `{"status": "error", "code", "message", "correlation_id"}`; a browser that opens an
+address gets a page that says the same. An exception other than `PacsError` is a bug: 500, the traceback in
 the log, no detail in the body.
 """
 
@@ -35,7 +35,7 @@ log = structlog.get_logger(__name__)
 RETRY_AFTER = 5  # seconds
 
 FailurePage = Callable[[Request, int, Mapping[str, str]], Response]
-"""Makes a page of a status and the body of a problem."""
+"""Makes a page from a status and the body of a problem."""
 
 STATUS = "status"
 """Key in a request's state: the status of its answer, once that has begun (`pacs.http.envelope`)."""
@@ -58,7 +58,7 @@ def problem(
 
 
 def _is_opened(request: Request, status: int) -> bool:
-    """Browsers ask for HTML first when they go to an address. That nothing is acceptable is told as ever."""
+    """Browsers prefer HTML when they open an address. Even they get the usual body with a 406."""
     return (
         request.method in ("GET", "HEAD")
         and status != HTTPStatus.NOT_ACCEPTABLE
@@ -124,7 +124,7 @@ def _at(routes: Iterable[BaseRoute], scope: Scope) -> Iterator[Route]:
 
 
 def caller_gone(request: Request, _: Exception) -> Response:
-    """The client disconnected while its body was read; the answer reaches nobody."""
+    """The client disconnected while its body was being read, so nobody gets this answer."""
     log.info("client disconnected", method=request.method)
     return Response(status_code=400)
 

@@ -30,7 +30,7 @@ def leaves(routes: Iterable[BaseRoute], prefix: str = "") -> Iterator[tuple[str,
 class RouteTable:
     """An ASGI application of the router's routes; the first that matches answers, as in the router.
 
-    Requests that none matches are left to the router, which tells a wrong method from a wrong path.
+    Requests that match none are left to the router, which distinguishes a wrong method from a wrong path.
     """
 
     def __init__(self, router: Router) -> None:

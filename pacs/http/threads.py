@@ -99,7 +99,7 @@ class ThreadPool:
     ) -> None:
         try:
             result = None if future.cancelled() else context.run(function, *arguments)
-        except StopIteration:  # a future refuses it
+        except StopIteration:  # a future refuses to hold it
             self._hand_over(future, future.set_exception, RuntimeError(f"StopIteration in {function}"))
         except BaseException as error:
             self._hand_over(future, future.set_exception, error)

@@ -113,7 +113,7 @@ class LocalBlobs:
             try:
                 self._link(spooled.path, blob)
             except FileNotFoundError:  # the folder was removed
-                os.stat(spooled.path)  # else everything: the disk is no longer mounted
+                os.stat(spooled.path)  # if this fails too, the disk is no longer mounted
                 self._make_folders()
                 self._link(spooled.path, blob)
             sync_folder(os.path.dirname(path))
@@ -237,7 +237,7 @@ class LocalBlobs:
 
 
 def _move_folder_aside(path: str) -> None:
-    """What is in it is not ours to remove."""
+    """Its content is not ours to remove."""
     if os.path.isdir(path):
         aside = f"{path}.{secrets.token_hex(4)}"
         os.rename(path, aside)

@@ -77,7 +77,7 @@ class Spool:
 
     def _folder(self) -> Path:
         if self._own is None:
-            self._admit()  # by many at a time, as it may take long
+            self._admit()  # outside the lock, as it may take long
         with self._making:
             if self._own is None:
                 self.root.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
@@ -110,7 +110,7 @@ def abandoned(root: Path) -> Iterator[Path]:
             continue
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if folder.exists():  # else another node was faster
+            if folder.exists():  # otherwise another node was faster
                 yield folder
         except BlockingIOError:
             continue
@@ -131,6 +131,6 @@ def own_folder(root: Path) -> tuple[Path, int]:
             undo.callback(os.close, lock)
             with suppress(BlockingIOError):
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if folder.exists():  # else the same, a little later
+                if folder.exists():  # otherwise it was removed a little later
                     undo.pop_all()
                     return folder, lock

@@ -166,7 +166,7 @@ def task_of(connection: Connection, organization: int, number: str) -> Task | No
 
 
 def end(connection: Connection, task: str, kind: str, organization: int) -> bool:
-    """Delete a task's failed job, so that nobody retries it; False when somebody has."""
+    """Delete a task's failed job, so that nobody retries it. False if somebody already has."""
     job = jobs.c.org_id == organization, jobs.c.key == job_key(kind, task)
     connection.execute(delete(jobs).where(*job, jobs.c.state == "failed"))
     return connection.execute(select(jobs.c.pk).where(*job)).first() is None

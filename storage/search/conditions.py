@@ -68,15 +68,15 @@ def blank_or_key(attribute: Attribute) -> ColumnElement[Any]:
 
 
 def unindexed(number: ColumnElement[int]) -> ColumnElement[int]:
-    """The same number, hidden from indexes: there are few organisations, but planners assume that any
-    `org_id = ?` is rare."""
+    """The same number, hidden from indexes: there are few organisations, but planners assume that every
+    `org_id = ?` selects few rows."""
     return number + literal_column("0")
 
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """`indexed`: an index may find the rows. Once the way to them is chosen, PostgreSQL must not see another,
-    as it takes any value for rare."""
+    """`indexed`: an index may be used to find the rows. Once the way to them is chosen, PostgreSQL must not
+    see another index, because it takes every value for rare."""
 
     dialect: str
     indexed: bool = True

@@ -26,7 +26,7 @@ _WITH_INDEX = frozenset(
     BY_KEYWORD[keyword]
     for keyword in ("PatientID", "PatientBirthDate", "AccessionNumber", "StudyID", "Modality")
 )
-"""Attributes with an index of their own (`storage.tables`), for being asked for by value."""
+"""Attributes with an index of their own (`storage.tables`), because they are searched by value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ def by_letter_pair(search: Search, level: Level) -> Iterator[Lookup]:
 
 
 def by_trigrams(search: Search, level: Level) -> Iterator[Lookup]:
-    """All conditions that have trigrams at once, as the index intersects them."""
+    """All conditions that have trigrams, together, because the index intersects them."""
     served, by_expression = list[Condition](), dict[str, Condition]()
     for condition in _conditions(search, level):
         if not _asks_for_value(condition) and (expression := _trigrams(condition)):
@@ -136,12 +136,12 @@ STRATEGIES: tuple[Strategy, ...] = (
     by_trigrams,  # patients_trigrams, studies_trigrams; ix_patients_…_trigrams, ix_studies_…_trigrams
     by_day,  # ix_studies_newest_first
 )
-"""With their indexes, those of SQLite before those of PostgreSQL. What is `CHEAP` costs as much as the rows
-that it finds, of which there are few as a rule; trigrams are common or rare."""
+"""Each with its indexes, SQLite's before PostgreSQL's. A `CHEAP` one costs as much as the rows that it finds,
+usually few; trigrams may be common or rare."""
 
 
 def matching(search: Search, level: Level, conditions: Sequence[Condition]) -> Select[int]:
-    """Where an index other than the organisation's is to be used, or none."""
+    """Without the organisation's index: by another one, or by none."""
     table, clauses = TABLES[level], map(Conditions(search.dialect).clause, conditions)
     return select(table.c.pk).where(unindexed(table.c.org_id) == search.organization, *clauses)
 

@@ -74,7 +74,7 @@ def locate(database: Database, organization: int, query: Query) -> Iterator[Stor
 
 @dataclass(frozen=True, slots=True)
 class _FirstPage:
-    """`planned`: the way to the pages that follow. `total`: all matches, where that was seen."""
+    """`planned`: the way to the pages that follow. `total`: the number of matches, if it became known."""
 
     planned: Search
     rows: Sequence[Row[Any]]
@@ -131,7 +131,7 @@ def _rows_of(connection: Connection, planned: Search, keys: Sequence[int]) -> Se
 
 
 def _total(connection: Connection, planned: Search) -> int | None:
-    """By the organisation's tallies without conditions, else counted if that is soon done."""
+    """From the organisation's tallies if there are no conditions; otherwise counted, if that is quick."""
     conditions = planned.query.conditions
     if planned.walks:
         tallied, later = connection.execute(statement.tallied(planned, tuning.COUNTED_LATER)).one()
@@ -163,7 +163,7 @@ def _rows(database: Database, search: Search, first: int, following: int) -> Ite
             return
         last = statement.order_values(planned, rows[-1])
         if after is None and planned.walks and statement.keys_first(planned):
-            planned = None  # what was soon met may be rare further on
+            planned = None  # values common here may be rare further on
         after, offset, size = last, 0, following
         left = None if left is None else left - len(rows)
 

@@ -1,16 +1,16 @@
 """Deciding how a search finds its rows: by walking along the index of its order, or from few candidates.
 
-A value that is common is soon met along the order; one that is rare must be looked up. No database knows how
-common `*ros*` is, so that is found out, at a bounded cost, in this order:
+Common values turn up quickly along the order; rare ones must be looked up. No database knows how common
+`*ros*` is, so that is found out, at a bounded cost, in these steps:
 
 1. A UID selects few rows: they are the candidates.
-2. Newest first, unless a cheap index serves a condition: a sample of the newest rows is tested. Where it
-   promises a page within reach, so far is walked; if that yields the page, nothing else is done.
+2. If the newest come first, and no cheap index serves a condition, a sample of the newest rows is tested.
+   If it promises a page within reach, the search walks that far; if that yields the page, it is done.
 3. Each index that serves a condition (`storage.search.lookups`) is asked for its first keys, up to one more
    than `FEW`. The keys of the index that has the fewest are the candidates, if they are few.
 4. If they are not, and a walk would be long, rows are tested in the order of their keys. Those that match are
    the candidates, if they are few.
-5. Otherwise the walk goes along the order until the page is full. `storage.search.time_limit` ends it.
+5. Otherwise the search walks along the order until the page is full, or `storage.search.time_limit` ends it.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ _STUDY_DATE = BY_KEYWORD["StudyDate"]
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """`matched` of the `tested` rows did. `edge`: the order values of the row behind the newest `REACH`; None
-    when there are no more than that, within the range of days."""
+    """`matched` of the `tested` rows match. `edge`: the order values of the row after the newest `REACH`;
+    None if there are no more than that within the range of days."""
 
     matched: int
     tested: int
@@ -47,7 +47,7 @@ class Sample:
 
 
 def is_sampled(search: Search, counting: bool) -> bool:
-    """Days alone are a range of the order: all that is not known of them is how many there are."""
+    """Not for days alone: they are a range of the order, and only their number is unknown."""
     if not statement.keys_first(search) or (not counting and _days_only(search)):
         return False
     return by_uid(search) is None and not any(_offered(search, CHEAP))
@@ -100,9 +100,9 @@ def _few(rows: int) -> int:
 
 
 def _scans(search: Search, served: set[Condition], rare: bool) -> Iterator[Lookup]:
-    """Without an index, in the order of keys. Half a million patients take 0.1 s, a million studies 0.3 s;
-    walking along those takes seconds. Studies only if rare, as others are met much sooner, and if no days
-    bound the walk; in another order than the newest first, always."""
+    """Rows tested in the order of their keys, without an index. Half a million patients take 0.1 s, a million
+    studies 0.3 s; walking along them takes seconds. Studies with the newest first are tested only if matches
+    are rare, as others are found much sooner by walking, and if no days bound the walk."""
     query = search.query
     days = {c for c in query.conditions if c.attribute is _STUDY_DATE}
     levels = [Level.PATIENT] if query.level is not Level.PATIENT else []

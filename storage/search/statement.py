@@ -1,6 +1,6 @@
 """The statements of a search: a page of answers, how many there are, and a sample of the newest.
 
-What is decided before they are sent stands in `storage.search.plan`.
+`storage.search.plan` decides which of them are sent.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ def page(search: Search, size: int, last: Sequence[Any] | None = None, offset: i
     """`size` answers, after the one whose order values were `last`; the order values of each answer are the
     last columns of its row. The rows may come in another order: see `in_order`.
 
-    Rows to skip, and those of another order, are not read either: their keys are found first. From candidates
-    these would have to be sorted, which misleads a planner told to avoid it: ask for `keys`, then for `rows`.
+    Rows to skip, or in another order, are not read before the page's keys are found. With candidates, those
+    would have to be sorted, which misleads a planner told to avoid it: ask for `keys`, then for `rows`.
     """
     walked = search.walks and not search.joined and (offset or search.query.order)
     if not keys_first(search) and not walked:
@@ -74,7 +74,7 @@ def in_order(search: Search, found: Sequence[Row[Any]]) -> Sequence[Row[Any]]:
 
 
 def order_values(search: Search, row: Row[Any]) -> Sequence[Any]:
-    """Those of a row of `page`: where the next page begins."""
+    """The order values of a row of `page`: where the next page begins."""
     return row[-len(terms_of(search.query, search.walks)) :]
 
 
@@ -106,7 +106,7 @@ def tallied(search: Search, at_most: int) -> Select[int, int]:
 
 
 def newest(search: Search, sample: int, reach: int) -> Select[Any]:
-    """How many of `sample` rows match, how many those are, and the order values of the row behind the
+    """How many of `sample` rows match, how many were tested, and the order values of the row after the
     newest `reach`, or NULLs: all within the range of days."""
     terms, ordered = terms_of(search.query, search.walks), order_by(search.query, search.walks)
     inside = (search.owned(), *search.clauses_of(_STUDY_DATE))

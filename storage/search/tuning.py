@@ -1,7 +1,7 @@
 """The numbers that searches are planned by, and the measurements behind them.
 
-Measured on both databases at a million studies (`python -m bench million`). Collecting keys and sorting them
-costs as much as there are keys, walking along the order as much as there are rows up to the page.
+Measured on both databases with a million studies (`python -m bench million`). The cost of collecting and
+sorting keys grows with their number, that of walking along the order with the number of rows up to the page.
 """
 
 FEW, FEWEST = 5_000, 2_000
@@ -17,7 +17,7 @@ REACH = 5_000
 SAMPLE = 300
 """Rows among the newest `REACH` that are tested first, to estimate how many match."""
 STRIDE = 11
-"""One row in so many is tested, as rows that came together are alike."""
+"""One row in so many is tested, because rows that arrived together are alike."""
 MARGIN = 1.25
 """How many times the page should lie within `REACH`, by that estimate, for the walk to be tried."""
 
@@ -28,7 +28,7 @@ LOCATED = 10_000
 """Instances of one page when all are needed before the first is used, as each page sorts the whole study."""
 
 COUNTED_AMONG = 50_000
-"""Among how many rows matches are counted beside a page, where each row must be tested: 0.1 s."""
+"""Rows among which a page's matches are counted if each row must be tested: 0.1 s."""
 COUNTED_LATER = 10_000
 """How many rows stored since the first page are counted, to subtract them from the organisation's tally."""
 COUNTED_KEYS = 10_000

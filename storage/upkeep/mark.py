@@ -1,8 +1,7 @@
 """The mark that the sweep leaves in the store: the newest audit record of the index that removed blobs last.
 
-An index that does not know this record is another one, or an older copy of it that was put back. What
-nothing in it refers to may have been stored by the other, so it removes nothing until `pacs reindex` has
-entered what lies in the store.
+An index that does not know this record is a different one, or an older copy that was restored. Blobs that it
+does not refer to may belong to the other, so it removes nothing until `pacs reindex` has entered them.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Recognising the store of this index: the folder below a mount point is empty while its disk is not mounted.
 
-What were stored there would vanish when the disk is mounted, and what lies on the disk would be called lost.
+Objects stored there would vanish once the disk is mounted, and those on the disk would be reported as lost.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from storage.upkeep import mark
 
 
 def recognise(database: Database, store: BlobStore) -> None:
-    """`WrongStore` unless this index's mark lies there, or one of a few objects from all of its addresses.
+    """`WrongStore` unless the store has this index's mark, or one of a few objects from all of its addresses.
 
-    An index without objects takes any store. A mark is enough, as it may be that all objects are lost.
+    An index without objects accepts any store. The mark is enough, because all objects may have been lost.
     """
     if mark.is_there(database, store):
         return

@@ -87,7 +87,7 @@ class Sweep:
         return Swept(removed, orphans, after, more=True)
 
     def may_remove(self) -> bool:
-        """Whether what lies in the store is this index's. `WrongStore` where nothing of it does."""
+        """Whether the store's content is this index's. `WrongStore` if none of its objects is there."""
         recognise(self.database, self.blobs)
         ours = mark.is_known(self.database, self.blobs)
         if not ours:

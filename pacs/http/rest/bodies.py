@@ -19,7 +19,7 @@ _PLAIN = {
     "missing": "this field is needed",
     "string_pattern_mismatch": "this is malformed",
 }
-"""In place of pydantic's words."""
+"""Messages in place of pydantic's."""
 
 
 class Body(BaseModel):

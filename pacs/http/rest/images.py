@@ -167,7 +167,7 @@ class Images:
         return answer({"url": self._in_store(instance, seconds) or ours, "expires_in": seconds})
 
     def _in_store(self, instance: StoredInstance, seconds: int) -> str | None:
-        """The store's own link, for what it holds as a whole file."""
+        """The store's own link, if it holds the object as a complete file."""
         if part10_file(self.archive, instance).header:
             return None
         return self.archive.blobs.link(instance.blob.address, seconds)
