@@ -201,7 +201,7 @@ class _Deleting:
         )
         by_users = {name: self._study[name] if whole else None for name in SET_BY_USERS}
         row = {**asdict(made), **by_users, "org_id": request.actor.organization}
-        del row["over"]  # which time tells
+        del row["over"]  # computed from the time, not stored
         self._connection.execute(insert(deletions), row)
         job = purge_job(made.id, self._retention)
         enqueue(self._connection, job, request.actor.organization, request.actor.correlation_id)
@@ -217,7 +217,7 @@ class _Deleting:
 
 
 def purge_job(deletion: str, delay: timedelta) -> NewJob:
-    return NewJob(PURGE, {"deletion": deletion}, delay)
+    return NewJob(PURGE, {"deletion": deletion}, delay, key=f"{PURGE}:{deletion}")
 
 
 def _measure(chosen: Select[Any]) -> Select[Any]:
@@ -234,8 +234,8 @@ def _measure(chosen: Select[Any]) -> Select[Any]:
 class PurgeDeletion:
     """Handler of `deletion.purge`: releases the blobs, which the sweep then removes.
 
-    A deletion that is being restored is left to its task, and one whose retention period began anew to its
-    next job. The patient's data is erased with the bytes.
+    A deletion that is being restored is left to its task. One whose time has not come, as its retention period
+    began anew or the clock was set back, gets another job. The patient's data is erased with the bytes.
     """
 
     database: Database
@@ -252,7 +252,11 @@ class PurgeDeletion:
             connection = under_way.connection
             locking = select(deletions.c.restored_by, deletions.c.purge_at).where(*this).with_for_update()
             row = connection.execute(locking).first()
-            if row is None or row.purge_at > under_way.now or _keeps(connection, row.restored_by):
+            if row is None or _keeps(connection, row.restored_by):
+                return False
+            if row.purge_at > under_way.now:
+                again = purge_job(number, row.purge_at - under_way.now)
+                enqueue(connection, again, organization, job.correlation_id)
                 return False
             if release(connection, organization, number):
                 return True

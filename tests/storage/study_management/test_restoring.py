@@ -230,6 +230,17 @@ def test_a_purge_that_comes_before_its_time_leaves_all(world: World) -> None:
     assert world.restored(deletion.id).processed == 4
 
 
+def test_a_purge_that_comes_before_its_time_comes_again(world: World) -> None:
+    """As when the clock is set back while it begins."""
+    world.management.delete(USER, STUDY, None, "test")
+    for purge_at in ("purge_at", "deleted_at"):
+        world.shelf.run(f"UPDATE deletions SET purge_at = {purge_at}")
+        world.shelf.run("UPDATE jobs SET run_at = 0 WHERE kind = :kind", kind=PURGE)
+        world.work()
+    assert rows(world.database, "SELECT * FROM kept_blobs") == []
+    assert rows(world.database, "SELECT * FROM jobs WHERE kind = 'deletion.purge'") == []
+
+
 def test_a_purge_that_comes_after_all_leaves_what_is_being_brought_back(world: World) -> None:
     deletion = world.management.delete(USER, STUDY, None, "test")
     task = world.management.restore(USER, deletion.id)
