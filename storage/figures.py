@@ -19,7 +19,7 @@ def answers(database: Database) -> None:
 
 def jobs_by_state(database: Database) -> dict[str, float]:
     with database.read() as connection:
-        rows = connection.execute(select(jobs.c.state, func.count()).group_by(jobs.c.state)).tuples()
+        rows = connection.execute(select(jobs.c.state, func.count()).group_by(jobs.c.state))
         return {"waiting": 0, "running": 0, "failed": 0} | {state: float(count) for state, count in rows}
 
 

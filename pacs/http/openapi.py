@@ -55,10 +55,15 @@ def written(routes: Iterable[BaseRoute]) -> str:
 def document(routes: Iterable[BaseRoute]) -> dict[str, Any]:
     schemas: dict[str, Any] = {"Problem": _PROBLEM}
     paths: dict[str, dict[str, Any]] = {}
+    names: set[str] = set()
     for path, each in flattened(routes):
         if PAGES.match(path):
             for method in sorted((each.methods or set()) - {"HEAD"}):
-                paths.setdefault(path, {})[method.lower()] = _operation(path, method, each, schemas)
+                operation = _operation(path, method, each, schemas)
+                if operation["operationId"] in names:  # beside a page of the same name
+                    operation["operationId"] = _operation_id(path, method)
+                names.add(operation["operationId"])
+                paths.setdefault(path, {})[method.lower()] = operation
     return {
         "openapi": "3.1.0",
         "info": {
@@ -90,7 +95,7 @@ def _operation(path: str, method: str, each: Route, schemas: dict[str, Any]) -> 
     operation: Any = getattr(each, "operation", None) or getattr(each.endpoint, "operation", _NOTHING)
     summary, _, text = (operation.summary or inspect.getdoc(each.endpoint) or "").partition("\n\n")
     found: dict[str, Any] = {
-        "operationId": _operation_id(path, method),
+        "operationId": _operation_id(path.removeprefix("/api/v1"), method),
         "summary": " ".join(summary.split()) or f"{method} {path}",
         "tags": [_tag(path)],
         "responses": _responses(operation),
@@ -110,8 +115,7 @@ def _operation(path: str, method: str, each: Route, schemas: dict[str, Any]) -> 
 
 
 def _operation_id(path: str, method: str) -> str:
-    words = re.findall(r"[A-Za-z0-9]+", path.removeprefix("/api/v1"))
-    return "_".join((method.lower(), *words))
+    return "_".join((method.lower(), *re.findall(r"[A-Za-z0-9]+", path)))
 
 
 def _tag(path: str) -> str:

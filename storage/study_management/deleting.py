@@ -234,8 +234,8 @@ def _measure(chosen: Select[Any]) -> Select[Any]:
 class PurgeDeletion:
     """Handler of `deletion.purge`: releases the blobs, which the sweep then removes.
 
-    A deletion that is being restored is left to its task. One whose time has not come, as its retention period
-    began anew or the clock was set back, gets another job. The patient's data is erased with the bytes.
+    A deletion that is being restored is left to its task. One whose time has not come gets another job: its
+    retention period began anew, or the clock was set back. The patient's data is erased with the bytes.
     """
 
     database: Database
