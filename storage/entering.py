@@ -14,11 +14,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, insert, select
+from sqlalchemy import bindparam, func, insert, select
 
 from pacs.actor import Actor
 from pacs.attributes import Level
@@ -27,32 +27,23 @@ from pacs.model import AuditRecord, Blob, Outcome, Received, Stored, VersionKey
 from pacs.study_states import NEW_IMAGES, PATIENT_CONFLICT, State, is_late, on_arrival
 from storage import clock
 from storage.feeds import RetryTransaction, Transaction
+from storage.instance_versions import InstanceVersions
 from storage.locked_rows import LockedRow, insert_items, lock_or_insert
 from storage.locked_studies import LockedStudies, LockedStudy
 from storage.references import Missing, References
-from storage.rows import Row, attribute_row, item_rows, patient_identity
-from storage.statements import rows, run, scalar
-from storage.tables import blobs, instances, versions
+from storage.rows import attribute_row, item_rows, patient_identity
+from storage.statements import rows, scalar
+from storage.tables import instances
 
 _SAME_UID = select(instances.c.pk, instances.c.series_pk).where(
     instances.c.org_id == bindparam("org"), instances.c.sop_instance_uid == bindparam("uid")
-)
-_HISTORY = (
-    select(versions.c.dataset_digest, versions.c.transfer_syntax, blobs.c.address, blobs.c.size)
-    .join(blobs)
-    .where(versions.c.instance_pk == bindparam("instance"))
-    .order_by(versions.c.n)
-)
-_INSERT_VERSIONS = insert(versions)
-_PURGE_VERSION = delete(versions).where(
-    versions.c.instance_pk == bindparam("pk"), versions.c.n == bindparam("number")
 )
 
 
 @cache
 def _insert_instance(dialect: str) -> Any:
-    """A key is never given again, as keys of versions outlive the transaction that they were read in: where
-    SQLite would give that of a deleted last row, the time is greater."""
+    """A key is never used again, because keys of versions outlive the transaction that read them. SQLite
+    would reuse that of a deleted last row; the time is greater."""
     new = insert(instances).returning(instances.c.pk)
     if dialect != "sqlite":
         return new
@@ -77,9 +68,7 @@ class _Batch:
         self._transaction = transaction
         self._connection = transaction.connection
         self._studies = studies
-        self._lost: list[Row] = []
-        self._versions: dict[VersionKey, Row] = {}
-        self._histories: dict[int, list[tuple[_DataSet, Blob]]] = {}
+        self._versions = InstanceVersions(transaction)
         self._references = References(missing)
         self._audit: dict[tuple[Actor, str, str], list[str]] = {}
 
@@ -122,7 +111,7 @@ class _Batch:
         pk = scalar(self._connection, _insert_instance(self._connection.dialect.name), row)
         self._transaction.tally(row["org_id"], instances.name, 1)
         insert_items(self._connection, item_rows(row["org_id"], Level.IMAGE, pk, item.values))
-        self._histories[pk] = []
+        self._versions.begin(pk)
         version = self._keep(entry, series, pk, item)
         series["number_of_series_related_instances"] += 1
         entry.study["number_of_study_related_instances"] += 1
@@ -132,56 +121,44 @@ class _Batch:
         return version
 
     def _enter_again(self, entry: LockedStudy, series: LockedRow, pk: int, item: Received) -> Stored:
-        for n, (data_set, blob) in enumerate(self._history(pk), 1):
-            if data_set == _data_set(item):
-                if blob.address == item.blob.address:
-                    self._note(item, "store.duplicate")
-                elif blob.address in item.damaged or self._references.gone(blob):
-                    self._heal(entry, series, (pk, n), item)
-                    return Stored(Outcome.DUPLICATE, item.identity, item.blob, (pk, n))
-                else:
-                    self._references.spare(item.blob)
-                    self._note(item, "store.duplicate")
-                return Stored(Outcome.DUPLICATE, item.identity, blob)
+        if found := self._versions.find(pk, item):
+            return self._repeat(entry, series, found, item)
         version = self._keep(entry, series, pk, item)
         self._report(item, "instance.version", "store.version")
         return Stored(Outcome.VERSION, item.identity, item.blob, version)
 
+    def _repeat(
+        self, entry: LockedStudy, series: LockedRow, found: tuple[VersionKey, Blob], item: Received
+    ) -> Stored:
+        version, blob = found
+        if blob.address != item.blob.address:
+            if blob.address in item.damaged or self._references.gone(blob):
+                self._heal(entry, series, version, item)
+                return Stored(Outcome.DUPLICATE, item.identity, item.blob, version)
+            self._references.spare(item.blob)
+        self._note(item, "store.duplicate")
+        return Stored(Outcome.DUPLICATE, item.identity, blob)
+
     def _heal(self, entry: LockedStudy, series: LockedRow, version: VersionKey, item: Received) -> None:
         """Replace the missing or damaged blob of a version by the received one."""
-        pk, n = version
-        history = self._history(pk)
-        data_set, lost = history[n - 1]
-        history[n - 1] = data_set, item.blob
-        self._lost.append({"pk": pk, "number": n})
+        lost = self._versions.replace(version, item)
         self._references.give_up(lost)
-        self._write(entry, series, version, item)
+        self._refer(entry, series, item.blob)
         series["size_bytes"] -= lost.size
         entry.study["size_bytes"] -= lost.size
         self._note(item, "store.healed")
 
-    def _history(self, pk: int) -> list[tuple[_DataSet, Blob]]:
-        """Data sets and blobs of an instance's versions, this batch's included."""
-        if (history := self._histories.get(pk)) is None:
-            found = rows(self._connection, _HISTORY, {"instance": pk})
-            history = [((digest, syntax), Blob(address, size)) for digest, syntax, address, size in found]
-            self._histories[pk] = history
-        return history
-
     def _keep(self, entry: LockedStudy, series: LockedRow, pk: int, item: Received) -> VersionKey:
-        history = self._history(pk)
-        history.append((_data_set(item), item.blob))
-        version = pk, len(history)
-        self._write(entry, series, version, item)
+        version = self._versions.append(pk, item)
+        self._refer(entry, series, item.blob)
         entry.study["last_received_at"] = max(entry.study["last_received_at"], self._transaction.now)
         self._arrive(entry, item)
         return version
 
-    def _write(self, entry: LockedStudy, series: LockedRow, version: VersionKey, item: Received) -> None:
-        self._versions[version] = _version_row(version, item, self._transaction.now)
-        self._references.add(item.blob)
-        series["size_bytes"] += item.blob.size
-        entry.study["size_bytes"] += item.blob.size
+    def _refer(self, entry: LockedStudy, series: LockedRow, blob: Blob) -> None:
+        self._references.add(blob)
+        series["size_bytes"] += blob.size
+        entry.study["size_bytes"] += blob.size
 
     def _arrive(self, entry: LockedStudy, item: Received) -> None:
         state = State(entry.study["state"])
@@ -228,21 +205,10 @@ class _Batch:
         """Write what `enter` has collected."""
         if vanishing := self._references.write(self._connection):
             raise RetryTransaction({id(i): BlobVanishing() for i in received if i.blob.address in vanishing})
-        if self._lost:
-            run(self._connection, _PURGE_VERSION, self._lost)
-        if self._versions:
-            run(self._connection, _INSERT_VERSIONS, [*self._versions.values()])
+        self._versions.write()
         self._studies.flush()
         for (actor, action, study), uids in self._audit.items():
             self._transaction.audit(AuditRecord(actor, action, "success", study, {"instances": uids}))
-
-
-_DataSet = tuple[str, str]
-"""Digest and transfer syntax: with another one, the same bytes mean something else."""
-
-
-def _data_set(item: Received) -> _DataSet:
-    return item.dataset_digest, item.transfer_syntax
 
 
 _NO_INSTANCES = {"number_of_series_related_instances": 0, "size_bytes": 0}
@@ -257,21 +223,3 @@ def _add_words(row: LockedRow, column: str, value: str | None) -> bool:
         return False
     row[column] = "\\".join(sorted([*words, *new]))
     return True
-
-
-def _version_row(version: VersionKey, item: Received, at: datetime) -> Row:
-    pk, n = version
-    return {
-        "instance_pk": pk,
-        "n": n,
-        "org_id": item.actor.organization,
-        "blob": item.blob.address,
-        "dataset_digest": item.dataset_digest,
-        "dataset_offset": item.dataset_offset,
-        "transfer_syntax": item.transfer_syntax,
-        "frames": item.frames,
-        "received_at": at,
-        "source_kind": item.actor.kind,
-        "source_name": item.actor.name,
-        "correlation_id": item.actor.correlation_id,
-    }
