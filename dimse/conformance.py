@@ -74,16 +74,16 @@ def _status_of(error: type[PacsError]) -> int:
 
 
 _EVERY_SERVICE = {
-    NOT_AUTHORIZED: "the calling AE lacks the right to do this",
-    SOP_CLASS_NOT_SUPPORTED: "the SOP class is not one of this operation",
-    UNRECOGNIZED_OPERATION: "there is no such operation here",
+    NOT_AUTHORIZED: "the calling AE does not have the right to do this",
+    SOP_CLASS_NOT_SUPPORTED: "the SOP class does not belong to this operation",
+    UNRECOGNIZED_OPERATION: "this operation is not supported",
     PROCESSING_FAILURE: "a fault of this archive; its log says more",
 }
 _RETRIEVE = {
     PENDING: f"sub-operations are continuing; sent every {suboperations.PENDING_EVERY:g} s at most",
     SUCCESS: "all sub-operations are complete, or nothing was selected",
-    suboperations.WITH_FAILURES: "complete, one or more failed or ended with a warning",
-    CANCEL: "cancelled; Remaining says how many were not ended",
+    suboperations.WITH_FAILURES: "complete, but at least one sub-operation failed or ended with a warning",
+    CANCEL: "cancelled; Number of Remaining Sub-operations says how many were not finished",
     suboperations.UNABLE_TO_COUNT: f"more than {suboperations.MAX_SUBOPERATIONS} instances are selected",
     suboperations.UNABLE_TO_PERFORM: "every sub-operation failed",
     _status_of(InvalidQuery): _MISMATCH,
@@ -92,20 +92,20 @@ _RETRIEVE = {
 STATUSES: Mapping[str, Mapping[int, str]] = {
     "C-ECHO": {SUCCESS: "the archive is running"},
     "C-STORE": {
-        SUCCESS: "on stable storage and in the index, or stored before",
+        SUCCESS: "the object is on stable storage and in the index, now or already before",
         _status_of(StorageFull): "out of resources: no space, or the database does not answer",
         _status_of(
             MissingIdentity
-        ): "SOP class or instance differ from what was announced, or a UID is missing",
+        ): "the SOP class or instance is not the announced one, or a UID is missing",
         CANNOT_UNDERSTAND: "the data set is not valid DICOM",
-        _status_of(LimitExceeded): "beyond a limit of this archive",
+        _status_of(LimitExceeded): "the object exceeds a limit of this archive",
     },
     "C-FIND": {
         PENDING: "a match; all keys are supported",
         PENDING_UNSUPPORTED_KEYS: "a match; keys that are not supported were left out",
         SUCCESS: "no more matches",
         CANCEL: "cancelled",
-        OUT_OF_RESOURCES: "more matches than are answered, no database, or the archive is being stopped",
+        OUT_OF_RESOURCES: "too many matches, the database does not answer, or the archive is stopping",
         _status_of(InvalidQuery): _MISMATCH,
         CANNOT_UNDERSTAND: "the identifier is missing or is not a data set",
     },
@@ -206,7 +206,10 @@ def _associations(described: Described) -> str:
         ("Longest PDU announced, bytes", str(settings.max_length)),
         ("Associations at a time, for each DICOM process", str(settings.max_associations)),
         ("Asynchronous operations window", f"up to {settings.window} when requested, else 1"),
-        ("SCP/SCU role selection", "the peer may be SCP of storage classes, for C-GET; of all, without any"),
+        (
+            "SCP/SCU role selection",
+            "the peer may be SCP of storage classes, for C-GET; of all if it selects none",
+        ),
         ("Extended negotiation of FIND", ", ".join(name for name, is_agreed in agreed if is_agreed)),
         ("Extended negotiation of MOVE and GET", "relational retrieval"),
         ("User identity", "all forms accepted; a positive response when requested"),
@@ -243,9 +246,9 @@ def _storage(described: Described) -> str:
     return f"""\
 ## 4. Storage
 
-Level 2 (full): every element is stored, private ones too, byte for byte. An object with a known SOP
-Instance UID and other content is stored as another version; the first one stays current. Every transfer
-syntax is accepted, private and unknown ones too. SOP classes that no edition of the standard knows are
+Level 2 (full): every element is stored byte for byte, including private ones. An object with a known SOP
+Instance UID but different content is stored as another version; the first one stays current. Every transfer
+syntax is accepted, including private and unknown ones. SOP classes that no edition of the standard knows are
 {others}.
 
 {_statuses("C-STORE")}
@@ -261,12 +264,12 @@ def _query(described: Described) -> str:
 
 {_statuses("C-FIND")}
 
-Queries are hierarchical unless relational ones were negotiated: then no key of a level above is required,
-and keys of the levels below the query's are matched, all of a level by one entity, though not returned
-(PS3.4 §C.4.1.3.2). Unknown keys are left out of the answers (PS3.4 §C.2.2.1.3). Attributes of the
-levels above are returned when requested; Retrieve AE Title always, Instance Availability (`ONLINE`)
-when requested. One request gets at most {described.max_answers} matches; its identifier has at most
-{MAX_IDENTIFIER} bytes. C-CANCEL is heard at any time."""
+Queries are hierarchical unless relational queries were negotiated. Then no keys of the levels above are
+required, and keys of the levels below are matched, all keys of one level by the same entity, but not returned
+(PS3.4 §C.4.1.3.2). Unknown keys are left out of the answers (PS3.4 §C.2.2.1.3). Attributes of the levels
+above and Instance Availability (`ONLINE`) are returned when requested, Retrieve AE Title always. One request
+gets at most {described.max_answers} matches; its identifier has at most {MAX_IDENTIFIER} bytes.
+C-CANCEL is heard at any time."""
 
 
 def _retrieve(described: Described) -> str:
@@ -280,23 +283,24 @@ def _retrieve(described: Described) -> str:
 
 {_statuses("C-GET")}
 
-The identifier selects by the unique key of its level: one Patient ID, or a list of UIDs. Levels above
-need their unique key with one value, unless relational retrieval was negotiated; other keys are
-ignored. Responses that report failed sub-operations list them in Failed SOP Instance UID List, and say why
-the last one failed in Error Comment.
+The identifier selects by the unique key of its level: one Patient ID, or a list of UIDs. The levels above
+need their unique key with one value, unless relational retrieval was negotiated. Other keys are ignored.
+Responses that report failed sub-operations list them in Failed SOP Instance UID List, and say in Error
+Comment why the last one failed.
 
 C-MOVE proposes each SOP class in every transfer syntax its instances are stored in, one context each,
 and in {" and ".join(UID(uid).name for uid in FALLBACKS)}; several associations follow one another when
 {MAX_CONTEXTS} contexts do not suffice. A dropped association is opened again, once for each instance; after
-{PATIENCE} instances in a row that were lost so, the destination is given up, and the remaining sub-operations
-have failed.
+{PATIENCE} instances in a row have been lost in this way, the destination is given up, and the remaining
+sub-operations have failed.
 
-An instance is sent as stored if the peer accepts that, else converted without further loss to the first
-of these that the peer accepts, else the sub-operation fails. Nothing is ever compressed.
+An instance is sent as stored if the peer accepts that. Otherwise it is converted, without further loss, to
+the first of these that the peer accepts; if there is none, the sub-operation fails. Nothing is ever
+compressed.
 
 {_syntaxes(UNCOMPRESSED)}
 
-Pixel data of these is decoded for that; all others are sent only as stored:
+For that, pixel data in these is decoded; all others are sent only as stored:
 
 {_table(("transfer syntax", "UID", "holds"), decoded)}"""
 
@@ -343,18 +347,18 @@ def _character_sets(described: Described) -> str:
 Read: every defined term of PS3.3 §C.12.1.1.2, with and without code extensions: ISO 646, ISO 8859-1 to
 -9, -11 and -15, JIS X 0201, 0208 and 0212, KS X 1001, GB 2312, GB 18030, GBK, UTF-8.
 
-Answers are in the Specific Character Set of the request when it suffices, else in ISO_IR 192 (UTF-8);
-the answer says which when the request named the attribute or the text is not plain ASCII."""
+Answers are in the Specific Character Set of the request if it suffices, otherwise in ISO_IR 192 (UTF-8). An
+answer says which if the request contained the attribute or the text is not plain ASCII."""
 
 
 def _security(described: Described) -> str:
     return """\
 ## 9. Security
 
-A calling AE title that is registered is accepted, from its host when one is registered, with the
-rights it was given; any other from loopback only. Otherwise the association is rejected: calling AE title
-not recognised. Every retrieval, query and refusal is audited.
+A registered calling AE title is accepted with the rights it was given, and only from its registered host if
+there is one. Any other is accepted from loopback only. Otherwise the association is rejected with the reason
+"calling AE title not recognised". Every retrieval, query and refusal is audited.
 
-Beside the plain port another can be configured for TLS 1.2 and newer (PS3.15 Annex B.12, port 2762);
-callers must present a certificate if authorities for them are configured. Peers that are registered with
-TLS are called by TLS."""
+In addition to the plain port, another can be configured for TLS 1.2 or newer (PS3.15 Annex B.12, port 2762).
+Callers must present a certificate if authorities for them are configured. Peers that are registered with TLS
+are called over TLS."""

@@ -59,7 +59,7 @@ class Database:
         else:
             self._reader = engines.postgresql_reader(parsed, connections - _SEARCHERS, patience)
             self._searcher = engines.postgresql_searcher(parsed, _SEARCHERS, patience)
-            self._writer = engines.postgresql_writer(parsed, _WRITERS, patience)  # not used up by readers
+            self._writer = engines.postgresql_writer(parsed, _WRITERS, patience)  # readers cannot use them up
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

@@ -215,7 +215,7 @@ _NO_INSTANCES = {"number_of_series_related_instances": 0, "size_bytes": 0}
 
 
 def _add_words(row: LockedRow, column: str, value: str | None) -> bool:
-    """Add words to a column that holds them in alphabetical order, joined by backslashes; whether any
+    """Add words to a column that holds them in alphabetical order, joined by backslashes. Returns whether any
     was new."""
     words = row[column].split("\\") if row[column] else []
     new = {word for word in value.split("\\") if word}.difference(words) if value else None

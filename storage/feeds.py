@@ -81,7 +81,7 @@ class Transaction:
         self._feed(actor.organization).events.append(event)
 
     def tally(self, organization: int, what: str, more: int) -> None:
-        """Count so many rows more, or less. `what`: of `TALLIES`."""
+        """Count so many more rows, or fewer if `more` is negative. `what`: one of `TALLIES`."""
         self._feed(organization).tallies[what] += more
 
     def _feed(self, organization: int) -> _Feed:

@@ -32,7 +32,7 @@ class SharedFigures:
         self._lock = threading.Lock()
 
     def close(self) -> None:
-        """Nothing is counted any more: a late thread must not write to a file that got the number since."""
+        """Count nothing any more: a late thread must not write to another file that has got the number."""
         with self._lock:
             closed, self._fd = self._fd, -1
             os.close(closed)

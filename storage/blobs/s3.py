@@ -47,7 +47,7 @@ _SIZE_RETRY: Any = {"max_retries": 2, "retry_timeout": timedelta(seconds=5)}
 class S3Access:
     """Fields that are None default to the usual `AWS_…` environment or the machine's role.
 
-    `public_endpoint`: where others than this server reach the store; without it there are no links to it.
+    `public_endpoint`: where clients other than this server reach the store; without it there are no links.
     """
 
     endpoint: str | None = None
@@ -189,11 +189,12 @@ class S3Blobs:
         with _store_faults():
             next(iter(obstore.list(self._store, f"{ROOT}/ready")), None)
 
-    def delete(self, addresses: Iterable[str]) -> None:
+    def delete(self, addresses: Iterable[str]) -> list[str]:
         keys = [key(address) for address in addresses]
         with _store_faults():
             if keys:
                 obstore.delete(self._store, keys)
+        return []
 
     def walk(self, after: str, limit: int) -> list[Found]:
         with _store_faults():

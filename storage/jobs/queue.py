@@ -61,8 +61,8 @@ def enqueue(connection: Connection, job: NewJob, organization: int, correlation_
 
 
 def complete(connection: Connection, job: ClaimedJob) -> bool:
-    """In the transaction of what a handler does, for what must not be done twice. False when the job is no
-    longer this worker's, or is completed already."""
+    """Complete the job in the transaction of its handler's own work, if that must not be done twice. False
+    when the job is no longer this worker's, or is completed already."""
     return connection.execute(delete(jobs).where(*_mine(job))).rowcount == 1
 
 
