@@ -174,6 +174,8 @@ export default {
   "viewer.noStudy": "Es wurde keine Studie genannt. Öffnen Sie eine aus der Liste.",
   "viewer.empty": "Serie wählen",
   "viewer.otherPatient": "Anderer Patient: dies gehört zu {name}, ID {id}",
+  "viewer.changed": "Diese Studie hat sich seit dem Öffnen geändert: Bilder sind hinzugekommen oder wurden gelöscht.",
+  "viewer.renew": "Jetzigen Stand zeigen",
   "viewer.noPixels": "Dieses Objekt enthält kein Bild.",
   "viewer.cannot": "Dieses Bild lässt sich hier nicht anzeigen.",
   "viewer.undecodable": "Es bleibt so gespeichert, wie es gesendet wurde, in einer Kompression, die der Server nicht dekodieren kann.",

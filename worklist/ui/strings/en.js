@@ -174,6 +174,8 @@ export default {
   "viewer.noStudy": "No study was named. Open one from the list.",
   "viewer.empty": "Choose a series",
   "viewer.otherPatient": "Another patient: this is of {name}, ID {id}",
+  "viewer.changed": "This study has changed since it was opened: images have come, or were deleted.",
+  "viewer.renew": "Show it as it is now",
   "viewer.noPixels": "This object has no image.",
   "viewer.cannot": "This image cannot be shown here.",
   "viewer.undecodable": "It is kept as it was sent, in a compression that the server cannot decode.",

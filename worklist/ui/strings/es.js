@@ -174,6 +174,8 @@ export default {
   "viewer.noStudy": "No se ha indicado ningún estudio. Abra uno de la lista.",
   "viewer.empty": "Elija una serie",
   "viewer.otherPatient": "Otro paciente: esto es de {name}, ID {id}",
+  "viewer.changed": "Este estudio ha cambiado desde que se abrió: han llegado imágenes o se han eliminado.",
+  "viewer.renew": "Mostrar el estado actual",
   "viewer.noPixels": "Este objeto no contiene ninguna imagen.",
   "viewer.cannot": "Esta imagen no se puede mostrar aquí.",
   "viewer.undecodable": "Se conserva tal como se envió, en una compresión que el servidor no puede descodificar.",

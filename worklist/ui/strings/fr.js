@@ -174,6 +174,8 @@ export default {
   "viewer.noStudy": "Aucun examen n’a été demandé. Ouvrez-en un depuis la liste.",
   "viewer.empty": "Choisir une série",
   "viewer.otherPatient": "Autre patient : ceci est de {name}, ID {id}",
+  "viewer.changed": "Cet examen a changé depuis son ouverture : des images sont arrivées ou ont été supprimées.",
+  "viewer.renew": "Afficher l’état actuel",
   "viewer.noPixels": "Cet objet ne contient pas d’image.",
   "viewer.cannot": "Cette image ne peut pas être affichée ici.",
   "viewer.undecodable": "Elle est conservée telle qu’elle a été envoyée, dans une compression que le serveur ne sait pas décoder.",

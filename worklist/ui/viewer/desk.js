@@ -1,11 +1,11 @@
 /** What the viewer holds while it is open: studies, the panes and what they show. */
 import { signal } from "../core/html.js";
-import { text } from "../dicom/dataset.js";
+import { number, text } from "../dicom/dataset.js";
 import { toastProblem } from "../kit/toast.js";
 import { Frames } from "./frames.js";
 import { Metadata } from "./metadata.js";
 import { Pane } from "./pane.js";
-import { glimpse, openStudy, priorsOf, readSeries } from "./study.js";
+import { countOf, glimpse, openStudy, priorsOf, readSeries } from "./study.js";
 
 export const LAYOUTS = ["1x1", "1x2", "2x1", "2x2"];
 const panesOf = (layout) => layout[0] * layout[2];
@@ -20,6 +20,8 @@ export class Desk {
   linked = signal(false);
   /** Whether anything can be looked at: what else takes a connection comes after it. */
   seen = signal(false);
+  /** Whether the server has more, or fewer, images of these studies than when they were opened. */
+  changed = signal(false);
   #read = new Map(); // series UID → promise of its parts
   #asked = new Map(); // pane → id of the series on its way
   #abort = new AbortController();
@@ -57,6 +59,13 @@ export class Desk {
     } catch (problem) {
       if (!problem.aborted) this.problem.value = problem;
     }
+  }
+
+  /** Asks how many images the studies have now. */
+  async check() {
+    const { signal } = this.#abort;
+    const now = await Promise.all(this.studies.value.map(({ uid }) => countOf(uid, signal)));
+    this.changed.value = this.studies.value.some(({ dataset }, index) => now[index] !== number(dataset, "NumberOfStudyRelatedInstances"));
   }
 
   /** Without them the study is as good. */

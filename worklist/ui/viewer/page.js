@@ -1,8 +1,9 @@
 /** The viewer: patient on top, tools below, the series beside one to four panes. */
 import { html, useEffect, useMemo, useRef, useState } from "../core/html.js";
+import { onChange } from "../core/events.js";
 import { age, clock, day, personName, sex } from "../core/format.js";
 import { useKeys } from "../core/keys.js";
-import { go } from "../core/router.js";
+import { adjust, go } from "../core/router.js";
 import { t } from "../core/strings.js";
 import { first, text } from "../dicom/dataset.js";
 import { Button } from "../kit/button.js";
@@ -16,21 +17,44 @@ import { Tags } from "./tags.js";
 import { TOOLS, Tools, applyPreset, clearMeasures, nextLayout, toggleInvert } from "./tools.js";
 import { PaneView } from "./view.js";
 
+const SETTLING = 1000; // milliseconds in which events are gathered into one question
+
 export function Viewer({ query }) {
   const asked = (query.get("StudyInstanceUIDs") ?? query.get("StudyInstanceUID") ?? "").split(/[,\\]/).filter(Boolean);
   const wanted = query.get("SeriesInstanceUID");
-  const desk = useMemo(() => new Desk(), [asked.join()]);
+  const [turn, setTurn] = useState(0);
+  const desk = useMemo(() => new Desk(), [asked.join(), turn]);
   useEffect(() => {
     if (asked.length) desk.open(asked, wanted);
     return () => desk.close();
   }, [desk]);
   useCine(desk);
+  useNews(desk, asked);
+  const renew = () => {
+    adjust({ SeriesInstanceUID: desk.pane.series.value?.uid ?? "" });
+    setTurn(turn + 1);
+  };
   const leave = () => go("/", lastList());
   if (!asked.length) return html`<${Nothing} text=${t("viewer.noStudy")} onBack=${leave} />`;
   if (desk.problem.value) return html`<${Trouble} problem=${desk.problem.value} onRetry=${() => location.reload()} onBack=${leave} />`;
   if (!desk.studies.value) return html`<${Skeleton} rows=${12} />`;
   if (!desk.studies.value.length) return html`<${Nothing} text=${t("viewer.missing")} onBack=${leave} />`;
-  return html`<${Desktop} desk=${desk} onBack=${leave} />`;
+  return html`<${Desktop} desk=${desk} onBack=${leave} onRenew=${renew} />`;
+}
+
+/** Tells when images come while others of their study are read, once nothing more urgent wants the connection. */
+function useNews(desk, uids) {
+  const seen = desk.seen.value;
+  useEffect(() => {
+    if (!seen) return undefined;
+    let timer = 0;
+    const stop = onChange((event) => {
+      if (event && !uids.includes(event.resource)) return;
+      clearTimeout(timer);
+      timer = setTimeout(() => desk.check().catch(() => {}), SETTLING); // what cannot be asked now is told by the next event
+    });
+    return () => (clearTimeout(timer), stop());
+  }, [desk, seen]);
 }
 
 const lastList = () => new URLSearchParams(sessionStorage.getItem("list") ?? "");
@@ -59,7 +83,7 @@ function useCine(desk) {
   }, [desk]);
 }
 
-function Desktop({ desk, onBack }) {
+function Desktop({ desk, onBack, onRenew }) {
   const [open, setOpen] = useState(null); // "tags", "help" or "palette"
   const { pane } = desk;
   const series = pane.series.value;
@@ -70,7 +94,7 @@ function Desktop({ desk, onBack }) {
     document.title = `${personName(first(study.dataset, "PatientName"))} · ${t("app")}`;
   }, [study]);
   return html`<div class="viewer">
-    <${Banner} dataset=${study.dataset} onBack=${onBack} />
+    <${Banner} dataset=${study.dataset} onBack=${onBack} onRenew=${desk.changed.value ? onRenew : undefined} />
     <${Tools} desk=${desk} onOpen=${setOpen} />
     <${Strip} desk=${desk} />
     <main class=${`panes g${desk.layout.value}`}>
@@ -100,8 +124,8 @@ const actionsOf = (desk, onOpen, onBack) => [
   ...desk.series.map((series) => ({ label: series.description || series.modality, icon: "images", run: () => desk.choose(series) })),
 ];
 
-/** Whose images these are: of the pane that is active, never out of sight. */
-function Banner({ dataset, onBack }) {
+/** Whose images these are: of the pane that is active, never out of sight. `onRenew`: where they are no longer all. */
+function Banner({ dataset, onBack, onRenew }) {
   const birth = text(dataset, "PatientBirthDate");
   const facts = [
     [t("col.id"), text(dataset, "PatientID")],
@@ -115,6 +139,9 @@ function Banner({ dataset, onBack }) {
     <h1 dir="auto">${personName(first(dataset, "PatientName"))}</h1>
     ${facts.map(([label, value]) => html`<span key=${label}>${label} <b>${value}</b></span>`)}
     <span class="study">${text(dataset, "StudyDescription")} <b>${when}</b></span>
+    <p class="changed" role="status">
+      ${onRenew && html`${t("viewer.changed")} <${Button} kind="quiet" icon="arrow-clockwise" label=${t("viewer.renew")} onClick=${onRenew} />`}
+    </p>
   </header>`;
 }
 

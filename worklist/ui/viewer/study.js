@@ -26,6 +26,12 @@ export async function openStudy(uid, signal) {
   return { uid, dataset: studies[0], series };
 }
 
+/** How many images it has; 0 when it is gone. */
+export async function countOf(uid, signal) {
+  const { items } = await search("studies", { StudyInstanceUID: uid, includefield: "NumberOfStudyRelatedInstances" }, { signal });
+  return number(items[0], "NumberOfStudyRelatedInstances", 0);
+}
+
 /** `id` tells the images of a series from what else is in it. */
 const describe = (study, dataset) => ({
   study,
