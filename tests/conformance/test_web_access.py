@@ -19,7 +19,7 @@ from tests.conformance.test_rest import store
 
 LOGIN, LOGOUT = "/api/v1/auth/login", "/api/v1/auth/logout"
 FOR_EVERYBODY = re.compile(
-    r"/health(/live|/ready)?|/api/v1/health/(liveness|readiness)|/metrics|/api/v1/auth/login|"
+    r"/health(/live|/ready)?|/api/v1/health(/(live|readi)ness)?|/metrics|/api/v1/auth/login|"
     r"/|/signin|/uploads|/deletions|/view(er)?(/.*)?|/assets/.*|/favicon.*|/ohif.*|/api/v1/signed/.*|"
     r"(/api)?/docs|(/api/v1)?/(redoc|swagger-ui)"
 )
