@@ -1,0 +1,51 @@
+"""A study that was announced and has no image yet is nothing to DICOM: not found, found by or counted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from pacs.actor import Actor
+from pacs.attributes import BY_KEYWORD, LEVELS, Level
+from pacs.search.parser import RELATIONAL, Scope, parse_query
+from pacs.search.query import Query
+from pacs.study_management import Expected
+from storage.database import Database
+from storage.search import pages as search
+from storage.study_management.studies import SqlStudyManagement
+from tests.storage.received import received, uid
+from tests.storage.world import opened, store
+
+USER = Actor(1, "user", "admin@example.org", "127.0.0.1", "abc")
+
+
+@pytest.fixture
+def awaiting(database: Database) -> Database:
+    """Two patients with a study each; the first, whose study has two series, is to come again."""
+    with opened(database) as entries:
+        for series in (1, 2):
+            store(entries, received(1, series, 1, PatientID="A", StudyDescription="CHEST"))
+        store(entries, received(3, 1, 1, PatientID="B", StudyDescription="HEAD"))
+    announced = Expected(uid(2), {"PatientID": "A", "StudyDescription": "KNEE"})
+    SqlStudyManagement(database).expect(USER, announced)
+    return database
+
+
+def ask(level: Level, **keys: str) -> Query:
+    sent = [(BY_KEYWORD[keyword].tag, value) for keyword, value in keys.items()]
+    return parse_query(Scope(level, LEVELS, frozenset({RELATIONAL})), sent)
+
+
+@pytest.mark.parametrize("level", [Level.PATIENT, Level.STUDY])
+@pytest.mark.parametrize(("description", "matches"), [("CHEST", 1), ("KNEE", 0), ("*E*", 2)])
+def test_nothing_is_found_by_it(awaiting: Database, level: Level, description: str, matches: int) -> None:
+    query = ask(level, StudyDescription=description)
+    assert len(list(search.find(awaiting, 1, query))) == matches
+    assert search.count(awaiting, 1, query) == matches
+    assert search.page(awaiting, 1, replace(query, limit=5)).total == matches
+
+
+@pytest.mark.parametrize(("level", "total"), [(Level.PATIENT, 2), (Level.STUDY, 2), (Level.SERIES, 3)])
+def test_each_level_counts_its_own_without_it(awaiting: Database, level: Level, total: int) -> None:
+    assert search.page(awaiting, 1, Query(level, limit=1)).total == total
