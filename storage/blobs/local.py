@@ -155,16 +155,18 @@ class LocalBlobs:
         with disk_faults():
             os.stat(self._prefix)
 
-    def delete(self, addresses: Iterable[str]) -> None:
+    def delete(self, addresses: Iterable[str]) -> list[str]:
+        staying = []
         with disk_faults():
             for address in addresses:
                 try:
                     os.unlink(self._path(address))
-                except FileNotFoundError:
+                except (FileNotFoundError, IsADirectoryError):
                     pass
-                except (IsADirectoryError, PermissionError):  # macOS says the latter of a folder
-                    if not os.path.isdir(self._path(address)):
-                        raise
+                except PermissionError:
+                    if not os.path.isdir(self._path(address)):  # of which macOS says that, too
+                        staying.append(address)
+        return staying
 
     def walk(self, after: str, limit: int) -> list[Found]:
         found: list[Found] = []

@@ -35,8 +35,9 @@ class BlobStore(Blobs, Protocol):
     def ready(self) -> None:
         """`Unavailable` unless the store answers; a single request, however much it holds."""
 
-    def delete(self, addresses: Iterable[str]) -> None:
-        """Remove these blobs; missing ones are ignored. Only the sweep calls this."""
+    def delete(self, addresses: Iterable[str]) -> list[str]:
+        """Remove these blobs; missing ones are ignored. Returns those that surely stay, as they may not be
+        removed. Only the sweep calls this."""
 
     def walk(self, after: str, limit: int) -> list[Found]:
         """The next blobs after address `after`, in the order of addresses.

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +18,7 @@ from pacs.actor import system_actor
 from pacs.errors import BlobVanishing, DatabaseUnavailable, Unavailable
 from pacs.model import AuditRecord, Blob
 from storage.blobs import BlobStore, LocalBlobs, SpoolLimits
+from storage.blobs.address import digest
 from storage.commits import CommitLimits
 from storage.database import Database
 from storage.feeds import transaction
@@ -250,6 +253,32 @@ def test_a_deletion_whose_answer_does_not_arrive_is_resumed(
     assert there(shelf, item.blob)
 
 
+@pytest.mark.parametrize("blobs", ["local"], indirect=True)
+def test_one_that_cannot_be_removed_neither_keeps_the_others_nor_keeps_its_sender_out(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one in a folder that another user has restored from a backup."""
+    stuck, other = shelf.store(b"stuck"), shelf.store(b"other", instance=2)
+    shelf.forget(stuck)
+    shelf.forget(other)
+    unlink, refused = os.unlink, [stuck.blob.address]
+
+    def unlinked(path: str | Path) -> None:
+        if any(digest(address)[2:] in str(path) for address in refused):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        unlink(path)
+
+    monkeypatch.setattr("os.unlink", unlinked)
+    assert shelf.sweep(LATER).run().removed == 1
+    assert not there(shelf, other.blob)
+    assert shelf.states() == {stuck.blob.address: "live"}
+    refused.clear()
+    assert shelf.sweep().run().removed == 0, "its grace begins anew"
+    shelf.store(b"stuck", instance=3)
+    assert shelf.sweep(LATER).run().removed == 0
+    assert there(shelf, stuck.blob)
+
+
 def test_a_crash_after_an_orphan_was_given_a_row_is_resumed(shelf: Shelf) -> None:
     orphan = shelf.publish(b"orphan")
     shelf.sweep().adopt_orphans(datetime.now(UTC) + LATER, "")
@@ -357,10 +386,10 @@ def test_a_sweep_that_froze_removes_nothing_stored_since(
     frozen, thawed = threading.Event(), threading.Event()
 
     class Freezing(LocalBlobs):
-        def delete(self, addresses: Iterable[str]) -> None:
+        def delete(self, addresses: Iterable[str]) -> list[str]:
             frozen.set()
             thawed.wait(240)
-            super().delete(addresses)
+            return super().delete(addresses)
 
     def sweep() -> None:
         while not frozen.is_set():  # a busy machine may lose its transaction before
