@@ -1,4 +1,4 @@
-/** The application: who is here, which page the address names, the frame around it. */
+/** The application: who is signed in, which page the address names, and the frame around it. */
 import { html, render, useEffect, useState } from "./core/html.js";
 import { place } from "./core/router.js";
 import { resume, session } from "./core/session.js";
@@ -22,7 +22,7 @@ const PAGES = {
   "/viewer": Viewer,
 };
 
-const resumed = resume(); // asked while the words are on their way
+const resumed = resume(); // asked while the texts load
 
 function App() {
   const [problem, setProblem] = useState(null);
@@ -41,6 +41,6 @@ function App() {
 }
 
 applyDisplay();
-resumed.catch(() => {}); // told when there is a page to tell it
+resumed.catch(() => {}); // reported once there is a page to show it
 await speak(preferred());
 render(html`<${App} />`, document.getElementById("app"));

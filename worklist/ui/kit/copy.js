@@ -1,7 +1,7 @@
 import { t } from "../core/strings.js";
 import { toast } from "./toast.js";
 
-/** To the clipboard, where the browser lets us (it does on localhost and over HTTPS). */
+/** Copies to the clipboard if the browser allows it, as it does on localhost and over HTTPS. */
 export async function copy(text) {
   try {
     await navigator.clipboard.writeText(text);

@@ -3,7 +3,7 @@ import { t } from "../core/strings.js";
 import { useKeys } from "../core/keys.js";
 import { Button } from "./button.js";
 
-/** On top of everything, closed with Escape; focus goes back to where it was. `read`: long text, which keys scroll. */
+/** On top of everything; Escape closes it, and the focus returns. `read`: a long text that keys scroll. */
 export function Dialog({ title, onClose, children, footer, wide = false, read = false }) {
   const element = useRef(null);
   useKeys([], { alone: true });

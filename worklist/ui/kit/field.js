@@ -3,7 +3,7 @@ import { Icon } from "./icon.js";
 
 let made = 0;
 
-/** A label and what is typed or chosen; `options` makes it a choice: [value, text] each. */
+/** A label with an input, or with a choice if there are `options`: [value, text] each. */
 export function Field({ label, value, onInput, options, icon, hideLabel = false, error, inputRef, ...rest }) {
   const own = useRef(null);
   own.current ??= `field-${++made}`;

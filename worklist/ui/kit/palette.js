@@ -1,4 +1,4 @@
-/** Ctrl K: everything there is to go to or do, by typing some of its letters. */
+/** Ctrl K: go anywhere or do anything by typing some of its letters. */
 import { html, useEffect, useState } from "../core/html.js";
 import { t } from "../core/strings.js";
 import { Dialog } from "./dialog.js";

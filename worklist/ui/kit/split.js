@@ -4,7 +4,7 @@ import { t } from "../core/strings.js";
 const LEAST = 240;
 const STEP = 24;
 
-/** Two panes; the line between them is dragged, or moved with the arrow keys. The width is remembered. */
+/** Two panes. The line between them can be dragged or moved with the arrow keys; its place is remembered. */
 export function SplitPane({ name, children, side, width = 360 }) {
   const key = `split.${name}`;
   const [wide, setWide] = useState(Number(localStorage.getItem(key)) || width);

@@ -1,10 +1,10 @@
-/** What is shown instead of content: nothing there, not yet there, gone wrong. */
+/** Shown in place of content: there is none, it is loading, or something went wrong. */
 import { html } from "../core/html.js";
 import { t } from "../core/strings.js";
 import { Button } from "./button.js";
 import { Icon } from "./icon.js";
 
-/** `heading`: "h1" where it is all that the page has. */
+/** `heading`: "h1" if this is all that the page shows. */
 export const EmptyState = ({ icon, title, heading = "h2", children }) => html`<div class="empty">
   <${Icon} name=${icon} /><${heading}>${title}<//>${children}
 </div>`;
@@ -25,7 +25,7 @@ export function Failure({ problem, onRetry }) {
   </div>`;
 }
 
-/** The same in the place of a whole page. */
+/** The same, in place of a whole page. */
 export const Trouble = ({ problem, title = t("failed.title"), onRetry, onBack }) => html`<main>
   <${EmptyState} icon="exclamation-triangle" title=${title} heading="h1">
     <p role="alert">${explain(problem)}</p>

@@ -6,7 +6,7 @@ import { html, useEffect, useLayoutEffect, useRef, useState } from "../core/html
 import { Icon } from "./icon.js";
 
 const AHEAD = 10;
-/** Pixels: browsers draw no element that is much higher. What is further down in millions of rows is found by a search. */
+/** Pixels: browsers draw no element that is much higher. Rows further down, among millions, are found by a search. */
 const HIGHEST = 15_000_000;
 
 export function rowHeight() {
@@ -108,7 +108,7 @@ function Heading({ column: { id, title, end, sorts }, sorted, onSort }) {
   </div>`;
 }
 
-/** What is too long for its column is told by a tooltip. */
+/** A tooltip shows text that is too long for its column. */
 function whole({ currentTarget: cell }) {
   const parts = Array.from(cell.childNodes, (node) => node.textContent.trim()).filter(Boolean);
   cell.title = cell.scrollWidth > cell.clientWidth ? parts.join(" ") : "";

@@ -1,4 +1,4 @@
-/** Short words that come and go, but not while they are pointed at or have the focus; errors stay until they are read. */
+/** Short messages that disappear by themselves, but not while they have the pointer or the focus. Errors stay until dismissed. */
 import { html, signal, useEffect, useRef } from "../core/html.js";
 import { useKeys } from "../core/keys.js";
 import { t } from "../core/strings.js";
@@ -14,7 +14,7 @@ const timers = new Map();
 let made = 0;
 let held = false;
 
-/** `action`: {label, keys, run}; `keys` only where it is an undo. It takes the place of what was said `about` the same. */
+/** `action`: {label, keys, run}; `keys` only if it is an undo. Replaces an earlier message `about` the same thing. */
 export function toast(text, { kind = "info", detail = "", action, about } = {}) {
   const one = { id: ++made, text, kind, detail, action, about };
   const others = toasts.value.filter((each) => !about || each.about !== about);
@@ -22,7 +22,7 @@ export function toast(text, { kind = "info", detail = "", action, about } = {}) 
   if (!held) count(one);
 }
 
-/** What went wrong, and the id to quote; nothing when it was given up. */
+/** What went wrong, and the id to quote; nothing if the request was aborted. */
 export function toastProblem(problem, { about } = {}) {
   if (problem.aborted) return;
   const detail = problem.correlationId && t("problem.id", { id: problem.correlationId });
@@ -33,7 +33,7 @@ function count(one) {
   if (one.kind !== "error") timers.set(one.id, setTimeout(() => dismiss(one), one.action ? LASTS_TO_ACT : LASTS));
 }
 
-/** Whoever is reading has all the time anew (WCAG 2.2.1). */
+/** The time starts again for somebody who is reading (WCAG 2.2.1). */
 function hold(now) {
   if (now === held) return;
   held = now;
@@ -53,7 +53,7 @@ export function Toasts() {
     hold(reading.points || reading.focus);
   };
   const hasFocus = () => region.current.contains(document.activeElement);
-  /** The focus goes back to where it came from. */
+  /** Returns the focus to where it came from. */
   const close = (one) => {
     if (hasFocus()) reading.before?.focus();
     dismiss(one);

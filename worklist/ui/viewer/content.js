@@ -1,4 +1,4 @@
-/** What is loaded once, while it is shown. */
+/** Something loaded once, and kept while it is shown. */
 import { useEffect, useState } from "../core/html.js";
 
 /** `load(signal)` gives {blob, …} or {url, …}: then that, with the URL of the blob for as long as it is shown; or {problem}. */

@@ -1,4 +1,4 @@
-/** What the viewer holds while it is open: studies, the panes and what they show. */
+/** The state of an open viewer: the studies, the panes, and what they show. */
 import { signal } from "../core/html.js";
 import { number, text } from "../dicom/dataset.js";
 import { toastProblem } from "../kit/toast.js";
@@ -18,7 +18,7 @@ export class Desk {
   active = signal(0);
   tool = signal(matchMedia("(pointer: coarse)").matches ? "scroll" : "window");
   linked = signal(false);
-  /** Whether anything can be looked at: what else takes a connection comes after it. */
+  /** Whether anything is visible yet: other requests wait for that. */
   seen = signal(false);
   /** Whether the server has more, or fewer, images of these studies than when they were opened. */
   changed = signal(false);
@@ -68,7 +68,7 @@ export class Desk {
     this.changed.value = this.studies.value.some(({ dataset }, index) => now[index] !== number(dataset, "NumberOfStudyRelatedInstances"));
   }
 
-  /** Without them the study is as good. */
+  /** Failing to find them does not matter to the study. */
   async #openPriors(current, uids, signal) {
     try {
       for (const prior of await priorsOf(current, signal)) {
@@ -81,7 +81,7 @@ export class Desk {
     }
   }
 
-  /** A series into a pane, unless another was asked for meanwhile; read once, however often it is shown. */
+  /** Puts a series into a pane, unless another has been requested since. It is read once, however often it is shown. */
   async show(series, pane = this.pane) {
     this.#asked.set(pane, series.id);
     pane.coming.value = pane.series.value?.id !== series.id;
@@ -100,14 +100,14 @@ export class Desk {
     }
   }
 
-  /** First, of a large series, what is enough for a picture; a fault of that is told when all is read. */
+  /** For a large series, first what one picture needs; a fault in that shows when everything is read. */
   async #readAll(series, show) {
     const first = await glimpse(series, { metadata: this.#metadata, frames: this.frames }, this.#abort.signal).catch(() => undefined);
     if (first) show(first);
     return readSeries(series, this.#metadata);
   }
 
-  /** What is known of a series only when it was read: that there is more than images. */
+  /** What is known only once a series has been read: that it has more than images. */
   #list({ study, uid }, parts) {
     const listed = (each) => (each.uid !== uid ? [each] : each.id === uid ? parts : []);
     for (const list of [this.studies, this.priors]) {
@@ -115,7 +115,7 @@ export class Desk {
     }
   }
 
-  /** What an object refers to goes beside it. */
+  /** Opens what an object refers to beside it. */
   async refer({ series, sop }) {
     const found = this.series.find(({ id }) => id === series);
     if (!found) return;
@@ -126,7 +126,7 @@ export class Desk {
     pane.toInstance(sop);
   }
 
-  /** A prior goes beside what is there, not in its place. */
+  /** Opens a prior beside what is shown, not in its place. */
   async choose(series) {
     const current = this.studies.value.some((study) => study.uid === series.study);
     if (!current && this.layout.value === "1x1") {

@@ -1,15 +1,15 @@
-/** A frame under a look, as pixels: the same picture as the server's `rendered` when nothing was chosen. */
+/** A frame with a look, as pixels: the same picture as the server's `rendered` if nothing was chosen. */
 import { Painter, naturalWindow } from "./lut.js";
 import { drawOverlays } from "./overlay.js";
 
-/** The window chosen; else as sent, or what the values need where none was; `full` does not ask what was sent. */
+/** The chosen window; otherwise the one that was sent, or one that fits the values. `full` ignores what was sent. */
 export const windowOf = (image, frame, tables, chosen, full) =>
   chosen ?? (full ? undefined : tables.voi?.window) ?? naturalWindow(image, frame, tables);
 
 export class Developer {
   #painter = new Painter();
 
-  /** Onto a Uint32Array over RGBA of the image's size. `look`: {window, full, invert}. */
+  /** Draws onto a Uint32Array over RGBA of the image's size. `look`: {window, full, invert}. */
   develop(pixels, image, frame, tables, { window, full = false, invert = false } = {}) {
     if (frame.rgba) coloured(pixels, frame.rgba, invert);
     else {

@@ -1,4 +1,4 @@
-/** What has no pixels of its own: reports as a tree of text, documents and films as the browser shows them. */
+/** Objects without pixels of their own: reports as a tree of text, documents and videos as the browser shows them. */
 import { html, useState } from "../core/html.js";
 import { request } from "../core/api.js";
 import { clock, day, moment, personName } from "../core/format.js";
@@ -16,7 +16,7 @@ const DEEPEST = 32;
 const SAFE = /^(application\/pdf|video\/(mp4|mpeg|webm))\b/;
 const FILES = { "application/pdf": "document.pdf", "video/mp4": "film.mp4", "video/mpeg": "film.mpg", "video/webm": "film.webm" };
 
-/** One object of a series that has no images; the keys that scroll go to the next. */
+/** One object of a series without images; the scroll keys go to the next. */
 export function DocumentView({ pane, desk, study }) {
   const { datasets } = pane.series.value;
   const dataset = datasets[pane.index.value] ?? datasets[0];
@@ -38,14 +38,14 @@ const Turn = ({ pane }) => html`<p class="turn">
 
 const typeOf = (said) => SAFE.exec(said ?? "")?.[1] ?? "application/octet-stream";
 
-/** A blob's type is ours to say: whatever was stored, it never becomes a page of this origin. */
+/** We set the blob's type: whatever was stored, it never becomes a page of this origin. */
 async function documentOf(dataset) {
   const said = text(dataset, "MIMETypeOfEncapsulatedDocument");
   const type = typeOf(said);
   return { said, type, blob: new Blob([(await bytes(dataset, "EncapsulatedDocument", said || undefined)) ?? ""], { type }) };
 }
 
-/** Played while it comes, and sought in: it may be larger than what a page can hold. */
+/** Plays while it loads and can be searched: it may be too large for a page to hold. */
 async function filmOf(dataset, signal) {
   const url = `${instancePath(dataset)}/rendered`;
   const { headers } = await request(url, { method: "HEAD", signal, headers: { Accept: "video/mp4, video/*, */*;q=0.1" } });

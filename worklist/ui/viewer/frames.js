@@ -1,9 +1,9 @@
-/** Frames on their way and at hand: a few workers, one cache with a limit, always the most wanted next. */
+/** Fetches and keeps frames: a few workers, one bounded cache, always the most wanted frame next. */
 import { Problem, signedOut } from "../core/api.js";
 
 const WORKERS = Math.max(2, Math.min(4, (navigator.hardwareConcurrency ?? 4) - 1));
 const AT_ONCE = 4; // a browser has six connections to one server; the event stream takes one of them
-const NEAR = 16; // places among what is wanted that no picture in sight takes from another
+const NEAR = 16; // places among the wanted frames that visible pictures do not take from each other
 /** Bytes. */
 const LIMIT = (navigator.deviceMemory ?? 4) * 160 * (1 << 20);
 
@@ -18,7 +18,7 @@ export class Frames {
   #made = 0;
   #arrived;
 
-  /** `arrived(image)`: it is here, or has failed. */
+  /** `arrived(image)`: called when it is here or has failed. */
   constructor(arrived) {
     this.#arrived = arrived;
   }
@@ -34,21 +34,22 @@ export class Frames {
 
   has = (image) => this.#cache.has(image.key);
   problem = (image) => this.#failed.get(image.key);
+  isSettled = (image) => this.has(image) || Boolean(this.problem(image));
 
-  /** Whatever may succeed another time is tried again. */
+  /** Tries again what may succeed another time. */
   retry() {
     for (const [key, problem] of this.#failed) if (isPassing(problem)) this.#failed.delete(key);
     this.#pump();
   }
 
-  /** What somebody wants from now on, in this order; it takes the place of what they wanted before. */
+  /** What this pane wants from now on, in this order, in place of what it wanted before. */
   want(who, images) {
     this.#wanted.set(who, images);
     if (images.length) this.#makeWayFor(images[0]);
     this.#pump();
   }
 
-  /** Fetches a frame of which nobody can say yet how it is read: who wants it later finds it there. */
+  /** Fetches a frame before it is known how to read it; whoever wants it later finds it here. */
   expect(image) {
     const [worker] = this.#workers;
     this.#expected.set(image.key, worker);
@@ -63,7 +64,7 @@ export class Frames {
 
   #isFree = ({ key }) => !this.#cache.has(key) && !this.#flying.has(key) && !this.#failed.has(key);
 
-  /** What is in sight does not wait for what lies far from it: the farthest on its way is given up. */
+  /** Visible images do not wait for distant ones: the most distant request is aborted. */
   #makeWayFor(image) {
     if (this.#flying.size < AT_ONCE || !this.#isFree(image)) return;
     const ranked = [...this.#flying].map(([key, one]) => ({ key, one, rank: this.#rank(key) }));
@@ -73,7 +74,7 @@ export class Frames {
     this.#flying.delete(key);
   }
 
-  /** Its place among what is wanted, the first being 0; infinite when nobody wants it. */
+  /** Its place among the wanted frames, from 0; infinite if nobody wants it. */
   #rank(key) {
     const places = [...this.#wanted.values()].map((images) => images.findIndex((image) => image.key === key));
     return Math.min(...places.filter((place) => place >= 0), Infinity);
@@ -125,7 +126,7 @@ export class Frames {
     }
   }
 
-  /** How many frames like this one are worth fetching ahead: more would push out the first. */
+  /** How many frames like this one to fetch ahead: more would evict the first. */
   static room(image) {
     return Math.max(8, Math.floor(LIMIT / 2 / Math.max(1, image.rows * image.columns * 4)));
   }
@@ -138,7 +139,7 @@ export class Frames {
 
 const AHEAD = 12; // in the direction of scrolling before all others
 
-/** The one in sight, those ahead, and then all others from near to far. */
+/** The visible one, those ahead, and then all others from near to far. */
 export function fromHere(images, at, direction) {
   const wanted = [images[at]];
   for (let step = 1; step <= AHEAD; step++) wanted.push(images[at + step * direction]);
@@ -149,7 +150,7 @@ export function fromHere(images, at, direction) {
   return wanted.filter(Boolean);
 }
 
-/** Not of the object, but of the connection or the moment. */
+/** Caused by the connection or the moment, not by the object. */
 export const isPassing = ({ code, status }) => code === "NETWORK" || status === 429 || status >= 500;
 
 const sizeOf = ({ samples, rgba }) => (samples ?? rgba).byteLength;

@@ -24,7 +24,7 @@ export const letters = (vector) =>
 
 export const opposite = (text) => [...text].map((letter) => OPPOSITE[letter] ?? "").join("");
 
-/** Along the normal when all lie in parallel planes apart from each other; else by number, as sent. */
+/** Sorted along the normal if all lie in distinct parallel planes; otherwise by number. */
 export function sorted(images, numberOf) {
   const [firstOne] = images;
   const stacked =

@@ -1,4 +1,4 @@
-/** What one frame of one instance is, as its metadata say: how its pixels are read, shown and where they lie. */
+/** One frame of an instance, as its metadata describes it: how its pixels are read and shown, and where they lie. */
 import { DICOMWEB } from "../core/api.js";
 import { bytes, first, has, number, numbers, text, values } from "../dicom/dataset.js";
 import { cross, dot } from "./geometry.js";
@@ -7,10 +7,10 @@ import { regionsOf } from "./regions.js";
 
 const VIDEO_CLASSES = new Set(["1.1.1", "1.2.1", "1.4.1"].map((end) => `1.2.840.10008.5.1.4.1.1.77.${end}`));
 
-/** Other classes may hold a film too: only those have such samples (PS3.3 §C.7.6.3.1.2). */
+/** Other classes may contain a video, too: only videos have such samples (PS3.3 §C.7.6.3.1.2). */
 const isVideo = (dataset) => VIDEO_CLASSES.has(text(dataset, "SOPClassUID")) || text(dataset, "PhotometricInterpretation") === "YBR_PARTIAL_420";
 
-/** "image", "video", "document", "report", "presentation" of images, or "other" for what has nothing to see. */
+/** "image", "video", "document", "report", "presentation" of images, or "other" for what cannot be shown. */
 export function kindOf(dataset) {
   if (isVideo(dataset)) return "video";
   if (has(dataset, "PixelData") || has(dataset, "FloatPixelData") || has(dataset, "DoubleFloatPixelData")) return "image";
@@ -47,12 +47,12 @@ export class Image {
   #own;
   #placed;
 
-  /** The data set that says such things of this frame: its own group, the shared one, or the instance. */
+  /** The data set that has such attributes of this frame: its own group, the shared one, or the instance. */
   #group(sequence) {
     return first(this.#own, sequence) ?? first(this.#shared, sequence) ?? this.dataset;
   }
 
-  /** Where attributes of a macro may stand, the nearest first (the server's `functional_groups.py`). */
+  /** Where the attributes of a macro may be, the nearest first (as in the server's `functional_groups.py`). */
   #holders(sequence) {
     const near = [this.#own, this.#shared].filter(Boolean);
     return [...near.map((group) => first(group, sequence)), this.dataset, ...near.map(philips)].filter(Boolean);
@@ -62,7 +62,7 @@ export class Image {
     return has(this.dataset, "FloatPixelData") || has(this.dataset, "DoubleFloatPixelData");
   }
 
-  /** From nothing to all of a segment; what bytes and single bits can be, as they are made for a display. */
+  /** The natural range: from none to all of a segment, or the whole range of 8-bit and 1-bit images, which are made for display. */
   displayRange(frame) {
     const stored = number(this.dataset, "BitsStored");
     const signed = number(this.dataset, "PixelRepresentation", 0) === 1;
@@ -74,13 +74,13 @@ export class Image {
     return `${instancePath(this.dataset)}/frames/${this.frame}`;
   }
 
-  /** The shape, where there is one, decides whatever the Photometric Interpretation (PS3.3 §C.11.6). */
+  /** Presentation LUT Shape, if present, overrides Photometric Interpretation (PS3.3 §C.11.6). */
   get inverse() {
     const shape = text(this.dataset, "PresentationLUTShape");
     return shape === "INVERSE" || (shape !== "IDENTITY" && this.photometric === "MONOCHROME1");
   }
 
-  /** A slope of zero, which would leave nothing to see, is not believed. */
+  /** A slope of zero, which would leave nothing to see, is ignored. */
   get rescale() {
     for (const holder of this.#holders("PixelValueTransformationSequence")) {
       const [slope, intercept] = ["RescaleSlope", "RescaleIntercept"].map((each) => number(holder, each));
@@ -89,7 +89,7 @@ export class Image {
     return { slope: 1, intercept: 0 };
   }
 
-  /** Values of pixels that are no image: one, or all up to a limit (PS3.3 §C.7.5.1.1.2, §C.7.6.24, §C.7.6.25). */
+  /** Padding, values of pixels outside the image: one, or a range up to its limit (PS3.3 §C.7.5.1.1.2, §C.7.6.24, §C.7.6.25). */
   get padding() {
     for (const kind of ["", "Float", "DoubleFloat"]) {
       const value = number(this.dataset, `${kind}PixelPaddingValue`);
@@ -99,7 +99,7 @@ export class Image {
     return [Infinity, -Infinity];
   }
 
-  /** The first table, else the first window, that lets anything be seen (PS3.3 §C.11.2). */
+  /** The first usable table, else the first usable window (PS3.3 §C.11.2). */
   async #voi() {
     for (const holder of this.#holders("FrameVOILUTSequence")) {
       const item = first(holder, "VOILUTSequence");
@@ -111,7 +111,7 @@ export class Image {
     return {};
   }
 
-  /** Millimetres between rows and between columns; `atDetector`: as projected or on film, not in the patient. */
+  /** Millimetres between rows and between columns; `atDetector`: at the detector or on film, not in the patient. */
   get spacing() {
     const group = this.#group("PixelMeasuresSequence");
     const inPatient = numbers(group, "PixelSpacing");
@@ -121,12 +121,12 @@ export class Image {
     return { row: found[0], column: found[1], atDetector: !inPatient };
   }
 
-  /** Parts with scales of their own, in ultrasound. */
+  /** Regions with scales of their own, in ultrasound. */
   get regions() {
     return regionsOf(this.dataset, this);
   }
 
-  /** Height of a pixel in terms of its width. */
+  /** Height of a pixel divided by its width. */
   get aspect() {
     if (this.spacing) return this.spacing.row / this.spacing.column;
     const ratio = numbers(this.dataset, "PixelAspectRatio");
@@ -149,12 +149,12 @@ export class Image {
     return this.#place.normal;
   }
 
-  /** Millimetres along the normal: what sorts a stack and links two. */
+  /** Millimetres along the normal, used to sort a stack and to link two. */
   get depth() {
     return this.#place.depth;
   }
 
-  /** "R", "L", "B" for both, "U" for none of two; empty when it is not said. */
+  /** "R", "L", "B" for both, "U" for unpaired; empty if not stated. */
   get laterality() {
     const ofFrame = text(this.#group("FrameAnatomySequence"), "FrameLaterality");
     return ofFrame || text(this.dataset, "ImageLaterality") || text(this.dataset, "Laterality");
@@ -164,7 +164,7 @@ export class Image {
     return text(this.dataset, "FrameOfReferenceUID");
   }
 
-  /** What the worker must know to read the frame. */
+  /** What the worker needs to know to read the frame. */
   async layout() {
     const { dataset } = this;
     const allocated = number(dataset, "BitsAllocated", 16);
@@ -187,7 +187,7 @@ export class Image {
   }
 
   /**
-   * What takes a while to read: {modality}, a table in the place of rescale; {voi}, the {table} or {window} sent;
+   * What takes a while to read: {modality}, a table in place of rescale; {voi}, the {table} or {window} sent;
    * {supplemental}, the colours of the values from its first on (PS3.3 §C.8.16.2.1.1.1); and {overlays}.
    */
   async tables() {
@@ -212,7 +212,7 @@ function placeOf(position, orientation) {
 
 const PHILIPS = "Philips MR Imaging DD 005";
 
-/** A private group of its own, which tells windows that the others lack. */
+/** Philips's private group, which may have the only window. */
 function philips(group) {
   const creator = Object.keys(group).find((tag) => /^200500[1-9A-F]/.test(tag) && group[tag].Value?.[0] === PHILIPS);
   return creator && group[`2005${creator.slice(6)}0F`]?.Value?.[0];
@@ -235,7 +235,7 @@ async function table(item) {
   return values?.length ? { first: firstValue, values, bits } : undefined;
 }
 
-/** Undefined when it is not plainly listed: the server renders what segments stand for. */
+/** Undefined if it is not a plain list; the server renders segmented ones. */
 async function palette(dataset) {
   const channels = await Promise.all(["Red", "Green", "Blue"].map((each) => channel(dataset, each)));
   return channels.every(Boolean) ? { first: channels[0].first, channels } : undefined;
@@ -249,13 +249,13 @@ async function channel(dataset, colour) {
 
 const MOST = 65536; // entries of a table
 
-/** Entries of 16 bits; of 8 when that is all the bytes there are. */
+/** Entries of 16 bits, or of 8 if there are only that many bytes. */
 function wide(data, entries, bits) {
   const narrow = bits <= 8 && data?.length < entries * 2;
   return data && (narrow ? Uint16Array.from(data) : new Uint16Array(data.slice(0, data.length & ~1).buffer)).subarray(0, entries);
 }
 
-/** Some writers put 8-bit values into entries that are said to have 16. */
+/** Some writers put 8-bit values into entries declared as 16-bit. */
 function eightBit(values, bits) {
   const shift = bits > 8 && values.some((each) => each > 255) ? 8 : 0;
   return Uint8Array.from(values, (each) => each >> shift);

@@ -1,8 +1,8 @@
-/** From stored values to gray levels (PS3.3 §C.11; PS3.4 §N.2) as the server has it, and as one table a look. */
+/** From stored values to gray levels (PS3.3 §C.11; PS3.4 §N.2), as on the server, with one table for each look. */
 
 /**
- * A window function of PS3.3 §C.11.2.1: value → 0 to 255; without width, a threshold. LINEAR counts whole steps, which
- * floating point does not have: there it is taken exactly, and so are windows narrower than a step.
+ * A window function of PS3.3 §C.11.2.1: value → 0 to 255; with zero width, a threshold. LINEAR counts whole steps,
+ * which floating point does not have; for that, and for windows narrower than a step, LINEAR_EXACT is used.
  */
 export function windowing({ center, width, shape = "LINEAR" }, isFloat = false) {
   if (shape === "LINEAR" && !isFloat && !(width > 0 && width < 1)) {
@@ -14,22 +14,22 @@ export function windowing({ center, width, shape = "LINEAR" }, isFloat = false) 
   return (value) => Math.max(0, Math.min(1, (value - center) / width + 0.5)) * 255;
 }
 
-/** Inputs outside get the first or the last entry, what is no number the first. */
+/** Inputs outside get the first or the last entry, NaN the first. */
 const within = ({ first, values }) => (value) => values[Math.floor(Math.max(0, Math.min(values.length - 1, value - first))) || 0];
 
-/** Stored value → value that windows are meant for. */
+/** Stored value → value that windows apply to. */
 export const modality = (rescale, table) =>
   table ? within(table) : (value) => value * rescale.slope + rescale.intercept;
 
 const isFloat = ({ samples }) => samples instanceof Float32Array || samples instanceof Float64Array;
 
-/** What the values need: all that a display's bytes and bits can be, else all that occurs but padding. */
+/** The window that fits the values: the whole range of 8-bit and 1-bit images, else all that occurs except padding. */
 export function naturalWindow(image, frame, tables) {
   const [low, high] = extent(image, frame, tables?.modality);
   return { center: low / 2 + high / 2, width: Math.min(high - low, Number.MAX_VALUE), shape: "LINEAR_EXACT" };
 }
 
-const extents = new WeakMap(); // of frames whose values go through a table, which may turn their order round
+const extents = new WeakMap(); // of frames whose values pass through a table, which may reverse their order
 
 function extent(image, frame, table) {
   const toModality = modality(image.rescale, table);
@@ -69,7 +69,7 @@ function scaled(table) {
 }
 
 const pixel = (level) => {
-  const gray = Math.floor(level + 0.5); // what is no number is black
+  const gray = Math.floor(level + 0.5); // NaN is black
   return 0xff000000 | (gray << 16) | (gray << 8) | gray;
 };
 
@@ -106,7 +106,7 @@ export class Painter {
     for (let at = 0; at < samples.length; at++) target[at] = table[samples[at] - first];
   }
 
-  /** For whole ranges of values, so that the next image of the stack finds it ready. */
+  /** For the whole range of values, so that the next image of the stack can use it too. */
   #prepare(look, shown, min, max) {
     const text = JSON.stringify([look.window, look.invert, look.rescale, look.key]);
     const last = this.#table ? this.#first + this.#table.length - 1 : -1;

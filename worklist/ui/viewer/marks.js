@@ -1,4 +1,4 @@
-/** What stands over an image: whose it is, which, how it is looked at, and where it lies in the body. */
+/** The text over an image: whose it is, which, how it is displayed, and where it lies in the body. */
 import { html } from "../core/html.js";
 import { clock, day } from "../core/format.js";
 import { number as shown, t } from "../core/strings.js";
@@ -9,7 +9,7 @@ import { isPassing } from "./frames.js";
 import { letters, opposite } from "./geometry.js";
 import { Mismatch, patientOf } from "./whose.js";
 
-/** `study`: the one that the pane's series was found in. */
+/** `study`: the one that the pane's series belongs to. */
 export function Marks({ pane, study }) {
   const series = pane.series.value;
   const index = pane.index.value;
@@ -42,13 +42,13 @@ export function Marks({ pane, study }) {
   `;
 }
 
-/** Which side of the body, and how it was seen: never left to what a description says. */
+/** Which side of the body, and the view: never taken from a description alone. */
 const sideOf = (image) => {
   const said = [image.laterality, text(image.dataset, "ViewPosition")].filter(Boolean).join(" ");
   return said && html`<b class="laterality">${said}</b>`;
 };
 
-/** Where millimetres can be measured, unless everywhere. */
+/** Where millimetres can be measured, if not everywhere. */
 function scaleNote({ spacing, regions }) {
   if (spacing) return spacing.atDetector ? t("viewer.projected") : "";
   return t(regions.some((each) => each.spacing) ? "viewer.scaledInside" : "viewer.unscaled");
@@ -67,7 +67,7 @@ function Orientation({ image }) {
     <span class="side top">${opposite(bottom)}</span><span class="side bottom">${bottom}</span>`;
 }
 
-/** How much of the stack is here, and where in it we are. */
+/** How much of the stack has loaded, and the current position in it. */
 function Progress({ pane, count, index }) {
   pane.loaded.value;
   const here = pane.images.reduce((sum, image) => sum + (pane.frames.has(image) ? 1 : 0), 0);

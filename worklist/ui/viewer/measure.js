@@ -17,7 +17,7 @@ function degrees(aspect, [a, b, c]) {
 
 const rounded = (value) => shown(Math.round(value * 10) / 10);
 
-/** What stands beside it: never millimetres that nobody knows. */
+/** The text beside it: never millimetres if the scale is unknown. */
 export function labelOf(image, { kind, points }) {
   const scale = scaleAt(image, points);
   const aspect = scale ? scale.row / scale.column : image.aspect;
@@ -26,7 +26,7 @@ export function labelOf(image, { kind, points }) {
   return `${rounded(millimetres(scale, points))} mm${scale.atDetector ? " *" : ""}`;
 }
 
-/** `toScreen`: a point of the image on the canvas. Outlined in black, to be read over white as well. */
+/** `toScreen` maps a point of the image to the canvas. Outlined in black, to be readable on white. */
 export function draw(context, image, measures, toScreen) {
   context.font = "600 12px system-ui, sans-serif";
   context.lineJoin = "round";

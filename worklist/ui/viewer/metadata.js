@@ -1,4 +1,4 @@
-/** Data sets of series and instances, read in a worker; with `Tag`s that the pages know, not all there is. */
+/** Data sets of series and instances, read in a worker, with only the `Tag`s that the pages know. */
 import { DICOMWEB, Problem, signedOut } from "../core/api.js";
 
 export class Metadata {
@@ -28,7 +28,7 @@ export class Metadata {
     else ended.resolve(datasets);
   }
 
-  /** What was not read yet never will be. */
+  /** Whatever has not been read yet never will be. */
   close() {
     this.#worker.terminate();
   }

@@ -29,7 +29,7 @@ export function embeddedIn(dataset) {
 const tagOf = (group, element) => `${group}${element}`.toUpperCase();
 const valueOf = (dataset, group, element) => dataset[tagOf(group, element)]?.Value ?? [];
 
-/** Where the upper left corner lies, counted from 0. */
+/** Row and column of the upper left corner, counted from 0. */
 function originOf(dataset, group) {
   const origin = valueOf(dataset, group, "0050");
   const [top, left] = origin.length === 2 ? origin.map((each) => Number(each) - 1) : [0, 0];
@@ -49,7 +49,7 @@ async function plane(dataset, group, frame) {
   return { ...originOf(dataset, group), rows, columns, bits, from };
 }
 
-/** Onto the pixels (a Uint32Array over RGBA) of an image so wide and high. */
+/** Draws onto the pixels (a Uint32Array over RGBA) of an image of this width and height. */
 export function drawOverlays(pixels, width, height, planes) {
   for (const { top, left, rows, columns, bits, from } of planes) {
     for (let row = Math.max(0, -top); row < rows && top + row < height; row++) {

@@ -42,7 +42,7 @@ export function Viewer({ query }) {
   return html`<${Desktop} desk=${desk} onBack=${leave} onRenew=${renew} />`;
 }
 
-/** Tells when images come while others of their study are read, once nothing more urgent wants the connection. */
+/** Notices when images of an open study arrive, once nothing more urgent needs the connection. */
 function useNews(desk, uids) {
   const seen = desk.seen.value;
   useEffect(() => {
@@ -51,7 +51,7 @@ function useNews(desk, uids) {
     const stop = onChange((event) => {
       if (event && !uids.includes(event.resource)) return;
       clearTimeout(timer);
-      timer = setTimeout(() => desk.check().catch(() => {}), SETTLING); // what cannot be asked now is told by the next event
+      timer = setTimeout(() => desk.check().catch(() => {}), SETTLING); // if that fails, the next event asks again
     });
     return () => (clearTimeout(timer), stop());
   }, [desk, seen]);
@@ -65,16 +65,16 @@ const Nothing = ({ text: words, onBack }) => html`<main>
   <//>
 </main>`;
 
-/** Plays the panes that were started, each at its own speed; a frame that is not here yet is waited for, not skipped. */
+/** Plays the panes that were started, each at its own speed. Waits for frames that are not here yet instead of skipping them. */
 function useCine(desk) {
   useEffect(() => {
-    const turned = new Map(); // pane → when it went on
+    const turned = new Map(); // pane → when its frame last changed
     let handle = requestAnimationFrame(function turn(now) {
       handle = requestAnimationFrame(turn);
       for (const pane of desk.shown) {
         if (!pane.playing.value || now - (turned.get(pane) ?? 0) < 1000 / speedOf(pane.image) - 4) continue;
         const next = (pane.index.value + 1) % Math.max(1, pane.images.length);
-        if (!pane.frames.has(pane.images[next])) continue;
+        if (!pane.frames.isSettled(pane.images[next])) continue;
         turned.set(pane, now);
         pane.to(next);
       }
@@ -124,7 +124,7 @@ const actionsOf = (desk, onOpen, onBack) => [
   ...desk.series.map((series) => ({ label: series.description || series.modality, icon: "images", run: () => desk.choose(series) })),
 ];
 
-/** Whose images these are: of the pane that is active, never out of sight. `onRenew`: where they are no longer all. */
+/** Whose images the active pane shows; always visible. `onRenew`: given if the study has changed. */
 function Banner({ dataset, onBack, onRenew }) {
   const birth = text(dataset, "PatientBirthDate");
   const facts = [

@@ -1,4 +1,4 @@
-/** One picture on the screen: which image of which stack, how it is looked at, and the drawing of it. */
+/** One picture on the screen: which image of which stack, how it is displayed, and its drawing. */
 import { batch, signal } from "../core/html.js";
 import { text } from "../dicom/dataset.js";
 import { Developer, windowOf } from "./develop.js";
@@ -16,9 +16,9 @@ export class Pane {
   index = signal(0);
   window = signal(null); // {center, width, shape}; null: as sent
   invert = signal(false);
-  zoom = signal(1); // 1: the whole image is in sight
+  zoom = signal(1); // 1: the whole image is visible
   playing = signal(false);
-  coming = signal(false); // whether another series is on its way
+  coming = signal(false); // whether another series is loading
   loaded = signal(0); // changes when a frame of this stack has arrived
   offset = { x: 0, y: 0 };
   measures = new Map(); // image key → measurements
@@ -42,7 +42,7 @@ export class Pane {
     return this.series.value?.images ?? [];
   }
 
-  /** What there is to scroll through: images, or the objects of a series that has none. */
+  /** What can be scrolled through: the images, or the objects of a series without images. */
   get count() {
     return this.images.length || (this.series.value?.datasets.length ?? 0);
   }
@@ -54,7 +54,7 @@ export class Pane {
     return () => (watch.disconnect(), (this.#canvas = null));
   }
 
-  /** From its middle, a film from its beginning; what was known in part stays as it is looked at. */
+  /** Shows a series from its middle, a video from its beginning; one that was partly known stays as it is. */
   show(series) {
     const { length } = series?.images ?? [];
     const known = this.series.value;
@@ -78,7 +78,7 @@ export class Pane {
     this.preset("default");
   }
 
-  /** To another image; false when it was there already. */
+  /** Goes to another image; false if it was already there. */
   to(index) {
     const next = Math.max(0, Math.min(this.count - 1, index));
     if (next === this.index.value) return false;
@@ -89,7 +89,7 @@ export class Pane {
     return true;
   }
 
-  /** To the first image of an instance. */
+  /** Goes to the first image of an instance. */
   toInstance(sop) {
     const found = this.images.findIndex((image) => text(image.dataset, "SOPInstanceUID") === sop);
     if (found >= 0) this.to(found);
@@ -102,7 +102,7 @@ export class Pane {
     this.frames.want(this, wanted.slice(0, wanted.length && Frames.room(wanted[0])));
   }
 
-  /** The place in this stack that lies nearest to an image of another one. */
+  /** The place in this stack nearest to an image of another stack. */
   follow(image, step) {
     const own = this.image;
     if (!own) return;
@@ -117,18 +117,18 @@ export class Pane {
     this.to(best);
   }
 
-  /** Whether what shall be seen is on its way. */
+  /** Whether what is to be shown is still loading. */
   get isWaiting() {
     const { image } = this;
     return this.coming.value || Boolean(image && !this.frames.has(image) && !this.frames.problem(image));
   }
 
-  /** Starts or stops the film. */
+  /** Starts or stops playing. */
   play() {
     this.playing.value = !this.playing.value && this.images.length > 1;
   }
 
-  /** What could not be fetched, for a reason that may be gone. */
+  /** Tries again what could not be fetched for a reason that may have passed. */
   retry() {
     this.frames.retry();
     this.loaded.value += 1;
@@ -160,7 +160,7 @@ export class Pane {
     this.redraw();
   }
 
-  /** The window in force, what the values need in the place of a table; undefined while it is not known. */
+  /** The current window; in place of a table, the range of the values. Undefined while it is unknown. */
   get shownWindow() {
     const { image } = this;
     const frame = image && this.frames.get(image);
@@ -169,7 +169,7 @@ export class Pane {
     return windowOf(image, frame, tables, this.window.value, this.#preset === "full");
   }
 
-  /** What the table sent is called, where it is in force. */
+  /** The name of the table that was sent, if it is in use. */
   get shownTable() {
     const { table, called } = (this.image && this.#tables.get(this.image.key))?.voi ?? {};
     return table && !this.window.value && this.#preset === "default" ? called || "VOI LUT" : undefined;
@@ -183,7 +183,7 @@ export class Pane {
     });
   }
 
-  /** Pixels of the canvas a pixel of the image takes, across and down. */
+  /** Canvas pixels for each image pixel, across and down. */
   get scale() {
     const { image } = this;
     const canvas = this.#canvas;
@@ -215,7 +215,7 @@ export class Pane {
     ];
   };
 
-  /** Millimetres that a pixel of the screen shows, across; undefined when nobody knows. */
+  /** Millimetres for each screen pixel, across; undefined if unknown. */
   get millimetresPerPixel() {
     const known = this.image && this.#canvas && scaleOf(this.image);
     return known && (known.column * this.#ratio) / this.scale.x;
@@ -262,7 +262,7 @@ export class Pane {
     if (millimetres) drawScale(context, millimetres, canvas.clientWidth, canvas.clientHeight);
   }
 
-  /** The frame under the look in force, on a sheet of its own size; false while its tables are on their way. */
+  /** Draws the frame with the current look on a canvas of its own size; false while its tables load. */
   #develop(image, frame) {
     const sheet = this.#sheet;
     const [width, height] = [image.columns, image.rows];

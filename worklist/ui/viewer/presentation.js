@@ -1,4 +1,4 @@
-/** A presentation state: the first image that it is of as it shows it, and in words what it asks for and of which images. */
+/** A presentation state: its first image as the state shows it, and in words what it asks for, and for which images. */
 import { html } from "../core/html.js";
 import { request } from "../core/api.js";
 import { clock, day, nameGroups } from "../core/format.js";
@@ -9,7 +9,7 @@ import { useContent } from "./content.js";
 import { instancePath } from "./image.js";
 import { References, referencesOf } from "./references.js";
 
-/** Fits the largest panes; the page makes it smaller. */
+/** Large enough for the largest panes; the page scales it down. */
 const LARGEST = "1024,1024";
 
 export function PresentationState({ dataset, desk }) {
@@ -31,7 +31,7 @@ export function PresentationState({ dataset, desk }) {
   `;
 }
 
-/** Made by the server, which says why when it cannot. */
+/** Rendered by the server, which says why if it cannot. */
 function Look({ dataset }) {
   const { url, problem } = useContent(async (signal) => {
     const path = `${instancePath(dataset)}/rendered?viewport=${LARGEST}`;

@@ -1,4 +1,4 @@
-/** What an object refers to, and the way there: presentation states, reports and key objects name other objects. */
+/** Links to what an object refers to: presentation states, reports and key objects name other objects. */
 import { html } from "../core/html.js";
 import { t } from "../core/strings.js";
 import { first, text, values } from "../dicom/dataset.js";
@@ -19,7 +19,7 @@ export function referencesOf(dataset) {
   );
 }
 
-/** By series, with a way to each that is open here. */
+/** By series, with a link to each one that is open here. */
 export function References({ found, desk }) {
   const series = Map.groupBy(found, (each) => each.series);
   return html`<ul class="references">

@@ -1,14 +1,14 @@
-/** Where an ultrasound image is calibrated: regions of it, each with a scale of its own (PS3.3 §C.8.5.5). */
+/** The calibrated regions of an ultrasound image, each with its own scale (PS3.3 §C.8.5.5). */
 import { number, values } from "../dicom/dataset.js";
 
 const TISSUE = 1; // of Region Spatial Format; others are motion, a spectrum, a wave form or graphics over time
 const CENTIMETRES = 3;
 
-/** [{left, top, right, bottom, spacing}] in pixels; `spacing` in millimetres, undefined where nothing can be measured. */
+/** [{left, top, right, bottom, spacing}] in pixels; `spacing` in millimetres, undefined if nothing can be measured there. */
 export function regionsOf(dataset, { rows, columns }) {
   const found = values(dataset, "SequenceOfUltrasoundRegions").filter(Boolean).map(region).filter(({ format }) => format > 0);
   const fits = ({ left, top, right, bottom }) => left >= 0 && top >= 0 && right <= columns && bottom <= rows;
-  return found.every(fits) ? found : []; // meant for a matrix of another size
+  return found.every(fits) ? found : []; // they are for a matrix of another size
 }
 
 function region(item) {
@@ -30,5 +30,5 @@ export function scaleAt({ spacing, regions = [] }, points) {
   return spacing ?? agreed(regions.filter((each) => points.every((point) => inside(each, point))));
 }
 
-/** What all regions that show tissue have in common. */
+/** The spacing that all regions showing tissue share. */
 export const scaleOf = ({ spacing, regions = [] }) => spacing ?? agreed(regions.filter(({ format }) => format === TISSUE));

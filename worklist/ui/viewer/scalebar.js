@@ -1,8 +1,8 @@
-/** How long centimetres are in the picture, at its right edge. */
+/** A scale in centimetres at the right edge of the picture. */
 const LENGTHS = [1, 2, 5, 10, 20, 50, 100, 200]; // millimetres
 const TICKS = 10;
 
-/** `size`: millimetres that a pixel of the screen shows, down. */
+/** `size`: millimetres for each screen pixel, down. */
 export function drawScale(context, size, width, height) {
   const most = Math.min(height * 0.4, 240) * size;
   const length = LENGTHS.findLast((each) => each <= most);
@@ -12,7 +12,7 @@ export function drawScale(context, size, width, height) {
   const top = (height - tall) / 2;
   context.save();
   context.strokeStyle = context.fillStyle = "#d5dae1";
-  context.shadowColor = "#000"; // seen over white as well
+  context.shadowColor = "#000"; // visible on white, too
   context.shadowBlur = 3;
   context.lineWidth = 1.5;
   context.beginPath();

@@ -1,4 +1,4 @@
-/** The series to choose from: those of the open studies, then the priors'. */
+/** The series to choose from: first those of the open studies, then those of the priors. */
 import { html } from "../core/html.js";
 import { day, personName } from "../core/format.js";
 import { t } from "../core/strings.js";

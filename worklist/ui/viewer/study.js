@@ -6,12 +6,13 @@ import { SERIES_FIELDS } from "../pages/details.js";
 import { WITHOUT_PICTURE } from "../pages/thumbnail.js";
 import { sorted } from "./geometry.js";
 import { imagesOf, kindOf } from "./image.js";
+import { nameOf } from "./whose.js";
 
 const PRIORS = 10;
-const FEW = 32; // instances of which all is read in no more time than of one
+const FEW = 32; // so few instances are read as quickly as one
 const DERIVED = new Set(["SEG", "RTDOSE", "RWV", "REG"]);
 
-/** What says in which form a frame is asked for. */
+/** The attributes that decide in which form a frame is requested. */
 const FRAME_FIELDS = "StudyInstanceUID,SeriesInstanceUID,SamplesPerPixel,PhotometricInterpretation,Rows,Columns,BitsAllocated,NumberOfFrames";
 const STUDY_FIELDS = "StudyDescription,PatientBirthDate,PatientSex,NumberOfStudyRelatedInstances,ModalitiesInStudy";
 
@@ -26,13 +27,13 @@ export async function openStudy(uid, signal) {
   return { uid, dataset: studies[0], series };
 }
 
-/** How many images it has; 0 when it is gone. */
+/** How many images it has; 0 if it is gone. */
 export async function countOf(uid, signal) {
   const { items } = await search("studies", { StudyInstanceUID: uid, includefield: "NumberOfStudyRelatedInstances" }, { signal });
   return number(items[0], "NumberOfStudyRelatedInstances", 0);
 }
 
-/** `id` tells the images of a series from what else is in it. */
+/** `id` distinguishes the images of a series from its other objects. */
 const describe = (study, dataset) => ({
   study,
   id: text(dataset, "SeriesInstanceUID"),
@@ -44,8 +45,8 @@ const describe = (study, dataset) => ({
 });
 
 /**
- * A series with one picture of its middle, while the others are not known; undefined where that takes as long, or it is
- * none. Its frame is fetched beside its metadata.
+ * A series with just its middle image, while the others are unknown; undefined if that takes as long, or is no image. The
+ * frame is fetched at the same time as its metadata.
  */
 export async function glimpse(series, { metadata, frames }, signal) {
   if (series.count < FEW) return undefined;
@@ -59,7 +60,7 @@ export async function glimpse(series, { metadata, frames }, signal) {
   return images.length === 1 ? { ...series, datasets, images, kind: "image", partial: true } : undefined;
 }
 
-/** Everything of a series: its images in the order of a stack, then what else there is of it, each where there is any. */
+/** Everything in a series: its images in stack order, then its other objects, each only if there are any. */
 export async function readSeries(series, metadata) {
   const datasets = await metadata.read(series.study, series.uid);
   const numberOf = (dataset) => number(dataset, "InstanceNumber", 0);
@@ -75,25 +76,26 @@ export async function readSeries(series, metadata) {
   ].filter(({ count }) => count);
 }
 
-/** First what was acquired, then what was made of it, and what has no picture last. */
+/** Acquired images first, then derived ones, and objects without a picture last. */
 const rank = ({ modality }) => (WITHOUT_PICTURE.has(modality) ? 2 : DERIVED.has(modality) ? 1 : 0);
 
-/** Frames a second as the instance says, within what a screen can show. */
+/** Frames per second according to the instance, within what a screen can show. */
 export function speedOf(image) {
   const rate = number(image?.dataset, "CineRate");
   const time = number(image?.dataset, "FrameTime");
   return Math.max(1, Math.min(60, rate || (time ? 1000 / time : 0) || 15));
 }
 
-/** Other studies of the same patient: same ID, and no other birth date. */
+/** Other studies of the same patient: the same ID, and no different birth date. */
 export async function priorsOf(study, signal) {
   const patient = text(study.dataset, "PatientID");
   if (!patient || /[*?\\]/.test(patient)) return [];
   const { items } = await search("studies", { PatientID: patient, limit: PRIORS + 1, includefield: STUDY_FIELDS }, { signal });
   const born = (dataset) => first(dataset, "PatientBirthDate");
+  const isSame = (each) => (born(each) ?? born(study.dataset) ? born(each) === born(study.dataset) : nameOf(each) === nameOf(study.dataset));
   const date = text(study.dataset, "StudyDate");
   return items
-    .filter((each) => text(each, "StudyInstanceUID") !== study.uid && born(each) === born(study.dataset))
+    .filter((each) => text(each, "StudyInstanceUID") !== study.uid && isSame(each))
     .filter((each) => text(each, "StudyDate") <= date)
     .slice(0, PRIORS);
 }

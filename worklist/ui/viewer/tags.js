@@ -1,4 +1,4 @@
-/** All attributes of the instance in sight, as text. */
+/** All attributes of the instance that is shown, as text. */
 import { html, useEffect, useState } from "../core/html.js";
 import { request } from "../core/api.js";
 import { t } from "../core/strings.js";
@@ -10,7 +10,7 @@ import { instancePath } from "./image.js";
 const MOST = 2000;
 const DICTIONARY = new URL("../dicom/names.json", import.meta.url);
 
-/** Of a tag, in the dictionary; those of overlays and curves stand there once for all groups. */
+/** The dictionary's key of a tag; those of overlays and curves are listed once for all groups. */
 const nameOf = (names, tag) => names[tag] ?? names[`${tag.slice(0, 2)}xx${tag.slice(4)}`] ?? "";
 
 function shown(attribute) {
@@ -31,7 +31,7 @@ function* rows(dataset, names, depth = 0) {
   }
 }
 
-/** What the viewer has of it is what it needs itself. */
+/** Fetched, because the viewer has only the attributes that it needs itself. */
 async function readAll(dataset, signal) {
   const response = await request(`${instancePath(dataset)}/metadata`, { signal, headers: { Accept: "application/dicom+json" } });
   return (await response.json())[0];
@@ -51,7 +51,7 @@ export function Tags({ dataset, onClose }) {
     return () => abort.abort();
   }, [dataset, tries]);
   useEffect(() => {
-    fetch(DICTIONARY).then((answer) => answer.ok && answer.json().then(setNames), () => {}); // tags say enough
+    fetch(DICTIONARY).then((answer) => answer.ok && answer.json().then(setNames), () => {}); // the tags alone will do
   }, []);
   return html`<${Dialog} title=${t("viewer.tags")} wide onClose=${onClose}>
     ${problem && html`<${Failure} problem=${problem} onRetry=${() => setTries(tries + 1)} />`}

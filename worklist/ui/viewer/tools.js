@@ -1,4 +1,4 @@
-/** The row of tools, and what each of them does to the pane that is active. */
+/** The row of tools, and what each does to the active pane. */
 import { html } from "../core/html.js";
 import { t } from "../core/strings.js";
 import { Button } from "../kit/button.js";
@@ -13,7 +13,7 @@ const WINDOWS = [
 ];
 const PLAIN = [["default"], ["full"]];
 
-/** Windows in Hounsfield units for CT; for others what was sent, and all there is. */
+/** Windows in Hounsfield units for CT; for others, the one that was sent and the full range. */
 const presetsOf = (series) => (series?.modality === "CT" ? WINDOWS : PLAIN);
 
 export const TOOLS = [

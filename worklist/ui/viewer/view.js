@@ -1,4 +1,4 @@
-/** A pane as it is seen: the canvas, what lies over it, and what the pointer does. */
+/** A pane on the screen: the canvas, what lies over it, and what the pointer does. */
 import { html, useEffect, useRef } from "../core/html.js";
 import { t } from "../core/strings.js";
 import { DocumentView } from "./document.js";
@@ -9,7 +9,7 @@ const WHEEL_STEP = 40; // of a wheel's or touchpad's travel for one image
 
 export function PaneView({ pane, desk, active, tool, onActivate, onScroll }) {
   const canvas = useRef(null);
-  const scroll = useRef(onScroll); // the pointer's handlers outlive what is drawn, so that a drag is never cut off
+  const scroll = useRef(onScroll); // the pointer handlers survive a redraw, so that a drag is never cut off
   const series = pane.series.value;
   const study = desk.studyOf(series);
   useEffect(() => pane.attach(canvas.current), [pane]);
@@ -33,14 +33,14 @@ export function PaneView({ pane, desk, active, tool, onActivate, onScroll }) {
   </section>`;
 }
 
-/** Why there is nothing to see: it is on its way, which is said once that takes a while, or nothing was chosen. */
+/** Why there is nothing to see: it is loading, which is shown only after a while, or nothing was chosen. */
 function Missing({ pane }) {
   pane.loaded.value;
   if (pane.isWaiting) return html`<p class="waiting" role="status">${t("loading")}</p>`;
   return pane.series.value ? null : html`<div class="message"><p>${t("viewer.empty")}</p></div>`;
 }
 
-/** Wheel and pointer: right drag is the window, middle drag moves, left drag is the tool that was chosen. */
+/** Wheel and pointer: the right button adjusts the window, the middle one pans, the left one is the chosen tool. */
 function handlers(canvas, pane, tool, onScroll) {
   const abort = new AbortController();
   const on = (name, run) => canvas.addEventListener(name, run, { signal: abort.signal, passive: false });
@@ -113,7 +113,7 @@ function pinch(pane, pointers, { pointerId, clientX, clientY, currentTarget }) {
   pane.zoomBy(factor, (clientX + x) / 2 - left, (clientY + y) / 2 - top);
 }
 
-/** The point that is taken hold of, or a new measurement's. */
+/** The point that was grabbed, or that of a new measurement. */
 function measuring(pane, tool, event) {
   const list = pane.measures.get(pane.image.key) ?? [];
   const open = list.find((each) => each.kind === "angle" && each.points.length < POINTS.angle);
@@ -129,7 +129,7 @@ function measuring(pane, tool, event) {
   return { measure, index: 1, isNew: true };
 }
 
-/** A click without a drag measures nothing, nor does a drag that became something else. */
+/** Neither a click without a drag nor a drag that became something else measures anything. */
 function finish(pane, { measure, isNew }, givenUp = false) {
   const [a, b] = measure.points;
   const list = pane.measures.get(pane.image.key) ?? [];

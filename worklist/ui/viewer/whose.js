@@ -1,4 +1,4 @@
-/** Whose an object is, as it says itself: what is on the screen is never called by the name of its study alone. */
+/** Whose an object is according to the object itself: a picture is never labelled from its study alone. */
 import { html } from "../core/html.js";
 import { day, personName } from "../core/format.js";
 import { t } from "../core/strings.js";
@@ -12,16 +12,17 @@ export const patientOf = (dataset) => [
 ];
 
 const said = (dataset, keyword) => text(dataset, keyword).trim();
-const nameOf = (dataset) => personName(first(dataset, "PatientName")).toUpperCase();
+/** As it is compared. */
+export const nameOf = (dataset) => personName(first(dataset, "PatientName")).toUpperCase();
 
-/** Whether two data sets speak of different people. Without an ID in both, the names tell. */
+/** Whether two data sets are of different people; compares names unless both have an ID. */
 export function areOfOthers(one, other) {
   const [ids, births] = ["PatientID", "PatientBirthDate"].map((keyword) => [said(one, keyword), said(other, keyword)]);
   const differ = ([a, b]) => Boolean(a && b) && a !== b;
   return differ(ids) || differ(births) || (!ids.every(Boolean) && nameOf(one) !== nameOf(other));
 }
 
-/** Senders have put one patient's images into another one's study: the banner above would be wrong. */
+/** Senders have put one patient's images into another's study: the banner above would be wrong. */
 export function Mismatch({ dataset, study }) {
   if (!study || !areOfOthers(dataset, study.dataset)) return null;
   const words = { name: personName(first(dataset, "PatientName")), id: text(dataset, "PatientID") };

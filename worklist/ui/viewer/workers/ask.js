@@ -1,11 +1,11 @@
-/** Asking the server from a worker: a fault says what the page's own calls say. */
+/** Calls to the server from a worker; errors say the same as those of the page's own calls. */
 
-/** A connection that breaks while an answer comes. */
+/** A connection that breaks during an answer. */
 export function lost(error) {
   throw Object.assign(new Error(error.message), { code: error.name === "AbortError" ? "ABORTED" : "NETWORK" });
 }
 
-/** A response that is well (2xx); else it throws what `problemOf` reads. */
+/** A successful response (2xx); otherwise throws what `problemOf` reads. */
 export async function ask(url, accept, signal) {
   const response = await fetch(url, { headers: { Accept: accept }, credentials: "same-origin", signal }).catch(lost);
   if (response.ok) return response;
@@ -17,7 +17,7 @@ export async function ask(url, accept, signal) {
   });
 }
 
-/** As it can be posted; `Problem` takes it. */
+/** In a form that can be posted; `Problem` takes it. */
 export const problemOf = ({ message, status = 0, code, name, correlationId }) => ({
   message,
   status,

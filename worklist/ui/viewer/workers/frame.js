@@ -9,7 +9,7 @@ const UNCOMPRESSED = 'multipart/related; type="application/octet-stream"; transf
 const JPEG_BASELINE = "1.2.840.10008.1.2.4.50";
 const STORED_JPEG = 'multipart/related; type="image/jpeg"; transfer-syntax=*';
 
-const under = new Map(); // id → how it is given up
+const under = new Map(); // id → how to abort it
 const coming = new Map(); // URL → the promise of a frame that nobody has asked for yet
 
 onmessage = async ({ data: { id, key, layout, expected } }) => {
@@ -26,14 +26,14 @@ onmessage = async ({ data: { id, key, layout, expected } }) => {
   under.delete(id);
 };
 
-/** Of its layout only what decides in which form it is asked for need be true. */
+/** Its layout needs to be right only as far as it decides the requested form. */
 function expect(layout) {
   const frame = asStored(layout, ask);
-  frame.catch(() => {}); // told to whoever asks for it
+  frame.catch(() => {}); // reported to whoever asks for it
   coming.set(layout.url, frame);
 }
 
-/** A browser takes a JPEG for luminance and colour difference: one that holds red, green and blue is not for it. */
+/** Browsers assume that a JPEG is YCbCr, so one with red, green and blue is not for them. */
 const browserDecodes = ({ samples, allocated, photometric }) => samples > 1 && allocated === 8 && photometric !== "RGB";
 
 const isReadable = ({ photometric, palette, allocated, float, samples }) =>
@@ -45,7 +45,7 @@ function stored(layout, ask) {
   return found ?? asStored(layout, ask);
 }
 
-/** A colour frame stored as a JPEG comes as that, never one encoded with loss for us; any other uncompressed. */
+/** A colour frame stored as JPEG is fetched as such, but never one compressed for us; all others uncompressed. */
 async function asStored(layout, ask) {
   if (!browserDecodes(layout)) return part(await ask(layout.url, UNCOMPRESSED));
   const found = await part(await ask(layout.url, `${STORED_JPEG}, ${UNCOMPRESSED}; q=0.9`));
@@ -53,7 +53,7 @@ async function asStored(layout, ask) {
   return beyond ? part(await ask(layout.url, UNCOMPRESSED)) : found;
 }
 
-/** What the server cannot give out uncompressed, or we cannot read, it may still be able to render. */
+/** The server may be able to render what it cannot send uncompressed or we cannot read. */
 async function sent(layout, ask) {
   const rendered = async () => part(await ask(`${layout.url}/rendered`, "image/png, image/jpeg; q=0.5"));
   if (!isReadable(layout)) return rendered();
@@ -75,7 +75,7 @@ async function frame(layout, ask) {
   return { overlays, ...(layout.palette ? { rgba: paletted(layout, samples) } : gray(layout, samples)) };
 }
 
-/** The first part of a multipart answer, or the whole of another. */
+/** The first part of a multipart answer, or the whole of any other. */
 async function part(response) {
   const type = response.headers.get("Content-Type") ?? "";
   const whole = new Uint8Array(await response.arrayBuffer().catch(lost));
@@ -99,7 +99,7 @@ function seek(whole, wanted, from) {
   return -1;
 }
 
-/** The browser decodes it, colour transform and all. */
+/** The browser decodes it, including the colour transform. */
 async function picture(body, type) {
   const bitmap = await createImageBitmap(new Blob([body], { type }), { colorSpaceConversion: "none" });
   const context = new OffscreenCanvas(bitmap.width, bitmap.height).getContext("2d");
@@ -126,7 +126,7 @@ function gray({ padding: [from, to], float }, samples) {
     if (value < low) low = value;
     if (value > high) high = value;
   }
-  if (min > max) min = max = 0; // not a number among them
+  if (min > max) min = max = 0; // only NaN
   return { samples, min, max, ...(low > high ? { low: min, high: max } : { low, high }) };
 }
 
@@ -143,7 +143,7 @@ function typed(layout, body, count) {
   return new Kind(buffer, offset, count);
 }
 
-/** Bits outside of the stored ones may hold anything: they are cut off, the sign extended. */
+/** Bits beyond Bits Stored may hold anything: they are cut off, and the sign is extended. */
 function narrowed({ allocated, stored, high, signed, float }, samples) {
   if (float || stored >= allocated) return samples;
   const left = 32 - (high + 1);
@@ -168,7 +168,7 @@ function colour(layout, body) {
   return rgba;
 }
 
-/** What is wider than a byte keeps its upper bits. */
+/** Samples wider than a byte keep their upper bits. */
 function octets({ allocated, stored, high }, body, count) {
   const Kind = { 8: Uint8Array, 16: Uint16Array, 32: Uint32Array }[allocated];
   const samples = new Kind(body.slice(0, count * Kind.BYTES_PER_ELEMENT).buffer);
