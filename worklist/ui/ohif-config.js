@@ -1,9 +1,9 @@
-/* OHIF's settings for this archive. It stands in its document, before OHIF itself. */
+/* OHIF's settings for this archive. It is in OHIF's document, before OHIF itself. */
 (() => {
   const root = document.querySelector("meta[name=root]").content;
   const dicomweb = `${root}/dicom-web`;
 
-  /* Whoever is not signed in does that first and comes back; what is changed carries the token against forgery. */
+  /* Users who are not signed in do so first and come back; changes carry the CSRF token. */
   let csrf = "";
   fetch(`${root}/api/v1/auth/me`, { credentials: "same-origin" }).then(async (response) => {
     if (response.status === 401) {

@@ -15,12 +15,12 @@ export class Problem extends Error {
 }
 
 let csrf = "";
-let under = new AbortController(); // everything that is asked for as the one who is signed in
+let under = new AbortController(); // all requests on behalf of the user who is signed in
 let onSignedOut = () => {};
 
 export const useCsrf = (token) => (csrf = token ?? "");
 export const whenSignedOut = (callback) => (onSignedOut = callback);
-/** For those who ask by other ways than `request`. */
+/** For callers that do not use `request`. */
 export const signedOut = () => onSignedOut();
 
 async function problemOf(response) {
@@ -29,7 +29,7 @@ async function problemOf(response) {
   try {
     body = await response.json();
   } catch {
-    // an answer without a body, or from a proxy: its status says all there is
+    // an answer without a body, or from a proxy: only its status says anything
   }
   return new Problem(body.message || `${response.status} ${response.statusText}`.trim(), {
     status: response.status,
@@ -38,13 +38,13 @@ async function problemOf(response) {
   });
 }
 
-/** Ends what is under way: its answers would come to somebody who has left. */
+/** Aborts running requests: their answers would reach a page that is gone. */
 export function abandon() {
   under.abort();
   under = new AbortController();
 }
 
-/** A response that is well (2xx); else it throws a Problem. */
+/** A successful response (2xx); otherwise throws a Problem. */
 export async function request(url, { method = "GET", headers = {}, body, signal, quiet = false } = {}) {
   const safe = method === "GET" || method === "HEAD";
   let response;
@@ -79,7 +79,7 @@ export const post = (url, value, options = {}) =>
     headers: { "Content-Type": "application/json" },
   });
 
-/** A DICOMweb search: the data sets found, and how many there are in all where the server says. */
+/** A DICOMweb search: the data sets found, and the total if the server gives it. */
 export async function search(path, parameters, { signal } = {}) {
   const url = `${DICOMWEB}/${path}?${new URLSearchParams(parameters)}`;
   const response = await request(url, { signal, headers: { Accept: "application/dicom+json" } });

@@ -1,4 +1,4 @@
-/** How it looks on this machine, kept in the browser: dark, since images are read in the dark, unless told. */
+/** Display settings of this machine, kept in the browser. Dark by default, because images are read in the dark. */
 const THEMES = ["dark", "light", "contrast", "system"];
 const DENSITIES = ["dense", "comfortable"];
 

@@ -1,4 +1,4 @@
-/** What happens in the archive, as it happens. When the stream drops we ask again, ever less often. */
+/** What happens in the archive, as it happens. If the stream drops, it reconnects at growing intervals. */
 import { signal } from "./html.js";
 import { API } from "./api.js";
 
@@ -31,7 +31,7 @@ function open() {
   };
   source.onerror = () => {
     connection.value = "lost";
-    if (source.readyState !== EventSource.CLOSED) return; // the browser itself tries again, from the last id
+    if (source.readyState !== EventSource.CLOSED) return; // the browser reconnects by itself, from the last id
     timer = setTimeout(open, pause);
     pause = Math.min(pause * 2, LONGEST);
     tell(null);

@@ -1,7 +1,7 @@
-/** What DICOM writes, as people read it: dates and times are those of where it was acquired, never shifted. */
+/** DICOM values in readable form. Dates and times are those at the place of acquisition, never shifted. */
 import { formatter, t } from "./strings.js";
 
-/** `19990102` as a date, undefined when it is none. */
+/** `19990102` as a date; undefined if it is not one. */
 export function date(text) {
   const found = /^(\d{4})[.\-]?(\d\d)[.\-]?(\d\d)$/.exec(text ?? "");
   if (!found) return undefined;
@@ -21,7 +21,7 @@ export function clock(text) {
   return found ? `${found[1]}:${found[2]}` : "";
 }
 
-/** `20001206120000.00+0100` as a date and a time, as far as it says: with the offset from UTC, where there is one. */
+/** `20001206120000.00+0100` as a date and a time, as far as they are given, with the offset from UTC if there is one. */
 export function moment(text) {
   const [, digits, offset] = /^(\d*)[^+-]*([+-]\d{4})?/.exec(text ?? "");
   const zone = offset && `UTC${offset.slice(0, 3)}:${offset.slice(3)}`;
@@ -35,17 +35,17 @@ function known(zone) {
   try {
     return zone ? new Intl.DateTimeFormat("en", { timeZone: zone }).resolvedOptions().timeZone : undefined;
   } catch {
-    return undefined; // this browser has never heard of it
+    return undefined; // this browser does not know it
   }
 }
 
 const TO_THE_MINUTE = { year: "numeric", month: "short", day: "numeric", hour: "numeric", minute: "2-digit", timeZone: ZONE };
 
-/** An instant of the server as a date and a time of where the organisation is: with the zone when we are in another. */
+/** A time of the server in the organisation's time zone, which is named if ours is another. */
 export const when = (instant) =>
   formatter("DateTimeFormat", ZONE === HERE ? TO_THE_MINUTE : { ...TO_THE_MINUTE, timeZoneName: "short" }).format(new Date(instant));
 
-/** The same to the second, and which zone that is. */
+/** The same to the second, and with the zone. */
 export function exactly(instant) {
   const exact = formatter("DateTimeFormat", { dateStyle: "full", timeStyle: "long", timeZone: ZONE }).format(new Date(instant));
   return `${exact} (${ZONE})`;
@@ -53,7 +53,7 @@ export function exactly(instant) {
 
 const HOUR = 3_600_000;
 
-/** How far off an instant is: in 29 days, in 5 hours. */
+/** The distance of a time from now: in 29 days, in 5 hours. */
 export function from(instant) {
   const hours = (new Date(instant) - Date.now()) / HOUR;
   const [value, unit] = Math.abs(hours) < 48 ? [hours, "hour"] : [hours / 24, "day"];
@@ -76,7 +76,7 @@ function nameGroup(text) {
 
 export const personName = (name) => nameGroups(name).join(" · ") || t("unnamed");
 
-/** Age on a day, in whole years, or months and days for the very young; none when the day is not known. */
+/** Age on a day, in whole years, or in months or days for the very young; none if the day is unknown. */
 export function age(birth, at) {
   const from = date(birth);
   const to = date(at);

@@ -1,4 +1,4 @@
-/** Keys: what is pressed belongs to the page on top; `?` shows the list that this module keeps. */
+/** Keys: the page on top gets them; `?` shows the list that this module keeps. */
 import { signal, useLayoutEffect, useRef } from "./html.js";
 
 const layers = [];
@@ -6,10 +6,10 @@ export const bound = signal([]);
 
 const typing = (node) => node.matches?.("input:not([type=checkbox]), textarea, select, [contenteditable]");
 
-/** What the key does to the control that has the focus comes first. */
+/** Whatever the key does in the focused control takes precedence. */
 const presses = (node, { key }) => (key === "Enter" || key === " ") && node.closest?.("button, a[href], summary");
 
-/** `Shift+A`, `Ctrl+k`, `ArrowDown`, `?`: as the event names it; a letter's case says shift. */
+/** `Shift+A`, `Ctrl+k`, `ArrowDown`, `?`: as events name them; a letter's case implies shift. */
 function nameOf(event) {
   const control = event.ctrlKey || event.metaKey ? "Ctrl+" : "";
   return control + (event.altKey ? "Alt+" : "") + event.key;
@@ -32,13 +32,13 @@ addEventListener("keydown", (event) => {
 const show = () => (bound.value = layers.toReversed().flatMap((layer) => layer.keys).filter((key) => key.label));
 
 /**
- * While the caller is shown. `alone`: what lies below hears nothing. Each of `keys`: {key, also, run, label}; the list
- * shows those with a label, beside them the keys of their opposite in `back`.
+ * Active while the caller is shown. `alone`: pages below get no keys. Each of `keys`: {key, also, run, label}; the list
+ * shows those with a label, and beside them the keys of their opposite in `back`.
  */
 export function useKeys(keys, { alone = false } = {}) {
   const layer = useRef({ keys, alone }).current;
   layer.keys = keys;
-  // a layout effect, as its end is not put off: what is gone hears nothing any more
+  // a layout effect, because it ends at once: a component that is gone gets no more keys
   useLayoutEffect(() => {
     layers.push(layer);
     show();

@@ -1,12 +1,12 @@
-/** A list on the server of which only what comes into sight is fetched, a page at a time. */
+/** A list on the server, fetched a page at a time as its rows become visible. */
 import { signal } from "./html.js";
 
 const PAGE = 100;
-const NEAR = 25; // rows by which one may move while others arrive
+const NEAR = 25; // rows by which the list may move while others load
 
 export class Paged {
   total = signal(null);
-  /** Whether there are more than `total` says, as the server did not count them. */
+  /** Whether there are more than `total`, because the server did not count them all. */
   more = signal(false);
   version = signal(0);
   problem = signal(null);
@@ -22,7 +22,7 @@ export class Paged {
   /** Whether there is such a page. */
   has = (page) => page * PAGE < (this.total.value ?? 0);
 
-  /** Rows that come into sight. */
+  /** Call with the rows that become visible. */
   need = (first, last) => {
     this.#sight = [first, last];
     for (let page = Math.floor(first / PAGE); page * PAGE < last; page++) {
@@ -34,14 +34,14 @@ export class Paged {
     }
   };
 
-  /** Pages without which a list that takes this one's place would have gaps: those in sight, and around a row. */
+  /** Pages that a list replacing this one needs to have no gaps: the visible ones, and those around a row. */
   pagesInUse(index) {
     const [first, last] = this.#sight;
     const places = [first, last - 1, ...(index < 0 ? [] : [index - NEAR, index + NEAR])];
     return [...new Set(places.map((place) => Math.max(0, Math.floor(place / PAGE))))];
   }
 
-  /** How many there were on the page. Whoever extends this has `load({limit, offset}, options)`. */
+  /** Returns the number of rows on the page. Subclasses have `load({limit, offset}, options)`. */
   async fetch(page) {
     this.#asked.add(page);
     const { items, total } = await this.load({ limit: PAGE, offset: page * PAGE }, { signal: this.#abort.signal });

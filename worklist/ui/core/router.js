@@ -1,4 +1,4 @@
-/** Where we are is the address and nothing else: a link reproduces the view. */
+/** The address alone says where we are: a link reproduces the view. */
 import { signal } from "./html.js";
 import { ROOT } from "./api.js";
 
@@ -19,7 +19,7 @@ export function go(path, query, { replace = false } = {}) {
   place.value = read();
 }
 
-/** Changes some parameters of the page that is open; empty ones go. */
+/** Changes some parameters of the current page; empty ones are removed. */
 export function adjust(changes) {
   const query = new URLSearchParams(place.value.query);
   for (const [name, value] of Object.entries(changes)) {
@@ -29,7 +29,7 @@ export function adjust(changes) {
   go(place.value.path, query, { replace: true });
 }
 
-/** Opens images: in OHIF where it is installed, unless the built-in viewer is asked for. */
+/** Opens images, in OHIF if it is installed, unless the built-in viewer is requested. */
 export function openImages(query, { builtIn = false } = {}) {
   if (OHIF && !builtIn) location.assign(href("/viewer", query));
   else go("/view", query);

@@ -1,15 +1,15 @@
-/** Who is signed in: shared by every page, and one of the two things that are. */
+/** Who is signed in, shared by all pages. */
 import { computed, signal } from "./html.js";
 import { API, abandon, json, post, request, useCsrf, whenSignedOut } from "./api.js";
 import { close, reopen } from "./events.js";
 import { go, place } from "./router.js";
 
 export const session = signal(null);
-/** Whether it was the server that ended the session. */
+/** Whether the server ended the session. */
 export const ended = signal(false);
 export const rights = computed(() => new Set(session.value?.rights ?? []));
 
-/** What signing in and `auth/me` answer. With `open`, nobody signs in. */
+/** The answer of signing in and of `auth/me`. With `open`, nobody signs in. */
 function taken({ user, csrf_token: csrf, rights: granted = [], open = false, ...rest }) {
   const { name, email, organization, must_change_password: mustChange } = user ?? rest;
   useCsrf(csrf);
@@ -42,7 +42,7 @@ export async function signIn(email, password) {
   session.value = taken(answer);
 }
 
-/** Ends all other sessions; a one-time password is done with. */
+/** Ends all other sessions, and the one-time password. */
 export async function changePassword(old, chosen) {
   await post(`${API}/auth/password`, { old_password: old, new_password: chosen }, { quiet: true });
   await resume();

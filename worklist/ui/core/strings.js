@@ -1,4 +1,4 @@
-/** Every word that is shown: one catalogue a language, English where a key is missing. */
+/** Every text that is shown: one catalogue per language, with English where a key is missing. */
 import { signal } from "./html.js";
 import en from "../strings/en.js";
 
@@ -23,9 +23,9 @@ export async function speak(code) {
 export const preferred = () =>
   localStorage.getItem("language") ?? navigator.languages.map((each) => each.slice(0, 2)).find((each) => each in LANGUAGES);
 
-/** `t("studies.found", { count: 3 })`: `{count}` is filled in; `key.one` is taken when count is 1. */
+/** `t("studies.found", { count: 3 })`: fills in `{count}`; `key.one` is used if count is 1. */
 export function t(key, values = {}) {
-  language.value; // whoever shows words is shown again when the language changes
+  language.value; // components that show texts are rendered again when the language changes
   const chosen = values.count === 1 && (words[`${key}.one`] ?? en[`${key}.one`]);
   const text = chosen || (words[key] ?? en[key] ?? key);
   return text.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? format(values[name]) : whole));
@@ -35,10 +35,10 @@ const format = (value) => (typeof value === "number" ? number(value) : String(va
 
 export const number = (value, options) => formatter("NumberFormat", options).format(value);
 
-/** The language as the reader's region writes dates and numbers: en-GB where the browser says so. */
+/** The language with the reader's region, for dates and numbers: en-GB if the browser says so. */
 export const region = () => navigator.languages.find((each) => each.split("-")[0] === language.value) ?? language.value;
 
-const formatters = new Map(); // they take long to make: a viewer that scrolls writes numbers sixty times a second
+const formatters = new Map(); // slow to make, and a scrolling viewer writes numbers sixty times a second
 
 /** `kind` of Intl: "NumberFormat", "DateTimeFormat". */
 export function formatter(kind, options) {

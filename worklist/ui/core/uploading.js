@@ -1,21 +1,21 @@
-/** Files on their way in: sent some at a time, also while another page is open. */
+/** Uploads files, a few at a time, even while another page is open. */
 import { signal } from "./html.js";
 import { API, json } from "./api.js";
 
 const MOST_FILES = 100;
 const MOST_BYTES = 64 << 20;
-/** For what it is: what comes next may be better, while any other fault is worth another try. */
+/** Errors caused by the file itself: the next file may succeed. Any other error is worth another try. */
 const REFUSED = new Set([400, 413, 415, 422]);
 const ARCHIVE = /\.(zip|tar|tgz|gz)$/i;
 
-/** `problem`: why it stopped; what was not sent waits for `go`. */
+/** `problem`: why it stopped; the remaining files wait for `go`. */
 export const sending = signal({ total: 0, sent: 0, skipped: 0, problem: null });
 
 const waiting = [];
 let busy = false;
 let abort = new AbortController();
 
-/** `found`: [{file, path}]; what lay in a folder and is plainly no DICOM is left out. */
+/** `found`: [{file, path}]; files in folders that are obviously not DICOM are left out. */
 export async function send(found) {
   const kept = [];
   for (const each of found) if (!each.path.includes("/") || (await isOfUse(each))) kept.push(each);
@@ -24,7 +24,7 @@ export async function send(found) {
   await go();
 }
 
-/** What has not arrived by now is not sent. */
+/** Whatever has not been sent yet will not be. */
 export function cancel() {
   waiting.length = 0;
   abort.abort();
@@ -53,7 +53,7 @@ export async function go() {
 
 const note = (changes) => (sending.value = { ...sending.value, ...changes });
 
-/** An archive goes alone: it may be refused as a whole. */
+/** An archive is sent alone, because it may be refused as a whole. */
 function batch() {
   const end = waiting.findIndex((each, at) => at && (at === MOST_FILES || ARCHIVE.test(each.path) || ARCHIVE.test(waiting[at - 1].path)));
   const some = waiting.slice(0, end < 0 ? MOST_FILES : end);
@@ -68,7 +68,7 @@ function form(some) {
   return made;
 }
 
-/** By its first bytes, as the server tells an instance (PS3.10 §7.1). */
+/** By its first bytes, as the server recognises an instance (PS3.10 §7.1). */
 async function isOfUse({ file, path }) {
   if (/(^|\/)DICOMDIR$/i.test(path)) return false;
   if (ARCHIVE.test(path)) return true;
@@ -79,7 +79,7 @@ async function isOfUse({ file, path }) {
 
 export const chosen = (list) => [...list].map((file) => ({ file, path: file.webkitRelativePath || file.name }));
 
-/** What was dropped, folders walked through. */
+/** The dropped files, including those in folders. */
 export async function dropped(transfer) {
   const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
   if (!entries.length) return chosen(transfer.files);

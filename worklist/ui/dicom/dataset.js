@@ -7,7 +7,7 @@ export const first = (dataset, keyword) => values(dataset, keyword)[0];
 export const text = (dataset, keyword) => String(first(dataset, keyword) ?? "");
 export const has = (dataset, keyword) => Boolean(dataset?.[TAG[keyword]]);
 
-/** Numbers, also of strings; undefined when there are none or not all are. */
+/** The values as numbers, also from strings; undefined if there are none or some are not numbers. */
 export function numbers(dataset, keyword) {
   const found = values(dataset, keyword).map(Number);
   return found.length && found.every(Number.isFinite) ? found : undefined;
@@ -15,7 +15,7 @@ export function numbers(dataset, keyword) {
 
 export const number = (dataset, keyword, otherwise) => numbers(dataset, keyword)?.[0] ?? otherwise;
 
-/** The bytes of a value, wherever they are; undefined when it has none. `type`: what they are known to be. */
+/** The bytes of a value, wherever they are; undefined if it has none. `type`: their media type, if known. */
 export const bytes = (dataset, keyword, type) => bytesOf(dataset?.[TAG[keyword]], type);
 
 export async function bytesOf(attribute, type = "application/octet-stream") {
@@ -25,7 +25,7 @@ export async function bytesOf(attribute, type = "application/octet-stream") {
   return new Uint8Array(await (await request(sameOrigin(attribute.BulkDataURI), { headers })).arrayBuffer());
 }
 
-/** Only this server is asked, whatever address it has for itself. */
+/** Always asks this server, whatever address it gives for itself. */
 function sameOrigin(uri) {
   const url = new URL(uri, location.href);
   return url.pathname + url.search;

@@ -1,4 +1,4 @@
-/** Attributes that the pages read, by keyword (PS3.6): of images, what is not here or an overlay is left out while they are read. */
+/** Attributes that the pages read, by keyword (PS3.6). All others, except overlays, are dropped while images are read. */
 export const TAG = {
   SOPClassUID: "00080016",
   SOPInstanceUID: "00080018",

@@ -1,4 +1,4 @@
-/** The study that is chosen: the address names it, and keys lead on also where no row has arrived yet. */
+/** The selected study: the address names it, and keys move on even to rows that have not loaded yet. */
 import { search } from "../core/api.js";
 import { useEffect, useState } from "../core/html.js";
 import { adjust } from "../core/router.js";
@@ -8,16 +8,16 @@ import { FIELDS } from "./studylist.js";
 const uidOf = (study) => text(study, "StudyInstanceUID");
 
 /**
- * `list`: undefined before the first is here; `isOld`: it is not what was `asked` for last.
- * {at, study, row, choose}: `at` is its place, -1 when that is not known; `study` is undefined while only the place is.
+ * `list`: undefined before the first has loaded; `isOld`: it is not the one `asked` for last.
+ * {at, study, row, choose}: `at` is its place, -1 if unknown; `study` is undefined while only the place is known.
  */
 export function useChoice({ list, isOld, asked, uid }) {
-  const [led, setLed] = useState(null); // to the place of a row that is on its way
+  const [led, setLed] = useState(null); // to the place of a row that is still loading
   const waits = led?.asked === asked;
   const found = list && !waits ? list.indexOf(uid) : -1;
   const known = useStudy(list, isOld, uid, found >= 0 ? list.row(found) : undefined);
   const ahead = waits ? Math.min(led.index, Math.max(0, (list?.total.value ?? Infinity) - 1)) : -1;
-  /** Nobody opens a row of the last list by a key that was meant for the next. */
+  /** A key meant for the next list must not open a row of the last one. */
   const row = waits && isOld ? () => undefined : (index) => list?.row(index);
   const choose = (index) => {
     const study = isOld ? undefined : list?.row(index);
@@ -33,7 +33,7 @@ export function useChoice({ list, isOld, asked, uid }) {
   return { at: waits ? ahead : found, study: waits ? undefined : known, row, choose };
 }
 
-/** What the address names, also when its row is not among those that are here. */
+/** The study that the address names, even if its row has not loaded. */
 function useStudy(list, isOld, uid, row) {
   const [kept, setKept] = useState(undefined);
   useEffect(() => {

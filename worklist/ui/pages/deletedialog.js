@@ -1,4 +1,4 @@
-/** Asks for the reason; that is all there is to ask, as a study that was deleted can be brought back. */
+/** Asks only for the reason, because a deleted study can be restored. */
 import { html, useState } from "../core/html.js";
 import { day, personName } from "../core/format.js";
 import { t } from "../core/strings.js";

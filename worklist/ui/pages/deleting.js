@@ -1,4 +1,4 @@
-/** Deleting studies and bringing them back: whoever deletes is told how to undo it at once. */
+/** Deleting and restoring studies: whoever deletes one can undo it at once. */
 import { API, json, request } from "../core/api.js";
 import { when } from "../core/format.js";
 import { openImages } from "../core/router.js";
@@ -7,7 +7,7 @@ import { toast, toastProblem } from "../kit/toast.js";
 
 const AGAIN = 500; // milliseconds between looks at a task
 
-/** `name`: what the study is called in what is said of it. Throws a Problem when it stays. */
+/** `name`: what messages call the study. Throws a Problem if it was not deleted. */
 export async function deleteStudy(study, name, reason) {
   const answer = await request(`${API}/studies/${study}`, {
     method: "DELETE",
@@ -23,7 +23,7 @@ export async function deleteStudy(study, name, reason) {
   });
 }
 
-/** Until it is back, or has failed; it says so itself. */
+/** Waits until it is restored or has failed, and reports either. */
 export async function restore(deletion, name) {
   const about = deletion.id;
   try {

@@ -1,4 +1,4 @@
-/** What was deleted and can still be brought back: whose it was, who did it, why, and until when. */
+/** What was deleted and can still be restored: whose it was, who deleted it, why, and until when. */
 import { html, useEffect, useState } from "../core/html.js";
 import { API, json } from "../core/api.js";
 import { onChange } from "../core/events.js";
@@ -29,7 +29,7 @@ class DeletionList extends Paged {
   load = (page, options) => json(`${API}/deletions?${new URLSearchParams({ ...page, can_be_restored: true })}`, options);
 }
 
-/** Whose it was; its UID when nobody said. */
+/** Whose it was, or its UID if unnamed. */
 const nameOf = ({ patient, study_instance_uid: uid }) => (patient.name || patient.id ? personName(patient.name) : uid);
 const whatOf = ({ sop_instance_uid: image, images }) =>
   image ? t("deletions.image") : t("deletions.study", { images: t("count.images", { count: images }) });

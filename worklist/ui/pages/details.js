@@ -12,7 +12,7 @@ import { Thumbnail, WITHOUT_PICTURE } from "./thumbnail.js";
 
 export const SERIES_FIELDS = "SeriesDescription,NumberOfSeriesRelatedInstances,Modality,SeriesNumber,BodyPartExamined";
 
-/** `onDelete`: undefined for those who may not. */
+/** `onDelete`: undefined for users who may not. */
 export function Details({ study, onOpen, onDelete, onClose }) {
   const uid = text(study, "StudyInstanceUID");
   const target = { StudyInstanceUIDs: uid };

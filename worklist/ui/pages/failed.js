@@ -1,4 +1,4 @@
-/** In the place of a page: there is none at this address, or the server could not give what is. */
+/** Shown in place of a page: there is none at this address, or the server failed. */
 import { html, useEffect } from "../core/html.js";
 import { Problem } from "../core/api.js";
 import { go, place } from "../core/router.js";
@@ -9,13 +9,13 @@ import { EmptyState, Trouble } from "../kit/states.js";
 const told = JSON.parse(document.querySelector("meta[name=failure]")?.content ?? "null");
 const at = place.value.path;
 
-/** What the server told with this document, at the address that it was asked for. */
+/** What the server said about this document, at the requested address. */
 function problemHere() {
   if (!told || place.value.path !== at) return undefined;
   return new Problem(told.message, { ...told, correlationId: told.correlation_id });
 }
 
-/** Whoever signs in may get something else. */
+/** After signing in, the answer may be different. */
 export const isRefused = () => (problemHere()?.status ?? 401) !== 401;
 
 export function Failed() {

@@ -1,4 +1,4 @@
-/** The frame that every page but the viewer has: where one can go, search, state, who is here. */
+/** The frame of every page except the viewer: navigation, search, connection, user. */
 import { html, useRef, useState } from "../core/html.js";
 import { search } from "../core/api.js";
 import { connection } from "../core/events.js";
@@ -24,7 +24,7 @@ const DESTINATIONS = [
   ["/deletions", "trash", "nav.deletions", "delete"],
 ];
 
-/** `onQuery`: while something is typed into the search; `onSettle`: once it is left. */
+/** `onQuery`: called while somebody types into the search; `onSettle`: once they leave it. */
 export function Frame({ children, query, onQuery, onSettle, actions = [] }) {
   const [open, setOpen] = useState(null); // "palette", "help" or "settings"
   const box = useRef(null);
@@ -88,13 +88,13 @@ export function Frame({ children, query, onQuery, onSettle, actions = [] }) {
   </div>`;
 }
 
-/** From the search down into the list, or out of it. */
+/** Moves from the search down into the list, or leaves it. */
 function leave(event) {
   if (!["ArrowDown", "Enter", "Escape"].includes(event.key)) return;
   event.preventDefault();
   const grid = document.querySelector("[role=grid]");
   if (grid) grid.focus();
-  else event.currentTarget.blur(); // the keys are the page's, which waits for its rows
+  else event.currentTarget.blur(); // the page, which waits for its rows, gets the keys
 }
 
 export async function findStudies(words, signal) {

@@ -1,4 +1,4 @@
-/** How many columns a list shows: what is left of the window beside the rail and an open pane. */
+/** How many columns a list shows, given the space that the rail and an open pane leave. */
 import { useEffect, useState } from "../core/html.js";
 
 const AROUND = 64; // pixels that the rail takes

@@ -8,14 +8,14 @@ import { explain } from "../kit/states.js";
 
 const ICON = document.querySelector("link[rel=icon]").href;
 
-/** Where one came from, if that is of this server: not all that it has is a page. */
+/** Where the user came from, if that is on this server; not everything there is a page. */
 function onward() {
   const next = new URL(place.value.query.get("next") ?? "/", location.origin);
   if (next.origin !== location.origin || !next.pathname.startsWith(`${ROOT}/`)) return go("/", {}, { replace: true });
   location.replace(next);
 }
 
-/** Runs what a form is for: {busy, problem, submit}. */
+/** Runs a form's action: {busy, problem, submit}. */
 function useSubmit(run) {
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState(null);
@@ -61,7 +61,7 @@ export function SignIn() {
   <//>`;
 }
 
-/** The first time, when the password was made by somebody else. */
+/** The first sign-in, with a password that somebody else made. */
 function NewPassword({ known }) {
   const [old, setOld] = useState(known);
   const [chosen, setChosen] = useState("");

@@ -1,4 +1,4 @@
-/** The list of studies: search, filters and the chosen row are in the address, rows are live. */
+/** The list of studies: search, filters and the selected row are in the address; the rows are live. */
 import { html, useEffect, useMemo, useRef, useState } from "../core/html.js";
 import { onChange } from "../core/events.js";
 import { clock, day, personName } from "../core/format.js";
@@ -31,7 +31,7 @@ const MODALITIES = [
 const FILTERS = ["q", "date", "from", "to", "modality", "description", "accession"];
 
 const uidOf = (study) => text(study, "StudyInstanceUID");
-/** The viewer leads back to the list as it is now. */
+/** The viewer returns to the list as it is now. */
 function openStudy(study, how) {
   sessionStorage.setItem("list", location.search);
   openImages({ StudyInstanceUIDs: uidOf(study) }, how);
@@ -52,14 +52,14 @@ function columns(room) {
   return all.filter(({ id }) => !LEFT_OUT[room].includes(id));
 }
 
-/** What a narrow list goes without. */
+/** The columns that a narrow list does without. */
 const LEFT_OUT = {
   narrow: ["id", "birth", "description", "accession", "series", "images"],
   half: ["birth", "description", "accession", "series"],
   most: ["birth", "accession", "series"],
   all: [],
 };
-/** The list for these filters; while a new one loads, or cannot be had, the rows of the old one stay. */
+/** The list for these filters. While a new one loads, or if that fails, the old rows stay. */
 function useList(query) {
   const asked = [...FILTERS, "sort"].map((name) => query.get(name) ?? "").join("\n");
   const [shown, setShown] = useState(null);
@@ -213,10 +213,10 @@ function Filters({ query, list, total, onRefresh }) {
 const NoMatch = () => html`<${EmptyState} icon="search" title=${t("studies.none")}><p>${t("studies.none.hint")}</p><//>`;
 
 const [, PORT, TITLE] = /^(\d+) (.*)$/.exec(document.querySelector("meta[name=dicom]").content);
-/** As one word of a shell. */
+/** Quoted as one word for a shell. */
 const quoted = (word) => (/^[\w.-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
 
-/** What to do with a new archive, and a light that turns on when it was done. */
+/** What to do with a new archive, and a light that turns on once it is done. */
 function FirstImage() {
   const line = `storescu -aec ${quoted(TITLE)} +sd +r ${location.hostname} ${PORT} path/to/images`;
   return html`<${EmptyState} icon="hdd-network" title=${t("studies.first")}>

@@ -1,4 +1,4 @@
-/** The studies that match what was typed and chosen. */
+/** The studies that match the search and the filters. */
 import { search } from "../core/api.js";
 import { Paged } from "../core/paged.js";
 import { text } from "../dicom/dataset.js";
@@ -9,7 +9,7 @@ const DAYS = { today: 0, week: 6, month: 29, year: 364 };
 const dicomDate = (date) =>
   `${date.getFullYear()}${String(date.getMonth() + 1).padStart(2, "0")}${String(date.getDate()).padStart(2, "0")}`;
 
-/** What the list can be sorted by; newest first unless the address says otherwise. */
+/** The columns that the list can be sorted by; newest first unless the address says otherwise. */
 const ORDERS = {
   patient: ["PatientName"],
   id: ["PatientID"],
@@ -18,14 +18,14 @@ const ORDERS = {
   accession: ["AccessionNumber"],
 };
 
-/** {id, descending} of what the list is sorted by. */
+/** {id, descending} of the column that the list is sorted by. */
 export function orderOf(query) {
   const asked = query.get("sort") ?? "";
   const id = asked.replace(/^-/, "");
   return id in ORDERS ? { id, descending: asked !== id } : { id: "date", descending: true };
 }
 
-/** What the address says once the heading of a column was pressed: up, down, and newest first again. */
+/** The address after a click on a column's heading: ascending, descending, then newest first again. */
 export function nextOrder(query, id) {
   const now = orderOf(query);
   if (now.id !== id) return id;
@@ -33,7 +33,7 @@ export function nextOrder(query, id) {
   return now.descending ? "" : `-${id}`;
 }
 
-/** What the filters in the address ask for, in the terms of a DICOMweb search. */
+/** The filters in the address as parameters of a DICOMweb search. */
 export function parametersOf(query) {
   const asked = {};
   const { id, descending } = orderOf(query);
@@ -50,7 +50,7 @@ export function parametersOf(query) {
   return asked;
 }
 
-/** The ways to read what was typed into the search, likeliest first: the first that finds anything counts. */
+/** The ways to understand the search text, likeliest first; the first that finds anything counts. */
 export function readingsOf(words) {
   const typed = words.trim().replaceAll("\\", "");
   if (!typed) return [{}];
@@ -61,14 +61,14 @@ export function readingsOf(words) {
 }
 
 export class StudyList extends Paged {
-  /** `pages`: what is fetched before it is ready, beside the first. */
+  /** `pages`: fetched, in addition to the first, before the list is ready. */
   constructor(query, pages = []) {
     super();
     this.query = query;
     this.ready = this.#begin(pages);
   }
 
-  /** Whether nothing has what was typed: these are names that sound like it. */
+  /** Whether nothing contains the search text, so that these are names that sound like it. */
   get isAlike() {
     return Boolean(this.parameters?.fuzzymatching && this.total.value);
   }

@@ -1,10 +1,10 @@
-/** What is typed into a search or a filter. */
+/** Text typed into a search or a filter. */
 import { useEffect, useRef, useState } from "../core/html.js";
 import { adjust } from "../core/router.js";
 
 const TYPING = 400; // milliseconds of rest before a search
 
-/** Typed text: shown at once, in the address when the typing rests or ends. What stands there afterwards is shown if it is not ours. */
+/** Typed text is shown at once, and goes into the address when typing pauses or ends. A later change of the address is shown if it is not ours. */
 export function useTyped(query, name) {
   const inAddress = query.get(name) ?? "";
   const [typed, setTyped] = useState(inAddress);

@@ -1,4 +1,4 @@
-/** Bringing images in: files, folders and archives, and what became of those that came. */
+/** Uploading files, folders and archives, and what became of them. */
 import { html, useEffect, useRef, useState } from "../core/html.js";
 import { API, json } from "../core/api.js";
 import { onChange } from "../core/events.js";
@@ -12,7 +12,7 @@ import { Time } from "../kit/time.js";
 import { Frame } from "./frame.js";
 
 const SHOWN = 20;
-const AGAIN = 1000; // milliseconds between looks while something is under way
+const AGAIN = 1000; // milliseconds between polls while something is running
 const LATER = 10_000;
 const UNDER_WAY = new Set(["pending", "running"]);
 
@@ -73,10 +73,10 @@ function Sending() {
   `;
 }
 
-/** Looked at again and again, quicker while something is under way. */
+/** Polled, more often while something is running. */
 function useTasks() {
   const [state, setState] = useState({});
-  useEffect(() => onChange(() => {}), []); // the frame tells whether the server is there
+  useEffect(() => onChange(() => {}), []); // the frame shows whether the server is reachable
   useEffect(() => {
     const abort = new AbortController();
     let timer = 0;
@@ -109,7 +109,7 @@ function Tasks() {
   </section>`;
 }
 
-/** Done is said only of what was done. */
+/** Says "done" only if everything was. */
 function outcomeOf({ status, failed_items: failed, processed_items: processed }) {
   if (status !== "completed" || !failed) return status;
   return processed ? "partly" : "failed";
