@@ -9,7 +9,7 @@ from tests.conformance import phantom
 from tests.conformance.browser import needs_chromium, page, picture_drawn, until
 from tests.conformance.server import Server
 
-TOLD = "document.querySelector('.patient .changed').innerText.includes('images have come')"
+TOLD = "document.querySelector('.patient .changed').innerText.includes('images have arrived')"
 
 pytestmark = needs_chromium
 
