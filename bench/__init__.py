@@ -1,1 +1,1 @@
-"""Ours beside the rivals, in one run, with public tools: see README.md in this folder."""
+"""Our archive beside its rivals, in one run, with public tools: see README.md in this folder."""

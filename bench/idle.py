@@ -1,4 +1,4 @@
-"""A hundred associations that say nothing: what they cost the processor."""
+"""A hundred silent associations: what CPU time they cost."""
 
 from __future__ import annotations
 

@@ -140,7 +140,7 @@ class Peer:
 
     @contextmanager
     def asleep(self) -> Iterator[None]:
-        """Held still, if it runs at all: what a server does by itself is not at the other's expense."""
+        """Suspended, if it runs at all, so that what it does by itself is not at the other's expense."""
         processes = self.processes()
         for process in processes:
             process.suspend()

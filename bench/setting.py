@@ -98,7 +98,7 @@ def take_turns(work: str, runs: int, peers: Sequence[Peer], measure: Callable[[P
 
 
 def started(measure: Callable[[Peer], float]) -> Callable[[Peer], float]:
-    """`measure` on a peer started with an empty store for it, and stopped behind it."""
+    """`measure` on a peer started with an empty store for it, and stopped afterwards."""
 
     def fresh(peer: Peer) -> float:
         with peer:

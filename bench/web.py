@@ -41,7 +41,7 @@ def run(setting: Setting) -> None:
             Clients(setting.library).store(peer, [folders])
         least = stack.enter_context(LeastWeb(setting.room, None))
         Web(least).store(files, 10)
-        time.sleep(5)  # what is done behind the arrival is done
+        time.sleep(5)  # background work after the arrival is done
         show(_reading(setting, peers, least, series, instances))
         if have_wrk():
             show(_under_load(setting, peers, least, instances))
