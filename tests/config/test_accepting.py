@@ -98,7 +98,7 @@ def test_one_that_holds_many_takes_the_next_when_nobody_else_does() -> None:
     play(scene)
 
 
-def test_who_lost_some_takes_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_process_that_lost_some_takes_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(accepting, "PATIENCE", 60.0)
 
     async def scene(listener: socket.socket) -> None:
@@ -148,7 +148,7 @@ def test_one_that_comes_at_the_end_is_not_waited_for(loop: Callable[[], asyncio.
     play(scene, loop)
 
 
-def test_who_never_ends_a_handshake_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_handshake_that_never_ends_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(accepting, "HANDSHAKE_PATIENCE", 0.2)
 
     async def scene(listener: socket.socket) -> None:
@@ -177,7 +177,7 @@ def test_a_crowd_that_comes_at_once_is_served() -> None:
     play(scene)
 
 
-def test_who_comes_beyond_the_bound_of_handshakes_waits_for_a_place(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_connections_beyond_the_bound_of_handshakes_wait_for_a_place(monkeypatch: pytest.MonkeyPatch) -> None:
     """They were closed unheard, as were browsers that came back together after the network had been away."""
     monkeypatch.setattr(accepting, "HANDSHAKE_PATIENCE", 60.0)
     monkeypatch.setattr(accepting, "HANDSHAKES", 2)

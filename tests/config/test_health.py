@@ -43,7 +43,7 @@ def asked(*arguments: str, **environment: str) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "localhost"])
-def test_who_answers_is_healthy_wherever_he_listens(host: str) -> None:
+def test_a_server_that_answers_is_healthy_wherever_it_listens(host: str) -> None:
     with answering(503, b"") as port:
         assert asked(PACS_HTTP=f"{host}:{port}") == (0, "healthy\n")
         assert asked("--http", f"{host}:{port}") == (0, "healthy\n")
@@ -65,7 +65,7 @@ def test_nobody_is_not_healthy() -> None:
     assert code == 1 and "nothing answers" in told
 
 
-def test_who_speaks_something_else_is_not_healthy() -> None:
+def test_a_server_of_another_protocol_is_not_healthy() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
 
         def hang_up() -> None:

@@ -94,13 +94,13 @@ def test_a_head_that_is_too_long_is_told_so(port: int) -> None:
     assert answer.startswith(b"HTTP/1.1 431 ")
 
 
-def test_who_names_two_hosts_is_refused(port: int) -> None:
+def test_a_request_with_two_hosts_is_refused(port: int) -> None:
     """Proxies and servers would each take another one of them (RFC 9112 §3.2)."""
     answer, _ = exchange(port, [GET + b"Host: y\r\n\r\n"])
     assert answer.startswith(b"HTTP/1.1 400 ")
 
 
-def test_who_names_no_host_is_told_so(port: int) -> None:
+def test_a_request_without_host_is_told_so(port: int) -> None:
     answer, _ = exchange(port, [b"GET / HTTP/1.1\r\n\r\n"])
     assert answer.startswith(b"HTTP/1.1 400 ") and answer.endswith(b"A request has one Host header.")
 
@@ -149,7 +149,7 @@ def test_bodies_may_be_longer_than_heads(port: int) -> None:
 
 
 @pytest.mark.parametrize("start", [b"", b"GET / HT", GET + b"x: a\r\n"])
-def test_who_sends_no_whole_head_is_not_waited_for(impatient_port: int, start: bytes) -> None:
+def test_an_unfinished_head_is_not_waited_for(impatient_port: int, start: bytes) -> None:
     assert exchange(impatient_port, [start]) == (b"", len(start))
 
 
@@ -178,7 +178,7 @@ def test_a_body_that_goes_on_behind_its_answer_is_not_read_for_ever(hasty_port: 
     assert not answer or answer.endswith(b"no")  # a connection that is cut may lose the answer
 
 
-def test_who_is_answered_early_may_finish_and_ask_again(hasty_port: int) -> None:
+def test_a_caller_answered_early_may_finish_and_ask_again(hasty_port: int) -> None:
     piece = b"100000\r\n" + bytes(1 << 20) + b"\r\n"
     again = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
     answer, _ = exchange(hasty_port, [CHUNKED, *[piece] * 4, b"0\r\n\r\n", again])

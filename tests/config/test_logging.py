@@ -123,7 +123,7 @@ def test_kept_files_are_rotated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert max(path.stat().st_size for path in tmp_path.iterdir()) < 1000
 
 
-def test_who_stands_still_while_rotating_holds_up_nobody(
+def test_a_process_frozen_while_rotating_holds_up_nobody(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All processes waited in their next error, for ever."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from config.serving import ports_held, record_ports
 
 
-def test_ports_are_held_by_who_lives(tmp_path: Path) -> None:
+def test_ports_are_held_by_running_servers(tmp_path: Path) -> None:
     assert ports_held(tmp_path) == set()
     program = f"{record_ports.__module__}.record_ports(pathlib.Path({str(tmp_path)!r}), [1, 2]); input()"
     command = [sys.executable, "-c", f"import pathlib, {record_ports.__module__}; {program}"]

@@ -22,7 +22,7 @@ from config.sharing import ConnectionCounts
         ([100, 125, 126], [False, False, True]),
     ],
 )
-def test_who_holds_more_than_the_others_is_ahead(held: list[int], ahead: list[bool]) -> None:
+def test_a_process_that_holds_more_than_the_others_is_ahead(held: list[int], ahead: list[bool]) -> None:
     sharing = ConnectionCounts(len(held))
     slots = [sharing.slot(number) for number in range(len(held))]
     for slot, count in zip(slots, held, strict=True):

@@ -12,7 +12,7 @@ from config.address import Address
 
 
 @pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="the system has no such option")
-def test_who_takes_nothing_of_what_he_asked_for_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_caller_that_takes_nothing_of_its_answer_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sockets, "STALLED", 1)
     flooded = threading.Event()
 

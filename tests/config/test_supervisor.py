@@ -111,7 +111,7 @@ def test_a_dead_child_is_started_again(start: Start, tmp_path: Path) -> None:
     assert parent.wait(60) == 0
 
 
-def test_who_does_not_finish_is_ended(start: Start, tmp_path: Path) -> None:
+def test_a_child_that_does_not_finish_is_ended(start: Start, tmp_path: Path) -> None:
     parent = start("0", "stubborn")
     wait_for(tmp_path, "stubborn", 1)
     parent.terminate()
@@ -161,7 +161,7 @@ def test_one_that_dies_for_hours_is_started_again() -> None:
     assert set(pauses[10:]) == {LONGEST_PAUSE}
 
 
-def test_who_starts_it_may_ignore_the_death_of_children() -> None:
+def test_the_starting_process_may_ignore_the_death_of_children() -> None:
     before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     try:
         run_in_child(lambda: None)

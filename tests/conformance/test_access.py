@@ -213,7 +213,7 @@ def elsewhere(tmp_path: Path) -> Iterator[tuple[Server, str]]:
     server.stop()
 
 
-def test_who_comes_from_elsewhere_must_be_registered(elsewhere: tuple[Server, str]) -> None:
+def test_peers_elsewhere_must_be_registered(elsewhere: tuple[Server, str]) -> None:
     """Asked PDU by PDU. pynetdicom misses a refusal that comes before the thread which asked for the
     association wakes up: it finds the connection closed again, and takes it for one that was never made.
     """

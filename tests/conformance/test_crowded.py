@@ -26,7 +26,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     server.stop()
 
 
-def test_who_comes_then_is_told_to_come_again(small: Server) -> None:
+def test_newcomers_are_told_to_come_again(small: Server) -> None:
     with ExitStack() as opened:
         held = [
             opened.enter_context(socket.create_connection(("127.0.0.1", small.http_port), timeout=60))

@@ -123,7 +123,7 @@ def test_an_upload_is_whole_or_not_there(world: World) -> None:
     assert settled(world.server)
 
 
-def test_who_follows_events_goes_on_hearing(world: World) -> None:
+def test_an_event_stream_goes_on(world: World) -> None:
     first, study = generate_uid(), generate_uid()
     assert store(world.web, *slices(first)).status_code == 200
     with world.web.stream("GET", "/api/v1/events?after=0") as stream:

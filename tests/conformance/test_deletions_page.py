@@ -106,7 +106,7 @@ def test_what_was_deleted_is_listed_and_restored(server: Server, chromium: Any) 
         opened.get_by_role("gridcell", name="Gamma, <b>Greta</b>").wait_for()
 
 
-def test_who_may_not_delete_is_not_offered_it(server: Server, chromium: Any) -> None:
+def test_users_who_may_not_delete_are_not_offered_it(server: Server, chromium: Any) -> None:
     with page(chromium, server.url, **as_role(server, "radiologist")) as opened:
         opened.wait_for_selector("#row-0")
         opened.focus("[role=grid]")

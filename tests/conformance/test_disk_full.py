@@ -201,7 +201,7 @@ def test_what_is_made_of_a_large_object_is_made_where_the_reserve_is_kept(
     assert web.get(address, headers=inflated).status_code == 200
 
 
-def test_who_read_meanwhile_is_audited(disk: Path, server: Server, web: httpx.Client, study: str) -> None:
+def test_reading_meanwhile_is_audited(disk: Path, server: Server, web: httpx.Client, study: str) -> None:
     recorded = f"select outcome from audit where action = 'retrieve' and resource = '{study}'"
     with filled(disk):
         assert web.get(f"{STUDIES}/{study}/metadata").status_code == 200

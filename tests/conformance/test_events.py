@@ -82,7 +82,7 @@ def test_what_happens_is_heard_at_once_and_in_order(client: httpx.Client) -> Non
     assert [event["seq"] for _, event in listener.events] == sorted(e["seq"] for _, e in listener.events)
 
 
-def test_who_comes_back_missed_nothing(client: httpx.Client) -> None:
+def test_a_reader_who_comes_back_missed_nothing(client: httpx.Client) -> None:
     last = newest(client)
     studies = [generate_uid() for _ in range(3)]
     for study in studies:

@@ -168,7 +168,7 @@ def test_unknown_keys_are_a_warning_and_not_in_the_answer(archive: Archive) -> N
     assert "ExposureTime" not in answer and "SeriesNumber" not in answer and 0x00091010 not in answer
 
 
-def test_availability_is_told_who_asks(archive: Archive) -> None:
+def test_availability_is_returned_on_request(archive: Archive) -> None:
     (pending, answer), _ = ask(archive, keys(InstanceAvailability="", RetrieveAETitle=""))
     assert (pending.Status, answer.InstanceAvailability, answer.RetrieveAETitle) == (0xFF00, "ONLINE", "PACS")
 

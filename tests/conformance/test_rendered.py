@@ -155,7 +155,7 @@ def test_without_a_token_there_is_nothing(server: Server, web: httpx.Client) -> 
         assert server.get(each)[0] == 401
 
 
-def test_who_leaves_holds_nothing_up(server: Server, web: httpx.Client) -> None:
+def test_a_caller_who_leaves_holds_nothing_up(server: Server, web: httpx.Client) -> None:
     path = store(web, large(3, side=512, frames=30))
     for number in range(8):
         with socket.create_connection(("127.0.0.1", server.http_port)) as peer:

@@ -322,7 +322,7 @@ def test_a_signed_address_opens_one_image_for_a_while(client: httpx.Client, stud
         assert error(nobody.get(brief)) == (403, "BAD_SIGNATURE")
 
 
-def test_a_signed_address_ends_with_who_gave_it_away(server: Server, study: list[Dataset]) -> None:
+def test_a_signed_address_ends_with_the_user_who_made_it(server: Server, study: list[Dataset]) -> None:
     sop = str(study[0].SOPInstanceUID)
     leaving = "leaving@default.test"
     token = server.quick_command(

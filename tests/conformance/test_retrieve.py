@@ -429,7 +429,7 @@ def test_what_the_destination_takes_decides_the_encoding(archive: Archive) -> No
     assert counters(responses[-1][0]) == (None, 3, 1, 0)
 
 
-def test_compressed_images_are_decoded_for_who_takes_no_compression(archive: Archive) -> None:
+def test_compressed_images_are_decoded_for_peers_without_compression(archive: Archive) -> None:
     archive.holdings.add_image(syntax=RLE)
     original = archive.holdings.add_image()
     with destination([build_context(CT, IMPLICIT)]) as there:
@@ -515,9 +515,7 @@ def test_a_destination_that_hangs_is_left_when_nobody_asks_any_more(archive: Arc
         eventually("it has ended", lambda: archive.world.server.associations == 0)
 
 
-def test_who_asked_hears_of_a_destination_that_thinks(
-    archive: Archive, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_requester_hears_of_a_slow_destination(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
     """Some wait ten seconds for a response; a destination may take longer to store."""
     monkeypatch.setattr(delivery, "TELL_EVERY", 0.0)
     archive.holdings.add_image()
@@ -594,7 +592,7 @@ def test_only_contexts_with_the_role_carry_instances(archive: Archive) -> None:
     assert (responses[-1][0].Status, counters(responses[-1][0])) == (0xB000, (None, 1, 1, 0))
 
 
-def test_who_names_no_roles_at_all_gets_instances_too(archive: Archive) -> None:
+def test_a_peer_that_names_no_roles_gets_instances_too(archive: Archive) -> None:
     """As Horos and others, against PS3.4 §C.5.3: nothing could be sent to them."""
     held = archive.holdings.add_image()
     keys = ((0x00080052, "CS", ["STUDY"]), (0x0020000D, "UI", ["1.2"]))
@@ -754,7 +752,7 @@ def test_a_move_that_the_servers_end_interrupts_ends_in_order(archive: Archive, 
     assert len(there.came) == 3
 
 
-def test_who_asked_hears_of_large_instances_while_they_are_sent(
+def test_the_requester_hears_of_large_instances_while_they_are_sent(
     archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who waits for a gigabyte without a word gives up."""
@@ -770,7 +768,7 @@ def test_who_asked_hears_of_large_instances_while_they_are_sent(
     assert told == [(2, 0, 0, 0), (1, 1, 0, 0), (1, 1, 0, 0), (None, 2, 0, 0)]
 
 
-def test_who_asked_may_go_while_an_instance_is_sent(
+def test_the_requester_may_leave_while_an_instance_is_sent(
     archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is not the destination that was lost: that is not tried again."""

@@ -91,7 +91,7 @@ def test_partial_success_wrong_study_and_noise(server: Server, web: httpx.Client
     assert url.startswith(f"{server.url}{STUDIES}/{study}/series/")
 
 
-def test_who_may_not_store(server: Server) -> None:
+def test_users_without_the_right_cannot_store(server: Server) -> None:
     with server.web("viewer") as viewer:
         assert store(viewer, part10(ct())).status_code == 403
     with httpx.Client(base_url=server.url) as nobody:

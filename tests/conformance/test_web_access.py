@@ -112,7 +112,7 @@ def test_a_session_begins_and_ends(server: Server) -> None:
     assert httpx.get(server.url + "/api/v1/auth/me", headers=bearer).status_code == 401
 
 
-def test_who_signs_out_is_out_in_every_process(server: Server) -> None:
+def test_signing_out_takes_effect_in_every_process(server: Server) -> None:
     bearer = {"Authorization": f"Bearer {_sign_in(server, _user(server)).json()['access_token']}"}
     with ExitStack() as opened:
         made = (httpx.Client(base_url=server.url, headers=bearer) for _ in range(16))
@@ -220,7 +220,7 @@ def test_a_one_time_password_is_changed_first(server: Server) -> None:
         assert web.get("/dicom-web/studies").status_code in (200, 204)
 
 
-def test_who_is_disabled_is_out_at_once(server: Server) -> None:
+def test_a_disabled_user_is_out_at_once(server: Server) -> None:
     email = _user(server)
     tokens = [
         _sign_in(server, email).json()["access_token"],
@@ -239,7 +239,7 @@ def test_who_is_disabled_is_out_at_once(server: Server) -> None:
     )
 
 
-def test_who_was_disabled_is_let_in_again(server: Server) -> None:
+def test_an_enabled_user_is_let_in_again(server: Server) -> None:
     email = _user(server)
     old = _sign_in(server, email).json()["access_token"]
     server.quick_command("user", "disable", email)

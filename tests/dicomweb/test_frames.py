@@ -189,7 +189,9 @@ def test_compressed_frames_as_stored_say_what_they_are(world: World, accept: str
 
 
 @pytest.mark.parametrize("accept", [None, OCTETS, f"{OCTETS}; transfer-syntax={ExplicitVRLittleEndian}"])
-def test_compressed_frames_are_decoded_for_who_takes_nothing_else(world: World, accept: str | None) -> None:
+def test_compressed_frames_are_decoded_for_callers_that_accept_nothing_else(
+    world: World, accept: str | None
+) -> None:
     found = parts(world.get(f"{jpegs(world)}/1,2", accept))
     assert [head["content-type"] for head, _ in found] == [
         f"application/octet-stream; transfer-syntax={ExplicitVRLittleEndian}"
@@ -331,7 +333,7 @@ SQUARE = ImagePixel(64, 64, 8, 8)
 SQUARES = [bytes([value] * 64 * 64) for value in (10, 200)]
 
 
-def test_frames_are_compressed_for_who_asks_for_it(world: World) -> None:
+def test_frames_are_compressed_on_request(world: World) -> None:
     """Lossless as the default of its type; lossy only for who names that syntax."""
     path = frames_of(world, frames=SQUARES, Rows=64, Columns=64)
     answer = world.get(f"{path}/2", "image/jp2")

@@ -147,7 +147,7 @@ def test_refused_with_a_reason(client: TestClient, path: str, status: int) -> No
     assert len(answer.json()["message"]) > 5
 
 
-def test_who_wants_no_anonymity_gets_the_picture(client: TestClient) -> None:
+def test_the_picture_comes_when_anonymity_is_declined(client: TestClient) -> None:
     assert get(client, f"{WADO}1&anonymize=no").status_code == 200
 
 

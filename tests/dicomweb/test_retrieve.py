@@ -131,7 +131,7 @@ def _jpeg(number: int = 1) -> bytes:
     return image(number, JPEGBaseline8Bit, [frame], Rows=8, Columns=8)
 
 
-def test_a_compressed_one_is_decoded_for_who_says_nothing(world: World) -> None:
+def test_a_compressed_one_is_decoded_when_the_caller_names_no_syntax(world: World) -> None:
     path = path_to(world.store(_jpeg()).identity)
     ds = dcmread(BytesIO(world.get(path, "application/dicom").content))
     assert (ds.file_meta.TransferSyntaxUID, len(ds.PixelData)) == (ExplicitVRLittleEndian, 64)

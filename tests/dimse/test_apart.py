@@ -55,7 +55,7 @@ def test_what_has_come_is_not_held_back_for_the_next() -> None:
     assert list(items) == [3]
 
 
-def test_few_are_made_ahead_of_who_takes_slowly() -> None:
+def test_few_are_made_ahead_of_a_slow_reader() -> None:
     made: list[int] = []
 
     def endless() -> Iterator[int]:

@@ -182,7 +182,9 @@ def test_one_too_many_is_told_to_come_back() -> None:
             third.associate()
 
 
-def test_who_only_connects_makes_room_for_who_associates(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_connection_without_association_makes_room_for_one_that_associates(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("dimse.server._SILENCE", 0.0)
     settings = DimseSettings(max_associations=3)
 
@@ -205,7 +207,7 @@ def test_who_only_connects_makes_room_for_who_associates(monkeypatch: pytest.Mon
         assert served.echo() == 0
 
 
-def test_who_has_only_just_connected_is_left_time_to_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_new_connection_has_time_to_ask(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dimse.server._SILENCE", PATIENCE)
     with running(DimseSettings(max_associations=1)) as world, Wire(world.port) as first:
         eventually("it waits", lambda: world.server.associations == 1)
@@ -398,7 +400,7 @@ def test_draining_lets_the_running_message_end() -> None:
             Wire(world.port).associate()
 
 
-def test_draining_ends_one_who_goes_on_sending() -> None:
+def test_draining_ends_a_peer_that_goes_on_sending() -> None:
     """As long as the next message was there already, each was served, until the time was over."""
     with running() as world, Wire(world.port) as wire:
         wire.associate()

@@ -13,7 +13,7 @@ from dimse.states import State
 from dimse.upper_layer import Role, UpperLayer
 
 
-def test_who_takes_nothing_is_not_waited_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_peer_that_takes_nothing_is_not_waited_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """The abort behind it was given as much time once more, and could follow half a PDU."""
     ours, theirs = socket.socketpair()
     with ours, theirs:

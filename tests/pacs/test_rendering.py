@@ -135,7 +135,7 @@ def test_annotations_in_whatever_order_are_one_wish() -> None:
     assert len({each.key() for each in requests}) == 1
 
 
-def test_who_asks_meanwhile_waits_for_the_same_work(rendering: Rendering, workers: Counting) -> None:
+def test_a_second_caller_waits_for_the_same_work(rendering: Rendering, workers: Counting) -> None:
     workers.go.clear()
     with ThreadPoolExecutor(8) as threads:
         asked = [threads.submit(rendering.rendered, OURS, instance(), WISH) for _ in range(8)]

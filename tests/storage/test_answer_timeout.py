@@ -44,7 +44,7 @@ def works(database: Database) -> None:
     eventually("it answers", answered)
 
 
-def test_who_comes_is_told_and_so_is_who_comes_later(world: Cluster) -> None:
+def test_the_first_caller_is_told_and_so_are_later_ones(world: Cluster) -> None:
     with closing(Database(world.url)) as database:
         works(database)
         with world.frozen(), ThreadPoolExecutor(2) as together:
@@ -55,7 +55,7 @@ def test_who_comes_is_told_and_so_is_who_comes_later(world: Cluster) -> None:
 
 
 @pytest.mark.parametrize("way", ["read", "read_row", "write"])
-def test_who_waits_for_an_answer_is_told(world: Cluster, way: str) -> None:
+def test_a_waiting_caller_is_told(world: Cluster, way: str) -> None:
     with closing(Database(world.url, patience=2.0)) as database:
         with pytest.raises(DatabaseUnavailable), getattr(database, way)() as connection:
             connection.execute(select(1))
@@ -64,7 +64,7 @@ def test_who_waits_for_an_answer_is_told(world: Cluster, way: str) -> None:
         works(database)
 
 
-def test_who_commits_is_told(world: Cluster) -> None:
+def test_a_committing_caller_is_told(world: Cluster) -> None:
     with closing(Database(world.url, patience=2.0)) as database:
         frozen = world.frozen()
         with pytest.raises(DatabaseUnavailable), database.write() as connection:

@@ -25,7 +25,7 @@ def test_events_are_read_in_order_from_where_one_was(database: Database) -> None
     assert SqlChangeFeed(database).read(2, after=0, limit=3) == []
 
 
-def test_who_comes_from_before_what_is_known_is_told(database: Database) -> None:
+def test_a_reader_from_before_the_known_changes_is_told(database: Database) -> None:
     with transaction(database) as under_way:
         for n in range(5):
             under_way.announce(MODALITY, "study.received", f"1.2.{n}")
@@ -40,7 +40,7 @@ def test_who_comes_from_before_what_is_known_is_told(database: Database) -> None
         assert told.value.seq == 3
 
 
-def test_who_has_seen_what_a_restored_database_does_not_know_is_told(database: Database) -> None:
+def test_a_reader_ahead_of_a_restored_database_is_told(database: Database) -> None:
     """Its numbers come to be given anew: who went on waiting for the next one would miss those below it."""
     with transaction(database) as under_way:
         for n in range(5):

@@ -138,7 +138,7 @@ def test_closing_commits_what_waits_and_refuses_what_comes(sqlite: Database) -> 
     assert_counts_true(sqlite)
 
 
-def test_who_looked_before_the_close_and_came_after_it_is_refused(sqlite: Database) -> None:
+def test_an_entry_that_comes_after_the_close_is_refused(sqlite: Database) -> None:
     committer = Committer(sqlite, Recorder())
     committer.close()
     committer._closing = False  # what the late one saw

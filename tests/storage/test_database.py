@@ -52,7 +52,7 @@ def test_sqlite_does_not_wait_for_ever_for_a_stranger(
         write(database)
 
 
-def test_who_gets_no_turn_is_told(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_writer_without_a_turn_is_told(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engines, "LOCK_TIMEOUT", 0.05)
     with opened(sqlite_url) as database:
         writing, over = threading.Event(), threading.Event()
@@ -129,7 +129,7 @@ def test_whoever_waits_to_read_a_row_is_told(sqlite_url: str, monkeypatch: pytes
             pass
 
 
-def test_who_means_to_write_begins_as_a_writer(sqlite_url: str) -> None:
+def test_a_transaction_that_writes_begins_as_a_writer(sqlite_url: str) -> None:
     """Else a transaction that has read would fail when it writes, as others have written meanwhile."""
     for way, begin in (("read", "BEGIN"), ("search", "BEGIN"), ("write", "BEGIN IMMEDIATE")):
         with opened(sqlite_url) as database:

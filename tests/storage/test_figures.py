@@ -19,7 +19,7 @@ def test_a_job_is_overdue_from_its_time_on(database: Database) -> None:
     assert late >= 300 and not worked
 
 
-def test_who_holds_a_job_works_until_the_lease_ends(database: Database) -> None:
+def test_a_worker_holds_its_job_until_the_lease_ends(database: Database) -> None:
     put(database)
     put(database)
     claim(SqlJobQueue(database), lease=EXPIRED)

@@ -72,7 +72,7 @@ def test_a_frozen_writer_is_not_waited_for_and_is_named(path: str, said: Callabl
         acquire(lock)
 
 
-def test_who_gave_up_holds_up_nobody(path: str) -> None:
+def test_a_waiter_that_gave_up_holds_up_nobody(path: str) -> None:
     """The kernel may give the file to a process in which nobody wants it any more."""
     with frozen(path) as process, closing(WriterLock(path)) as tired, closing(WriterLock(path)) as patient:
         with pytest.raises(DatabaseUnavailable):
@@ -136,7 +136,7 @@ def test_no_thread_to_wait_in_is_a_fault_that_passes(path: str, monkeypatch: pyt
             acquire(lock)
 
 
-def test_the_file_is_closed_by_who_waits_for_it(path: str) -> None:
+def test_the_file_is_closed_by_the_thread_that_waits_for_it(path: str) -> None:
     """Else its number may be another file's by then, which would be unlocked in its place."""
     with frozen(path) as process:
         lock = WriterLock(path)

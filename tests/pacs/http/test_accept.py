@@ -218,6 +218,6 @@ def test_long_hostile_headers_take_no_time() -> None:
         ("", False),
     ],
 )
-def test_gzip_for_who_takes_it(given: str, taken: bool) -> None:
+def test_gzip_for_callers_that_accept_it(given: str, taken: bool) -> None:
     headers = [(b"accept-encoding", given.encode())]
     assert takes_gzip(Request({"type": "http", "headers": headers})) is taken

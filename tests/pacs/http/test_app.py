@@ -245,7 +245,7 @@ def test_a_caller_who_leaves_is_no_error_of_ours(client: TestClient, said: Calla
     assert "error" not in said()
 
 
-def test_who_is_cut_off_as_the_server_stops_may_come_again(
+def test_a_caller_cut_off_as_the_server_stops_may_come_again(
     client: TestClient, said: Callable[[], str]
 ) -> None:
     """It got 500 and a text, and the log a traceback."""
@@ -316,7 +316,7 @@ def test_an_endpoint_need_not_be_hashable() -> None:
         assert 'route="/unhashable"' in client.get("/metrics").text
 
 
-def test_who_comes_when_there_are_too_many_is_told_when_to_come_back(client: TestClient) -> None:
+def test_when_there_are_too_many_a_caller_is_told_when_to_come_back(client: TestClient) -> None:
     async def crowded(scope: Scope, receive: Receive, send: Send) -> None:
         await client.app({**scope, "state": {OVER_LIMIT: True}}, receive, send)
 

@@ -30,7 +30,7 @@ def strangers_are_refused(connection: HTTPConnection) -> Caller:
 
 @pytest.mark.parametrize("right", [*Right, None])
 @pytest.mark.parametrize("role", ROLES)
-def test_a_route_is_for_who_has_its_right(role: str, right: Right | None) -> None:
+def test_a_route_is_for_callers_with_its_right(role: str, right: Right | None) -> None:
     def comes(connection: HTTPConnection) -> Caller:
         return replace(everyone(connection), rights=ROLES[role])
 

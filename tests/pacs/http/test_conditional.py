@@ -38,7 +38,7 @@ def test_entity_tags(fields: list[str], known: bool) -> None:
         ([""], False),
     ],
 )
-def test_who_wants_another_state_gets_none(fields: list[str], holds: bool) -> None:
+def test_a_caller_who_wants_another_state_gets_none(fields: list[str], holds: bool) -> None:
     headers = [(b"if-match", field.encode()) for field in fields]
     request = Request({"type": "http", "headers": headers})
     if holds:

@@ -92,13 +92,13 @@ def test_what_was_answered_while_it_ended_is_not_remembered() -> None:
         caller(sessions)
 
 
-def test_who_is_late_is_told_also_while_the_session_is_remembered() -> None:
+def test_an_expired_session_ends_even_while_it_is_remembered() -> None:
     over = replace(SESSION, expires_at=datetime.now(UTC))
     with pytest.raises(TokenExpired):
         caller(Sessions(cast(Accounts, Known(over)), TOKENS))
 
 
-def test_who_must_change_the_password_may_do_nothing_else() -> None:
+def test_a_user_who_must_change_the_password_may_do_nothing_else() -> None:
     sessions = Sessions(cast(Accounts, Known()), TOKENS)
     assert caller(sessions).rights == SESSION.rights != frozenset()
     user = replace(SESSION.user, must_change_password=True)

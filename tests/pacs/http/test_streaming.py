@@ -99,7 +99,7 @@ def test_all_of_it_is_sent_and_closed() -> None:
     assert source.closed
 
 
-def test_who_hangs_up_gets_no_more_made() -> None:
+def test_nothing_more_is_made_for_a_caller_who_hangs_up() -> None:
     source = Source(1000)
     run(Streamed(source(), "text/plain"), leaves_after=3)
     assert source.closed

@@ -76,7 +76,7 @@ def test_where_no_more_threads_can_be_had_those_that_are_there_serve(monkeypatch
     asyncio.run(main())
 
 
-def test_one_thread_serves_who_come_one_after_the_other() -> None:
+def test_one_thread_serves_callers_one_after_the_other() -> None:
     async def main() -> set[int]:
         pool = ThreadPool("test", 8)
         return {await pool.run(threading.get_ident) for _ in range(20)}

@@ -30,7 +30,7 @@ def test_a_token_leads_to_its_session() -> None:
 
 
 @pytest.mark.parametrize("wrong", [timedelta(days=-1), timedelta(days=1)], ids=["slow", "fast"])
-def test_the_clock_of_who_issued_a_token_does_not_matter(wrong: timedelta) -> None:
+def test_the_clock_of_the_node_that_issued_a_token_does_not_matter(wrong: timedelta) -> None:
     there = datetime.now(UTC) + wrong
     made = session(created_at=there, expires_at=there + timedelta(hours=1))
     assert TOKENS.session_number(TOKENS.issue(made)) == made.id

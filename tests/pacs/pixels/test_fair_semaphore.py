@@ -7,7 +7,7 @@ import threading
 from pacs.pixels.fair_semaphore import FairSemaphore
 
 
-def test_who_waits_is_served_before_who_comes_again() -> None:
+def test_a_waiter_is_served_before_a_newcomer() -> None:
     semaphore, served, done = FairSemaphore(1), list[str](), threading.Event()
     assert semaphore.acquire(0)
 
@@ -28,7 +28,7 @@ def test_who_waits_is_served_before_who_comes_again() -> None:
     assert served == ["waiting", "again"]
 
 
-def test_who_gave_up_waits_no_more_and_no_place_is_lost() -> None:
+def test_a_waiter_that_gave_up_loses_no_place() -> None:
     semaphore = FairSemaphore(2)
     assert semaphore.acquire(0) and semaphore.acquire(0)
     assert not semaphore.acquire(0.01)

@@ -249,7 +249,7 @@ def test_a_worker_that_idled_too_long_is_not_asked(pool: Pool, monkeypatch: pyte
             os.kill(int(first), 0)
 
 
-def test_who_comes_when_too_many_wait_is_turned_away(
+def test_when_too_many_wait_a_newcomer_is_turned_away(
     fork_server: ForkServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pools, "WAITING", 1)

@@ -56,7 +56,7 @@ def listeners(database: Database, column: str = "count(*)") -> int:
         return int(connection.execute(text(statement)).scalar_one())
 
 
-def test_who_waits_is_told_of_a_job(postgresql: Database, wakeups: Wakeups, stop: threading.Event) -> None:
+def test_a_waiter_is_told_of_a_job(postgresql: Database, wakeups: Wakeups, stop: threading.Event) -> None:
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(wakeups.wait, stop, LONG)
         put(postgresql)

@@ -220,5 +220,5 @@ def test_a_search_that_takes_too_long_is_given_up(
     assert page(database, ask()).answers == []
 
 
-def test_who_asks_over_dicom_hears_of_it_too() -> None:
+def test_dicom_peers_hear_of_it_too() -> None:
     assert elements_of(QueryTooCostly())["Status"] == 0xA700

@@ -172,7 +172,7 @@ def job(**payload: str) -> ClaimedJob:
     return ClaimedJob(1, 1, deleting.PURGE, payload, 1, 12, "token", "abc")
 
 
-def test_who_prepares_metadata_and_who_deletes_do_not_wait_in_a_circle(
+def test_preparing_metadata_and_deleting_do_not_wait_in_a_circle(
     database: Database, management: SqlStudyManagement, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(database)

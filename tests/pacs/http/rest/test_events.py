@@ -100,7 +100,7 @@ def test_replay_is_whole_however_long_ago_it_begins() -> None:
     assert asyncio.run(scenario()) == list(range(1, 2 * PAGE + 11))
 
 
-def test_who_comes_from_before_what_is_known_is_told() -> None:
+def test_a_reader_from_before_the_known_changes_is_told() -> None:
     async def scenario() -> list[object]:
         feed = Feed()
         feed.add(count=7)
@@ -115,7 +115,7 @@ def test_who_comes_from_before_what_is_known_is_told() -> None:
     assert asyncio.run(scenario()) == [ChangesGone, 5, 6, 7]
 
 
-def test_who_follows_hears_what_went_while_nobody_looked() -> None:
+def test_a_follower_hears_what_went_while_nobody_looked() -> None:
     async def scenario() -> list[object]:
         feed = Feed()
         feed.add(count=2)
@@ -154,7 +154,7 @@ async def _some(broadcast: Broadcast, organization: int) -> AsyncIterator[Change
             return
 
 
-def test_who_saw_more_in_another_process_sees_nothing_twice() -> None:
+def test_a_reader_that_saw_more_in_another_process_sees_nothing_twice() -> None:
     async def scenario() -> list[int]:
         feed = Feed()
         broadcast = Broadcast(feed, lambda: False, pause=0.01, silence=60)
@@ -171,7 +171,7 @@ def test_who_saw_more_in_another_process_sees_nothing_twice() -> None:
     assert asyncio.run(scenario()) == [3, 1, 2, 3]
 
 
-def test_who_saw_more_than_there_is_goes_on_from_there() -> None:
+def test_a_reader_that_saw_more_than_there_is_goes_on_from_there() -> None:
     async def scenario() -> list[int]:
         feed, seen = Feed(), list[int]()
         feed.add(count=3)
@@ -245,14 +245,14 @@ def test_a_stream_that_ended_leaves_its_place() -> None:
     assert served.get("/events").status_code == 200
 
 
-def test_who_asks_for_the_header_is_not_kept() -> None:
+def test_a_head_request_is_not_kept_open() -> None:
     broadcast = Broadcast(Feed(), lambda: False)
     answer = TestClient(create_app({}, {}, [events.route("/events", broadcast)])).head("/events")
     assert (answer.status_code, answer.content) == (200, b"")
     assert answer.headers["content-type"].startswith("text/event-stream")
 
 
-def test_who_finds_no_room_is_told_when_to_come_back() -> None:
+def test_a_caller_without_a_place_is_told_when_to_come_back() -> None:
     broadcast = Broadcast(Feed(), lambda: True, Audience(of_one=0))
     answer = TestClient(create_app({}, {}, [events.route("/events", broadcast)])).get("/events")
     assert answer.status_code == 503 and answer.headers["Retry-After"]

@@ -40,7 +40,7 @@ def request() -> Request:
     return Request(scope, receive)
 
 
-def test_who_comes_when_many_sign_in_is_told_to_come_again() -> None:
+def test_when_many_sign_in_another_is_told_to_come_again() -> None:
     slow = Slow()
     resources = AuthResources(cast(SignIn, slow), cast(Sessions, object()))
 
