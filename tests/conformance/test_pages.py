@@ -235,6 +235,20 @@ def test_colour_and_cine(held: Held, chromium: Any) -> None:
         until(opened, "document.querySelector('[data-position]').innerText !== '1 / 5'")
 
 
+def test_a_film_plays_on_after_a_frame_that_cannot_be_shown(held: Held, chromium: Any) -> None:
+    with open_series(held, chromium, "Cine") as opened:
+        opened.context.route("**/frames/3", lambda route: route.fulfill(body="short"))
+        opened.reload()
+        picture_drawn(opened)
+        opened.keyboard.press("c")
+        until(opened, "document.querySelector('[data-position]').innerText === '3 / 5'")
+        until(opened, "document.querySelector('[data-position]').innerText === '5 / 5'")
+        opened.keyboard.press("c")
+        for key in ("Home", "ArrowDown", "ArrowDown"):
+            opened.keyboard.press(key)
+        opened.get_by_text("This image cannot be shown here.").wait_for()
+
+
 def test_each_pane_plays(held: Held, chromium: Any) -> None:
     with open_series(held, chromium, "Cine") as opened:
         picture_drawn(opened)

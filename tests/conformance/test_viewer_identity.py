@@ -70,6 +70,10 @@ def held(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Held]:
     wrong = list(phantom.ct(stranger, 3, 32, "Sent amiss", series=2))
     wrong[0].ImageLaterality, wrong[0].ViewPosition = "R", "MLO"
     own = [ds for name in names for ds in phantom.ct(studies[name], SLICES, 64, f"of {name}")]
+    for name in ("Namesake", "Nobody"):  # of whom little is known but an ID that many have
+        of = phantom.study(phantom.patient(f"{name}^N", "1", "", ""), "20261101", name, "")
+        studies[name] = of
+        own += phantom.ct(of, 2, 32, f"of {name}")
     files: Path = folder / "files"
     files.mkdir()
     for number, ds in enumerate([*own, *wrong, phantom.report(stranger)]):
@@ -103,6 +107,17 @@ def test_an_object_of_another_patient_than_its_study_is_told(held: Held, chromiu
         opened.keyboard.press("ArrowRight")
         opened.wait_for_selector(".document")
         assert opened.inner_text(".document .mismatch").strip() == told
+
+
+def test_an_id_alone_makes_nobody_the_same(held: Held, chromium: Any) -> None:
+    """The archive takes two who share an ID for one patient, whose name is the first one's."""
+    told = {}
+    for name in ("Namesake", "Nobody"):
+        with page(chromium, held.view(name)) as opened:
+            picture_drawn(opened)
+            told[name] = opened.locator(".mismatch").count()
+            assert opened.inner_text(".whose") == f"{name}, N"
+    assert sorted(told.values()) == [0, 1]
 
 
 def test_no_name_over_the_pixels_of_another(held: Held, chromium: Any) -> None:

@@ -6,7 +6,6 @@ import { SERIES_FIELDS } from "../pages/details.js";
 import { WITHOUT_PICTURE } from "../pages/thumbnail.js";
 import { sorted } from "./geometry.js";
 import { imagesOf, kindOf } from "./image.js";
-import { nameOf } from "./whose.js";
 
 const PRIORS = 10;
 const FEW = 32; // so few instances are read as quickly as one
@@ -92,10 +91,9 @@ export async function priorsOf(study, signal) {
   if (!patient || /[*?\\]/.test(patient)) return [];
   const { items } = await search("studies", { PatientID: patient, limit: PRIORS + 1, includefield: STUDY_FIELDS }, { signal });
   const born = (dataset) => first(dataset, "PatientBirthDate");
-  const isSame = (each) => (born(each) ?? born(study.dataset) ? born(each) === born(study.dataset) : nameOf(each) === nameOf(study.dataset));
   const date = text(study.dataset, "StudyDate");
   return items
-    .filter((each) => text(each, "StudyInstanceUID") !== study.uid && isSame(each))
+    .filter((each) => text(each, "StudyInstanceUID") !== study.uid && born(each) === born(study.dataset))
     .filter((each) => text(each, "StudyDate") <= date)
     .slice(0, PRIORS);
 }

@@ -1,6 +1,6 @@
 /** Whose an object is according to the object itself: a picture is never labelled from its study alone. */
 import { html } from "../core/html.js";
-import { day, personName } from "../core/format.js";
+import { day, nameGroups, personName } from "../core/format.js";
 import { t } from "../core/strings.js";
 import { first, text } from "../dicom/dataset.js";
 import { Icon } from "../kit/icon.js";
@@ -12,14 +12,20 @@ export const patientOf = (dataset) => [
 ];
 
 const said = (dataset, keyword) => text(dataset, keyword).trim();
-/** As it is compared. */
-export const nameOf = (dataset) => personName(first(dataset, "PatientName")).toUpperCase();
+const wordsOf = (dataset) =>
+  new Set(nameGroups(first(dataset, "PatientName"))[0]?.normalize("NFD").replace(/\p{M}/gu, "").toUpperCase().match(/[\p{L}\p{N}]+/gu));
 
-/** Whether two data sets are of different people; compares names unless both have an ID. */
+/** Whether a name has words that the other lacks and the other way round; unknown names tell nothing. */
+function areOtherNames(one, other) {
+  const [a, b] = [wordsOf(one), wordsOf(other)];
+  return a.size > 0 && b.size > 0 && !a.isSubsetOf(b) && !b.isSubsetOf(a);
+}
+
+/** Whether two data sets are of different people; compares names unless ID and birth date agree. */
 export function areOfOthers(one, other) {
-  const [ids, births] = ["PatientID", "PatientBirthDate"].map((keyword) => [said(one, keyword), said(other, keyword)]);
+  const pairs = ["PatientID", "PatientBirthDate"].map((keyword) => [said(one, keyword), said(other, keyword)]);
   const differ = ([a, b]) => Boolean(a && b) && a !== b;
-  return differ(ids) || differ(births) || (!ids.every(Boolean) && nameOf(one) !== nameOf(other));
+  return pairs.some(differ) || (!pairs.flat().every(Boolean) && areOtherNames(one, other));
 }
 
 /** Senders have put one patient's images into another's study: the banner above would be wrong. */
