@@ -7,6 +7,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -72,12 +73,25 @@ def postgresql_server() -> Iterator[str]:
         yield url
 
 
+@cache
+def _administrator(server: str) -> psycopg.Connection[Any]:
+    """One connection for all databases: another for each would take as long as to make it."""
+    folder = str(make_url(server).query["host"])
+    return psycopg.connect(host=folder, user="pacs", dbname="postgres", autocommit=True)
+
+
 def on_server(server: str, statement: str) -> None:
     """Run one statement outside any transaction."""
-    address = make_url(server)
-    folder = str(address.query["host"])
-    with psycopg.connect(host=folder, user="pacs", dbname="postgres", autocommit=True) as connection:
-        connection.execute(statement.encode())
+    _administrator(server).execute(statement.encode())
+
+
+def migrated(server: str, name: str) -> str:
+    """A new database on the server whose template is there; returns its URL."""
+    way = " STRATEGY FILE_COPY" if _administrator(server).info.server_version >= 150_000 else ""
+    on_server(
+        server, f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE}{way}"
+    )  # the other way takes twice as long
+    return _named(server, name)
 
 
 def _named(server: str, name: str) -> str:
@@ -102,8 +116,7 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def postgresql_url(postgresql_template: str) -> Iterator[str]:
     """A migrated PostgreSQL database of this test alone."""
     name = f"test_{next(_numbers)}"
-    on_server(postgresql_template, f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE}")
-    yield _named(postgresql_template, name)
+    yield migrated(postgresql_template, name)
     on_server(postgresql_template, f"DROP DATABASE {name} WITH (FORCE)")
 
 
@@ -138,9 +151,8 @@ def module_database(
         shutil.copy(request.getfixturevalue("sqlite_template"), path)
         opened = Database(f"sqlite:///{path}")
     else:
-        server, name = request.getfixturevalue("postgresql_template"), f"shared_{next(_numbers)}"
-        on_server(server, f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE}")
-        opened = Database(_named(server, name))
+        server = request.getfixturevalue("postgresql_template")
+        opened = Database(migrated(server, f"shared_{next(_numbers)}"))
     yield opened
     opened.close()
 

@@ -14,7 +14,7 @@ from sqlalchemy import make_url
 
 from tests.conformance.browser import browser
 from tests.conformance.server import PATIENCE, Server
-from tests.conftest import on_server
+from tests.conftest import migrated, on_server
 from tests.servers import S3_BUCKET
 
 _numbers = itertools.count(1)
@@ -23,11 +23,9 @@ for _phase in ("connect", "read", "write", "pool"):  # 5 seconds are little on a
     setattr(DEFAULT_TIMEOUT_CONFIG, _phase, PATIENCE)
 
 
-def _network_settings(postgresql: str, endpoint: str) -> dict[str, str]:
-    name = f"served_{next(_numbers)}"
-    on_server(postgresql, f"CREATE DATABASE {name}")
+def _network_settings(database_url: str, endpoint: str) -> dict[str, str]:
     return {
-        "PACS_DATABASE_URL": make_url(postgresql).set(database=name).render_as_string(hide_password=False),
+        "PACS_DATABASE_URL": database_url,
         "PACS_BLOBS_URL": f"s3://{S3_BUCKET}/{secrets.token_hex(8)}",
         "PACS_S3_ENDPOINT": endpoint,
         "PACS_S3_ACCESS_KEY": "tests",
@@ -37,15 +35,18 @@ def _network_settings(postgresql: str, endpoint: str) -> dict[str, str]:
 
 @pytest.fixture
 def network_settings(postgresql_server: str, s3_endpoint: str) -> dict[str, str]:
-    """An empty database and an empty prefix that several nodes can share."""
-    return _network_settings(postgresql_server, s3_endpoint)
+    """A database without any table and an empty prefix that several nodes can share."""
+    name = f"served_{next(_numbers)}"
+    on_server(postgresql_server, f"CREATE DATABASE {name}")
+    url = make_url(postgresql_server).set(database=name).render_as_string(hide_password=False)
+    return _network_settings(url, s3_endpoint)
 
 
 def _settings(request: pytest.FixtureRequest) -> dict[str, str]:
     if request.param == "embedded":
         return {}
-    postgresql, endpoint = (request.getfixturevalue(name) for name in ("postgresql_server", "s3_endpoint"))
-    return _network_settings(postgresql, endpoint)
+    postgresql, endpoint = (request.getfixturevalue(name) for name in ("postgresql_template", "s3_endpoint"))
+    return _network_settings(migrated(postgresql, f"served_{next(_numbers)}"), endpoint)
 
 
 def _started(request: pytest.FixtureRequest, folder: Path, as_typed: bool = False) -> Server:

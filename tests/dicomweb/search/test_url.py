@@ -20,25 +20,10 @@ from tests.dicomweb.search.test_qido import WORLD
 from tests.dicomweb.searching import searching
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def client(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
-    import shutil
-
-    from sqlalchemy import make_url
-
-    from tests.conftest import on_server
-
-    if request.param == "sqlite":
-        path = tmp_path_factory.mktemp("fuzzed") / "pacs.db"
-        shutil.copy(request.getfixturevalue("sqlite_template"), path)
-        database = Database(f"sqlite:///{path}")
-    else:
-        server = request.getfixturevalue("postgresql_template")
-        on_server(server, "CREATE DATABASE fuzzed TEMPLATE migrated")
-        database = Database(make_url(server).set(database="fuzzed").render_as_string(hide_password=False))
-    with searching(database, WORLD) as started:
+@pytest.fixture(scope="module")
+def client(module_database: Database) -> Iterator[TestClient]:
+    with searching(module_database, WORLD) as started:
         yield started
-    database.close()
 
 
 TEXT = st.text(max_size=20) | st.text(alphabet="*?=^\\-,.\"'%_:+0129 ~[]\x00\udcff/é山", max_size=12)
