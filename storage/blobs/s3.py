@@ -40,7 +40,9 @@ _CLIENT: Any = {"timeout": "30s", "connect_timeout": "5s", "allow_http": True}
 _RETRY: Any = {"max_retries": 4, "retry_timeout": timedelta(seconds=30)}
 _SIZE_CLIENT: Any = {**_CLIENT, "timeout": "5s", "connect_timeout": "2s"}
 _SIZE_RETRY: Any = {"max_retries": 2, "retry_timeout": timedelta(seconds=5)}
-"""Sizes are asked within transactions, for whose end SQLite's other writers wait at most 15 seconds."""
+_REMOVAL_CLIENT: Any = {**_CLIENT, "timeout": "10s", "connect_timeout": "2s"}
+_REMOVAL_RETRY: Any = {"max_retries": 1, "retry_timeout": timedelta(seconds=2)}
+"""What is done within transactions, for whose end SQLite's other writers wait at most 15 seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +141,7 @@ class S3Blobs:
         """`url`: `s3://bucket/prefix`."""
         self._store = _opened(url, access, access.endpoint)
         self._sizes = _opened(url, access, access.endpoint, _SIZE_CLIENT, _SIZE_RETRY)
+        self._removals = _opened(url, access, access.endpoint, _REMOVAL_CLIENT, _REMOVAL_RETRY)
         public = access.public_endpoint
         self._public = _opened(url, access, public) if public is not None else None
         self._admit = partial(admit, self)
@@ -193,7 +196,7 @@ class S3Blobs:
         keys = [key(address) for address in addresses]
         with _store_faults():
             if keys:
-                obstore.delete(self._store, keys)
+                obstore.delete(self._removals, keys)
         return []
 
     def walk(self, after: str, limit: int) -> list[Found]:

@@ -6,24 +6,25 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select, update
 
 from pacs.errors import Unavailable
 from pacs.model import Outcome
 from storage.blobs import S3Access, S3Blobs, SpoolLimits, s3
 from storage.commits import CommitLimits
 from storage.database import Database
-from storage.tables import versions
+from storage.tables import blobs, versions
 from tests.storage.blobs.worlds import blob_of
 from tests.storage.received import MODALITY
 from tests.storage.shelf import Shelf, shelf_of
@@ -171,17 +172,37 @@ def test_each_request(world: World, side: int, how: str) -> None:
         assert world.patient.blobs.holds(blob_of(content))
 
 
-def test_a_store_that_hangs_does_not_keep_others_from_the_database(world: World, sqlite_url: str) -> None:
-    content = as_file(16)
-    world.proxy.fail(1, "hang")  # asked within the transaction, which holds SQLite's only writer
+def others_write(world: World, sqlite_url: str, holding: Callable[[], object]) -> None:
+    """While the store hangs on a request of what holds SQLite's only writer."""
     with ThreadPoolExecutor(1) as pool:
-        storing = pool.submit(store, world.patient, content)
+        held = pool.submit(holding)
         assert world.proxy.hung.wait(30)
         other = Database(sqlite_url)
         with other.write():
-            assert not storing.done() or storing.exception()
+            pass
         other.close()
         world.proxy.thawed.set()
-        assert isinstance(storing.exception(), Unavailable)
+        assert isinstance(held.exception(), Unavailable)
     world.proxy.fail(-1, "")
+
+
+def test_a_question_that_hangs_does_not_keep_others_from_the_database(world: World, sqlite_url: str) -> None:
+    content = as_file(16)
+    world.proxy.fail(1, "hang")
+    others_write(world, sqlite_url, lambda: store(world.patient, content))
     assert store(world.patient, content) is Outcome.CREATED
+
+
+def test_a_removal_that_hangs_does_not_keep_others_from_the_database(world: World, sqlite_url: str) -> None:
+    content = as_file(16)
+    assert store(world.patient, content) is Outcome.CREATED
+    with world.patient.database.write() as connection:
+        connection.execute(delete(versions))
+        connection.execute(
+            update(blobs).values(state="deleting", refcount=0, unreferenced_since=datetime.now(UTC))
+        )
+    sweep = world.patient.sweep()
+    world.proxy.fail(0, "hang")
+    others_write(world, sqlite_url, sweep.delete_claimed)
+    assert sweep.delete_claimed() == 1
+    assert not world.patient.blobs.holds(blob_of(content))
