@@ -97,7 +97,7 @@ class _Conversion:
         pad = padding(vr, element.length)
         length = element.length + len(pad)
         if length > _LONGEST:
-            raise NotConvertible("a value is longer than a 32-bit length field can say")
+            raise NotConvertible("a value is too long for a 32-bit length field")
         yield self._target.header(element.tag, vr, length)
         for offset in range(0, element.length, PIECE):
             size = min(PIECE, element.length - offset)
@@ -155,7 +155,7 @@ class _Pixels:
         length = (image.frame_bits * self._count + 7) // 8
         length += length % 2
         if length > _LONGEST:
-            raise NotConvertible("the uncompressed pixel data is longer than a 32-bit length field can say")
+            raise NotConvertible("the uncompressed pixel data is too long for a 32-bit length field")
         vr = "OW" if image.bits_allocated > 8 else "OB"
         yield target.header(self.tag, vr, length)
         unit = image.bits_allocated // 8 if target.big else 0

@@ -134,7 +134,7 @@ class _Writing:
         payload = self._find(uri)
         pad = padding(vr, payload.size)
         if payload.size + len(pad) > _MAX_LENGTH:
-            raise LimitExceeded("a value is longer than a 32-bit length field can say")
+            raise LimitExceeded("a value is too long for a 32-bit length field")
         yield _ENCODING.header(tag, vr, payload.size + len(pad))
         yield from payload.chunks()
         yield pad
@@ -155,7 +155,7 @@ def _encapsulated(tag: int, frames: Sequence[Payload]) -> Iterator[bytes]:
     for frame in frames:
         pad = padding("OB", frame.size)
         if frame.size + len(pad) > _MAX_LENGTH:
-            raise LimitExceeded("a frame is longer than a 32-bit length field can say")
+            raise LimitExceeded("a frame is too long for a 32-bit length field")
         yield _ENCODING.delimiter(ITEM, frame.size + len(pad))
         yield from frame.chunks()
         yield pad

@@ -131,7 +131,7 @@ def _done(task: Task, source: Source) -> tuple[Kind, bytes]:
     except PacsError as error:
         return Kind.REFUSED, _refusal(error)
     except MemoryError:
-        return Kind.REFUSED, _refusal(NotConvertible("this image takes more memory than one may"))
+        return Kind.REFUSED, _refusal(NotConvertible("this image takes more memory than is allowed"))
     except Exception as error:
         where = traceback.extract_tb(error.__traceback__)[-1]
         log.warning("an image could not be processed", error=type(error).__name__, at=where.name)

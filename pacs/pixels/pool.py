@@ -44,7 +44,7 @@ _REFUSALS = {
 
 
 class _WorkerDied(NotConvertible):
-    """This image is damaged, or takes more memory than it may."""
+    """This image is damaged, or takes more memory than is allowed."""
 
 
 class _Order(NamedTuple):
@@ -181,7 +181,7 @@ class Pool:
             raise Unavailable("no worker answers; try again soon") from None
         except (EOFError, ConnectionError, ValueError):
             if time.monotonic() - began > 0.9 * self._seconds:
-                text = f"this image takes longer than the {self._seconds:g} s it may"
+                text = f"this image takes longer than the allowed {self._seconds:g} s"
                 raise NotConvertible(text) from None
             raise _WorkerDied from None
 

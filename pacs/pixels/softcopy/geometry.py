@@ -165,7 +165,7 @@ def _fitting(viewport: Viewport, width: float, height: float) -> tuple[int, int]
 def _size(width: float, height: float) -> tuple[int, int]:
     size = max(1, round(width)), max(1, round(height))
     if size[0] * size[1] > LARGEST_VIEWPORT:
-        raise NotConvertible("the displayed area is larger than what is rendered here; ask for a viewport")
+        raise NotConvertible("the displayed area is too large to be rendered here; ask for a viewport")
     return size
 
 
@@ -193,7 +193,7 @@ def _magnification(item: Header | None) -> float:
         return 1.0
     ratio = item.number("PresentationPixelMagnificationRatio") or 1.0
     if not 1 / _MOST_MAGNIFIED <= ratio <= _MOST_MAGNIFIED:
-        raise NotConvertible("the presentation state magnifies more than what is rendered here")
+        raise NotConvertible("the presentation state asks for a magnification that is not supported here")
     return ratio
 
 

@@ -93,7 +93,7 @@ def marks(state: Header, image: str, frame: int) -> list[tuple[Layer, Graphic | 
             found.append((layer, each))
             points += len(each.place.points) if isinstance(each, Graphic) else 0
             if len(found) > MOST_OBJECTS or points > MOST_POINTS:
-                raise NotConvertible("the presentation state has more annotations than what is drawn here")
+                raise NotConvertible("the presentation state has more annotations than are drawn here")
     return sorted(found, key=lambda each: each[0].order)
 
 
@@ -113,7 +113,7 @@ def _graphic(item: Header) -> Graphic:
 def _words(item: Header) -> Words:
     element = item.element("UnformattedTextValue")
     if element is not None and element.length > 4 * MOST_TEXT:
-        raise NotConvertible("the presentation state has a text that is longer than what is drawn here")
+        raise NotConvertible("the presentation state has a text that is too long to be drawn here")
     corners = [
         _place(item, f"BoundingBox{each}HandCorner", "BoundingBoxAnnotationUnits")
         for each in ("TopLeft", "BottomRight")
@@ -135,10 +135,10 @@ def _place(item: Header, attribute: str, units: str) -> Place | None:
     if element is None or element.length < 8:
         return None
     if element.length > 8 * MOST_POINTS or element.vr not in ("FL", "UN"):
-        raise NotConvertible("the presentation state has more points than what is drawn here")
+        raise NotConvertible("the presentation state has more points than are drawn here")
     raw = item.raw(attribute) or b""
     big = item.big_endian and element.vr == "FL"  # longer than 64 KiB it is UN, which is little endian
     numbers = np.frombuffer(raw[: len(raw) // 8 * 8], ">f4" if big else "<f4").astype(np.float64)
     if not np.isfinite(numbers).all() or np.abs(numbers).max(initial=0) > _FARTHEST:
-        raise NotConvertible("the presentation state has coordinates that are no places")
+        raise NotConvertible("the presentation state has coordinates that are out of range")
     return Place(numbers.reshape(-1, 2), item.trimmed(units) != "DISPLAY")
