@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from config import http_protocol
 from config.http_protocol import LINGER, MAX_HEAD, SPARE, BoundedProtocol
 from pacs.http.connection_limit import OVER_LIMIT
 
@@ -190,7 +191,9 @@ ASKING = GET + b"\r\n"
 
 
 @pytest.fixture
-def small_port() -> Iterator[int]:
+def small_port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    monkeypatch.setattr(http_protocol, "SPARE_PATIENCE", 60)
+
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         await PlainTextResponse(f"crowded={scope['state'][OVER_LIMIT]}")(scope, receive, send)
 
