@@ -20,7 +20,7 @@ from dicomweb.bulkdata import images
 from dicomweb.frame_types import COMPRESSED
 from dicomweb.multipart import Part, PartHead
 from dicomweb.paths import EACH_LEVEL, path_of
-from dicomweb.warning import warning
+from dicomweb.warning import left_out, warning
 from pacs.archive import Archive
 from pacs.bulk import BulkValue, bulk_value
 from pacs.dicom.header import Element
@@ -105,7 +105,7 @@ class _Plan:
     def headers(self, service: str) -> dict[str, str]:
         if not self.left_out:
             return {}
-        return warning(service, f"{self.left_out} of {self.seen} instances cannot be read: left out")
+        return warning(service, left_out(self.left_out, self.seen, "instances", "they cannot be read"))
 
 
 def bulk_paths(header: Header) -> list[Path]:

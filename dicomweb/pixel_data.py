@@ -16,7 +16,7 @@ from starlette.responses import Response
 from dicomweb import multipart
 from dicomweb.frames import AskedFrames, RetrieveFrames
 from dicomweb.paths import EACH_LEVEL, path_of
-from dicomweb.warning import warning
+from dicomweb.warning import left_out, warning
 from pacs.archive import Archive
 from pacs.errors import NotAcceptable, NotFound
 from pacs.framing import frame_index_of
@@ -91,4 +91,5 @@ class _Plan:
     def headers(self, service: str) -> dict[str, str]:
         if not self.left_out:
             return {}
-        return warning(service, f"{self.left_out} instances are left out: {self.reason}")
+        total = self.left_out + len(self.asked)
+        return warning(service, left_out(self.left_out, total, "instances", self.reason))

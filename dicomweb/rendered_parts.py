@@ -18,7 +18,7 @@ from dicomweb import multipart
 from dicomweb.multipart import Part, PartHead
 from dicomweb.paths import Path
 from dicomweb.presented import Shown
-from dicomweb.warning import warning
+from dicomweb.warning import left_out, warning
 from pacs.errors import Damaged, NotAcceptable, NotConvertible, NotFound
 from pacs.http.accept import MediaRange, Offer
 from pacs.http.dicomweb_urls import instance_url
@@ -111,7 +111,7 @@ class _Making:
         remarks = []
         if self.left_out:
             seen = self.left_out + len(self.made)
-            remarks.append(f"{self.left_out} of {seen} pictures cannot be made: left out")
+            remarks.append(left_out(self.left_out, seen, "pictures", "they cannot be made"))
         if more:
             remarks.append("of the pictures after these, those that cannot be made are left out")
         service = origin(self.requested.request) + self.parent.root

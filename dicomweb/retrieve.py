@@ -14,7 +14,7 @@ from dicomweb import multipart, zipped
 from dicomweb.multipart import Part, PartHead
 from dicomweb.paths import EACH_LEVEL, Path, path_of
 from dicomweb.retrieval import DEFAULT, Plan, Preference, Progress, Retrieval, plan, preferences
-from dicomweb.warning import warning
+from dicomweb.warning import left_out, warning
 from pacs.archive import Archive
 from pacs.http.accept import AS_STORED, DICOM, ZIP, MediaRange, Offer, acceptable, choose, takes
 from pacs.http.byte_range import ranged_answer
@@ -107,8 +107,8 @@ class _Transfer:
     def headers(self) -> dict[str, str]:
         if not self.plan.left_out:
             return revalidated(self.tag)
-        text = f"{self.plan.left_out} instances are left out: {self.plan.reason}"
-        return warning(self.service, text)
+        total = self.plan.left_out + len(self.plan.instances)
+        return warning(self.service, left_out(self.plan.left_out, total, "instances", self.plan.reason))
 
     def recorded(self, pieces: Pieces) -> Pieces:
         return self.retrieval.recorded(pieces, self.progress)

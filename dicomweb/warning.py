@@ -18,6 +18,11 @@ def warning(service: str, text: str) -> dict[str, str]:
     return {"Warning": f'299 {service} "{quotable}"'}
 
 
+def left_out(count: int, total: int, what: str, why: str) -> str:
+    """The remark on an answer that lacks something (206, PS3.18 §10.4.3.1)."""
+    return f"{count} of {total} {what} left out: {why}"
+
+
 def reason(root: str, request: Request, message: str) -> Mapping[str, str]:
     """Why an error was the answer, as many clients show no body. `root`: where the service is mounted."""
     return warning(origin(request) + root, message)

@@ -198,7 +198,7 @@ def test_what_is_left_out_of_several_is_said(client: TestClient, monkeypatch: py
     store(client, bad, image(6, StudyInstanceUID="1.2.3.5"), image(7, StudyInstanceUID="1.2.3.5"))
     answer = get(client, "/dicom-web/studies/1.2.3.5/rendered", several)
     assert answer.status_code == 206 and len(parts(answer)) == 2
-    assert "1 of 3 pictures cannot be made" in answer.headers["warning"]
+    assert "1 of 3 pictures left out" in answer.headers["warning"]
     monkeypatch.setattr(rendered_parts, "AHEAD", 1)
     monkeypatch.setattr(rendered_parts, "KEPT", 0)
     answer = get(client, "/dicom-web/studies/1.2.3.5/rendered", several)
