@@ -1,8 +1,8 @@
 """What `pacs import` has stored, so that an interrupted import continues where it was.
 
-One digest a line, which reveals nothing about a patient. A line with the newest audit record of the index
-vouches for those before it: an index that does not know that record does not have these objects, as it is
-another one, or an older copy that was put back.
+Each line is a digest, which reveals nothing about a patient. From time to time a line with the newest audit
+record of the index vouches for the lines before it: an index that does not know that record is another one, or
+an older copy that was restored, and does not have these objects.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from storage.database import Database
 from storage.upkeep import mark
 
 VOUCHED = 500
-"""Lines after which the index is asked. Those of a process that is killed before count for nothing."""
+"""Lines after which the index vouches for them; if the process is killed before, they do not count."""
 _INDEX = "index "
 
 
 @dataclass(frozen=True)
 class IndexState:
-    """`newest`: what tells how far the index is; `knows`: whether it has been there."""
+    """`newest`: the newest audit record of the index; `knows`: whether the index has had this one."""
 
     newest: Callable[[], str]
     knows: Callable[[str], bool]
@@ -41,7 +41,7 @@ def index_of(database: Database, organization: int) -> IndexState:
 
 
 class Journal:
-    """Of one organisation. Threads may share it."""
+    """The journal of one organisation. Threads may share it."""
 
     def __init__(self, folder: Path, organization: int, index: IndexState) -> None:
         folder.mkdir(mode=0o750, parents=True, exist_ok=True)

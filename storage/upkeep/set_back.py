@@ -1,7 +1,7 @@
-"""What was written before the database's clock was set back lies in the future.
+"""Once the database's clock is set back, times written before lie in the future.
 
-Jobs would wait until the clock has caught up: a machine that starts hours ahead, and then corrects its clock,
-would hold up all that came in between. Only those with a long delay, as purges have, may wait longer.
+Jobs would wait until the clock has caught up: a machine that starts hours ahead and then corrects its clock
+would hold up everything that came in between. Only jobs with a long delay, such as purges, may wait longer.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from storage.database import Database
 from storage.tables import jobs
 
 LONGEST = timedelta(hours=2)
-"""More than any lease lasts, or a job waits before it is tried again."""
+"""Longer than any lease, and than any wait before a job is tried again."""
 _SLACK = timedelta(minutes=1)  # a clock that is merely adjusted moves by less
 
 
 def release_jobs(database: Database) -> int:
-    """Make jobs due that wait for such a time, and end such leases; returns how many."""
+    """Make jobs due that wait for such a time, and end leases until one; returns how many."""
     dialect, longest = database.dialect, LONGEST // timedelta(microseconds=1)
     now, far = clock.now(dialect), clock.later(dialect, LONGEST)
     delay = type_coerce(jobs.c.run_at, BigInteger) - type_coerce(jobs.c.created_at, BigInteger)
@@ -35,7 +35,7 @@ def release_jobs(database: Database) -> int:
 
 
 def _change(database: Database, where: ColumnElement[bool], values: dict[str, ColumnElement[int]]) -> int:
-    with database.read() as connection:  # so that this does not queue as a writer for nothing
+    with database.read() as connection:  # so as not to queue as a writer for nothing
         if connection.execute(select(jobs.c.pk).where(where).limit(1)).first() is None:
             return 0
     with database.write() as connection:
