@@ -1,8 +1,8 @@
 """What `pacs import` has stored, so that an interrupted import continues where it was.
 
 Each line is a digest, which reveals nothing about a patient. From time to time a line with the newest audit
-record of the index vouches for the lines before it: an index that does not know that record is another one, or
-an older copy that was restored, and does not have these objects.
+record of the index vouches for the lines before it: an index that does not know that record is another one,
+or an older copy that was restored, and does not have these objects.
 """
 
 from __future__ import annotations
