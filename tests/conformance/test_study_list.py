@@ -19,6 +19,13 @@ NAMES = {"Beta^Ben": "20260301", "Alpha^Ann": "20260201", "Gamma^Gus": "20260101
 DESCRIPTIONS = {"Omega^Ona": "Gama knife"}
 FIRST_COLUMN = "[...document.querySelectorAll('[role=row][id] > :first-child')].map((cell) => cell.innerText)"
 
+SIGHT = """(state) => {
+  Object.defineProperty(document, "visibilityState", { value: state, configurable: true });
+  Object.defineProperty(document, "hidden", { value: state === "hidden", configurable: true });
+  document.dispatchEvent(new Event("visibilitychange"));
+}"""
+"""Headless tabs are all in sight."""
+
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
@@ -150,6 +157,23 @@ def test_what_is_cut_off_is_told_in_words(url: str, chromium: Any) -> None:
         assert cell.get_attribute("title") == "1 Mar 2026 09:15"
 
 
+def test_a_damaged_image_says_what_to_do(url: str, chromium: Any) -> None:
+    """The address of its file means nothing to a reader."""
+    damaged = {"code": "INTEGRITY", "message": "blake3:12 is missing", "correlation_id": "abc"}
+    context = chromium.new_context()  # not `page`: the browser logs the 500
+    try:
+        opened = context.new_page()
+        context.route("**/frames/**", lambda route: route.fulfill(status=500, json=damaged))
+        opened.goto(url)
+        opened.wait_for_selector("#row-2")
+        opened.keyboard.press("ArrowDown")
+        opened.keyboard.press("Enter")
+        opened.get_by_text("Its stored file is damaged or missing.").wait_for()
+        assert "blake3" not in opened.inner_text(".pane") and "abc" in opened.inner_text(".pane")
+    finally:
+        context.close()
+
+
 def test_pictures_in_small_are_whole(url: str, chromium: Any) -> None:
     """Also those that are higher than wide, as of a chest or a breast."""
     tall = BytesIO()
@@ -194,3 +218,18 @@ def test_pictures_that_could_not_be_fetched_are_tried_again(url: str, chromium: 
         picture_drawn(opened)
         opened.keyboard.press("ArrowDown")
         picture_drawn(opened)
+
+
+def test_tabs_out_of_sight_take_no_connection_from_the_others(url: str, chromium: Any) -> None:
+    """A browser has six connections to a server; what happened meanwhile is shown on return."""
+    with page(chromium, "about:blank") as opened:
+        tabs = [opened.context.new_page() for _ in range(7)]
+        for tab in tabs:
+            tab.set_default_timeout(20_000)
+            tab.goto(url)
+            tab.wait_for_selector(".state.live")
+            tab.evaluate(SIGHT, "hidden")
+            tab.wait_for_timeout(3500)
+        (first, *_) = tabs
+        with first.expect_response(lambda answer: "/dicom-web/studies?" in answer.url):
+            first.evaluate(SIGHT, "visible")

@@ -7,14 +7,17 @@ export const connection = signal("connecting"); // then "live" or "lost"
 const listeners = new Set();
 const NAMES = ["study.received", "study.complete", "study.late_images", "study.updated", "study.deleted", "instance.deleted"];
 const LONGEST = 60_000;
+const LINGERS = 3000; // milliseconds
 let source = null;
 let pause = 1000;
 let timer = 0;
+let hiding = 0;
+let behind = false; // whether something may have happened while there was no stream
 
 /** Calls back for each event, and with null whenever something may have been missed. */
 export function onChange(callback) {
   listeners.add(callback);
-  if (!source) open();
+  reopen();
   return () => listeners.delete(callback);
 }
 
@@ -24,10 +27,11 @@ function open() {
   clearTimeout(timer);
   source = new EventSource(`${API}/events`);
   source.onopen = () => {
-    const lost = connection.value === "lost";
+    const missed = behind || connection.value === "lost";
     connection.value = "live";
     pause = 1000;
-    if (lost) tell(null);
+    behind = false;
+    if (missed) tell(null);
   };
   source.onerror = () => {
     connection.value = "lost";
@@ -56,4 +60,16 @@ export function close() {
   source = null;
 }
 
-export const reopen = () => source ?? (listeners.size && open());
+export const reopen = () => source ?? (listeners.size && !document.hidden && open());
+
+/** A browser has six connections to a server for all its tabs: those out of sight leave theirs to the others. */
+document.addEventListener("visibilitychange", () => {
+  clearTimeout(hiding);
+  if (document.hidden) hiding = setTimeout(leave, LINGERS);
+  else reopen();
+});
+
+function leave() {
+  behind = true;
+  close();
+}
