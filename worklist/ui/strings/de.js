@@ -179,6 +179,7 @@ export default {
   "viewer.noPixels": "Dieses Objekt enthält kein Bild.",
   "viewer.cannot": "Dieses Bild lässt sich hier nicht anzeigen.",
   "viewer.undecodable": "Es bleibt so gespeichert, wie es gesendet wurde, in einer Kompression, die der Server nicht dekodieren kann.",
+  "viewer.damaged": "Die gespeicherte Datei ist beschädigt oder fehlt. Senden Sie das Bild erneut, um sie zu ersetzen, oder fragen Sie die Administration; pacs verify nennt alle solchen Dateien.",
   "viewer.next": "Nächstes Objekt",
   "viewer.previous": "Voriges Objekt",
   "viewer.notShown": "Dokumente dieser Art ({type}) werden hier nicht angezeigt. Das Dokument lässt sich herunterladen.",

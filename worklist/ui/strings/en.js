@@ -179,6 +179,7 @@ export default {
   "viewer.noPixels": "This object has no image.",
   "viewer.cannot": "This image cannot be shown here.",
   "viewer.undecodable": "It is kept as it was sent, in a compression that the server cannot decode.",
+  "viewer.damaged": "Its stored file is damaged or missing. Send the image again to replace it, or ask an administrator; pacs verify names all such files.",
   "viewer.next": "Next object",
   "viewer.previous": "Previous object",
   "viewer.notShown": "A document of this kind ({type}) is not shown here. It can be downloaded.",

@@ -179,6 +179,7 @@ export default {
   "viewer.noPixels": "Este objeto no contiene ninguna imagen.",
   "viewer.cannot": "Esta imagen no se puede mostrar aquí.",
   "viewer.undecodable": "Se conserva tal como se envió, en una compresión que el servidor no puede descodificar.",
+  "viewer.damaged": "Su archivo almacenado está dañado o falta. Vuelva a enviar la imagen para reemplazarlo o consulte a un administrador; pacs verify nombra todos esos archivos.",
   "viewer.next": "Objeto siguiente",
   "viewer.previous": "Objeto anterior",
   "viewer.notShown": "Los documentos de este tipo ({type}) no se muestran aquí. El documento puede descargarse.",

@@ -179,6 +179,7 @@ export default {
   "viewer.noPixels": "Cet objet ne contient pas d’image.",
   "viewer.cannot": "Cette image ne peut pas être affichée ici.",
   "viewer.undecodable": "Elle est conservée telle qu’elle a été envoyée, dans une compression que le serveur ne sait pas décoder.",
+  "viewer.damaged": "Son fichier stocké est endommagé ou manquant. Renvoyez l’image pour le remplacer, ou adressez-vous à un administrateur ; pacs verify nomme tous ces fichiers.",
   "viewer.next": "Objet suivant",
   "viewer.previous": "Objet précédent",
   "viewer.notShown": "Les documents de ce type ({type}) ne s’affichent pas ici. Le document peut être téléchargé.",

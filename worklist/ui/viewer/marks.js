@@ -35,11 +35,16 @@ export function Marks({ pane, study }) {
     ${problem &&
     html`<div class="message" role="alert">
       <p>${t("viewer.cannot")}</p>
-      <p>${problem.status === 406 ? t("viewer.undecodable") : explain(problem)}</p>
+      <p>${whyNot(problem)}</p>
       ${problem.correlationId && html`<small>${t("problem.id", { id: problem.correlationId })}</small>`}
       ${isPassing(problem) && html`<${Button} kind="quiet" icon="arrow-clockwise" label=${t("retry")} onClick=${() => pane.retry()} />`}
     </div>`}
   `;
+}
+
+function whyNot(problem) {
+  if (problem.status === 406) return t("viewer.undecodable");
+  return problem.code === "INTEGRITY" ? t("viewer.damaged") : explain(problem);
 }
 
 /** Which side of the body, and the view: never taken from a description alone. */
