@@ -66,7 +66,8 @@ class _Store:
             return Response(status_code=400)  # reaches nobody
         if not results:
             raise BadInput("the request contains no instances")
-        await self.pool.run(self._record_refused, actor(request), study, results)
+        if refused := [result for result in results if isinstance(result, Refused)]:
+            await self.pool.run(self._record_refused, actor(request), study, refused)
         report = data_set(results, origin(request) + self.root)
         body = to_xml(report) if answer is XML else orjson.dumps(report)
         status = http_status(results)
@@ -95,15 +96,13 @@ class _Store:
             return FileSink(self.archive, sender, study)
         return RefusingSink(UnsupportedMediaType(f"a part of type {name} is not an instance"))
 
-    def _record_refused(self, sender: Actor, study: str, results: list[Result]) -> None:
+    def _record_refused(self, sender: Actor, study: str, refused: list[Refused]) -> None:
         """Stored instances are audited by the archive itself."""
-        refused = [result for result in results if isinstance(result, Refused)]
-        if refused:
-            uids = [result.sop_instance_uid for result in refused if is_uid(result.sop_instance_uid)]
-            codes = sorted({result.error.code for result in refused})
-            self.archive.record(
-                sender, "store", "failure", study, instances=uids, refused=len(refused), codes=codes
-            )
+        uids = [result.sop_instance_uid for result in refused if is_uid(result.sop_instance_uid)]
+        codes = sorted({result.error.code for result in refused})
+        self.archive.record(
+            sender, "store", "failure", study, instances=uids, refused=len(refused), codes=codes
+        )
 
 
 async def _single(request: Request, intake: Intake, sink: FileSink) -> list[Result]:

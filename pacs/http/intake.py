@@ -48,7 +48,7 @@ class Sink(Protocol):
         return error
 
     def close(self) -> None:
-        """Called last, whatever became of the part: release what it holds."""
+        """Called last, behind the result, whatever became of the part: release what it holds."""
         return
 
 
@@ -91,12 +91,11 @@ class _Part:
                 self._sink.write(piece)
 
     def finish(self, pieces: Iterable[bytes]) -> Any:
-        with self._open:
-            self.write(pieces)
-            with self._refusing():
-                if not self.refused:
-                    self._result = self._sink.finish()
-            return self._result
+        self.write(pieces)
+        with self._refusing():
+            if not self.refused:
+                self._result = self._sink.finish()
+        return self._result
 
     @contextmanager
     def _refusing(self) -> Iterator[None]:
@@ -149,7 +148,9 @@ class Intake:
     async def end(self) -> None:
         assert self._part is not None
         await self._crossed()
-        future = self._pool.run(self._part.finish, self._take())
+        part = self._part
+        future = self._pool.run(part.finish, self._take())
+        future.add_done_callback(lambda _: self._pool.run(part.close))
         self._part = None
         self._finished.append(future)
         self._finishing.add(future)

@@ -152,7 +152,7 @@ def test_multipart_bodies(target: Target) -> None:
 
     without_leak(target, ask)
     spool = target.server.data / "spool"
-    assert not [path for path in spool.rglob("*") if path.is_file()]
+    eventually("the spool is empty", lambda: not any(path.is_file() for path in spool.rglob("*")))
 
 
 JSON_RESOURCES = (

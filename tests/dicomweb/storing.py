@@ -22,6 +22,7 @@ from storage.blobs import BlobStore, SpoolLimits, open_blobs
 from storage.database import Database
 from tests.conformance.senders import small_ct
 from tests.storage.world import archive_of, rows
+from tests.waiting import eventually
 
 STUDIES = f"{ROOT}/studies"
 RETRIEVE_URL, FAILED, REFERENCED, OTHER = "00081190", "00081198", "00081199", "0008119A"
@@ -50,9 +51,11 @@ class Storing:
                 return found
             time.sleep(0.01)
 
-    def spooled(self) -> int:
-        """Files that lie in the spool."""
-        return sum(1 for path in (self.folder / "spool").rglob("*") if path.is_file())
+    def spool_empties(self) -> bool:
+        """Whether no file stays in the spool, which is tidied behind the answer."""
+        spool = self.folder / "spool"
+        eventually("the spool is empty", lambda: not any(path.is_file() for path in spool.rglob("*")))
+        return True
 
     def post(self, body: bytes, boundary: str = "b", path: str = "", **headers: str) -> Any:
         kind = f'multipart/related; type="application/dicom"; boundary={boundary}'

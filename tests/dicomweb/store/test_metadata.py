@@ -117,7 +117,7 @@ def test_native_pixels(world: Storing) -> None:
     assert ds.PixelData == b"123456789012" and (ds.Rows, ds.Columns) == (4, 3)
     assert ds.file_meta.TransferSyntaxUID == "1.2.840.10008.1.2.1"
     assert str(ds.PatientName) == "Müller^Ä" and ds.SpecificCharacterSet == "ISO_IR 192"
-    assert world.spooled() == 0
+    assert world.spool_empties()
 
 
 @pytest.mark.parametrize(
@@ -286,7 +286,7 @@ def test_each_instance_stands_for_itself(world: Storing) -> None:
     assert [item["00081155"]["Value"] for item in report[FAILED]["Value"]] == [["1.2.3.1.2"], ["1.2.3.1.3"]]
     assert [item["00081197"]["Value"] for item in report[FAILED]["Value"]] == [[0xC000], [0xA900]]
     assert len(report[OTHER]["Value"]) == 1
-    assert world.instances() == 1 and world.spooled() == 0
+    assert world.instances() == 1 and world.spool_empties()
 
 
 @pytest.mark.parametrize(
@@ -302,7 +302,7 @@ def test_each_instance_stands_for_itself(world: Storing) -> None:
 )
 def test_unreadable_metadata_is_a_bad_request(world: Storing, parts: list[Part], root: str) -> None:
     assert post(world, *parts, root=root).status_code == 400
-    assert world.spooled() == 0
+    assert world.spool_empties()
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ def test_all_stored(world: Storing) -> None:
         },
     }
     assert FAILED not in report and OTHER not in report
-    assert world.instances() == 12 and world.spooled() == 0
+    assert world.instances() == 12 and world.spool_empties()
 
 
 def test_two_studies_have_no_url_in_common(world: Storing) -> None:
@@ -137,7 +137,7 @@ def test_another_study_is_refused(world: Storing) -> None:
     assert uids(answer.json(), FAILED) == [wrong.SOPInstanceUID] and reasons(answer.json(), FAILED) == [
         0xA900
     ]
-    assert world.instances() == 0 and world.spooled() == 0
+    assert world.instances() == 0 and world.spool_empties()
     both = world.post(multipart([part10(wrong), part10(right)]), path="/1.2.3")
     assert both.status_code == 202
     assert uids(both.json(), REFERENCED) == [right.SOPInstanceUID]
@@ -154,7 +154,7 @@ def test_what_cannot_be_understood_is_named_as_far_as_possible(world: Storing) -
     report = answer.json()
     assert reasons(report, OTHER) == [0xC000, 0xC000]
     assert uids(report, FAILED) == [nameless.SOPInstanceUID] and reasons(report, FAILED) == [0xA900]
-    assert world.instances() == 1 and world.spooled() == 0
+    assert world.instances() == 1 and world.spool_empties()
 
 
 def test_a_part_of_another_type_is_refused(world: Storing) -> None:
@@ -182,7 +182,7 @@ def test_too_large_is_413_and_leaves_nothing(sqlite_url: str, tmp_path: Path) ->
         assert large.status_code == 413 and reasons(large.json(), FAILED) == [0xC001, 0xC001]
         some = world.post(multipart([part10(ct(side=8)), part10(ct(side=1024))]))
         assert some.status_code == 202 and world.instances() == 1
-        assert world.spooled() == 0
+        assert world.spool_empties()
     database.close()
 
 
@@ -202,7 +202,7 @@ def test_a_body_that_breaks_off_keeps_what_was_whole(world: Storing) -> None:
     answer = world.post(body[:-200])
     assert answer.status_code == 202
     assert len(answer.json()[REFERENCED]["Value"]) == 1 and reasons(answer.json(), OTHER) == [0xC000]
-    assert world.instances() == 1 and world.spooled() == 0
+    assert world.instances() == 1 and world.spool_empties()
 
 
 def drive(world: Storing, chunks: list[bytes | None]) -> list[dict[str, Any]]:
@@ -247,7 +247,7 @@ def test_a_client_gone_half_way_leaves_nothing_of_the_unfinished(world: Storing,
     body = multipart([whole, half])
     arrived = body[:-2000]
     drive(world, [*(arrived[i : i + 65536] for i in range(0, len(arrived), 65536)), None])
-    assert world.instances() == 1 and world.spooled() == 0
+    assert world.instances() == 1 and world.spool_empties()
     assert world.sql("SELECT count(*) FROM blobs") == [(1,)]
 
 
@@ -275,4 +275,4 @@ def test_fuzzed_bodies_are_answered(world: Storing, pieces: list[bytes], cut: in
     body = b"".join(pieces)
     sent = drive(world, [body[i : i + cut] for i in range(0, len(body), cut)])
     assert sent[0]["status"] in (200, 202, 400, 409)
-    assert world.spooled() == 0
+    assert world.spool_empties()

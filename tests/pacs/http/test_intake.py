@@ -16,6 +16,7 @@ from pacs.errors import Stalled, StorageFull, Unavailable
 from pacs.http import intake
 from pacs.http.intake import BATCH, Intake, IntakePool, Sink, chunks, feed
 from pacs.http.multipart_reader import MultipartReader, PartBegins
+from tests.waiting import eventually
 
 
 class Noting(Sink):
@@ -65,6 +66,59 @@ def test_parts_arrive_whole_and_in_order_and_few_are_finished_at_a_time(finishin
     Noting.at_work = Noting.most = 0
     assert asyncio.run(run()) == [b"".join(pieces) for pieces in parts]
     assert Noting.most <= finishing
+
+
+def test_the_sender_does_not_wait_until_a_part_is_cleared_away() -> None:
+    """Metadata is prepared then, which nobody has asked for yet."""
+    answered, closed = threading.Event(), threading.Event()
+
+    class Tidying(Noting):
+        def close(self) -> None:
+            if answered.wait(60):
+                closed.set()
+
+    async def run() -> list[bytes]:
+        async with Intake(IntakePool()) as intake:
+            for _ in range(3):
+                intake.begin(Tidying())
+                await intake.data(b"whole")
+                await intake.end()
+            return await intake.results()
+
+    assert asyncio.run(asyncio.wait_for(run(), 30)) == [b"whole"] * 3
+    answered.set()
+    assert closed.wait(60)
+
+
+def test_a_part_whose_finish_is_cancelled_in_the_queue_is_cleared_away() -> None:
+    at_work, go_on = threading.Event(), threading.Event()
+    sink = Noting()
+
+    def hold() -> None:
+        at_work.set()
+        go_on.wait(60)
+
+    async def receive(pool: IntakePool) -> None:
+        async with Intake(pool) as intake:
+            intake.begin(sink)
+            await intake.end()
+            await intake.results()
+
+    async def run() -> None:
+        pool = IntakePool(threads=1)
+        held = pool.run(hold)
+        receiving = asyncio.create_task(receive(pool))
+        while not receiving.cancelled():
+            await asyncio.sleep(0.01)
+            receiving.cancel()
+            with suppress(asyncio.CancelledError):
+                await receiving
+        go_on.set()
+        await held
+        await pool.run(at_work.wait, 60)  # behind what was queued
+
+    asyncio.run(asyncio.wait_for(run(), 60))
+    assert sink.closed and sink.result is None
 
 
 class Slow(Noting):
@@ -123,7 +177,8 @@ def test_a_part_that_has_not_ended_is_abandoned() -> None:
     with pytest.raises(ConnectionError):
         asyncio.run(run())
     assert (len(whole.result or b""), half.result) == (2 * BATCH, None)
-    assert half.closed and whole.closed and Noting.at_work == 0
+    assert half.closed and Noting.at_work == 0
+    eventually("the whole part is cleared away", lambda: whole.closed)
 
 
 def test_a_sink_that_fails_ends_the_request_and_hangs_nothing() -> None:
