@@ -151,8 +151,9 @@ export class Desk {
   }
 
   scroll(pane, step) {
-    if (!pane.by(step) || !this.linked.value) return;
-    for (const other of this.shown) if (other !== pane) other.follow(pane.image, step);
+    const before = pane.image;
+    if (!pane.by(step) || !this.linked.value || !before) return;
+    for (const other of this.shown) if (other !== pane) other.follow(pane.image, before, step);
   }
 
   step(by) {

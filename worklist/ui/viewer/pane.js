@@ -4,11 +4,14 @@ import { text } from "../dicom/dataset.js";
 import { Developer, windowOf } from "./develop.js";
 import { draw as drawMeasures } from "./measure.js";
 import { Frames, fromHere } from "./frames.js";
-import { parallel } from "./geometry.js";
+import { dot, parallel } from "./geometry.js";
 import { scaleOf } from "./regions.js";
 import { drawScale } from "./scalebar.js";
 
 let made = 0;
+
+/** Whether images lie apart from each other, so that one of them can be near to a place. */
+const reaches = (images) => images.every(({ depth }) => depth !== undefined) && images[0].depth !== images.at(-1).depth;
 
 export class Pane {
   id = ++made;
@@ -29,6 +32,7 @@ export class Pane {
   #drawn = 0;
   #tables = new Map();
   #preset = "default";
+  #tie = null; // to a stack in other coordinates: {offset, other, own}, the images being those that it was used for last
 
   constructor(frames) {
     this.frames = frames;
@@ -102,19 +106,21 @@ export class Pane {
     this.frames.want(this, wanted.slice(0, wanted.length && Frames.room(wanted[0])));
   }
 
-  /** The place in this stack nearest to an image of another stack. */
-  follow(image, step) {
+  /** Goes with another stack to the same place, or as many millimetres where their coordinate systems differ. */
+  follow(image, before, step) {
     const own = this.image;
     if (!own) return;
+    if (!parallel(image.normal, own.normal) || !reaches([before, image]) || !reaches(this.images)) return void this.by(step);
+    const sign = dot(own.normal, image.normal) < 0 ? -1 : 1;
     const same = image.frameOfReference && image.frameOfReference === own.frameOfReference;
-    if (!same || !parallel(image.normal, own.normal) || image.depth === undefined) return void this.by(step);
-    const sign = own.normal[0] * image.normal[0] + own.normal[1] * image.normal[1] + own.normal[2] * image.normal[2];
-    const depth = sign < 0 ? -image.depth : image.depth;
+    if (this.#tie?.other !== before || this.#tie.own !== own) this.#tie = { offset: own.depth - sign * before.depth };
+    const depth = sign * image.depth + (same ? 0 : this.#tie.offset);
     let best = 0;
     this.images.forEach((each, index) => {
       if (Math.abs(each.depth - depth) < Math.abs(this.images[best].depth - depth)) best = index;
     });
     this.to(best);
+    Object.assign(this.#tie, { other: image, own: this.image });
   }
 
   /** Whether what is to be shown is still loading. */
