@@ -163,9 +163,10 @@ class _Batch:
     def _arrive(self, entry: LockedStudy, item: Received) -> None:
         state = State(entry.study["state"])
         entry.study["state"] = on_arrival(state).value
-        if state is State.EXPECTED:
+        if not entry.study["number_of_study_related_instances"]:
             entry.study["modalities_in_study"] = None  # announced, not received
             entry.study["first_received_at"] = self._transaction.now
+        if state is State.EXPECTED:
             self._studies.begin(entry, item)
         elif is_late(state):
             first = _add_words(entry.study, "flags", NEW_IMAGES)

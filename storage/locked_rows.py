@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Table, bindparam, delete, insert, select, upd
 
 from pacs.attributes import Level
 from pacs.model import Values
-from pacs.study_states import State
+from storage.announced import is_announced_only
 from storage.feeds import RetryTransaction, Transaction
 from storage.rows import Row, attribute_row, item_rows, unknown
 from storage.statements import first, run, scalar
@@ -52,7 +52,7 @@ class LockedRow:
         self._table: Table = TABLES[level]
         self._row = row
         self._changed: Row = {}
-        self._announced = _is_announced(row)  # as it is stored
+        self._announced = is_announced_only(row)  # as it is stored
 
     def __getitem__(self, column: str) -> Any:
         return self._row[column]
@@ -79,7 +79,7 @@ class LockedRow:
         if self._changed:
             run(transaction.connection, _UPDATE[self._table], [{**self._changed, "locked": self.pk}])
             self._changed = {}
-            self._tally_announced(transaction, _is_announced(self._row))
+            self._tally_announced(transaction, is_announced_only(self._row))
 
     def remove(self, transaction: Transaction) -> None:
         """Delete the row and its sequence items; it must have no children."""
@@ -92,10 +92,6 @@ class LockedRow:
         if now != self._announced:
             transaction.tally(self._row["org_id"], ANNOUNCED, now - self._announced)
             self._announced = now
-
-
-def _is_announced(row: Row) -> bool:
-    return row.get("state") == State.EXPECTED
 
 
 def _owner(level: Level, pk: int) -> dict[str, Any]:
@@ -139,5 +135,5 @@ def lock_or_insert(
         return locked, False
     insert_items(connection, item_rows(row["org_id"], level, pk, values))
     transaction.tally(row["org_id"], TABLES[level].name, 1)
-    transaction.tally(row["org_id"], ANNOUNCED, _is_announced(row))
+    transaction.tally(row["org_id"], ANNOUNCED, is_announced_only(row))
     return LockedRow(level, {**whole, "pk": pk}), True

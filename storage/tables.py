@@ -371,7 +371,7 @@ audit = Table(
 
 ANNOUNCED = "announced"
 TALLIES = (patients.name, studies.name, ANNOUNCED, series.name, instances.name)
-"""What an organisation's head counts: the rows of each level, and the studies that are only announced."""
+"""What an organisation's head counts: the rows of each level, and the studies of `storage.announced`."""
 
 # The last numbers assigned, and the tallies; locked last in a transaction, so that numbers are in the order
 # of commits, and tallies are those of any snapshot.

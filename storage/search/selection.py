@@ -10,8 +10,7 @@ from sqlalchemy import ColumnElement, Select, Table, and_, exists
 
 from pacs.attributes import LEVELS, Attribute, Level
 from pacs.search.query import Query
-from pacs.study_states import State
-from storage import tables
+from storage.announced import ANNOUNCED_ONLY
 from storage.search.conditions import PARENT, Conditions, unindexed
 from storage.search.order import index_of, leading_table
 from storage.tables import TABLES
@@ -112,7 +111,7 @@ class Search:
         return fits
 
     def _arrived(self) -> list[ColumnElement[bool]]:
-        return [] if self.query.expected else [tables.studies.c.state != State.EXPECTED.value]
+        return [] if self.query.expected else [~ANNOUNCED_ONLY]
 
     def _among_candidates(self) -> list[ColumnElement[bool]]:
         if self.candidates is None:

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Column, ColumnElement, Connection, Select, Table, case, func, select
 from sqlalchemy.sql.selectable import FromClause
 
+from storage.announced import ANNOUNCED_ONLY
 from storage.database import Database
 from storage.tables import blobs, instances, patients, series, studies, versions
 
@@ -84,7 +85,7 @@ _RULES = (
             ),
             "size_bytes": _sum(series.c.size_bytes, series, _of_study),
             "modalities_in_study": case(
-                (studies.c.state == "expected", studies.c.modalities_in_study),
+                (ANNOUNCED_ONLY, studies.c.modalities_in_study),
                 else_=_set(series.c.modality, series, _of_study),
             ),
             "sop_classes_in_study": _set(

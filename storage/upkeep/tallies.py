@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from sqlalchemy import ColumnElement, Connection, func, select, update
 
-from pacs.study_states import State
+from storage.announced import ANNOUNCED_ONLY
 from storage.database import Database
 from storage.tables import ANNOUNCED, instances, org_heads, patients, series, studies
 from storage.upkeep.counts import Miscount
@@ -24,7 +24,7 @@ def _count(*where: ColumnElement[bool]) -> ColumnElement[int]:
 _TRUTH: Mapping[str, ColumnElement[int]] = MappingProxyType(
     {
         **{t.name: _count(t.c.org_id == org_heads.c.org_id) for t in (patients, studies, series, instances)},
-        ANNOUNCED: _count(studies.c.org_id == org_heads.c.org_id, studies.c.state == State.EXPECTED.value),
+        ANNOUNCED: _count(studies.c.org_id == org_heads.c.org_id, ANNOUNCED_ONLY),
     }
 )
 

@@ -1,0 +1,27 @@
+"""Studies that were announced and have no image: expected ones, and those cancelled before any came.
+
+DICOM services never return them, and an organisation's tallies count them apart.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import ColumnElement, and_, exists, or_
+
+from pacs.study_states import State
+from storage.rows import Row
+from storage.tables import series, studies
+
+_IMAGES = exists().where(series.c.study_pk == studies.c.pk).correlate(studies)
+
+ANNOUNCED_ONLY: ColumnElement[bool] = or_(
+    studies.c.state == State.EXPECTED.value, and_(studies.c.state == State.CANCELLED.value, ~_IMAGES)
+)
+"""Asks an index for images, as their number is in none that lists are read along."""
+
+
+def is_announced_only(row: Row) -> bool:
+    """The same of one row of any level; only studies have a state."""
+    state = row.get("state")
+    return state == State.EXPECTED or (
+        state == State.CANCELLED and row["number_of_study_related_instances"] == 0
+    )
