@@ -142,7 +142,7 @@ def test_a_lost_index_is_built_from_the_objects(alone: Server) -> None:
 def test_an_altered_audit_record_is_named(alone: Server) -> None:
     alone.quick_command("ae", "add", "CT1")
     alone.quick_command("ae", "remove", "CT1")
-    assert "whole" in alone.quick_command("audit", "verify")
+    assert "intact" in alone.quick_command("audit", "verify")
     with sqlite3.connect(alone.data / "pacs.db") as database:
         guards = database.execute(
             "select name from sqlite_master where type = 'trigger' and tbl_name = 'audit'"
