@@ -41,7 +41,8 @@ RECOUNTS = (
     """SELECT h.org_id, h.patients, h.studies, h.announced, h.series, h.instances,
          (SELECT count(*) FROM patients p WHERE p.org_id = h.org_id),
          (SELECT count(*) FROM studies s WHERE s.org_id = h.org_id),
-         (SELECT count(*) FROM studies s WHERE s.org_id = h.org_id AND s.state = 'expected'),
+         (SELECT count(*) FROM studies s WHERE s.org_id = h.org_id AND s.state IN ('expected', 'cancelled')
+            AND NOT EXISTS (SELECT * FROM series r WHERE r.study_pk = s.pk)),
          (SELECT count(*) FROM series r WHERE r.org_id = h.org_id),
          (SELECT count(*) FROM instances i WHERE i.org_id = h.org_id) FROM org_heads h""",
 )
