@@ -9,18 +9,18 @@ statement.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from pacs.actor import Actor
-from pacs.errors import PacsError
+from pacs.errors import Conflict, PacsError
 from pacs.model import AuditRecord
 from storage import clock
 from storage.chain import audit_row
@@ -32,6 +32,9 @@ _LOCK_HEAD = select(org_heads).where(org_heads.c.org_id == bindparam("org")).wit
 _MOVE_HEAD = update(org_heads).where(org_heads.c.org_id == bindparam("org"))
 _INSERT_AUDIT = insert(audit)
 _INSERT_CHANGES = insert(changes)
+_TRIES = 10  # each fails only when another transaction commits between two of its statements
+
+T = TypeVar("T")
 
 
 class RetryTransaction(Exception):
@@ -123,6 +126,14 @@ def _change_row(organization: int, seq: int, at: datetime, event: _Event) -> dic
         "payload": orjson.dumps(event.payload).decode(),
         "correlation_id": event.correlation_id,
     }
+
+
+def undisturbed(database: Database, work: Callable[[Transaction], T]) -> T:
+    """`work` in a transaction, repeated while others interfere; `Conflict` when they always do."""
+    for _ in range(_TRIES):
+        with suppress(RetryTransaction), transaction(database) as under_way:
+            return work(under_way)
+    raise Conflict("the study is being changed by others; try again")
 
 
 @contextmanager

@@ -17,12 +17,12 @@ from sqlalchemy import Connection, Select, delete, exists, func, insert, literal
 
 from pacs.actor import Actor
 from pacs.attributes import Level
-from pacs.errors import Conflict, NotFound
+from pacs.errors import NotFound
 from pacs.jobs.job import ClaimedJob, NewJob
 from pacs.model import AuditRecord
 from pacs.study_management import RETENTION, Deletion
 from storage.database import Database
-from storage.feeds import RetryTransaction, Transaction, transaction
+from storage.feeds import RetryTransaction, Transaction, transaction, undisturbed
 from storage.jobs.queue import enqueue
 from storage.kept_blobs import release
 from storage.locked_rows import LockedRow, lock_row
@@ -43,7 +43,6 @@ from storage.tables import (
 )
 
 PURGE = "deletion.purge"
-_TRIES = 10  # each fails only when the study's patient changes between reading and locking it
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +59,7 @@ def delete_objects(
     database: Database, request: DeletionRequest, retention: timedelta = RETENTION
 ) -> Deletion:
     """`NotFound` when there is no such study or instance."""
-    for _ in range(_TRIES):
-        try:
-            with transaction(database) as under_way:
-                return _Deleting(under_way, request, retention).run()
-        except RetryTransaction:
-            continue
-    raise Conflict("the study is being changed by others; try again")
+    return undisturbed(database, lambda under_way: _Deleting(under_way, request, retention).run())
 
 
 class _Deleting:

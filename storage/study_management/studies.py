@@ -14,7 +14,7 @@ from pacs.model import AuditRecord
 from pacs.study_management import RETENTION, Amendment, Deletion, Expected
 from pacs.study_states import State, move
 from storage.database import Database
-from storage.feeds import Transaction, transaction
+from storage.feeds import Transaction, transaction, undisturbed
 from storage.locked_rows import LockedRow, lock_or_insert, lock_row
 from storage.locked_studies import NO_SERIES, NO_STUDIES
 from storage.rows import Row, attribute_row, patient_identity
@@ -30,11 +30,7 @@ class SqlStudyManagement:
     retention: timedelta = RETENTION
 
     def expect(self, actor: Actor, expected: Expected) -> None:
-        with transaction(self.database) as under_way:
-            _expect(under_way, actor, expected)
-            study = expected.study_instance_uid
-            under_way.audit(AuditRecord(actor, "study.create", "success", study))
-            under_way.announce(actor, "study.expected", study)
+        undisturbed(self.database, lambda under_way: _expect(under_way, actor, expected))
 
     def amend(self, actor: Actor, study: str, amendment: Amendment) -> None:
         with transaction(self.database) as under_way:
@@ -94,6 +90,8 @@ def _expect(under_way: Transaction, actor: Actor, expected: Expected) -> None:
         raise Conflict("a study with this UID exists already")
     patient["number_of_patient_related_studies"] += 1
     patient.flush(under_way)
+    under_way.audit(AuditRecord(actor, "study.create", "success", uid))
+    under_way.announce(actor, "study.expected", uid)
 
 
 def _amend(under_way: Transaction, locked: LockedRow, amendment: Amendment) -> list[str]:

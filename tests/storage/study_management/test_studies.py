@@ -6,6 +6,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection, Executable
@@ -17,10 +18,12 @@ from pacs.study_management import Amendment, Expected, Priority
 from pacs.study_states import State
 from storage import retrieval
 from storage.database import Database
+from storage.feeds import RetryTransaction
 from storage.jobs.queue import SqlJobQueue
+from storage.locked_rows import lock_or_insert
 from storage.prepared import SqlVersions
 from storage.statements import run
-from storage.study_management import deleting
+from storage.study_management import deleting, studies
 from storage.study_management.studies import SqlStudyManagement
 from storage.tables import TABLES
 from tests.storage.received import received, uid
@@ -237,6 +240,24 @@ def test_images_fill_an_expected_study(database: Database, management: SqlStudyM
     assert [row["patient_id"] for row in rows(database, "SELECT patient_id FROM patients")] == ["P1"]
     assert_counts_true(database)
     assert events(database)[:1] == ["study.expected"]
+
+
+def test_others_may_interfere_with_an_announcement(
+    database: Database, management: SqlStudyManagement, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By inserting the patient first and deleting it again."""
+    interferences = [1, 2]
+
+    def interfered(*given: Any) -> Any:
+        if interferences:
+            interferences.pop()
+            raise RetryTransaction
+        return lock_or_insert(*given)
+
+    monkeypatch.setattr(studies, "lock_or_insert", interfered)
+    expect(management)
+    assert study(database)["state"] == "expected"
+    assert events(database) == ["study.expected"]
 
 
 def test_an_expected_study_begins_with_its_first_image(
