@@ -33,7 +33,7 @@ class Overdue(NamedTuple):
 def overdue(database: Database) -> Overdue:
     now = clock.now(database.dialect)
     oldest = select(func.min(jobs.c.run_at)).where(jobs.c.state == "waiting").scalar_subquery()
-    worked = exists().where(jobs.c.state == "running", jobs.c.lease_until >= now)
+    worked = exists().where(jobs.c.state == "running", jobs.c.lease_until > now)
     with database.read() as connection:
         late, at_work = connection.execute(select(now - oldest, worked)).one()
     return Overdue(max(0, late or 0) / 1e6, bool(at_work))

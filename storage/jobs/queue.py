@@ -89,7 +89,7 @@ class SqlJobQueue:
         now = clock.now(self.database.dialect)
         due = or_(
             and_(jobs.c.state == "waiting", jobs.c.run_at <= now),
-            and_(jobs.c.state == "running", jobs.c.lease_until < now),
+            and_(jobs.c.state == "running", jobs.c.lease_until <= now),
         )
         first = select(jobs.c.pk).where(due).order_by(jobs.c.run_at, jobs.c.pk).limit(1)
         with self.database.read() as connection:  # so that idle workers do not queue as writers
