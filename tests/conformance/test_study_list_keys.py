@@ -119,8 +119,10 @@ def test_keys_are_for_the_list_that_was_asked_for(url: str, opened: Any) -> None
     opened.keyboard.press("ArrowDown")
     opened.keyboard.press("ArrowDown")
     opened.keyboard.press("Enter")
-    assert "q=odd" in opened.url and "/view" not in opened.url
-    opened.wait_for_timeout(500)
+    until(opened, "location.search.includes('q=odd')")
+    until(opened, f"{CHOSEN} === '' && !{DETAILS}")
+    opened.wait_for_timeout(300)
+    assert "/view" not in opened.url
     assert opened.evaluate(CHOSEN) == "" and opened.evaluate(DETAILS) is None
     studies.let_go()
     until(opened, f"{CHOSEN} === 'Odd, N003'")
