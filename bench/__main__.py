@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from bench import find, idle, memory, million, retrieve, store, web
-from bench.peers import nodelay_library
+from bench.peers import nodelay_library, remove_stores
 from bench.setting import Setting
 
 BENCHES = {
@@ -46,9 +46,12 @@ def main() -> None:
             scale=options.scale,
         )
         print(setting.describe(), flush=True)
-        for name in options.names or BENCHES:
-            print(f"\n## {name}\n", flush=True)
-            BENCHES[name](setting)
+        try:
+            for name in options.names or BENCHES:
+                print(f"\n## {name}\n", flush=True)
+                BENCHES[name](setting)
+        finally:
+            remove_stores()
 
 
 main()

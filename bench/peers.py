@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
+from typing import ClassVar
 from urllib.parse import urlsplit, urlunsplit
 from urllib.request import Request, urlopen
 
@@ -56,6 +57,9 @@ class Peer:
 
     name = ""
     aet = ""
+    stores: ClassVar[list[Path]] = []
+    """Of all peers so far. They stay until `remove_stores`: for each new file ext4 passes by the inodes deleted
+    in the last half minute, which made files of the next peer take up to ten times as long."""
 
     def __init__(self, room: Path, library: Path | None) -> None:
         self.room, self.library = room, library
@@ -94,6 +98,7 @@ class Peer:
     def __enter__(self) -> Peer:
         self.room.mkdir(parents=True, exist_ok=True)
         self.store = Path(tempfile.mkdtemp(prefix="bench-", dir=self.room))
+        self.stores.append(self.store)
         self.prepare(self.store)
         with (self.store / "server.log").open("wb") as log:
             self.process = subprocess.Popen(
@@ -123,7 +128,6 @@ class Peer:
             self.process.wait()
         self.process = None
         self.discard(self.store)
-        shutil.rmtree(self.store, ignore_errors=True)
 
     def _await_answer(self) -> None:
         deadline = time.monotonic() + PATIENCE
@@ -311,6 +315,11 @@ class Orthanc(Peer):
     def version(where: Path) -> str:
         command = ["chroot", str(where), "Orthanc"] if where.is_dir() else [str(where)]
         return subprocess.check_output([*command, "--version"], text=True).splitlines()[0]
+
+
+def remove_stores() -> None:
+    while Peer.stores:
+        shutil.rmtree(Peer.stores.pop(), ignore_errors=True)
 
 
 class Limit(Peer):
