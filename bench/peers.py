@@ -58,8 +58,8 @@ class Peer:
     name = ""
     aet = ""
     stores: ClassVar[list[Path]] = []
-    """Of all peers so far. They stay until `remove_stores`: for each new file ext4 passes by inodes deleted in
-    the last half minute, which made files of the next peer take up to ten times as long."""
+    """Of all peers so far. They stay until `remove_stores`: for each new file, ext4 passes by inodes deleted
+    in the last half minute, so that files of the next peer took up to ten times as long."""
 
     def __init__(self, room: Path, library: Path | None) -> None:
         self.room, self.library = room, library
