@@ -137,5 +137,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
 def _escaped(data: bytes) -> bytes:
     """The request line, with UTF-8 escaped: curl sends names such as `PatientName=Müller*` unescaped."""
-    line, end, rest = data.partition(b"\n")
-    return _NOT_ASCII.sub(lambda found: b"%%%02X" % ord(found[0]), line) + end + rest
+    end = data.find(b"\n")
+    line = data[:end] if end >= 0 else data
+    if line.isascii():  # what is not, is the beginning of a body
+        return data
+    return _NOT_ASCII.sub(lambda found: b"%%%02X" % ord(found[0]), line) + data[len(line) :]
