@@ -121,7 +121,7 @@ class Accepting:
             self._listen()
         except OSError as error:
             if times := self._failures.occurrences():
-                log.error("http.accept", error=str(error), times=times)
+                log.error("connection not accepted", error=str(error), times=times)
             self._waiting = self._loop.call_later(OUT_OF_DESCRIPTORS, self._listen)
 
     def _join(self, sock: socket.socket) -> None:
@@ -147,7 +147,7 @@ class Accepting:
                 ssl_handshake_timeout=HANDSHAKE_PATIENCE if self._tls else None,
             )
         except OSError as error:  # or the handshake failed
-            log.info("http.connection_failed", reason=type(error).__name__)
+            log.info("connection failed", reason=type(error).__name__)
             self.connections.discard(protocol)
             sock.close()
         except asyncio.CancelledError:  # uvloop does not tell the protocol about this end

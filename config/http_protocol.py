@@ -70,7 +70,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._unfinished += len(data)
         super().data_received(data if self._in_message or data.isascii() else _escaped(data))
         if self._unfinished > MAX_HEAD and not self.transport.is_closing():
-            self.logger.warning("Request header too long.")
+            self.logger.warning("request header too long")
             self.transport.write(_TOO_LARGE)
             self.transport.close()
         elif self._in_head and self._patience is None:  # most heads come as a whole

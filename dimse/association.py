@@ -92,9 +92,9 @@ class Association:
             self._connection.abort()
         except AssociationEnded as ended:
             self._connection.abort()
-            log.info("association.ended", reason=type(ended).__name__, detail=str(ended))
+            log.info("association ended", reason=type(ended).__name__, detail=str(ended))
         except Exception:
-            log.exception("association.failed")
+            log.exception("association failed")
             self._connection.abort()
         finally:
             self._settle()
@@ -109,7 +109,7 @@ class Association:
     def _release(self) -> None:
         with suppress(AssociationEnded):
             self._connection.confirm_release()
-        log.info("association.released")
+        log.info("association released")
 
     # --- Establishing -------------------------------------------------------------------------
 
@@ -122,7 +122,7 @@ class Association:
             self._connection.reject(answer)
             self._edge.observer.refused(request.calling, request.called, self._address, answer.cause)
             log.warning(
-                "association.rejected",
+                "association rejected",
                 calling=request.calling,
                 called=request.called,
                 address=self._address,
@@ -134,7 +134,7 @@ class Association:
         structlog.contextvars.bind_contextvars(tenant=peer.organization)
         identity = request.user.identity
         log.info(
-            "association.accepted",
+            "association accepted",
             calling=peer.title,
             user=identity.name if identity else None,
             address=self._address,

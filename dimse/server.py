@@ -155,7 +155,7 @@ class DimseServer:
 
     def _complain(self, error: Exception) -> None:
         if times := self._failures.occurrences():
-            log.error("dimse.accept", error=str(error), times=times)
+            log.error("connection not accepted", error=str(error), times=times)
 
     def _run(self, sock: socket.socket, tls: ssl.SSLContext | None, address: str, full: bool) -> None:
         settings = self._edge.settings
@@ -168,7 +168,7 @@ class DimseServer:
                 self._threads[threading.current_thread()].connection = connection
             Association(connection, self._edge, address, self.stop, full).run()
         except OSError as error:
-            log.info("association.ended", address=address, reason=type(error).__name__)
+            log.info("association ended", address=address, reason=type(error).__name__)
             sock.close()
         finally:
             with self._lock:

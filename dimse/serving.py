@@ -186,13 +186,13 @@ class ServedOperation:
         try:
             self.run(work)
         except AssociationEnded as ended:
-            log.info("dimse.unanswered", reason=type(ended).__name__)
+            log.info("operation not answered", reason=type(ended).__name__)
 
     def _fail(self, error: Exception) -> None:
         if isinstance(error, PacsError):
-            log.warning("dimse.refused", error=type(error).__name__, detail=str(error), **self._named())
+            log.warning("operation refused", error=type(error).__name__, detail=str(error), **self._named())
         else:
-            log.exception("dimse.failed", **self._named())
+            log.exception("operation failed", **self._named())
         self.discard()
         if self._answered:
             return

@@ -165,7 +165,7 @@ def perform(
         _finish(operation, CANCEL, progress)
     except (NothingMore, Stopping) as end:
         reason = STOPPING if operation.stop.ending.is_set else str(end)
-        log.warning("retrieve.ended_early", detail=reason, remaining=progress.remaining)
+        log.warning("retrieval ended early", detail=reason, remaining=progress.remaining)
         for instance in instances[-progress.remaining :]:
             progress.count(instance, PROCESSING_FAILURE, reason)
         _finish(operation, progress.status, progress)
@@ -182,7 +182,7 @@ def _send_all(operation: Operation, ahead: Iterable[Ahead], send: Send, progress
             status, reason, away = response.status, str(response.get("ErrorComment", "")), 0
         except PacsError as error:
             uid, kind = instance.identity.sop_instance_uid, type(error).__name__
-            log.warning("suboperation.failed", sop_instance_uid=uid, error=kind, detail=str(error))
+            log.warning("sub-operation failed", sop_instance_uid=uid, error=kind, detail=str(error))
             status, reason = PROCESSING_FAILURE, str(error)
             away = away + 1 if isinstance(error, Unavailable) else 0
             if away == PATIENCE:

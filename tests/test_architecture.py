@@ -6,6 +6,7 @@ import ast
 import importlib
 import inspect
 import pkgutil
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -111,6 +112,22 @@ def test_things_stay_small(path: Path) -> None:
 def test_every_module_says_what_it_is(path: Path) -> None:
     if "migrations/versions" not in where(path):
         assert ast.get_docstring(ast.parse(path.read_text("utf-8")))
+
+
+LOGGERS = ("log", "security", "self.logger")
+LOG_EVENT = re.compile(r"[a-z][a-z',;:? -]+")
+
+
+@pytest.mark.parametrize("path", MODULES, ids=where)
+def test_log_events_are_short_constant_phrases(path: Path) -> None:
+    """In plain words, so that they can be searched for; what differs is in the fields."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args):
+            continue
+        if ast.unparse(node.func.value) not in LOGGERS or node.func.attr in ("addFilter", "setLevel"):
+            continue
+        event = node.args[node.func.attr == "log"]
+        assert isinstance(event, ast.Constant) and LOG_EVENT.fullmatch(event.value), ast.unparse(node)
 
 
 def test_no_cycles_between_modules() -> None:

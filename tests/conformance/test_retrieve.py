@@ -786,7 +786,7 @@ def test_the_requester_may_leave_while_an_instance_is_sent(
         eventually("it has ended", lambda: archive.world.server.associations == 0)
         assert (there.associations, there.came) == (1, [])
     assert archive.holdings.records[-1][2]["remaining"] == len(held)
-    assert [line["reason"] for line in lines if line["event"] == "association.ended"] == ["ConnectionLost"]
+    assert [line["reason"] for line in lines if line["event"] == "association ended"] == ["ConnectionLost"]
 
 
 @pytest.mark.parametrize("reached", ["connection", "association", "object"])

@@ -166,5 +166,5 @@ def test_what_goes_on_failing_is_said_once(log_lines: list[MutableMapping[str, A
         short: Any = OutOfDescriptors(listening, 3)
         with running(listener=short) as world:
             Wire(world.port).associate()
-    said = [line for line in log_lines if line["event"] == "dimse.accept"]
+    said = [line for line in log_lines if line["event"] == "connection not accepted"]
     assert short.left == 0 and [line["times"] for line in said] == [1]
