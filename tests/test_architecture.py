@@ -127,7 +127,8 @@ def test_log_events_are_short_constant_phrases(path: Path) -> None:
         if ast.unparse(node.func.value) not in LOGGERS or node.func.attr in ("addFilter", "setLevel"):
             continue
         event = node.args[node.func.attr == "log"]
-        assert isinstance(event, ast.Constant) and LOG_EVENT.fullmatch(event.value), ast.unparse(node)
+        phrase = event.value if isinstance(event, ast.Constant) else None
+        assert isinstance(phrase, str) and LOG_EVENT.fullmatch(phrase), ast.unparse(node)
 
 
 def test_no_cycles_between_modules() -> None:
