@@ -79,8 +79,7 @@ export function Frame({ children, query, onQuery, onSettle, actions = [] }) {
       <${Connection} />
       <${Who} />
     </header>
-    ${connection.value === "lost" &&
-    html`<div class="banner" role="status"><${Icon} name="cloud-slash" />${t("connection.banner")}</div>`}
+    <${Interrupted} />
     <main class="content">${children}</main>
     ${open === "palette" && html`<${Palette} actions=${all} find=${findStudies} onClose=${close} />`}
     ${open === "help" && html`<${Help} onClose=${close} />`}
@@ -110,6 +109,12 @@ const studyAction = (study) => ({
   icon: "person",
   run: () => openImages({ StudyInstanceUIDs: text(study, "StudyInstanceUID") }),
 });
+
+/** Says, on every page with live data, that there are no updates for the moment. */
+export const Interrupted = () =>
+  html`<div class="banner" role="status">
+    ${connection.value === "lost" && html`<${Icon} name="cloud-slash" />${t("connection.banner")}`}
+  </div>`;
 
 const Connection = () =>
   html`<span class=${`state ${connection.value}`} role="status">

@@ -9,7 +9,7 @@ import { first, text } from "../dicom/dataset.js";
 import { Button } from "../kit/button.js";
 import { Palette } from "../kit/palette.js";
 import { EmptyState, Skeleton, Trouble } from "../kit/states.js";
-import { Help, findStudies } from "../pages/frame.js";
+import { Help, Interrupted, findStudies } from "../pages/frame.js";
 import { Desk } from "./desk.js";
 import { Strip } from "./strip.js";
 import { speedOf } from "./study.js";
@@ -142,6 +142,7 @@ function Banner({ dataset, onBack, onRenew }) {
     <p class="changed" role="status">
       ${onRenew && html`${t("viewer.changed")} <${Button} kind="quiet" icon="arrow-clockwise" label=${t("viewer.renew")} onClick=${onRenew} />`}
     </p>
+    <${Interrupted} />
   </header>`;
 }
 
