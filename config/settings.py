@@ -180,7 +180,9 @@ class Settings(BaseModel):
         "at most 4",
     )
     pixel_timeout: Annotated[float, Field(ge=1, le=600)] = Field(
-        20, description="Longest time that decoding or rendering an image may take, in seconds"
+        20,
+        description="Seconds of processor time that decoding or rendering an image may take; by the clock, "
+        "twice as many",
     )
     pixel_memory: ByteSize = Field(
         ByteSize(GIB), description="Most memory that decoding or rendering an image may take", ge=64 * MIB

@@ -1,8 +1,8 @@
 """Worker processes for pixels, forked from one that has everything imported and does nothing else.
 
 A client creates a socket pair and sends one end here; the worker serves that end until the other is closed
-or it has been idle for a while. The kernel enforces the limits: a task that takes too long or too much
-memory ends its process, whichever codec it is in.
+or it has been idle for a while. The kernel enforces the limits: a task that takes too much time or memory
+ends its process, whichever codec it is in.
 """
 
 from __future__ import annotations
@@ -29,10 +29,14 @@ log = structlog.get_logger(__name__)
 IDLE = 60.0
 """Seconds after which an idle worker ends once it has done a task. Its client must not use it after that."""
 
+CLOCK = 2.0
+"""Seconds by the clock that a task may take for each second of processor time: on a busy machine, or with a
+slow store, it waits through no fault of its image."""
+
 
 @dataclass(frozen=True, slots=True)
 class TaskLimits:
-    """What one task may take: seconds, and bytes of memory on top of what is shared."""
+    """What one task may take: seconds of processor time, and bytes of memory on top of what is shared."""
 
     seconds: float = 20.0
     memory: int = 1 << 30
@@ -86,7 +90,7 @@ class ForkServer:
         """Runs a worker's whole life; never returns."""
         with suppress(BaseException):
             self._inbox.close()
-            for number in (signal.SIGTERM, signal.SIGALRM, signal.SIGCHLD):
+            for number in (signal.SIGTERM, signal.SIGALRM, signal.SIGPROF, signal.SIGCHLD):
                 signal.signal(number, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_SETMASK, ())
             _limit_memory(self.limits.memory)
@@ -102,6 +106,11 @@ def _limit_memory(memory: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
+def _limit_time(seconds: float) -> None:
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    signal.setitimer(signal.ITIMER_REAL, seconds * CLOCK)
+
+
 def work(peer: socket.socket, seconds: float) -> None:
     """Do what the peer asks, one task after the other, until it is gone."""
     send(peer, Kind.READY)
@@ -114,12 +123,12 @@ def work(peer: socket.socket, seconds: float) -> None:
             opening = receive(peer)[1] if file is None else b""
         except (EOFError, OSError):
             return
-        signal.setitimer(signal.ITIMER_REAL, seconds)
+        _limit_time(seconds)
         task, size = pickle.loads(message)
         source = _source(peer, size, opening) if file is None else _StoredFile(file)
         kind, answer = _done(task, source)
         send(peer, kind, answer)
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        _limit_time(0)
         if file is not None:
             os.close(file)
         idle = IDLE

@@ -1,8 +1,8 @@
 """A pool of worker processes: a bounded number of them, and a bounded number of waiting tasks.
 
-A task that takes too long or too much memory, or crashes a codec, ends its own worker; the next task gets a
-new one. The caller gets an error with the reason, and its wait is bounded. Frames after the first of an
-answer are `patient`, since an answer that has begun must not be broken off under load.
+A task that takes too much time or memory, or crashes a codec, ends its own worker; the next task gets a new
+one. The caller gets an error with the reason, and its wait is bounded. Frames after the first of an answer
+are `patient`, since an answer that has begun must not be broken off under load.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pacs.dicom.source import Source
 from pacs.errors import NotConvertible, Unavailable
 from pacs.pixels.channel import OPENING, Kind, receive, send, serve_read
 from pacs.pixels.fair_semaphore import FairSemaphore
-from pacs.pixels.fork_server import IDLE
+from pacs.pixels.fork_server import CLOCK, IDLE
 from pacs.pixels.tasks import Task, Verify
 
 WAITING = 128
@@ -71,7 +71,7 @@ def _nothing() -> None:
 
 
 class Pool:
-    """`spawn` starts a worker that gives each task `seconds`.
+    """`spawn` starts a worker that gives each task `seconds` of processor time.
 
     With `spare`, one worker is always kept ready; else the first picture after a pause waits 20 to 30 ms.
     """
@@ -91,7 +91,8 @@ class Pool:
     def run(self, task: Task, source: Source, patient: bool = False, verify: Verify | None = None) -> bytes:
         """The task's result for `source`, which the caller keeps open.
 
-        `NotConvertible` when it takes too long or too much memory, `Unavailable` when too many wait.
+        `NotConvertible` when it takes too much processor time or memory, `Unavailable` when too many wait or
+        it was itself kept waiting.
         """
         with self._turn(patient):
             kind, answer = self._done(_Order.of(task, source, verify))
@@ -115,7 +116,7 @@ class Pool:
         """A worker that has reported ready, if there is one."""
         with suppress(EOFError, OSError, ValueError), ExitStack() as undo:
             worker = undo.enter_context(start())
-            worker.settimeout(self._seconds + GRACE)
+            worker.settimeout(self._seconds * CLOCK + GRACE)
             if receive(worker)[0] == Kind.READY:
                 undo.pop_all()
                 return worker
@@ -180,7 +181,10 @@ class Pool:
         except TimeoutError:
             raise Unavailable("no worker answers; try again soon") from None
         except (EOFError, ConnectionError, ValueError):
-            if time.monotonic() - began > 0.9 * self._seconds:
+            took = time.monotonic() - began
+            if took > 0.9 * CLOCK * self._seconds:  # the task was not given its processor time
+                raise Unavailable("images take too long to process now; try again soon") from None
+            if took > 0.9 * self._seconds:
                 text = f"this image takes longer than the allowed {self._seconds:g} s"
                 raise NotConvertible(text) from None
             raise _WorkerDied from None
