@@ -14,10 +14,13 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from config.http_transport import Gathering
+from config.http_unchunked import Unchunked
 from pacs.http.connection_limit import OVER_LIMIT
 
 MAX_HEAD = 64 << 10
 """Bytes of a request's line and headers, or of a chunked body's trailers, not counting one read more."""
+MAX_URL = (1 << 16) - 1
+"""Bytes of an address that the parser reads."""
 LINGER = 64 << 20
 LINGER_PATIENCE = 30
 """Bytes of a body, and seconds, that are still read of a request that was answered before its end: most peers
@@ -70,9 +73,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._unfinished += len(data)
         super().data_received(data if self._in_message or data.isascii() else _escaped(data))
         if self._unfinished > MAX_HEAD and not self.transport.is_closing():
-            self.logger.warning("request header too long")
-            self.transport.write(_TOO_LARGE)
-            self.transport.close()
+            self._refuse_head()
         elif self._in_head and self._patience is None:  # most heads come as a whole
             self._wait_for_head()
 
@@ -88,6 +89,8 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
         if self._spare:
             self.cycle.keep_alive = False
+        if self.parser.get_http_version() == "1.0":
+            self.cycle.send = Unchunked(self.cycle).send  # type: ignore[method-assign]  # that of this answer only
 
     def _check_host(self) -> None:
         """RFC 9112 §3.2. HTTP/1.0, which some health checks speak, has no Host."""
@@ -97,7 +100,15 @@ class BoundedProtocol(HttpToolsProtocol):
             raise ValueError(self._reason)  # the parser makes it 400
 
     def send_400_response(self, msg: str) -> None:
-        super().send_400_response(self._reason or msg)
+        if len(self.url) > MAX_URL:
+            self._refuse_head()
+        else:
+            super().send_400_response(self._reason or msg)
+
+    def _refuse_head(self) -> None:
+        self.logger.warning("request header too long")
+        self.transport.write(_TOO_LARGE)
+        self.transport.close()
 
     def on_body(self, body: bytes) -> None:
         self._unfinished = 0

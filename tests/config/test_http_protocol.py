@@ -16,7 +16,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from config import http_protocol
-from config.http_protocol import LINGER, MAX_HEAD, SPARE, BoundedProtocol
+from config.http_protocol import LINGER, MAX_HEAD, MAX_URL, SPARE, BoundedProtocol
 from pacs.http.connection_limit import OVER_LIMIT
 
 CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -95,6 +95,12 @@ def test_a_head_that_is_too_long_is_told_so(port: int) -> None:
     assert answer.startswith(b"HTTP/1.1 431 ")
 
 
+def test_an_address_that_is_too_long_is_told_so(port: int) -> None:
+    """As a search for 2,000 UIDs has; the parser alone would call it malformed."""
+    answer, _ = exchange(port, [b"GET /?UID=" + b"1" * MAX_URL + b" HTTP/1.1\r\nHost: x\r\n\r\n"])
+    assert answer.startswith(b"HTTP/1.1 431 ")
+
+
 def test_a_request_with_two_hosts_is_refused(port: int) -> None:
     """Proxies and servers would each take another one of them (RFC 9112 §3.2)."""
     answer, _ = exchange(port, [GET + b"Host: y\r\n\r\n"])
@@ -109,6 +115,42 @@ def test_a_request_without_host_is_told_so(port: int) -> None:
 def test_health_checks_of_http_1_0_name_no_host(port: int) -> None:
     answer, _ = exchange(port, [b"GET / HTTP/1.0\r\n\r\n"])
     assert answer.startswith(b"HTTP/1.1 200 ")
+
+
+async def pieces(scope: Scope, receive: Receive, send: Send) -> None:
+    """A body of unknown size; on `/early` it breaks off."""
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"one ", "more_body": True})
+    if scope["path"] != "/early":
+        await send({"type": "http.response.body", "body": b"two", "more_body": True})
+        await send({"type": "http.response.body"})
+
+
+@pytest.fixture(scope="module")
+def streaming_port() -> Iterator[int]:
+    yield from serving(pieces)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_http_1_0_gets_no_chunks(streaming_port: int, method: str) -> None:
+    """A peer that does not know them takes them for content (RFC 9112 §6.1)."""
+    answer, _ = exchange(streaming_port, [f"{method} / HTTP/1.0\r\n\r\n".encode()])
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert b"transfer-encoding" not in head.lower() and b"connection: close" in head.lower()
+    assert body == (b"one two" if method == "GET" else b"")
+
+
+def test_http_1_1_gets_chunks(streaming_port: int) -> None:
+    answer, _ = exchange(streaming_port, [GET + b"Connection: close\r\n\r\n"])
+    assert answer.endswith(b"4\r\none \r\n3\r\ntwo\r\n0\r\n\r\n")
+
+
+def test_a_body_that_breaks_off_does_not_seem_complete_to_http_1_0(streaming_port: int) -> None:
+    with socket.create_connection(("127.0.0.1", streaming_port), timeout=60) as peer:
+        peer.sendall(b"GET /early HTTP/1.0\r\n\r\n")
+        with pytest.raises(ConnectionResetError):
+            while peer.recv(65536):
+                pass
 
 
 async def echo(scope: Scope, receive: Receive, send: Send) -> None:
