@@ -161,7 +161,9 @@ class Sweep:
             staying = self.blobs.delete(batch)
             if staying:
                 log.error(
-                    "blobs may not be removed: who owns their folders?", count=len(staying), one=staying[0]
+                    "blobs may not be removed: who owns their folders, or may delete from their bucket?",
+                    count=len(staying),
+                    one=staying[0],
                 )
                 connection.execute(_unclaim(connection).where(blobs.c.address.in_(staying)))
             gone = [address for address in batch if address not in staying]

@@ -12,7 +12,7 @@ from pacs.errors import Damaged
 from pacs.model import Blob
 from storage.blobs import BlobStore
 from storage.blobs.reading import PIECE
-from tests.storage.blobs.worlds import blob_of, content_of, damage, publish
+from tests.storage.blobs.worlds import blob_of, content_of, damage, publish, unremovable
 
 LARGE = random.Random(2).randbytes(9 << 20)  # more than one part of an upload
 
@@ -138,6 +138,15 @@ def test_deleted_blobs_are_gone_and_the_others_stay(blobs: BlobStore) -> None:
     gone, stays = publish(blobs, b"gone"), publish(blobs, b"stays")
     blobs.delete([gone.address, blob_of(b"never there").address])
     assert blobs.missing([gone, stays]) == [gone]
+
+
+def test_a_blob_that_may_not_be_deleted_is_named(blobs: BlobStore) -> None:
+    gone, stays = publish(blobs, b"gone"), publish(blobs, b"stays")
+    with unremovable(blobs, stays):
+        assert blobs.delete([stays.address, gone.address]) == [stays.address]
+        assert blobs.delete([]) == blobs.delete([gone.address]) == []
+    assert blobs.missing([gone, stays]) == [gone]
+    assert blobs.delete([stays.address]) == []
 
 
 def test_a_mark_is_what_was_left_last_and_no_blob(blobs: BlobStore) -> None:

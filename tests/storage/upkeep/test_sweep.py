@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import errno
-import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +16,6 @@ from pacs.actor import system_actor
 from pacs.errors import BlobVanishing, DatabaseUnavailable, Unavailable
 from pacs.model import AuditRecord, Blob
 from storage.blobs import BlobStore, LocalBlobs, SpoolLimits
-from storage.blobs.address import digest
 from storage.commits import CommitLimits
 from storage.database import Database
 from storage.feeds import transaction
@@ -29,6 +26,7 @@ from storage.study_management.deleting import DeletionRequest, delete_objects
 from storage.upkeep import mark
 from storage.upkeep.reconcile import reconcile
 from storage.upkeep.sweep import GRACE, Sweep, Swept
+from tests.storage.blobs.worlds import unremovable
 from tests.storage.clocks import SLOW_AND_FAST, set_wrong
 from tests.storage.shelf import LATER, Shelf, shelf_of
 
@@ -253,26 +251,14 @@ def test_a_deletion_whose_answer_does_not_arrive_is_resumed(
     assert there(shelf, item.blob)
 
 
-@pytest.mark.parametrize("blobs", ["local"], indirect=True)
-def test_one_that_cannot_be_removed_neither_keeps_the_others_nor_keeps_its_sender_out(
-    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As one in a folder that another user has restored from a backup."""
+def test_one_that_cannot_be_removed_neither_keeps_the_others_nor_keeps_its_sender_out(shelf: Shelf) -> None:
     stuck, other = shelf.store(b"stuck"), shelf.store(b"other", instance=2)
     shelf.forget(stuck)
     shelf.forget(other)
-    unlink, refused = os.unlink, [stuck.blob.address]
-
-    def unlinked(path: str | Path) -> None:
-        if any(digest(address)[2:] in str(path) for address in refused):
-            raise PermissionError(errno.EACCES, "Permission denied")
-        unlink(path)
-
-    monkeypatch.setattr("os.unlink", unlinked)
-    assert shelf.sweep(LATER).run().removed == 1
+    with unremovable(shelf.blobs, stuck.blob):
+        assert shelf.sweep(LATER).run().removed == 1
     assert not there(shelf, other.blob)
     assert shelf.states() == {stuck.blob.address: "live"}
-    refused.clear()
     assert shelf.sweep().run().removed == 0, "its grace begins anew"
     shelf.store(b"stuck", instance=3)
     assert shelf.sweep(LATER).run().removed == 0
