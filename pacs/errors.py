@@ -298,7 +298,7 @@ class WrongStore(Unavailable):
 
 
 class BlobVanishing(Unavailable):
-    """The sweep is removing this blob at this moment; publish it again."""
+    """An unused copy of it is being removed at this moment: send it again."""
 
 
 class Damaged(PacsError):
