@@ -219,6 +219,7 @@ export default {
   "viewer.window": "B {width} · Z {center}",
   "viewer.zoom": "{percent} %",
   "viewer.unscaled": "Maßstab unbekannt",
+  "viewer.mirrored": "gespiegelt",
   "viewer.projected": "* mm in Projektion, nicht im Patienten",
   "viewer.scaledInside": "Maßstab nur im Ultraschallbereich",
   "tool.window": "Fenster",

@@ -219,6 +219,7 @@ export default {
   "viewer.window": "W {width} · L {center}",
   "viewer.zoom": "{percent}%",
   "viewer.unscaled": "scale unknown",
+  "viewer.mirrored": "mirrored",
   "viewer.projected": "* mm as projected, not in the patient",
   "viewer.scaledInside": "scale within the ultrasound region only",
   "tool.window": "Window",

@@ -219,6 +219,7 @@ export default {
   "viewer.window": "A {width} · C {center}",
   "viewer.zoom": "{percent} %",
   "viewer.unscaled": "escala desconocida",
+  "viewer.mirrored": "reflejado",
   "viewer.projected": "* mm en proyección, no en el paciente",
   "viewer.scaledInside": "escala solo dentro de la región ecográfica",
   "tool.window": "Ventana",

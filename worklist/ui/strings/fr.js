@@ -219,6 +219,7 @@ export default {
   "viewer.window": "L {width} · C {center}",
   "viewer.zoom": "{percent} %",
   "viewer.unscaled": "échelle inconnue",
+  "viewer.mirrored": "en miroir",
   "viewer.projected": "* mm en projection, pas dans le patient",
   "viewer.scaledInside": "échelle connue dans la zone échographique seulement",
   "tool.window": "Fenêtrage",

@@ -1,8 +1,9 @@
 /** The state of an open viewer: the studies, the panes, and what they show. */
-import { signal } from "../core/html.js";
+import { batch, computed, signal } from "../core/html.js";
 import { number, text } from "../dicom/dataset.js";
 import { toastProblem } from "../kit/toast.js";
 import { Frames } from "./frames.js";
+import { hangingOf, inPairs } from "./mammography.js";
 import { Metadata } from "./metadata.js";
 import { Pane } from "./pane.js";
 import { countOf, glimpse, openStudy, priorsOf, readSeries } from "./study.js";
@@ -22,6 +23,7 @@ export class Desk {
   seen = signal(false);
   /** Whether the server has more, or fewer, images of these studies than when they were opened. */
   changed = signal(false);
+  #panes = signal([]);
   #read = new Map(); // series UID → promise of its parts
   #asked = new Map(); // pane → id of the series on its way
   #abort = new AbortController();
@@ -32,7 +34,12 @@ export class Desk {
       this.seen.value = true;
       this.panes.forEach((pane) => pane.arrived(image));
     });
-    this.panes = Array.from({ length: 4 }, () => new Pane(this.frames));
+    this.#panes.value = Array.from({ length: 4 }, () => new Pane(this.frames));
+    this.panes.forEach((pane) => (pane.hung = computed(() => this.#hanging(pane))));
+  }
+
+  get panes() {
+    return this.#panes.value;
   }
 
   get pane() {
@@ -136,18 +143,39 @@ export class Desk {
     await this.show(series);
   }
 
-  arrange(layout) {
+  /** Fills the panes of a layout. */
+  async arrange(layout) {
     this.layout.value = layout;
     if (this.active.value >= panesOf(layout)) this.active.value = 0;
+    const coming = [];
     const used = new Set(this.shown.map((pane) => pane.series.value?.id));
     for (const pane of this.shown) {
       if (pane.series.value) continue;
       const next = this.studies.value.flatMap((study) => study.series).find((each) => !used.has(each.id));
       if (!next) break;
       used.add(next.id);
-      this.show(next, pane);
+      coming.push(this.show(next, pane));
     }
     for (const pane of this.panes) if (!this.shown.includes(pane)) this.frames.want(pane, []);
+    await Promise.all(coming);
+    if (coming.length && layout === this.layout.value) this.#pair();
+  }
+
+  /** Puts the panes into the order of a mammogram's views. */
+  #pair() {
+    const { pane, shown } = this;
+    if (!this.layout.value.endsWith("x2")) return;
+    batch(() => {
+      this.#panes.value = [...inPairs(shown), ...this.panes.slice(shown.length)];
+      this.active.value = this.panes.indexOf(pane);
+    });
+  }
+
+  #hanging(pane) {
+    const { shown } = this;
+    const at = shown.indexOf(pane);
+    if (at < 0 || !this.layout.value.endsWith("x2")) return undefined;
+    return hangingOf(shown[at & ~1].image, shown[at | 1].image, pane.image);
   }
 
   scroll(pane, step) {

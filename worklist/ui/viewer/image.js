@@ -1,7 +1,7 @@
 /** One frame of an instance, as its metadata describes it: how its pixels are read and shown, and where they lie. */
 import { DICOMWEB } from "../core/api.js";
 import { bytes, first, has, number, numbers, text, values } from "../dicom/dataset.js";
-import { cross, dot } from "./geometry.js";
+import { cross, dot, letters } from "./geometry.js";
 import { embeddedIn, overlaysOf } from "./overlay.js";
 import { regionsOf } from "./regions.js";
 
@@ -147,6 +147,12 @@ export class Image {
 
   get normal() {
     return this.#place.normal;
+  }
+
+  /** Where its right and its lower edge point, in letters; empty if unknown. */
+  get directions() {
+    const said = this.axes ? [this.axes.row, this.axes.column].map(letters) : values(this.dataset, "PatientOrientation");
+    return [said[0] ?? "", said[1] ?? ""];
   }
 
   /** Millimetres along the normal, used to sort a stack and to link two. */

@@ -2,11 +2,11 @@
 import { html } from "../core/html.js";
 import { clock, day } from "../core/format.js";
 import { number as shown, t } from "../core/strings.js";
-import { text, values } from "../dicom/dataset.js";
+import { text } from "../dicom/dataset.js";
 import { Button } from "../kit/button.js";
 import { explain } from "../kit/states.js";
 import { isPassing } from "./frames.js";
-import { letters, opposite } from "./geometry.js";
+import { opposite } from "./geometry.js";
 import { Mismatch, patientOf } from "./whose.js";
 
 /** `study`: the one that the pane's series belongs to. */
@@ -20,6 +20,7 @@ export function Marks({ pane, study }) {
   const problem = pane.frames.problem(image);
   const count = series.images.length;
   const place = series.partial ? `… / ${series.count}` : `${index + 1} / ${count}`;
+  const mirrored = pane.hung.value?.mirrored;
   const { width, center } = pane.shownWindow ?? {};
   const window = pane.shownTable ?? (width === undefined ? "" : t("viewer.window", { width: rounded(width), center: rounded(center) }));
   const depth = image.depth === undefined ? "" : `${rounded(image.depth)} mm`;
@@ -27,9 +28,9 @@ export function Marks({ pane, study }) {
   return html`
     <${Corner} at="tl" lines=${[...patientOf(image.dataset), series.description || series.modality, `${series.modality} ${series.number || ""}`]} />
     <${Corner} at="tr" lines=${[text(study?.dataset, "StudyDescription"), [day(text(image.dataset, "StudyDate")), clock(text(image.dataset, "StudyTime"))].join(" "), sideOf(image)]} />
-    <${Corner} at="bl" lines=${[window, t("viewer.zoom", { percent: Math.round(pane.zoom.value * 100) }), scaleNote(image)]} />
+    <${Corner} at="bl" lines=${[window, t("viewer.zoom", { percent: Math.round(pane.zoom.value * 100) }), scaleNote(image), mirrored && t("viewer.mirrored")]} />
     <${Corner} at="br" lines=${[frames && `# ${frames}`, depth, place]} data-position />
-    <${Orientation} image=${image} />
+    <${Orientation} image=${image} mirrored=${mirrored} />
     <${Mismatch} dataset=${image.dataset} study=${study} />
     ${count > 1 && html`<${Progress} pane=${pane} count=${count} index=${index} />`}
     ${problem &&
@@ -63,10 +64,9 @@ const Corner = ({ at, lines, ...rest }) => html`<div class=${`corner ${at}`} ...
 
 const rounded = (value) => (Math.abs(value) < 10 ? shown(value, { maximumSignificantDigits: 3 }) : shown(Math.round(value)));
 
-function Orientation({ image }) {
-  const { axes, dataset } = image;
-  const said = axes ? [axes.row, axes.column].map(letters) : values(dataset, "PatientOrientation");
-  const [right, bottom] = [said[0] ?? "", said[1] ?? ""];
+function Orientation({ image, mirrored }) {
+  const [stored, bottom] = image.directions;
+  const right = mirrored ? opposite(stored) : stored;
   if (!right && !bottom) return null;
   return html`<span class="side left">${opposite(right)}</span><span class="side right">${right}</span>
     <span class="side top">${opposite(bottom)}</span><span class="side bottom">${bottom}</span>`;

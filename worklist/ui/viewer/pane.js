@@ -23,6 +23,7 @@ export class Pane {
   playing = signal(false);
   coming = signal(false); // whether another series is loading
   loaded = signal(0); // changes when a frame of this stack has arrived
+  hung = signal(undefined); // {mirrored, edge}: a breast beside the other one
   offset = { x: 0, y: 0 };
   measures = new Map(); // image key → measurements
   #canvas = null;
@@ -201,12 +202,22 @@ export class Pane {
     return this.#canvas.width / Math.max(1, this.#canvas.clientWidth);
   }
 
+  get #sign() {
+    return this.hung.value?.mirrored ? -1 : 1;
+  }
+
+  /** Where the middle of the image is across the canvas, before it is moved. */
+  get #middle() {
+    const room = this.#canvas.width - (this.scale.x / this.zoom.value) * this.image.columns;
+    return (this.#canvas.width + (this.hung.value?.edge ?? 0) * room) / 2;
+  }
+
   toScreen = ([column, row]) => {
     const { x, y } = this.scale;
     const { image } = this;
     const ratio = this.#ratio;
     return [
-      ((column - image.columns / 2) * x + this.#canvas.width / 2) / ratio + this.offset.x,
+      ((column - image.columns / 2) * x * this.#sign + this.#middle) / ratio + this.offset.x,
       ((row - image.rows / 2) * y + this.#canvas.height / 2) / ratio + this.offset.y,
     ];
   };
@@ -216,7 +227,7 @@ export class Pane {
     const { image } = this;
     const ratio = this.#ratio;
     return [
-      ((left - this.offset.x) * ratio - this.#canvas.width / 2) / x + image.columns / 2,
+      (((left - this.offset.x) * ratio - this.#middle) / x) * this.#sign + image.columns / 2,
       ((top - this.offset.y) * ratio - this.#canvas.height / 2) / y + image.rows / 2,
     ];
   };
@@ -260,7 +271,7 @@ export class Pane {
     const { x, y } = this.scale;
     context.imageSmoothingEnabled = Math.min(x, y) < 4;
     context.imageSmoothingQuality = "high";
-    context.setTransform(x, 0, 0, y, width / 2 + this.offset.x * ratio, height / 2 + this.offset.y * ratio);
+    context.setTransform(x * this.#sign, 0, 0, y, this.#middle + this.offset.x * ratio, height / 2 + this.offset.y * ratio);
     context.drawImage(this.#sheet, -image.columns / 2, -image.rows / 2, image.columns, image.rows);
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     drawMeasures(context, image, this.measures.get(image.key) ?? [], this.toScreen);

@@ -12,6 +12,7 @@ export function PaneView({ pane, desk, active, tool, onActivate, onScroll }) {
   const scroll = useRef(onScroll); // the pointer handlers survive a redraw, so that a drag is never cut off
   const series = pane.series.value;
   const study = desk.studyOf(series);
+  pane.hung.value; // drawn anew when it changes
   useEffect(() => pane.attach(canvas.current), [pane]);
   useEffect(() => pane.draw());
   scroll.current = onScroll;
