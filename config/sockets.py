@@ -14,7 +14,13 @@ STALLED = 300
 
 
 class CannotListen(Exception):
-    """The address cannot be listened on."""
+    """The address cannot be listened on. `advice` says what to do about the `fault`."""
+
+    def __init__(self, fault: str, advice: str, *, in_use: bool = False) -> None:
+        super().__init__(f"{fault}: {advice}")
+        self.fault = fault
+        self.advice = advice
+        self.in_use = in_use
 
 
 def listen(address: Address, setting: str) -> socket.socket:
@@ -25,9 +31,7 @@ def listen(address: Address, setting: str) -> socket.socket:
         )[0]
         listener = socket.socket(family, kind, protocol)
     except OSError as error:
-        raise CannotListen(
-            f"{setting}: {address.host} is not an address of this machine ({error})"
-        ) from error
+        raise CannotListen(_elsewhere(address), _another(setting)) from error
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if hasattr(socket, "TCP_USER_TIMEOUT"):  # accepted sockets inherit it
@@ -36,7 +40,7 @@ def listen(address: Address, setting: str) -> socket.socket:
         listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
-        raise CannotListen(_reason(error, address, setting)) from error
+        raise _reason(error, address, setting) from error
     return listener
 
 
@@ -45,9 +49,21 @@ def bound(listener: socket.socket, asked: Address) -> Address:
     return Address(asked.host, listener.getsockname()[1])
 
 
-def _reason(error: OSError, address: Address, setting: str) -> str:
+def _reason(error: OSError, address: Address, setting: str) -> CannotListen:
+    another = _another(setting)
     if error.errno == errno.EADDRINUSE:
-        return f"{address} is in use: stop what listens there, or choose another address with {setting}"
+        return CannotListen(f"{address} is in use", f"stop what listens there, or {another}", in_use=True)
     if error.errno == errno.EACCES:
-        return f"{address} is not allowed for this user: choose a port above 1023 with {setting}"
-    return f"cannot listen on {address}: {os.strerror(error.errno or 0)} ({setting})"
+        advice = f"choose a port above 1023 with {setting}"
+        return CannotListen(f"{address} is not allowed for this user", advice)
+    if error.errno == errno.EADDRNOTAVAIL:
+        return CannotListen(_elsewhere(address), another)
+    return CannotListen(f"cannot listen on {address} ({os.strerror(error.errno or 0)})", another)
+
+
+def _elsewhere(address: Address) -> str:
+    return f"{address.host} is not an address of this machine"
+
+
+def _another(setting: str) -> str:
+    return f"choose another address with {setting}"

@@ -75,10 +75,11 @@ def _ports(settings: Settings) -> Iterator[Finding]:
             listen(address, setting).close()
             yield Finding(True, f"{address} is free for {setting}")
         except CannotListen as error:
-            if address.port in ports_held(settings.data_dir):
+            if error.in_use and address.port in ports_held(settings.data_dir):
                 yield Finding(True, f"{address} is held by this archive's server ({setting})")
             else:
-                yield Finding(False, str(error), "the port is held by another program, not by this archive")
+                whose = ", held by another program" if error.in_use else ""
+                yield Finding(False, error.fault + whose, error.advice)
 
 
 def _certificate(settings: Settings) -> Iterator[Finding]:
@@ -106,7 +107,9 @@ def _database(settings: Settings) -> Iterator[Finding]:
         at = migrations.current(url)
     except PacsError as error:
         told = f"database ({kind}): {error} {_reason(error)}".rstrip()
-        yield Finding(False, told, "look at PACS_DATABASE_URL and the database's own log")
+        full = isinstance(error, StorageFull)
+        advice = "free some space" if full else "look at PACS_DATABASE_URL and the database's own log"
+        yield Finding(False, told, advice)
         return
     known = migrations.knows(at)
     advice = "run `pacs db upgrade`" if known else "a newer version made it: install that one"

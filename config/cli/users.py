@@ -13,7 +13,7 @@ from config.cli.options import data_option, installation, organization_id
 from config.compose import Installation
 from config.sources import secret_key
 from pacs import passwords
-from pacs.accounts import SessionKind, User, email_address, known_role, new_session
+from pacs.accounts import MAX_SESSION, SessionKind, User, email_address, known_role, new_session
 from pacs.actor import system_actor
 from pacs.errors import Forbidden, NotFound
 from pacs.http.tokens import Tokens
@@ -32,7 +32,10 @@ class _Duration(click.ParamType[timedelta]):
         match = _DURATION.fullmatch(str(value))
         if match is None:
             self.fail("write a number and s, m, h or d, such as 90m or 30d", param, ctx)
-        return timedelta(seconds=int(match[1]) * _UNITS[match[2]])
+        given = timedelta(seconds=int(match[1]) * _UNITS[match[2]])
+        if given > MAX_SESSION:
+            self.fail(f"a token lasts at most {MAX_SESSION.days}d", param, ctx)
+        return given
 
 
 _role = click.Choice(list(ROLES))
