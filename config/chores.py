@@ -12,7 +12,7 @@ import structlog
 from pacs.errors import Unavailable
 from storage.database import Database
 from storage.upkeep.history import History
-from storage.upkeep.set_back import release_jobs
+from storage.upkeep.set_back import Release
 from storage.upkeep.sweep import Sweep
 from storage.upkeep.tidying import Tidying
 
@@ -65,8 +65,10 @@ def sweeping(sweep: Sweep, history: History) -> Chore:
 
 
 def releasing(database: Database) -> Chore:
+    release = Release(database)
+
     def chore() -> bool:
-        if released := release_jobs(database):
+        if released := release.run():
             log.warning("the database's clock was set back", jobs=released)
         return False
 

@@ -6,7 +6,7 @@ would hold up everything that came in between. Only jobs with a long delay, such
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import BigInteger, ColumnElement, and_, case, or_, select, type_coerce, update
 
@@ -17,6 +17,23 @@ from storage.tables import jobs
 LONGEST = timedelta(hours=2)
 """Longer than any lease, and than any wait before a job is tried again."""
 _SLACK = timedelta(minutes=1)  # a clock that is merely adjusted moves by less
+
+
+class Release:
+    """Looks through the jobs, of which there may be many purges, at first and while the clock is behind what
+    it has told before. While it is not, no job waits for longer than its delay and the time since."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._newest: datetime | None = None
+
+    def run(self) -> int:
+        """How many jobs were released."""
+        now = clock.read(self._database)
+        behind = self._newest is None or now < self._newest
+        released = release_jobs(self._database) if behind else 0
+        self._newest = max(now, self._newest or now)
+        return released
 
 
 def release_jobs(database: Database) -> int:

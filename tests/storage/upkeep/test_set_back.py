@@ -9,7 +9,7 @@ import pytest
 from pacs.jobs.job import NewJob
 from storage.database import Database
 from storage.jobs.queue import SqlJobQueue, enqueue
-from storage.upkeep.set_back import LONGEST, release_jobs
+from storage.upkeep.set_back import LONGEST, Release, release_jobs
 from tests.storage.world import rows
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -73,3 +73,25 @@ def test_a_purge_keeps_its_delay(database: Database, by: timedelta) -> None:
     before = rows(database, "SELECT * FROM jobs")
     assert release_jobs(database) == 0
     assert rows(database, "SELECT * FROM jobs") == before
+
+
+def test_jobs_are_looked_through_only_while_the_clock_is_behind(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There may be many purges that wait."""
+    began, told = datetime.now(UTC), timedelta(0)
+    monkeypatch.setattr("storage.clock.read", lambda _: began + told)
+    release = Release(database)
+
+    def released(at: timedelta) -> int:
+        nonlocal told
+        put(database)
+        set_back(database, DAY, *_TIMES)
+        told = at
+        return release.run()
+
+    assert released(told) == 1, "what came before"
+    assert released(HOUR) == 0
+    assert released(HOUR - MINUTE) == 3
+    assert released(HOUR - MINUTE / 2) == 4, "until it has caught up"
+    assert released(HOUR) == 0
