@@ -12,7 +12,7 @@ from pacs.network import ip_address
 from pacs.ports import ApplicationEntities
 
 RIGHTS = ("echo", "store", "find", "move", "get", "mwl")
-"""What `pacs ae add --may` takes. `echo` needs no registration of its own."""
+"""What `pacs ae add --may` takes. `echo` needs no registration of its own; no service asks for `mwl` yet."""
 
 LOOPBACK_RIGHTS = frozenset(RIGHTS)
 

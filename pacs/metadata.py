@@ -123,7 +123,7 @@ class MetadataReading:
             for part in _slices(page.start, page.stop, MADE_AT_ONCE):
                 made = self._made([key for key in keys[part] if key not in kept])
                 for key, series_and_sop in zip(keys[part], uids[part], strict=True):
-                    found = kept[key] or self._alone(key) if key in kept else made.get(key)
+                    found = (kept[key] or self._alone(key)) if key in kept else made.get(key)
                     if found is not None:
                         yield with_uri(found, self.uri(*series_and_sop))
 

@@ -1,4 +1,4 @@
-"""The states of a study, from its first instance to its report, and how arriving instances change them.
+"""The states of a study, from its announcement to its report, and how arriving instances change them.
 
 expected → receiving → unread → assigned / reading / on_hold → preliminary → final
 """

@@ -57,7 +57,8 @@ def ae() -> None:
     type=_Rights(),
     default="",
     metavar="RIGHT,…",
-    help=f"Its rights: {', '.join(RIGHTS)}. Without any, it is only a destination.",
+    help=f"Its rights: {', '.join(RIGHTS)} (mwl for a worklist, which this version does not serve). "
+    "Without any, it is only a destination.",
 )
 @click.option("--tls", is_flag=True, help="Call it over TLS.")
 @click.option("--organization", "code", default="default", show_default=True, help="Owner of the peer.")

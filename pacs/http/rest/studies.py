@@ -117,7 +117,7 @@ class Studies:
         query = replace(all_of, conditions=(named,), limit=page.limit, offset=page.offset)
         found = self.archive.page(actor(request), query)
         if not found.answers:
-            self._values(request, uid)
+            self._values(request, uid)  # `NotFound` if there is no such study at all
         return page.answer([shape(values) for values in found.answers], found.total)
 
     def _shape(self, request: Request, uid: str) -> shapes.Shape:
