@@ -86,6 +86,17 @@ def test_a_study_and_what_is_in_it(client: httpx.Client, study: list[Dataset]) -
         ]
 
 
+def test_images_of_two_patients_in_one_study_are_flagged(client: httpx.Client) -> None:
+    """Neither DICOM nor the list of studies shows it otherwise."""
+    uid = generate_uid()
+    for patient in ("CONFLICT-1", "CONFLICT-2"):
+        store(client, small_ct(uid, generate_uid(), patient=patient))
+    found = client.get(f"/api/v1/studies/{uid}").json()
+    assert (found["patient"]["id"], found["flags"]) == ("CONFLICT-1", ["patient_conflict"])
+    listed = client.get("/api/v1/studies", params={"study_instance_uid": uid}).json()["items"]
+    assert [each["flags"] for each in listed] == [["patient_conflict"]]
+
+
 def test_an_image(client: httpx.Client, server: Server, study: list[Dataset]) -> None:
     ct = study[0]
     image = client.get(f"/api/v1/images/{ct.SOPInstanceUID}").json()
