@@ -7,6 +7,7 @@ written into the archive as a PS3.10 file.
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -42,7 +43,7 @@ _SOP_CLASS, _SOP_INSTANCE = "00080016", "00080018"
 
 def _from_json(data: bytes) -> list[DataSet]:
     try:
-        found = orjson.loads(data)
+        found = orjson.loads(data.removeprefix(BOM_UTF8))
     except orjson.JSONDecodeError as error:
         raise InvalidDataSet("the metadata is not well-formed JSON") from error
     return found if isinstance(found, list) else [found]

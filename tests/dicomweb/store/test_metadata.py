@@ -266,6 +266,14 @@ def test_xml(world: Storing) -> None:
     assert [stored(world, f"1.2.3.1.{n}").PixelData for n in (1, 2)] == [b"12", b"12"]
 
 
+@pytest.mark.parametrize("kind", [JSON, XML])
+def test_a_byte_order_mark_before_metadata(world: Storing, kind: str) -> None:
+    """As .NET's writers of UTF-8 put it (RFC 8259 §8.1 lets a reader ignore it)."""
+    text = to_xml(metadata()) if kind == XML else orjson.dumps([metadata()])
+    assert post(world, part(b"\xef\xbb\xbf" + text, kind), root=kind).status_code == 200
+    assert stored(world).Modality == "OT"
+
+
 def test_the_answer_in_xml(world: Storing) -> None:
     answer = world.client.post(
         STUDIES, content=b"noise", headers={"Content-Type": "application/dicom", "Accept": XML}
