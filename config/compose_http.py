@@ -8,6 +8,7 @@ from functools import partial
 
 from config import health_checks
 from config.compose import Installation, metadata, rendering, transcoder
+from config.settings import Settings
 from config.sources import secret_key
 from dicomweb import app as dicomweb
 from dicomweb.search.qido import SearchSettings
@@ -99,8 +100,12 @@ def rest_of(installation: Installation, pictures: Pictures, stopping: Callable[[
 def web(installation: Installation, pictures: Pictures) -> dicomweb.Web:
     archive = installation.archive
     settings = installation.settings
-    search = SearchSettings(settings.max_qido_answers, no_content=settings.qido_empty == "204")
+    search = search_settings(settings)
     return dicomweb.Web(archive, transcoder(installation), metadata(installation), pictures, search)
+
+
+def search_settings(settings: Settings) -> SearchSettings:
+    return SearchSettings(settings.max_qido_answers, no_content=settings.qido_empty == "204")
 
 
 def sign_in(installation: Installation) -> SignIn:

@@ -90,6 +90,8 @@ def readme(text: str) -> str:
 def conformance_statement(settings: Settings | None = None) -> str:
     """For these settings, else for the defaults."""
     from config.compose import dimse_settings
+    from config.compose_http import search_settings
+    from dicomweb.conformance import web_services
     from dimse import conformance
 
     given = settings or Settings.model_validate({})
@@ -100,7 +102,7 @@ def conformance_statement(settings: Settings | None = None) -> str:
         given.max_find_answers,
         given.destination_timeout,
     )
-    return conformance.conformance_statement(described)
+    return f"{conformance.conformance_statement(described)}\n{web_services(search_settings(given))}\n"
 
 
 def written() -> dict[Path, str]:

@@ -84,7 +84,9 @@ _RETRIEVE = {
     SUCCESS: "all sub-operations are complete, or nothing was selected",
     suboperations.WITH_FAILURES: "complete, but at least one sub-operation failed or ended with a warning",
     CANCEL: "cancelled; Number of Remaining Sub-operations says how many were not finished",
-    suboperations.UNABLE_TO_COUNT: f"more than {suboperations.MAX_SUBOPERATIONS} instances are selected",
+    OUT_OF_RESOURCES: "the database does not answer",
+    suboperations.UNABLE_TO_COUNT: f"more than {suboperations.MAX_SUBOPERATIONS} instances are selected, "
+    "or the archive is stopping",
     suboperations.UNABLE_TO_PERFORM: "every sub-operation failed",
     _status_of(InvalidQuery): _MISMATCH,
     CANNOT_UNDERSTAND: "the identifier is missing or is not a data set",
@@ -97,7 +99,7 @@ STATUSES: Mapping[str, Mapping[int, str]] = {
         _status_of(
             MissingIdentity
         ): "the SOP class or instance is not the announced one, or a UID is missing",
-        CANNOT_UNDERSTAND: "the data set is not valid DICOM",
+        CANNOT_UNDERSTAND: "the data set is not valid DICOM, or ends within its pixel data",
         _status_of(LimitExceeded): "the object exceeds a limit of this archive",
     },
     "C-FIND": {
@@ -169,8 +171,10 @@ the program uses.
 
 {_table(("network service", "user (SCU)", "provider (SCP)"), services)}
 
-Media: `pacs import` reads PS3.10 files, also without preamble or meta information, from folders and ZIP
-archives. DICOMDIR files are skipped; the files beside them are read."""
+Web services: search, retrieve and store by DICOMweb, and WADO-URI (section 10).
+
+Media: `pacs import` reads PS3.10 files, also without preamble or meta information, from folders, ZIP and
+tar archives. DICOMDIR files are skipped; the files beside them are read."""
 
 
 def _model(described: Described) -> str:

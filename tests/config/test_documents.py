@@ -8,8 +8,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+from config.compose import compose, prepare
+from config.compose_http import http_app
 from config.documents import ROOT, written
 from config.settings import Settings, environment_name, is_secret
+from dicomweb.conformance import RESOURCES
+from pacs.http.resource import Resource, Service
 
 KNOWN = {environment_name(field) for field in Settings.model_fields}
 KNOWN |= {f"{environment_name(field)}_FILE" for field in Settings.model_fields if is_secret(field)}
@@ -28,6 +32,24 @@ def test_generated_files_are_fresh(path: Path) -> None:
 )
 def test_every_setting_named_exists(name: str) -> None:
     assert set(re.findall(r"\bPACS_[A-Z0-9_]+[A-Z0-9]", (ROOT / name).read_text("utf-8"))) <= KNOWN
+
+
+def test_the_statement_names_the_dicomweb_resources_that_exist(tmp_path: Path) -> None:
+    settings = Settings.model_validate({"data_dir": tmp_path})
+    prepare(settings)
+    with compose(settings) as installation:
+        (service,) = (
+            each for each in http_app(installation, lambda: True).routes if isinstance(each, Service)
+        )
+    served = {
+        (method, each.path)
+        for each in service.routes
+        if isinstance(each, Resource)
+        for method in (each.methods or set()) - {"HEAD"}
+    }
+    assert {(method, path) for _, method, paths, _ in RESOURCES for path in paths} == served
+    statement = written()[ROOT / "docs" / "dicom-conformance.md"]
+    assert all(f"`{path.replace(':path', '')}`" in statement for _, path in served)
 
 
 def test_every_setting_has_a_meaning() -> None:

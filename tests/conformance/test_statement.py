@@ -6,11 +6,13 @@ import re
 from collections.abc import Iterator
 
 import pytest
+from pydicom.dataset import Dataset
 from pynetdicom import AE, build_context
 from pynetdicom.sop_class import (
     BasicFilmSession,
     ModalityPerformedProcedureStep,
     StorageCommitmentPushModel,
+    StudyRootQueryRetrieveInformationModelGet,
 )
 
 from dimse import sop_classes
@@ -21,8 +23,12 @@ from dimse.sending import Sending
 from dimse.services import find, get, move
 from dimse.services.find import FindSettings
 from dimse.services.move import Outbound
+from pacs.actor import Actor
 from pacs.attributes import TABLE
+from pacs.errors import DatabaseUnavailable
+from pacs.model import StoredInstance
 from pacs.pixels.decode import CODECS, DECODABLE, decode
+from pacs.search.query import Query
 from pacs.transcoding import Codecs, Transcoder
 from tests.dimse.holdings import Holdings
 from tests.dimse.world import Register, World, running
@@ -89,6 +95,24 @@ def test_it_has_every_key_and_every_codec() -> None:
         assert f"| {tag} | {attribute.keyword} | {attribute.vr} | {attribute.key.value} |" in STATEMENT
     for uid in CODECS:
         assert f"`{uid}`" in STATEMENT
+
+
+class Unavailable(Holdings):
+    def locate(self, actor: Actor, query: Query) -> Iterator[StoredInstance]:
+        raise DatabaseUnavailable
+
+
+def test_it_has_the_status_of_a_retrieval_without_a_database() -> None:
+    sending = Sending(Unavailable(), Transcoder(Codecs(DECODABLE, decode)))
+    with running(services=(get.service(sending),), options=OPTIONS) as started:
+        ae = AE()
+        ae.add_requested_context(StudyRootQueryRetrieveInformationModelGet)
+        association = ae.associate("127.0.0.1", started.port, ae_title="PACS")
+        wanted = Dataset()
+        wanted.QueryRetrieveLevel, wanted.StudyInstanceUID = "STUDY", "1.2.3"
+        [(final, _)] = association.send_c_get(wanted, StudyRootQueryRetrieveInformationModelGet)
+        association.release()
+    assert final.Status in STATUSES["C-GET"]
 
 
 def test_it_has_every_status_of_the_tables() -> None:
