@@ -2,7 +2,8 @@
 
 Negotiation is done for each instance, since each is stored in its own transfer syntax: as stored where
 acceptable, else converted without loss (PS3.18 §8.7.3.4, §8.7.8.2). When the caller names no transfer
-syntax, Explicit VR Little Endian is sent, or the stored one where conversion is impossible.
+syntax, Explicit VR Little Endian is sent, or the stored one where conversion is impossible. Of several
+instances, one whose pixel data prove damaged is sent as stored: the answer has begun by then.
 """
 
 from __future__ import annotations
@@ -92,6 +93,8 @@ def plan(found: Iterable[Part10File], preferred: Sequence[Preference], decodable
             instances.append(planned)
     if not instances:
         raise NotAcceptable(f"{reasons[0]}; available: as stored, transfer-syntax=*")
+    if len(instances) > 1:  # one that proves damaged when it is decoded must not break off the others
+        instances = [each if each.size is not None else replace(each, fallback=True) for each in instances]
     return Plan(instances, len(reasons), reasons[0] if reasons else "")
 
 

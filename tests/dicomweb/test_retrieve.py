@@ -224,6 +224,23 @@ def test_part_of_a_study_is_206_and_says_so(world: World, accept: str) -> None:
     assert "1 of 2 instances left out" in answer.headers["warning"]
 
 
+@pytest.mark.parametrize("accept", [MULTIPART, "application/zip"])
+def test_a_damaged_image_does_not_take_the_study_with_it(world: World, accept: str) -> None:
+    """The damage shows only when the image is decoded, and the answer has begun by then."""
+    damaged = image(2, RLELossless, [b"damaged!"])
+    for file in (image(1), damaged, image(3)):
+        world.store(file)
+    answer = world.get(STUDY, f"{accept}; transfer-syntax={ExplicitVRLittleEndian}")
+    assert answer.status_code == 200
+    if accept == MULTIPART:
+        assert [body for _, body in parts(answer)] == [image(1), damaged, image(3)]
+        named = [head["content-type"].partition("=")[2] for head, _ in parts(answer)]
+        assert named == [ExplicitVRLittleEndian, RLELossless, ExplicitVRLittleEndian]
+    else:
+        with zipfile.ZipFile(BytesIO(answer.content)) as archive:
+            assert [archive.read(name) for name in archive.namelist()] == [image(1), damaged, image(3)]
+
+
 def test_a_zip_holds_the_very_bytes_under_our_own_names(world: World) -> None:
     files = [image(1), image(2, ImplicitVRLittleEndian), _jpeg(3)]
     for file in files:
