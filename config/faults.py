@@ -11,7 +11,7 @@ def message(error: Exception, folder: Path | str = "the data folder") -> str:
     """The message for an error of the archive or the operating system."""
     about = str(error)
     if isinstance(error, OSError):
-        about = ": ".join(str(each) for each in (error.strerror or error, error.filename) if each)
+        about = described(error)
     if isinstance(error, Unavailable | OSError):
         about = about.removesuffix(".") + "."
     if isinstance(error, StorageFull):
@@ -19,3 +19,8 @@ def message(error: Exception, folder: Path | str = "the data folder") -> str:
     if isinstance(error, Unavailable | OSError):
         return f"{about} `pacs doctor` says what is wrong and what to do."
     return about
+
+
+def described(error: OSError) -> str:
+    """What the system says, and of which file, without the number of the error."""
+    return ": ".join(str(each) for each in (error.strerror or error, error.filename) if each)

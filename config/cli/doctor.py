@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import click
 
 from config.cli.options import data_option, missing_database, settings_for
+from config.faults import described
 from config.serving import ports_held
 from config.settings import Settings
 from config.sockets import CannotListen, listen
@@ -105,6 +106,10 @@ def _database(settings: Settings) -> Iterator[Finding]:
         return
     try:
         at = migrations.current(url)
+    except OSError as error:
+        told = f"database ({kind}): {described(error)}"
+        yield Finding(False, told, "let this user read and write it, or change PACS_DATABASE_URL")
+        return
     except PacsError as error:
         told = f"database ({kind}): {error} {_reason(error)}".rstrip()
         full = isinstance(error, StorageFull)
@@ -160,7 +165,7 @@ def _recognised(settings: Settings, blobs: BlobStore) -> None:
     if missing_database(settings):
         return
     with (
-        contextlib.suppress(DatabaseUnavailable),  # reported already
+        contextlib.suppress(DatabaseUnavailable, OSError),  # reported already
         contextlib.closing(Database(settings.resolved_database_url)) as database,
     ):
         recognise(database, blobs)

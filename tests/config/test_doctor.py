@@ -45,3 +45,17 @@ def test_a_database_without_space_needs_space(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(migrations, "current", full)
     (fault,) = doctor._database(Settings(data_dir=tmp_path))
     assert "free some space" in fault.advice
+
+
+def test_a_database_that_may_not_be_opened_is_a_fault_like_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pacs.db").touch()
+
+    def refused(url: str) -> str:
+        raise PermissionError(13, "Permission denied", str(tmp_path / "pacs.db"))
+
+    monkeypatch.setattr(migrations, "current", refused)
+    (fault,) = doctor._database(Settings(data_dir=tmp_path))
+    assert f"Permission denied: {tmp_path / 'pacs.db'}" in fault.about
+    assert "let this user" in fault.advice
