@@ -15,14 +15,29 @@ export function numbers(dataset, keyword) {
 
 export const number = (dataset, keyword, otherwise) => numbers(dataset, keyword)?.[0] ?? otherwise;
 
-/** The bytes of a value, wherever they are; undefined if it has none. `type`: their media type, if known. */
-export const bytes = (dataset, keyword, type) => bytesOf(dataset?.[TAG[keyword]], type);
+/** The bytes of a value, wherever they are; undefined if it has none. `type`: their media type, if known; `most`: how many to read. */
+export const bytes = (dataset, keyword, options) => bytesOf(dataset?.[TAG[keyword]], options);
 
-export async function bytesOf(attribute, type = "application/octet-stream") {
-  if (attribute?.InlineBinary) return Uint8Array.from(atob(attribute.InlineBinary), (each) => each.charCodeAt(0));
+export async function bytesOf(attribute, { type = "application/octet-stream", most = Infinity } = {}) {
+  if (attribute?.InlineBinary) return Uint8Array.from(atob(attribute.InlineBinary), (each) => each.charCodeAt(0)).slice(0, most);
   if (!attribute?.BulkDataURI) return undefined;
   const headers = { Accept: `${type}, application/octet-stream;q=0.5` };
-  return new Uint8Array(await (await request(sameOrigin(attribute.BulkDataURI), { headers })).arrayBuffer());
+  const response = await request(sameOrigin(attribute.BulkDataURI), { headers });
+  return most === Infinity ? new Uint8Array(await response.arrayBuffer()) : beginning(response.body.getReader(), most);
+}
+
+/** Leaves the rest of a stream unread. */
+async function beginning(reader, most) {
+  const parts = [];
+  let length = 0;
+  while (length < most) {
+    const { value, done } = await reader.read();
+    if (done) break;
+    parts.push(value);
+    length += value.length;
+  }
+  await reader.cancel();
+  return new Uint8Array(await new Blob(parts).slice(0, most).arrayBuffer());
 }
 
 /** Always asks this server, whatever address it gives for itself. */

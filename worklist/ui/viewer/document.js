@@ -1,5 +1,5 @@
 /** Objects without pixels of their own: reports as a tree of text, documents and videos as the browser shows them. */
-import { html, useState } from "../core/html.js";
+import { html, useEffect, useRef, useState } from "../core/html.js";
 import { request } from "../core/api.js";
 import { clock, day, moment, personName } from "../core/format.js";
 import { t } from "../core/strings.js";
@@ -9,7 +9,8 @@ import { Failure, Skeleton } from "../kit/states.js";
 import { useContent } from "./content.js";
 import { instancePath, kindOf } from "./image.js";
 import { PresentationState } from "./presentation.js";
-import { Reference, referencesOf } from "./references.js";
+import { Reference, References, referencesOf } from "./references.js";
+import { Waveform } from "./waveform.js";
 import { Mismatch, patientOf } from "./whose.js";
 
 const DEEPEST = 32;
@@ -22,7 +23,9 @@ export function DocumentView({ pane, desk, study }) {
   const dataset = datasets[pane.index.value] ?? datasets[0];
   const kind = kindOf(dataset);
   const key = text(dataset, "SOPInstanceUID");
-  return html`<div class="document">
+  const shown = useRef(null);
+  useEffect(() => void (shown.current.scrollTop = 0), [key]);
+  return html`<div class="document" ref=${shown}>
     <${Mismatch} dataset=${dataset} study=${study} />
     <p class="dim">${patientOf(dataset).map((line, index) => html`<span key=${index}>${line}</span> `)}</p>
     ${pane.count > 1 && html`<${Turn} pane=${pane} />`}
@@ -42,7 +45,7 @@ const typeOf = (said) => SAFE.exec(said ?? "")?.[1] ?? "application/octet-stream
 async function documentOf(dataset) {
   const said = text(dataset, "MIMETypeOfEncapsulatedDocument");
   const type = typeOf(said);
-  return { said, type, blob: new Blob([(await bytes(dataset, "EncapsulatedDocument", said || undefined)) ?? ""], { type }) };
+  return { said, type, blob: new Blob([(await bytes(dataset, "EncapsulatedDocument", { type: said || undefined })) ?? ""], { type }) };
 }
 
 /** Plays while it loads and can be searched: it may be too large for a page to hold. */
@@ -120,6 +123,10 @@ function Items({ items, depth, ...rest }) {
   </ul>`;
 }
 
-const Nothing = ({ dataset }) => html`<div class="message"><p>${t("viewer.noPixels")}</p><small>${text(dataset, "Modality")}</small></div>`;
+/** If it is of images, as structures are that were drawn on them, it leads there. */
+const Nothing = ({ dataset, desk }) => html`<div class="message">
+  <p>${t("viewer.noPixels")}</p><small>${text(dataset, "Modality")}</small>
+  <${References} found=${referencesOf(dataset)} desk=${desk} />
+</div>`;
 
-const SHOWN = { report: Report, presentation: PresentationState, other: Nothing };
+const SHOWN = { report: Report, presentation: PresentationState, waveform: Waveform, other: Nothing };

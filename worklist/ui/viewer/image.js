@@ -10,12 +10,13 @@ const VIDEO_CLASSES = new Set(["1.1.1", "1.2.1", "1.4.1"].map((end) => `1.2.840.
 /** Other classes may contain a video, too: only videos have such samples (PS3.3 §C.7.6.3.1.2). */
 const isVideo = (dataset) => VIDEO_CLASSES.has(text(dataset, "SOPClassUID")) || text(dataset, "PhotometricInterpretation") === "YBR_PARTIAL_420";
 
-/** "image", "video", "document", "report", "presentation" of images, or "other" for what cannot be shown. */
+/** "image", "video", "document", "report", "waveform", "presentation" of images, or "other" for what cannot be shown. */
 export function kindOf(dataset) {
   if (isVideo(dataset)) return "video";
   if (has(dataset, "PixelData") || has(dataset, "FloatPixelData") || has(dataset, "DoubleFloatPixelData")) return "image";
   if (number(dataset, "Rows") && number(dataset, "Columns") && has(dataset, "PhotometricInterpretation")) return "image";
   if (has(dataset, "EncapsulatedDocument")) return "document";
+  if (has(dataset, "WaveformSequence")) return "waveform";
   if (has(dataset, "PresentationCreationDate")) return "presentation";
   return has(dataset, "ContentSequence") ? "report" : "other";
 }

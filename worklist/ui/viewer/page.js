@@ -17,6 +17,7 @@ import { Tags } from "./tags.js";
 import { TOOLS, Tools, applyPreset, clearMeasures, nextLayout, toggleInvert } from "./tools.js";
 import { PaneView } from "./view.js";
 
+const LINE = 40; // pixels by which an arrow key moves a document
 const SETTLING = 1000; // milliseconds in which events are gathered into one question
 
 export function Viewer({ query }) {
@@ -146,9 +147,17 @@ function Banner({ dataset, onBack, onRenew }) {
   </header>`;
 }
 
+/** Moves on within a document that is taller than its pane; false if it has none or is at its end. */
+function readOn(pane, travel) {
+  const shown = document.querySelector(`[data-pane="${pane.id}"] .document`);
+  const before = shown?.scrollTop;
+  if (shown) shown.scrollTop = Math.max(0, Math.min(shown.scrollHeight, before + travel));
+  return shown?.scrollTop !== before;
+}
+
 function useViewerKeys(desk, onOpen, onBack) {
   const { pane } = desk;
-  const scroll = (step) => () => desk.scroll(pane, step);
+  const scroll = (step, travel = step * LINE) => () => readOn(pane, travel) || desk.scroll(pane, step);
   const focusPane = (index) => {
     desk.active.value = index;
     document.querySelector(`[data-pane="${desk.panes[index].id}"]`)?.focus();
@@ -158,7 +167,7 @@ function useViewerKeys(desk, onOpen, onBack) {
     { key: "ArrowUp", also: ["k"], run: scroll(-1) },
     { key: "PageDown", run: scroll(10) },
     { key: "PageUp", run: scroll(-10) },
-    { key: "Home", also: ["End"], label: t("key.firstlast"), run: (event) => desk.scroll(pane, (event.key === "Home" ? -1 : 1) * pane.count) },
+    { key: "Home", also: ["End"], label: t("key.firstlast"), run: ({ key }) => (key === "Home" ? scroll(-pane.count, -Infinity)() : scroll(pane.count, Infinity)()) },
     { key: "ArrowRight", also: ["ArrowLeft"], label: t("key.series"), run: (event) => desk.step(event.key === "ArrowRight" ? 1 : -1) },
     { key: "n", label: t("key.pane"), run: () => focusPane((desk.active.value + 1) % desk.shown.length) },
     { key: "1", also: ["2", "3", "4", "5"], label: t("key.preset"), run: (event) => applyPreset(pane, Number(event.key) - 1) },

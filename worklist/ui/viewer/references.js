@@ -6,12 +6,18 @@ import { Button } from "../kit/button.js";
 
 const EVIDENCE = ["CurrentRequestedProcedureEvidenceSequence", "PertinentOtherEvidenceSequence"];
 
-/** [{series, sop}], of a presentation state and of a report (PS3.3 §C.11.11, §C.17.2). */
+const SERIES = ["ReferencedSeriesSequence", "RTReferencedSeriesSequence"];
+const OBJECTS = ["ReferencedImageSequence", "ReferencedSOPSequence", "ContourImageSequence"];
+
+const within = (items, keywords) => items.flatMap((item) => keywords.flatMap((each) => values(item, each))).filter(Boolean);
+
+/** [{series, sop}], of a presentation state, a report and structures (PS3.3 §C.11.11, §C.17.2, §C.8.8.5). */
 export function referencesOf(dataset) {
-  const studies = [dataset, ...EVIDENCE.flatMap((each) => values(dataset, each))];
+  const frames = within([dataset], ["ReferencedFrameOfReferenceSequence"]);
+  const studies = [dataset, ...within([dataset], EVIDENCE), ...within(frames, ["RTReferencedStudySequence"])];
   return studies.flatMap((study) =>
-    values(study, "ReferencedSeriesSequence").flatMap((item) =>
-      [...values(item, "ReferencedImageSequence"), ...values(item, "ReferencedSOPSequence")].map((each) => ({
+    within([study], SERIES).flatMap((item) =>
+      within([item], OBJECTS).map((each) => ({
         series: text(item, "SeriesInstanceUID"),
         sop: text(each, "ReferencedSOPInstanceUID"),
       })),
