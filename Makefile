@@ -20,7 +20,7 @@ test: lint
 lint: .venv/.developing
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check --quiet .
-	$(BIN)/mypy
+	$(BIN)/mypy --num-workers 2
 
 # OHIF, the large viewer; without it the built-in one opens.
 viewer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import os
 import secrets
@@ -48,6 +49,18 @@ structlog.configure = cast("Any", _without_caching)
 
 if _memory := quick_place():
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", _memory)  # where `tmp_path` is
+
+
+def pytest_collectstart() -> None:
+    gc.disable()  # nearly all that is made now stays
+
+
+def pytest_collection_finish() -> None:
+    """What was collected stays, too: not to look through it again saves a twentieth of the computing."""
+    gc.enable()
+    gc.collect()
+    gc.freeze()
+
 
 _TEMPLATE = "migrated"
 _numbers = itertools.count(1)
