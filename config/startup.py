@@ -11,7 +11,7 @@ from config.settings import Settings
 from pacs import passwords
 from pacs.accounts import FIRST_ADMINISTRATOR
 from pacs.actor import DEFAULT_ORGANIZATION, system_actor
-from pacs.errors import DatabaseUnavailable, Unavailable
+from pacs.errors import DatabaseDamaged, DatabaseUnavailable, Unavailable
 from storage.accounts.users import NewUser, SqlAccounts
 from storage.database import Database
 from storage.upkeep.reconcile import reconcile
@@ -30,6 +30,8 @@ def prepare_node(settings: Settings) -> None:
         try:
             prepare(settings)
             break
+        except DatabaseDamaged:
+            raise
         except DatabaseUnavailable:
             if time.monotonic() > deadline:
                 raise

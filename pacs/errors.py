@@ -293,6 +293,10 @@ class DatabaseUnavailable(Unavailable):
     code = "DATABASE_UNAVAILABLE"
 
 
+class DatabaseDamaged(DatabaseUnavailable):
+    """The database file is damaged or not a database; restore a backup."""
+
+
 class WrongStore(Unavailable):
     """The stored objects are not where they should be: is their disk or share mounted?"""
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, TimeoutError
 
-from pacs.errors import DatabaseUnavailable, StorageFull, Unavailable
+from pacs.errors import DatabaseDamaged, DatabaseUnavailable, StorageFull, Unavailable
 
 _DISK_FULL = "53100"  # PostgreSQL Appendix A, class 53
 
@@ -21,7 +21,7 @@ def unavailable(error: DBAPIError) -> Unavailable | None:
     if code & 0xFF == sqlite3.SQLITE_FULL or code == sqlite3.SQLITE_IOERR_SHMSIZE:  # opening needs space
         return StorageFull()
     if code & 0xFF in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
-        return DatabaseUnavailable("The database file is damaged or not a database; restore a backup.")
+        return DatabaseDamaged()
     if error.connection_invalidated or isinstance(error, OperationalError | InterfaceError):
         return DatabaseUnavailable()
     return None

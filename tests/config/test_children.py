@@ -14,6 +14,7 @@ from config.settings import Settings
 from config.sharing import ConnectionCounts
 from config.startup import prepare_node
 from dimse.server import DimseServer
+from pacs.errors import DatabaseDamaged
 from storage.database import Database
 from tests.conformance.server import free_port
 from tests.storage.received import received
@@ -75,3 +76,10 @@ def test_a_listener_that_fails_ends_its_process(tmp_path: Path, monkeypatch: pyt
         process.join(60)
     node.fork_server.close()
     assert not process.is_alive()
+
+
+def test_a_damaged_database_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("config.startup.time.sleep", pytest.fail)
+    (tmp_path / "pacs.db").write_bytes(b"no database" * 1000)
+    with pytest.raises(DatabaseDamaged, match="restore a backup"):
+        prepare_node(Settings.model_validate({"data_dir": tmp_path}))
