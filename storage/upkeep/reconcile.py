@@ -69,9 +69,9 @@ def remove_abandoned(store: BlobStore) -> int:
 
 def finish_removals(database: Database, store: BlobStore) -> int:
     sweep, removed = Sweep(database, store), 0
-    if not sweep.may_remove():
-        return 0
-    while deleted := sweep.delete_claimed():
+    more = sweep.may_remove()
+    while more:
+        deleted, more = sweep.delete_claimed()
         removed += deleted
     return removed
 

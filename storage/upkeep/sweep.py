@@ -83,9 +83,9 @@ class Sweep:
         orphans, after = self.adopt_orphans(before - self.orphaned, after)
         removed = 0
         for _ in range(_ROUNDS):
-            claimed, deleted = self.claim(before), self.delete_claimed()
+            claimed, (deleted, full) = self.claim(before), self.delete_claimed()
             removed += deleted
-            if claimed < _BATCH and deleted < _BATCH:
+            if claimed < _BATCH and not full:
                 return Swept(removed, orphans, after, more=False)
         return Swept(removed, orphans, after, more=True)
 
@@ -147,14 +147,15 @@ class Sweep:
         log.info("orphaned blobs found", count=count)
         return count
 
-    def delete_claimed(self) -> int:
-        """Steps 2 and 3 for one batch, including blobs that an interrupted sweep had claimed."""
+    def delete_claimed(self) -> tuple[int, bool]:
+        """Steps 2 and 3 for one batch, including blobs that an interrupted sweep had claimed: how many were
+        removed, and whether the batch was full."""
         claimed = select(blobs.c.address).where(
             blobs.c.unreferenced_since.is_not(None), blobs.c.state == "deleting"
         )
         with self.database.read() as connection:  # so that an idle sweep does not queue as a writer
             if connection.execute(claimed.limit(1)).first() is None:
-                return 0
+                return 0, False
         with self.database.write() as connection:
             batch = _hold(connection, claimed)
             _keep_holding(connection)
@@ -169,7 +170,7 @@ class Sweep:
             gone = [address for address in batch if address not in staying]
             connection.execute(delete(blobs).where(blobs.c.address.in_(gone)))
         log.info("blobs removed", count=len(gone))
-        return len(gone)
+        return len(gone), len(batch) == _BATCH
 
 
 def _hold(connection: Connection, wanted: Select[tuple[str]]) -> list[str]:

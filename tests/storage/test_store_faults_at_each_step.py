@@ -204,5 +204,5 @@ def test_a_removal_that_hangs_does_not_keep_others_from_the_database(world: Worl
     sweep = world.patient.sweep()
     world.proxy.fail(0, "hang")
     others_write(world, sqlite_url, sweep.delete_claimed)
-    assert sweep.delete_claimed() == 1
+    assert sweep.delete_claimed() == (1, False)
     assert not world.patient.blobs.holds(blob_of(content))

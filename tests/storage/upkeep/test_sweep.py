@@ -24,7 +24,7 @@ from storage.migrations import upgrade
 from storage.references import References, give_up
 from storage.study_management.deleting import DeletionRequest, delete_objects
 from storage.upkeep import mark
-from storage.upkeep.reconcile import reconcile
+from storage.upkeep.reconcile import finish_removals, reconcile
 from storage.upkeep.sweep import GRACE, Sweep, Swept
 from tests.storage.blobs.worlds import unremovable
 from tests.storage.clocks import SLOW_AND_FAST, set_wrong
@@ -263,6 +263,19 @@ def test_one_that_cannot_be_removed_neither_keeps_the_others_nor_keeps_its_sende
     shelf.store(b"stuck", instance=3)
     assert shelf.sweep(LATER).run().removed == 0
     assert there(shelf, stuck.blob)
+
+
+@pytest.mark.parametrize("finish", [False, True], ids=["by the sweep", "at start"])
+def test_batches_that_cannot_be_removed_do_not_hide_the_next(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch, finish: bool
+) -> None:
+    stuck = min(map(shelf.publish, (b"1", b"2", b"3")), key=lambda blob: blob.address)
+    monkeypatch.setattr("storage.upkeep.sweep._BATCH", 1)
+    shelf.sweep().adopt_orphans(datetime.now(UTC) + LATER, "")
+    with unremovable(shelf.blobs, stuck):
+        removed = finish_removals(shelf.database, shelf.blobs) if finish else shelf.sweep().run().removed
+    assert removed == 2
+    assert shelf.states() == {stuck.address: "live"}
 
 
 def test_a_crash_after_an_orphan_was_given_a_row_is_resumed(shelf: Shelf) -> None:
