@@ -38,9 +38,10 @@ PACS = [sys.executable, "-c", "from config.cli import main; main(prog_name='pacs
 
 
 _WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-_PORTS = range(10_000 + _WORKER % 16, 32_000, 16)
-"""Below those that the system gives to outgoing connections: none takes one between two starts. Nor does
-another worker, to which that of a server that is not up yet would look free."""
+_PORTS = range(10_096 + _WORKER % 16, 32_000, 16)
+"""Above 10080, which browsers refuse to open, and below those that the system gives to outgoing connections:
+none takes one between two starts. Nor does another worker, to which that of a server that is not up yet
+would look free."""
 _given: set[int] = set()
 
 

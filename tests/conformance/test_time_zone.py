@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.browser import browser, needs_chromium, page
+from tests.conformance.browser import needs_chromium, page
 from tests.conformance.server import Server
 
 pytestmark = needs_chromium
@@ -30,14 +30,16 @@ def shown(opened: Any) -> list[str]:
         ("", "21 Nov 2026, 18:30", "", "(America/New_York)"),
     ],
 )
-def test_times_of_the_server(tmp_path: Path, zone: str, day: str, named: str, exactly: str) -> None:
+def test_times_of_the_server(
+    chromium: Any, tmp_path: Path, zone: str, day: str, named: str, exactly: str
+) -> None:
     """In a browser in New York; the zone is said where it is another."""
     server = Server(
         tmp_path / "data", {"PACS_OPEN": "1", "PACS_TIME_ZONE": zone} if zone else {"PACS_OPEN": "1"}
     )
     server.start()
     try:
-        with browser() as started, page(started, server.url, timezone_id="America/New_York") as opened:
+        with page(chromium, server.url, timezone_id="America/New_York") as opened:
             when, tooltip = shown(opened)
     finally:
         server.stop()
