@@ -131,11 +131,10 @@ def _rows_of(connection: Connection, planned: Search, keys: Sequence[int]) -> Se
 
 
 def _total(connection: Connection, planned: Search) -> int | None:
-    """From the organisation's tallies if there are no conditions; otherwise counted, if that is quick."""
-    conditions = planned.query.conditions
+    """From the organisation's tallies if they tell it; otherwise counted, if that is quick."""
     if planned.walks:
         tallied, later = connection.execute(statement.tallied(planned, tuning.COUNTED_LATER)).one()
-        if not conditions:
+        if planned.is_tallied:
             return tallied - later if later <= tuning.COUNTED_LATER else None
         if tallied > tuning.COUNTED_AMONG:
             return None

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Select, Table, and_, exists
 
 from pacs.attributes import LEVELS, Attribute, Level
 from pacs.search.query import Query
-from storage.announced import ANNOUNCED_ONLY
+from storage.announced import ANNOUNCED_ONLY, AWAITED
 from storage.search.conditions import PARENT, Conditions, unindexed
 from storage.search.order import index_of, leading_table
 from storage.tables import TABLES
@@ -53,6 +53,12 @@ class Search:
     def conditions(self) -> Conditions:
         return Conditions(self.dialect, indexed=False)
 
+    @property
+    def is_tallied(self) -> bool:
+        """Whether the organisation's head tells how many match."""
+        query = self.query
+        return not query.conditions and (query.expected or query.level is not Level.PATIENT)
+
     def bare(self) -> Search:
         """Without the tables whose columns are only returned."""
         return replace(self, query=replace(self.query, include=()))
@@ -78,8 +84,7 @@ class Search:
     def fits(self) -> list[ColumnElement[bool]]:
         """The query's conditions, and what is never answered."""
         clauses = [*self._at_or_above(), *self._below()]
-        if self.query.level is Level.STUDY:
-            clauses += self._arrived()
+        clauses += self._arrived(self.query.level)
         if self.query.until is not None:
             clauses.append(unindexed(self.table.c.pk) <= self.query.until)
         return clauses
@@ -105,13 +110,13 @@ class Search:
             fits += [self.conditions.clause(c) for c in self.query.conditions if c.attribute.level is level]
             if fits:
                 table, above = TABLES[level], TABLES[LEVELS[level.depth - 1]]
-                if level is Level.STUDY:
-                    fits += self._arrived()
+                fits += self._arrived(level)
                 fits = [exists().where(table.c[PARENT[level]] == above.c.pk, *fits)]
         return fits
 
-    def _arrived(self) -> list[ColumnElement[bool]]:
-        return [] if self.query.expected else [~ANNOUNCED_ONLY]
+    def _arrived(self, level: Level) -> list[ColumnElement[bool]]:
+        unseen = {Level.PATIENT: AWAITED, Level.STUDY: ANNOUNCED_ONLY}.get(level)
+        return [] if unseen is None or self.query.expected else [~unseen]
 
     def _among_candidates(self) -> list[ColumnElement[bool]]:
         if self.candidates is None:

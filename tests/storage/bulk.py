@@ -44,7 +44,7 @@ class Entity:
         row = {**attribute_row(self.level, self.values), **_OWN[self.level], **computed}
         row |= {"pk": self.pk, "org_id": self.organization}
         if self.level is Level.PATIENT:
-            row["identity"] = str(self.pk)
+            row |= {"identity": str(self.pk), "number_of_patient_related_instances": 1}  # seen by all
         else:
             row[_PARENT[self.level]] = self.parent
         return row

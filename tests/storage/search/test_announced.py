@@ -69,3 +69,21 @@ def test_its_tally_is_kept(awaiting: Database) -> None:
 def test_its_counts_are_true(awaiting: Database) -> None:
     """Of what it was announced as, too, which no series of its own says."""
     assert list(miscounts(awaiting)) == []
+
+
+@pytest.mark.parametrize(("keys", "total"), [({}, 2), ({"PatientID": "C"}, 0), ({"PatientID": "?"}, 2)])
+def test_a_patient_of_whom_nothing_has_come_is_not_there(
+    awaiting: Database, keys: dict[str, str], total: int
+) -> None:
+    """Nor has any study that a study search would find."""
+    management = SqlStudyManagement(awaiting)
+    management.expect(USER, Expected(uid(4), {"PatientID": "C", "Modality": "CT"}))
+    query = ask(Level.PATIENT, **keys)
+    assert len(list(search.find(awaiting, 1, query))) == total
+    assert search.count(awaiting, 1, query) == total
+    assert search.page(awaiting, 1, replace(query, limit=1)).total == total
+    everybody = replace(query, expected=True, limit=1)
+    assert search.page(awaiting, 1, everybody).total == total + 1, "users are shown who is expected"
+    with opened(awaiting) as entries:
+        store(entries, received(4, 1, 1, PatientID="C"))
+    assert len(list(search.find(awaiting, 1, query))) == total + 1

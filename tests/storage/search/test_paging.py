@@ -106,7 +106,7 @@ def test_everything_is_tallied_not_counted(filled: Database, statements: list[st
         (every, STUDIES),
         (replace(every, offset=STUDIES), STUDIES),
         (listed, STUDIES),
-        (Query(Level.PATIENT, limit=5), STUDIES // 2),
+        (Query(Level.PATIENT, limit=5, expected=True), STUDIES // 2),
         (Query(Level.SERIES, limit=5), STUDIES),
         (Query(Level.IMAGE, limit=5), 0),
     ):
