@@ -20,9 +20,9 @@ from config.address import Address
 from config.faults import message
 from config.metrics_folder import metrics_folder
 from config.serving import record_ports
-from config.settings import Settings
+from config.settings import Settings, environment_name
 from config.sharing import ConnectionCounts, Slot
-from config.sockets import bound, listen
+from config.sockets import CannotListen, bound, listen
 from config.sources import BadSettings
 from config.supervisor import Role, Supervisor, run_in_child
 from pacs.accounts import FIRST_ADMINISTRATOR
@@ -87,14 +87,22 @@ def run(settings: Settings, only: str | None = None) -> int:
 
 
 def _listen(settings: Settings, only: str | None) -> dict[str, socket.socket]:
-    """The listening sockets by setting, whose name begins with the role that accepts from the socket."""
+    """The listening sockets by setting, whose name begins with the role that accepts from the socket.
+
+    `BadSettings` names all addresses that cannot be listened on.
+    """
     sockets: dict[str, socket.socket] = {}
-    if only in (None, "dimse"):
-        sockets["dimse"] = listen(settings.dimse, "PACS_DIMSE")
-        if settings.dimse_tls is not None:
-            sockets["dimse_tls"] = listen(settings.dimse_tls, "PACS_DIMSE_TLS")
-    if only in (None, "http"):
-        sockets["http"] = listen(settings.http, "PACS_HTTP")
+    faults = []
+    for name in ("dimse", "dimse_tls", "http"):
+        address: Address | None = getattr(settings, name)
+        if address is None or (only is not None and not name.startswith(only)):
+            continue
+        try:
+            sockets[name] = listen(address, environment_name(name))
+        except CannotListen as error:
+            faults.append(str(error))
+    if faults:
+        raise BadSettings(faults)
     return sockets
 
 

@@ -12,7 +12,6 @@ import click
 
 import pacs
 from config.faults import message
-from config.sockets import CannotListen
 from config.sources import BadSettings
 from pacs.errors import PacsError
 
@@ -59,7 +58,7 @@ class _Commands(click.Group):
         except KeyboardInterrupt:
             click.echo("\nInterrupted. What was done is kept; the same command can be run again.", err=True)
             ctx.exit(_INTERRUPTED)
-        except (BadSettings, CannotListen) as error:
+        except BadSettings as error:
             raise click.ClickException(str(error)) from None
         except (PacsError, OSError) as error:
             raise click.ClickException(message(error)) from None

@@ -196,11 +196,12 @@ def test_a_wrong_called_title_is_refused(server: Server) -> None:
         time.sleep(0.05)
 
 
-def test_a_port_in_use_is_said_in_one_message(server: Server, tmp_path: Path) -> None:
-    second = Server(tmp_path / "second", {"PACS_DIMSE": f"127.0.0.1:{server.dimse_port}"})
-    said = second.refusal()
-    assert f"127.0.0.1:{server.dimse_port} is in use" in said
-    assert "PACS_DIMSE" in said and "Traceback" not in said
+def test_ports_in_use_are_said_in_one_message(server: Server, tmp_path: Path) -> None:
+    taken = {name: server.environment[name] for name in ("PACS_DIMSE", "PACS_HTTP")}
+    said = Server(tmp_path / "second", taken).refusal()
+    for name, where in taken.items():
+        assert f"{where} is in use" in said and name in said
+    assert "Traceback" not in said
 
 
 def test_bad_settings_are_said_in_one_message(tmp_path: Path) -> None:
