@@ -157,6 +157,28 @@ def test_from_the_list_to_the_image_by_keyboard_alone(held: Held, chromium: Any)
         assert "q=phantom" in opened.url
 
 
+def test_the_focus_returns_from_dialogs(held: Held, chromium: Any) -> None:
+    """However they are closed, and from one that another has opened."""
+    focused = "document.activeElement.className === 'pane' && !document.querySelector('dialog')"
+    with open_series(held, chromium, "Cine") as opened:
+        for keys in (
+            ("?", "Escape"),
+            ("?", "Enter"),  # on what closes it
+            ("Ctrl+k", "Length", "Enter"),
+            ("Ctrl+k", "Keys", "Enter", "dialog .body", "Enter"),
+        ):
+            opened.locator(".pane").focus()
+            for key in keys:
+                if key[0] in "LK":
+                    opened.keyboard.type(key)
+                elif key.startswith("dialog"):
+                    opened.wait_for_selector("dialog .keys")
+                else:
+                    opened.keyboard.press(key.replace("Ctrl", "Control"))
+                opened.wait_for_timeout(200)
+            until(opened, focused)
+
+
 def test_an_address_without_a_page_says_so_and_leads_back(held: Held, chromium: Any) -> None:
     context = chromium.new_context(locale="de-DE")  # not `page`: the browser logs the 404
     context.set_default_timeout(PATIENCE * 1000)

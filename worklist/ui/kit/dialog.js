@@ -9,11 +9,15 @@ export function Dialog({ title, onClose, children, footer, wide = false, read = 
   useKeys([], { alone: true });
   useLayoutEffect(() => {
     const before = document.activeElement;
-    element.current.showModal();
-    return () => before?.focus?.();
+    const dialog = element.current;
+    dialog.showModal();
+    return () => {
+      dialog.close(); // while it is open, nothing else takes the focus
+      before?.focus?.();
+    };
   }, []);
   const outside = (event) => event.target === element.current && onClose();
-  return html`<dialog ref=${element} class=${wide ? "wide" : ""} aria-label=${title} onClose=${onClose} onClick=${outside}>
+  return html`<dialog ref=${element} class=${wide ? "wide" : ""} aria-label=${title} onClose=${() => element.current && onClose()} onClick=${outside}>
     <header><h2>${title}</h2><${Button} bare icon="x-lg" label=${t("close")} keys="Escape" onClick=${onClose} /></header>
     <div class="body" tabindex=${read ? 0 : undefined}>${children}</div>
     ${footer && html`<footer>${footer}</footer>`}
