@@ -40,10 +40,11 @@ _LAST_MOMENT = 1.0
 
 @dataclass(slots=True)
 class _Guest:
-    """`connection`: None until the TLS handshake is over, and for a peer that was sent away."""
+    """`connection`: None until the TLS handshake is over, and for one that was sent away (`leaving`)."""
 
     arrived: float
     connection: Connection | None = None
+    leaving: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,8 @@ class DimseServer:
             time.sleep(0.1)  # out of descriptors: let associations end
             return
         with self._lock:
-            places = self._edge.settings.max_associations - len(self._threads)
+            leaving = sum(guest.leaving for guest in self._threads.values())
+            places = self._edge.settings.max_associations - len(self._threads) + min(leaving, _TO_REFUSE)
             if places <= 0:
                 places += self._make_room(1 - places)
             if places <= -_TO_REFUSE:
@@ -148,7 +150,7 @@ class DimseServer:
             if made == wanted or guest.arrived > before:
                 break
             if (connection := guest.connection) is not None and connection.awaits_request:
-                guest.connection = None
+                guest.connection, guest.leaving = None, True
                 connection.cut()
                 made += 1
         return made

@@ -16,6 +16,7 @@ import pytest
 from dimse import connection
 from dimse.associate import AssociateRequest, ProposedContext
 from dimse.associate_codec import encode_request
+from dimse.association import Association
 from dimse.command import Command, CommandField
 from dimse.operation import Operation, Service
 from dimse.pdu import AbortReason, PduType, abort, fragments, frame
@@ -182,14 +183,15 @@ def test_one_too_many_is_told_to_come_back() -> None:
             third.associate()
 
 
+def served_by(server: DimseServer) -> int:
+    return sum(guest.connection is not None for guest in list(server._threads.values()))
+
+
 def test_a_connection_without_association_makes_room_for_one_that_associates(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("dimse.server._SILENCE", 0.0)
     settings = DimseSettings(max_associations=3)
-
-    def served_by(server: DimseServer) -> int:
-        return sum(guest.connection is not None for guest in list(server._threads.values()))
 
     with running(settings) as world, ExitStack() as stack:
         served = stack.enter_context(Wire(world.port))
@@ -205,6 +207,27 @@ def test_a_connection_without_association_makes_room_for_one_that_associates(
             silent.socket.settimeout(PATIENCE)
             assert silent.socket.recv(100) in (b"", frame(PduType.A_ABORT, bytes(4)))
         assert served.echo() == 0
+
+
+def test_one_that_was_sent_away_takes_no_place_until_its_thread_has_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """On a busy machine that takes a moment: the next to associate were refused meanwhile."""
+    monkeypatch.setattr("dimse.server._SILENCE", 0.0)
+    may_end, run = threading.Event(), Association.run
+
+    def slow_to_end(association: Association) -> None:
+        run(association)
+        may_end.wait(PATIENCE)
+
+    monkeypatch.setattr(Association, "run", slow_to_end)
+    with running(DimseSettings(max_associations=2)) as world, ExitStack() as stack:
+        stack.callback(may_end.set)
+        for _ in range(2):
+            stack.enter_context(Wire(world.port))
+        eventually("both are served", lambda: served_by(world.server) == 2)
+        for _ in range(2):
+            stack.enter_context(Wire(world.port)).associate()
 
 
 def test_a_new_connection_has_time_to_ask(monkeypatch: pytest.MonkeyPatch) -> None:
