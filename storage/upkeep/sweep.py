@@ -167,7 +167,7 @@ class Sweep:
                     one=staying[0],
                 )
                 connection.execute(_unclaim(connection).where(blobs.c.address.in_(staying)))
-            gone = [address for address in batch if address not in staying]
+            gone = sorted({*batch}.difference(staying))
             connection.execute(delete(blobs).where(blobs.c.address.in_(gone)))
         log.info("blobs removed", count=len(gone))
         return len(gone), len(batch) == _BATCH
