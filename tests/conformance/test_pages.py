@@ -157,6 +157,58 @@ def test_from_the_list_to_the_image_by_keyboard_alone(held: Held, chromium: Any)
         assert "q=phantom" in opened.url
 
 
+def test_who_waits_for_a_study_may_leave_or_open_another(held: Held, chromium: Any) -> None:
+    with page(chromium, held.server.url) as opened:
+        opened.wait_for_selector("#row-2")
+        opened.route(f"**/studies/{held.study.StudyInstanceUID}/series?**", lambda _: None)  # never answered
+        opened.keyboard.press("ArrowDown")
+        opened.keyboard.press("Enter")
+        opened.wait_for_selector(".skeleton")
+        opened.keyboard.press("?")
+        opened.wait_for_selector("dialog .keys")
+        opened.keyboard.press("Escape")
+        opened.wait_for_selector("dialog", state="detached")
+        opened.keyboard.press("Control+k")
+        opened.keyboard.type("phantom")
+        opened.locator("[role=option]", has_text="Phantom, Petra").first.wait_for()
+        opened.keyboard.press("Escape")
+        opened.wait_for_selector("dialog", state="detached")
+        opened.keyboard.press("Escape")
+        opened.wait_for_selector("#row-2")
+
+
+def test_the_commands_say_what_their_search_does(held: Held, chromium: Any) -> None:
+    """Searching is not having found nothing, nor is failing; and Enter opens nothing that is not shown."""
+    questions: list[Any] = []
+    context = chromium.new_context(locale="en-GB")  # not `page`: the browser logs what fails
+    context.set_default_timeout(PATIENCE * 1000)
+    try:
+        opened = context.new_page()
+        opened.goto(held.server.url)
+        opened.wait_for_selector("#row-2")
+        opened.route("**/dicom-web/studies?*", lambda route: questions.append(route))
+        opened.keyboard.press("Control+k")
+        opened.keyboard.type("phantom")
+        said = opened.locator("dialog [role=status]")
+        said.filter(has_text="Loading").wait_for()
+        opened.keyboard.press("Enter")
+        while not questions:
+            opened.wait_for_timeout(20)
+        assert said.inner_text() == "Loading"
+        questions.pop().fulfill(status=204)  # each reading of the words is asked for in turn
+        while not questions:
+            opened.wait_for_timeout(20)
+        questions.pop().fulfill(status=503, json={"message": "Busy"})
+        opened.locator("dialog [role=alert]").wait_for()
+        assert said.inner_text() == ""
+        opened.unroute("**/dicom-web/studies?*")
+        opened.keyboard.type(" nobody")
+        said.filter(has_text="No study matches").wait_for()
+        assert opened.locator("dialog [role=alert]").count() == 0
+    finally:
+        context.close()
+
+
 def test_the_focus_returns_from_dialogs(held: Held, chromium: Any) -> None:
     """However they are closed, and from one that another has opened."""
     focused = "document.activeElement.className === 'pane' && !document.querySelector('dialog')"

@@ -3,36 +3,48 @@ import { html, useEffect, useState } from "../core/html.js";
 import { t } from "../core/strings.js";
 import { Dialog } from "./dialog.js";
 import { Icon } from "./icon.js";
+import { Failure } from "./states.js";
 
 const matches = (text, wanted) => wanted.every((word) => text.toLowerCase().includes(word));
+
+const SHORTEST = 2; // letters that are searched for
+const PAUSE = 250; // milliseconds without another letter
 
 /** `actions`: {label, icon, keys, run}; `find(text)` resolves to more of them. */
 export function Palette({ actions, find, onClose }) {
   const [text, setText] = useState("");
-  const [found, setFound] = useState([]);
+  const [answer, setAnswer] = useState({}); // to the search for `of`: the `items` found or the `problem`
   const [at, setAt] = useState(0);
+  const wanted = text.trim();
+  const isAsked = wanted.length >= SHORTEST;
+  const { items = [], problem } = isAsked && answer.of === wanted ? answer : {};
   const words = text.toLowerCase().split(/\s+/).filter(Boolean);
-  const shown = [...actions.filter((action) => matches(action.label, words)), ...found].slice(0, 12);
+  const shown = [...actions.filter((action) => matches(action.label, words)), ...items].slice(0, 12);
 
   useEffect(() => {
-    setAt(0);
-    setFound([]);
-    if (text.trim().length < 2) return;
+    if (!isAsked) return undefined;
     const abort = new AbortController();
-    const timer = setTimeout(() => find(text.trim(), abort.signal).then(setFound, () => {}), 250);
+    const settle = (found) => abort.signal.aborted || setAnswer({ of: wanted, ...found });
+    const ask = () => find(wanted, abort.signal).then((items) => settle({ items }), (problem) => settle({ problem }));
+    const timer = setTimeout(ask, PAUSE);
     return () => (clearTimeout(timer), abort.abort());
-  }, [text]);
+  }, [wanted]);
 
+  const write = (event) => {
+    setText(event.currentTarget.value);
+    setAt(0);
+  };
   const run = (action) => {
     onClose();
-    action?.run();
+    action.run();
   };
   const press = (event) => {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    if (step) setAt((at + step + shown.length) % shown.length);
-    else if (event.key === "Enter") run(shown[at]);
-    else return;
+    if (!step && event.key !== "Enter") return;
     event.preventDefault();
+    if (!shown.length) return;
+    if (step) setAt((at + step + shown.length) % shown.length);
+    else run(shown[at]);
   };
   return html`<${Dialog} title=${t("palette")} onClose=${onClose}>
     <input
@@ -45,7 +57,7 @@ export function Palette({ actions, find, onClose }) {
       placeholder=${t("palette.hint")}
       value=${text}
       autofocus
-      onInput=${(event) => setText(event.currentTarget.value)}
+      onInput=${write}
       onKeyDown=${press}
     />
     <ul id="palette-list" role="listbox" aria-label=${t("palette")}>
@@ -61,6 +73,7 @@ export function Palette({ actions, find, onClose }) {
         </li>`,
       )}
     </ul>
-    ${!shown.length && html`<p role="status">${t("studies.none")}</p>`}
+    <p role="status">${isAsked && answer.of !== wanted ? t("loading") : !shown.length && !problem && t("studies.none")}</p>
+    ${problem && html`<${Failure} problem=${problem} />`}
   <//>`;
 }

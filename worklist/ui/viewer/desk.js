@@ -19,6 +19,8 @@ export class Desk {
   active = signal(0);
   tool = signal(matchMedia("(pointer: coarse)").matches ? "scroll" : "window");
   linked = signal(false);
+  /** What lies over it: "tags", "help" or "palette". */
+  opened = signal(null);
   /** Whether anything is visible yet: other requests wait for that. */
   seen = signal(false);
   /** Whether the server has more, or fewer, images of these studies than when they were opened. */

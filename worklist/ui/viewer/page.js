@@ -36,11 +36,30 @@ export function Viewer({ query }) {
     setTurn(turn + 1);
   };
   const leave = () => go("/", lastList());
-  if (!asked.length) return html`<${Nothing} text=${t("viewer.noStudy")} onBack=${leave} />`;
-  if (desk.problem.value) return html`<${Trouble} problem=${desk.problem.value} onRetry=${() => location.reload()} onBack=${leave} />`;
+  useKeys([
+    { key: "Ctrl+k", label: t("key.palette"), run: () => (desk.opened.value = "palette"), whileTyping: true },
+    { key: "?", label: t("key.help"), run: () => (desk.opened.value = "help") },
+    { key: "Escape", label: t("viewer.back"), run: leave },
+  ]);
+  return html`<${Content} desk=${desk} asked=${asked} onBack=${leave} onRenew=${renew} /><${Opened} desk=${desk} onBack=${leave} />`;
+}
+
+function Content({ desk, asked, onBack, onRenew }) {
+  if (!asked.length) return html`<${Nothing} text=${t("viewer.noStudy")} onBack=${onBack} />`;
+  if (desk.problem.value) return html`<${Trouble} problem=${desk.problem.value} onRetry=${() => location.reload()} onBack=${onBack} />`;
   if (!desk.studies.value) return html`<${Skeleton} rows=${12} />`;
-  if (!desk.studies.value.length) return html`<${Nothing} text=${t("viewer.missing")} onBack=${leave} />`;
-  return html`<${Desktop} desk=${desk} onBack=${leave} onRenew=${renew} />`;
+  if (!desk.studies.value.length) return html`<${Nothing} text=${t("viewer.missing")} onBack=${onBack} />`;
+  return html`<${Desktop} desk=${desk} onBack=${onBack} onRenew=${onRenew} />`;
+}
+
+/** Lies over everything, while the studies are loading or missing too. */
+function Opened({ desk, onBack }) {
+  const open = desk.opened.value;
+  const close = () => (desk.opened.value = null);
+  if (open === "help") return html`<${Help} onClose=${close} />`;
+  if (open === "palette") return html`<${Palette} actions=${actionsOf(desk, onBack)} find=${findStudies} onClose=${close} />`;
+  const dataset = open === "tags" && (desk.pane.image?.dataset ?? desk.pane.series.value?.datasets[0]);
+  return dataset ? html`<${Tags} dataset=${dataset} onClose=${close} />` : null;
 }
 
 /** Notices when images of an open study arrive, once nothing more urgent needs the connection. */
@@ -85,18 +104,16 @@ function useCine(desk) {
 }
 
 function Desktop({ desk, onBack, onRenew }) {
-  const [open, setOpen] = useState(null); // "tags", "help" or "palette"
   const { pane } = desk;
   const series = pane.series.value;
   const study = desk.studyOf(series) ?? desk.studies.value[0];
-  const close = () => setOpen(null);
-  useViewerKeys(desk, setOpen, onBack);
+  useViewerKeys(desk);
   useEffect(() => {
     document.title = `${personName(first(study.dataset, "PatientName"))} · ${t("app")}`;
   }, [study]);
   return html`<div class="viewer">
     <${Banner} dataset=${study.dataset} onBack=${onBack} onRenew=${desk.changed.value ? onRenew : undefined} />
-    <${Tools} desk=${desk} onOpen=${setOpen} />
+    <${Tools} desk=${desk} />
     <${Strip} desk=${desk} />
     <main class=${`panes g${desk.layout.value}`}>
       ${desk.shown.map(
@@ -111,17 +128,18 @@ function Desktop({ desk, onBack, onRenew }) {
         />`,
       )}
     </main>
-    ${open === "tags" && series && html`<${Tags} dataset=${pane.image?.dataset ?? series.datasets[0]} onClose=${close} />`}
-    ${open === "help" && html`<${Help} onClose=${close} />`}
-    ${open === "palette" && html`<${Palette} actions=${actionsOf(desk, setOpen, onBack)} find=${findStudies} onClose=${close} />`}
   </div>`;
 }
 
-const actionsOf = (desk, onOpen, onBack) => [
+const actionsOf = (desk, onBack) => [
   { label: t("viewer.back"), icon: "arrow-left", keys: "Escape", run: onBack },
+  { label: t("nav.help"), icon: "question-circle", keys: "?", run: () => (desk.opened.value = "help") },
+  ...(desk.studies.value?.length ? deskActions(desk) : []),
+];
+
+const deskActions = (desk) => [
   ...TOOLS.map(([id, icon, keys]) => ({ label: t(`tool.${id}`), icon, keys, run: () => (desk.tool.value = id) })),
-  { label: t("viewer.tags"), icon: "tags", keys: "t", run: () => onOpen("tags") },
-  { label: t("nav.help"), icon: "question-circle", keys: "?", run: () => onOpen("help") },
+  { label: t("viewer.tags"), icon: "tags", keys: "t", run: () => (desk.opened.value = "tags") },
   ...desk.series.map((series) => ({ label: series.description || series.modality, icon: "images", run: () => desk.choose(series) })),
 ];
 
@@ -155,7 +173,7 @@ function readOn(pane, travel) {
   return shown?.scrollTop !== before;
 }
 
-function useViewerKeys(desk, onOpen, onBack) {
+function useViewerKeys(desk) {
   const { pane } = desk;
   const scroll = (step, travel = step * LINE) => () => readOn(pane, travel) || desk.scroll(pane, step);
   const focusPane = (index) => {
@@ -179,10 +197,7 @@ function useViewerKeys(desk, onOpen, onBack) {
     { key: "y", label: t("viewer.link"), run: () => (desk.linked.value = !desk.linked.value) },
     { key: "g", label: t("key.layout"), run: () => nextLayout(desk) },
     { key: "Delete", label: t("viewer.clear"), run: () => clearMeasures(pane) },
-    { key: "t", label: t("viewer.tags"), run: () => onOpen("tags") },
-    { key: "Ctrl+k", label: t("key.palette"), run: () => onOpen("palette"), whileTyping: true },
-    { key: "?", label: t("key.help"), run: () => onOpen("help") },
-    { key: "Escape", label: t("viewer.back"), run: onBack },
+    { key: "t", label: t("viewer.tags"), run: () => (desk.opened.value = "tags") },
   ]);
   const ready = useRef(false);
   useEffect(() => {

@@ -37,7 +37,7 @@ export function toggleInvert(pane) {
   pane.redraw();
 }
 
-export function Tools({ desk, onOpen }) {
+export function Tools({ desk }) {
   const { pane } = desk;
   const disabled = pane.series.value?.kind !== "image";
   const presets = presetsOf(pane.series.value);
@@ -62,8 +62,8 @@ export function Tools({ desk, onOpen }) {
       (id) => html`<${Button} key=${id} label=${id.replace("x", "×")} pressed=${desk.layout.value === id} title=${`${t("viewer.layout")} (g)`} onClick=${() => desk.arrange(id)} />`,
     )}
     <span class="gap"></span>
-    <${Button} icon="tags" label=${t("viewer.tags")} keys="t" onClick=${() => onOpen("tags")} />
-    <${Button} bare icon="question-circle" label=${t("nav.help")} keys="?" onClick=${() => onOpen("help")} />
+    <${Button} icon="tags" label=${t("viewer.tags")} keys="t" onClick=${() => (desk.opened.value = "tags")} />
+    <${Button} bare icon="question-circle" label=${t("nav.help")} keys="?" onClick=${() => (desk.opened.value = "help")} />
   </section>`;
 }
 
