@@ -129,6 +129,50 @@ def test_keys_are_for_the_list_that_was_asked_for(url: str, opened: Any) -> None
     until(opened, f"{DETAILS} === 'Odd, N003'")
 
 
+def test_a_key_pressed_as_the_row_appears_goes_on_from_it(url: str, opened: Any) -> None:
+    """Before the page is painted: on a slow machine that takes a while."""
+    studies = Studies(opened)
+    opened.goto(url)
+    opened.wait_for_selector("#row-2")
+    studies.slow = "dicom-web"
+    opened.keyboard.press("r")
+    opened.keyboard.press("/")
+    opened.keyboard.type("odd")
+    opened.keyboard.press("ArrowDown")
+    until(opened, "location.search.includes('q=odd')")
+    for _ in range(3):
+        opened.keyboard.press("ArrowDown")
+    opened.evaluate(
+        """() => {
+          const grid = document.querySelector("[role=grid]");
+          new MutationObserver((_, watch) => {
+            const name = document.querySelector("[aria-selected=true]")?.innerText;
+            if (!name?.startsWith("Odd, N005")) return;
+            watch.disconnect();
+            grid.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowDown", bubbles: true, cancelable: true }));
+          }).observe(grid, { subtree: true, childList: true, characterData: true });
+        }"""
+    )
+    studies.let_go()
+    until(opened, f"{DETAILS} === 'Odd, N007'")
+    until(opened, f"{CHOSEN} === 'Odd, N007'")
+
+
+def test_a_search_begun_on_another_page_goes_on_in_the_list(url: str, opened: Any) -> None:
+    """The first letter leads there; none of the others is a key of the list."""
+    studies = Studies(opened)
+    for address in ("uploads", "deletions"):
+        opened.goto(f"{url}/{address}")
+        opened.wait_for_selector("#search")
+        opened.keyboard.press("/")
+        opened.keyboard.type("odd")
+        until(opened, "location.pathname === '/' && location.search === '?q=odd'")
+        assert opened.input_value("#search") == "odd"
+        opened.keyboard.press("ArrowDown")
+        opened.keyboard.press("ArrowDown")
+        until(opened, f"{CHOSEN} === 'Odd, N001'")
+
+
 def test_a_link_to_a_study_far_down_shows_it(url: str, opened: Any) -> None:
     Studies(opened)
     opened.goto(f"{url}/?study=2.25.231")

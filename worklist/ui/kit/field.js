@@ -1,4 +1,4 @@
-import { html, useEffect, useRef } from "../core/html.js";
+import { html, useLayoutEffect, useRef } from "../core/html.js";
 import { Icon } from "./icon.js";
 
 let made = 0;
@@ -8,7 +8,8 @@ export function Field({ label, value, onInput, options, icon, hideLabel = false,
   const own = useRef(null);
   own.current ??= `field-${++made}`;
   const id = rest.id ?? own.current;
-  useEffect(() => void (rest.autofocus && document.getElementById(id)?.focus()), []);
+  // before the next key, which may be meant for it
+  useLayoutEffect(() => void (rest.autofocus && document.getElementById(id)?.focus()), []);
   const typed = (event) => onInput(event.currentTarget.value);
   const control = options
     ? html`<select id=${id} value=${value} onChange=${typed} ...${rest}>

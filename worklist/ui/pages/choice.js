@@ -1,6 +1,6 @@
 /** The selected study: the address names it, and keys move on even to rows that have not loaded yet. */
 import { search } from "../core/api.js";
-import { useEffect, useState } from "../core/html.js";
+import { useEffect, useLayoutEffect, useState } from "../core/html.js";
 import { adjust } from "../core/router.js";
 import { text } from "../dicom/dataset.js";
 import { FIELDS } from "./studylist.js";
@@ -24,7 +24,8 @@ export function useChoice({ list, isOld, asked, uid }) {
     setLed(study ? null : { asked, index });
     adjust({ study: study ? uidOf(study) : "" });
   };
-  useEffect(() => {
+  // at once, before the next key: that goes on from here
+  useLayoutEffect(() => {
     if (!waits || !list || isOld) return;
     if (!list.total.value) setLed(null);
     else if (list.row(ahead)) choose(ahead);

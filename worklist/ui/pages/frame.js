@@ -1,5 +1,5 @@
 /** The frame of every page except the viewer: navigation, search, connection, user. */
-import { html, useRef, useState } from "../core/html.js";
+import { html, useLayoutEffect, useRef, useState } from "../core/html.js";
 import { search } from "../core/api.js";
 import { connection } from "../core/events.js";
 import { personName } from "../core/format.js";
@@ -24,11 +24,17 @@ const DESTINATIONS = [
   ["/deletions", "trash", "nav.deletions", "delete"],
 ];
 
+let searching = false; // whether the last page was left while somebody typed into its search
+
 /** `onQuery`: called while somebody types into the search; `onSettle`: once they leave it. */
 export function Frame({ children, query, onQuery, onSettle, actions = [] }) {
   const [open, setOpen] = useState(null); // "palette", "help" or "settings"
   const box = useRef(null);
   const close = () => setOpen(null);
+  useLayoutEffect(() => {
+    if (searching) box.current.focus();
+    return () => (searching = document.activeElement === box.current);
+  }, []);
   useKeys([
     { key: "/", label: t("key.search"), run: () => box.current.select() },
     { key: "Ctrl+k", label: t("key.palette"), whileTyping: true, run: () => setOpen("palette") },
