@@ -145,11 +145,12 @@ def test_a_key_pressed_as_the_row_appears_goes_on_from_it(url: str, opened: Any)
     opened.evaluate(
         """() => {
           const grid = document.querySelector("[role=grid]");
+          const down = new KeyboardEvent("keydown", { key: "ArrowDown", bubbles: true, cancelable: true });
           new MutationObserver((_, watch) => {
             const name = document.querySelector("[aria-selected=true]")?.innerText;
             if (!name?.startsWith("Odd, N005")) return;
             watch.disconnect();
-            grid.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowDown", bubbles: true, cancelable: true }));
+            grid.dispatchEvent(down);
           }).observe(grid, { subtree: true, childList: true, characterData: true });
         }"""
     )
@@ -160,7 +161,7 @@ def test_a_key_pressed_as_the_row_appears_goes_on_from_it(url: str, opened: Any)
 
 def test_a_search_begun_on_another_page_goes_on_in_the_list(url: str, opened: Any) -> None:
     """The first letter leads there; none of the others is a key of the list."""
-    studies = Studies(opened)
+    Studies(opened)
     for address in ("uploads", "deletions"):
         opened.goto(f"{url}/{address}")
         opened.wait_for_selector("#search")
