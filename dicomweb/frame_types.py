@@ -39,6 +39,11 @@ LOSSY = frozenset({f"{_JPEG}50"})
 """Lossy encodings, offered only to callers who name that transfer syntax."""
 
 
+def stored_offer(stored: str) -> Offer:
+    """A frame in this syntax as it is, in parts."""
+    return Offer(COMPRESSED.get(stored, OCTETS), True, stored, stored=True)
+
+
 def offers(stored: str, single: bool, codecs: Codecs) -> list[Offer]:
     """The representations of a frame stored in this syntax, the default of PS3.18 §8.7.3.3 first.
 

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import chain
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from dicomweb import multipart
-from dicomweb.frame_types import chosen
+from dicomweb.frame_types import chosen, stored_offer
 from dicomweb.multipart import Part, PartHead
 from dicomweb.paths import path_of
 from pacs.archive import Archive
 from pacs.dicom.frames import FrameIndex
 from pacs.dicom.transfer_syntaxes import EXPLICIT_LITTLE
-from pacs.errors import BadInput, LimitExceeded, NotFound
+from pacs.errors import BadInput, LimitExceeded, NotConvertible, NotFound
 from pacs.framing import Frames, frame_index_of, frame_size
 from pacs.http.accept import MediaRange, Offer, acceptable
 from pacs.http.byte_range import ranged_answer
@@ -113,12 +114,16 @@ class RetrieveFrames:
         for _, pieces in self.parts(asked, ""):
             yield from pieces
 
-    def parts(self, asked: AskedFrames, here: str) -> Iterator[Part]:
-        """One for each frame. `here` as in `frames`."""
+    def parts(self, asked: AskedFrames, here: str, begun: bool = False) -> Iterator[Part]:
+        """One for each frame. `here` as in `frames`.
+
+        Once the answer has `begun`, a frame that cannot be decoded is sent as stored.
+        """
         with self.archive.open_verified(asked.instance) as reader:
             frames = Frames(asked.instance, reader, self.transcoder)
             for number in asked.numbers:
-                yield asked.head(number, here), asked.frame(frames, number - 1)
+                yield asked.part(frames, number, here, begun)
+                begun = True
 
 
 def _named(offer: Offer) -> str:
@@ -136,6 +141,19 @@ class AskedFrames:
         if self.offer.syntax == EXPLICIT_LITTLE:
             return frames.uncompressed(frame)
         return frames.stored(frame) if self.offer.stored else frames.encoded(frame, self.offer.syntax)
+
+    def part(self, frames: Frames, number: int, here: str, begun: bool) -> Part:
+        """`begun` as in `RetrieveFrames.parts`."""
+        head, pieces = self.head(number, here), self.frame(frames, number - 1)
+        if self.offer.stored:
+            return head, pieces
+        try:
+            return head, chain((next(pieces),), pieces)
+        except NotConvertible:
+            if not begun:
+                raise
+        stored = stored_offer(self.instance.transfer_syntax)
+        return replace(self, offer=stored).head(number, here), frames.stored(number - 1)
 
     def tag(self, here: str) -> str:
         """The entity tag; empty for frames that are converted first, as an update may change the result."""

@@ -1,24 +1,25 @@
 """Retrieve Pixel Data of a study, series or instance (PS3.18 §10.4.1.1.6): one part for each frame.
 
-An instance that cannot be sent in any accepted form is left out; the answer says so by 206 and a Warning
-(PS3.18 §10.4.3.1).
+An instance that is lost, or cannot be sent in any accepted form, is left out; the answer says so by 206 and a
+Warning (PS3.18 §10.4.3.1). Where one proves damaged once the answer has begun, a note replaces each frame.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from dicomweb import multipart
 from dicomweb.frames import AskedFrames, RetrieveFrames
+from dicomweb.multipart import Part
 from dicomweb.paths import EACH_LEVEL, path_of
+from dicomweb.unreadable import LOST, note, readable, replaced, report
 from dicomweb.warning import left_out, warning
 from pacs.archive import Archive
-from pacs.errors import NotAcceptable, NotFound
+from pacs.errors import Damaged, NotAcceptable, NotFound
 from pacs.framing import frame_index_of
 from pacs.http.accept import MediaRange, acceptable
 from pacs.http.dicomweb_urls import instance_url
@@ -54,13 +55,31 @@ class RetrievePixelData:
             instance = next(found)
             numbers = range(1, len(frame_index_of(instance)) + 1)
             return self.frames.frames(request, instance, numbers, _frames_of(service, instance))
-        plan = self._planned(found, tuple(acceptable(request)))
+        here, lost = readable(archive, found)
+        plan = self._planned(here, tuple(acceptable(request)))
+        if lost:
+            plan.left_out, plan.reason = plan.left_out + lost, plan.reason or LOST
         retrieved(request, archive, path.study, level=path.level, form="pixeldata")
         boundary = multipart.new_boundary()
-        parts = (self.frames.parts(asked, _frames_of(service, asked.instance)) for asked in plan.asked)
         kind = multipart.content_type(plan.asked[0].offer.media_type, boundary)
-        body = multipart.encoded(chain.from_iterable(parts), boundary)
+        body = multipart.encoded(self._parts(plan.asked, service), boundary)
         return Streamed(body, kind, status=206 if plan.left_out else 200, headers=plan.headers(service))
+
+    def _parts(self, every: Sequence[AskedFrames], service: str) -> Iterator[Part]:
+        damaged = 0
+        for asked in every:
+            here, sent = _frames_of(service, asked.instance), 0
+            try:
+                for part in self.frames.parts(asked, here, begun=True):
+                    yield part
+                    sent += 1
+            except Damaged as error:
+                damaged += 1
+                report(asked.instance, error)
+                if damaged == len(every):
+                    raise
+                for number in asked.numbers[sent:]:
+                    yield replaced(asked.head(number, here), note(asked.instance))
 
     def _planned(self, found: Iterable[StoredInstance], ranges: Sequence[MediaRange]) -> _Plan:
         plan = _Plan()

@@ -3,7 +3,8 @@
 Negotiation is done for each instance, since each is stored in its own transfer syntax: as stored where
 acceptable, else converted without loss (PS3.18 §8.7.3.4, §8.7.8.2). When the caller names no transfer
 syntax, Explicit VR Little Endian is sent, or the stored one where conversion is impossible. Of several
-instances, one whose pixel data prove damaged is sent as stored: the answer has begun by then.
+instances, one whose pixel data prove damaged is sent as stored, and one whose bytes do is replaced by a note:
+the answer has begun by then.
 """
 
 from __future__ import annotations
@@ -11,9 +12,12 @@ from __future__ import annotations
 import zlib
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from dicomweb import unreadable
+from dicomweb.multipart import Part, PartHead
 from dicomweb.zipped import Member
 from pacs.actor import Actor
 from pacs.archive import Archive
@@ -21,8 +25,8 @@ from pacs.dicom.choice import AsStored, Convert, Impossible, choose
 from pacs.dicom.part10 import part10_prefix
 from pacs.dicom.scratch import Scratch
 from pacs.dicom.transfer_syntaxes import EXPLICIT_LITTLE
-from pacs.errors import NotAcceptable, NotConvertible
-from pacs.http.accept import AS_STORED, MediaRange
+from pacs.errors import Damaged, NotAcceptable, NotConvertible
+from pacs.http.accept import AS_STORED, DICOM, MediaRange
 from pacs.http.streaming import Pieces, resumed
 from pacs.model import StoredInstance
 from pacs.part10_file import Part10File, part10_file
@@ -126,7 +130,8 @@ class Retrieval:
     def opened(self, planned: Planned) -> tuple[str, Pieces]:
         """The transfer syntax and the bytes of one instance as a PS3.10 file.
 
-        If it has to be converted, the first piece is made at once: a failure shows before anything is sent.
+        The first piece is made at once: a failure to convert it shows before anything is sent, and so does
+        damage, unless the object is too large to be verified first.
         """
         instance, choice = planned.instance, planned.choice
         if isinstance(choice, Convert):
@@ -136,7 +141,18 @@ class Retrieval:
             except NotConvertible:
                 if not planned.fallback:
                     raise
-        return instance.transfer_syntax, planned.file.pieces(self.archive)
+        stored = planned.file.pieces(self.archive)
+        return instance.transfer_syntax, resumed(next(stored), stored)
+
+    def part(self, planned: Planned, progress: Progress) -> Part:
+        """One instance for a multipart answer."""
+        try:
+            syntax, pieces = self.opened(planned)
+        except Damaged as error:
+            progress.damage(planned, error)
+            head = PartHead(named(planned.choice.transfer_syntax), planned.size)
+            return unreadable.replaced(head, unreadable.note(planned.instance))
+        return PartHead(named(syntax), planned.size), pieces
 
     def files(self, found: Iterable[StoredInstance]) -> Iterator[Part10File]:
         """As files that any reader opens. Whole objects need no frames."""
@@ -149,17 +165,25 @@ class Retrieval:
             yield part10_prefix(uids.sop_class_uid, uids.sop_instance_uid, target) + next(data_set)
             yield from data_set
 
-    def member(self, name: str, planned: Planned) -> Iterator[Member]:
-        """One instance for a ZIP, read twice: for its checksum, then to be sent."""
+    def member(self, name: str, planned: Planned, progress: Progress) -> Iterator[Member]:
+        """One instance for a ZIP, or a text in its place."""
+        with ExitStack() as opened:
+            try:
+                member = self._member(opened, name, planned)
+            except Damaged as error:
+                progress.damage(planned, error)
+                member = _note(name.removesuffix(".dcm") + ".txt", planned)
+            yield member
+
+    def _member(self, opened: ExitStack, name: str, planned: Planned) -> Member:
+        """Read twice: for its checksum, then to be sent."""
         if not planned.file.header and isinstance(planned.choice, AsStored):
-            with self.archive.open(planned.instance) as reader:
-                crc = _checksum(reader.verified())
-                yield Member(name, reader.size, crc, reader.chunks())
-            return
-        with Scratch(self.transcoder.limits) as scratch:
-            for piece in self.opened(planned)[1]:
-                scratch.write(piece)
-            yield Member(name, scratch.size, _checksum(scratch.pieces()), scratch.pieces())
+            reader = opened.enter_context(self.archive.open(planned.instance))
+            return Member(name, reader.size, _checksum(reader.verified()), reader.chunks())
+        scratch = opened.enter_context(Scratch(self.transcoder.limits))
+        for piece in self.opened(planned)[1]:
+            scratch.write(piece)
+        return Member(name, scratch.size, _checksum(scratch.pieces()), scratch.pieces())
 
     def alone(self, planned: Planned, progress: Progress) -> tuple[str, Pieces]:
         """Like `opened`; audits the retrieval however it ends, even before its first piece."""
@@ -180,7 +204,7 @@ class Retrieval:
 
     def known(self, progress: Progress) -> None:
         """Audits that the caller already has all of it."""
-        progress.completed, progress.finished = progress.total, True
+        progress.passed, progress.finished = progress.total, True
         self._record(progress)
 
     def _record(self, progress: Progress) -> None:
@@ -188,7 +212,7 @@ class Retrieval:
             self.archive.record(
                 self.actor,
                 "retrieve",
-                "success" if progress.finished else "failure",
+                "success" if progress.finished and not progress.damaged else "failure",
                 progress.study,
                 level=progress.level,
                 form=progress.form,
@@ -205,19 +229,42 @@ class Progress:
     level: str
     form: str
     total: int
-    completed: int = 0
+    passed: int = 0
+    damaged: int = 0
     finished: bool = False
+
+    @property
+    def completed(self) -> int:
+        return max(0, self.passed - self.damaged)
 
     def counted(self, planned: Iterable[T]) -> Iterator[T]:
         """The same items; each is counted when the next one is requested."""
         for each in planned:
             yield each
-            self.completed += 1
+            self.passed += 1
+
+    def damage(self, planned: Planned, error: Damaged) -> None:
+        """One of the items is not what it should be; raises the error when none is."""
+        self.damaged += 1
+        unreadable.report(planned.instance, error)
+        if self.damaged == self.total:
+            raise error
 
     def one(self, pieces: Pieces) -> Pieces:
         """The same pieces, counted as one instance when all of them were sent."""
         yield from pieces
-        self.completed += 1
+        self.passed += 1
+
+
+def named(syntax: str) -> str:
+    return f"{DICOM}; transfer-syntax={syntax}"
+
+
+def _note(name: str, planned: Planned) -> Member:
+    """As long as the file, if that is announced."""
+    text = unreadable.note(planned.instance)
+    size = len(text) if planned.size is None else planned.size
+    return Member(name, size, _checksum(unreadable.filled(text, size)), unreadable.filled(text, size))
 
 
 def _checksum(pieces: Iterable[bytes]) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import chain
 
@@ -11,9 +11,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from dicomweb import multipart, zipped
-from dicomweb.multipart import Part, PartHead
+from dicomweb.multipart import PartHead
 from dicomweb.paths import EACH_LEVEL, Path, path_of
-from dicomweb.retrieval import DEFAULT, Plan, Preference, Progress, Retrieval, plan, preferences
+from dicomweb.retrieval import DEFAULT, Plan, Preference, Progress, Retrieval, named, plan, preferences
+from dicomweb.unreadable import LOST, readable
 from dicomweb.warning import left_out, warning
 from pacs.archive import Archive
 from pacs.http.accept import AS_STORED, DICOM, ZIP, MediaRange, Offer, acceptable, choose, takes
@@ -61,7 +62,11 @@ class RetrieveDicom:
     ) -> Response:
         """What was `found` at `path`."""
         retrieval = Retrieval(self.archive, self.transcoder, actor(request), request.method == "HEAD")
-        planned = plan(retrieval.files(found), preferred, self.transcoder.codecs.decodable)
+        here, lost = readable(self.archive, found) if path.sop is None else (found, 0)
+        planned = plan(retrieval.files(here), preferred, self.transcoder.codecs.decodable)
+        if lost:
+            reason = planned.reason or LOST
+            planned = replace(planned, left_out=planned.left_out + lost, reason=reason)
         progress = Progress(path.study, path.level, str(offer), len(planned.instances))
         transfer = _Transfer(
             request, origin(request) + self.root, retrieval, planned, progress, _tag(planned, offer)
@@ -116,8 +121,10 @@ class _Transfer:
 
 def _in_parts(transfer: _Transfer) -> Response:
     boundary = multipart.boundary(transfer.tag)
-    known = [PartHead(_named(each.choice.transfer_syntax), each.size) for each in transfer.plan.instances]
-    body = transfer.recorded(multipart.encoded(_parts(transfer), boundary))
+    known = [PartHead(named(each.choice.transfer_syntax), each.size) for each in transfer.plan.instances]
+    progress, retrieval = transfer.progress, transfer.retrieval
+    parts = (retrieval.part(each, progress) for each in progress.counted(transfer.plan.instances))
+    body = transfer.recorded(multipart.encoded(parts, boundary))
     return body_answer(
         body,
         multipart.content_type(DICOM, boundary),
@@ -127,41 +134,31 @@ def _in_parts(transfer: _Transfer) -> Response:
     )
 
 
-def _parts(transfer: _Transfer) -> Iterator[Part]:
-    for planned in transfer.progress.counted(transfer.plan.instances):
-        syntax, pieces = transfer.retrieval.opened(planned)
-        yield PartHead(_named(syntax), planned.size), pieces
-
-
-def _named(syntax: str) -> str:
-    return f"{DICOM}; transfer-syntax={syntax}"
-
-
 def _alone(transfer: _Transfer) -> Response:
     """`Range` is supported when the file is sent as stored."""
     (planned,) = transfer.plan.instances
     if planned.size is None:
         syntax, pieces = transfer.retrieval.alone(planned, transfer.progress)
-        return body_answer(pieces, _named(syntax), headers=transfer.headers)
+        return body_answer(pieces, named(syntax), headers=transfer.headers)
 
     def part(start: int, stop: int) -> Pieces:
         stored = planned.file.part(transfer.retrieval.archive, start, stop)
         return transfer.recorded(transfer.progress.one(stored))
 
-    named = _named(planned.choice.transfer_syntax)
-    return ranged_answer(transfer.request, part, planned.size, named, transfer.headers)
+    kind = named(planned.choice.transfer_syntax)
+    return ranged_answer(transfer.request, part, planned.size, kind, transfer.headers)
 
 
 def _zipped(transfer: _Transfer) -> Response:
     """`Range` is supported when all members are sent as stored: then every byte's position is known."""
-    instances = transfer.plan.instances
-    named = list(zip(_names(len(instances)), instances, strict=True))
+    instances, progress = transfer.plan.instances, transfer.progress
+    under = list(zip(_names(len(instances)), instances, strict=True))
     members = chain.from_iterable(
-        transfer.retrieval.member(name, each) for name, each in transfer.progress.counted(named)
+        transfer.retrieval.member(name, each, progress) for name, each in progress.counted(under)
     )
     archive = zipped.zipped(members)
     headers = {"Content-Disposition": 'attachment; filename="dicom.zip"', **transfer.headers}
-    size = zipped.length((name, each.size) for name, each in named)
+    size = zipped.length((name, each.size) for name, each in under)
     if size is None:
         return body_answer(transfer.recorded(archive), ZIP, None, transfer.status, headers)
     if not transfer.tag:

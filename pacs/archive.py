@@ -17,7 +17,7 @@ from pacs.actor import Actor
 from pacs.dicom.frames import FrameIndex
 from pacs.dicom.part10 import part10_prefix
 from pacs.dicom.reader import Header, Limits
-from pacs.errors import InvalidDataSet, NotFound
+from pacs.errors import Damaged, InvalidDataSet, NotFound
 from pacs.model import AuditRecord, Stored, StoredInstance, Values
 from pacs.ports import AuditTrail, BlobReader, Blobs, Index
 from pacs.receiving import Announced, Destination, Receiving, ReceivingFile
@@ -125,6 +125,8 @@ class Archive:
 
     def verify(self, instance: StoredInstance, reader: BlobReader) -> None:
         """The check of `open_verified`, for callers that do something else at the same time."""
+        if reader.size != instance.blob.size:
+            raise Damaged(f"{instance.blob.address} has another length than what was stored")
         if reader.size <= VERIFY_UP_TO or _frames(instance) <= 1:
             reader.verify()
 

@@ -36,9 +36,8 @@ class Part10File:
     def pieces(self, archive: Archive) -> Generator[bytes, None, None]:
         """The file's bytes, verified as `BlobReader.verified` describes."""
         with archive.open(self.instance) as reader:
-            pieces = reader.verified(self.start)
-            if self.header:
-                yield self.header
+            pieces = iter(reader.verified(self.start))
+            yield self.header + next(pieces, b"")
             yield from pieces
 
     def part(self, archive: Archive, start: int, stop: int) -> Generator[bytes, None, None]:
