@@ -32,7 +32,7 @@ THUMBNAIL = RenderParameters(viewport=Viewport(200, 200))
 MAX_IMPOSSIBLE = 1000
 """Pictures that are known to be impossible, and not attempted again for a while."""
 IMPOSSIBLE_FOR = 300.0
-"""Seconds of that while: a worker may also have been killed through no fault of its image."""
+"""Seconds of that while: a worker may also have failed through no fault of its image."""
 
 PictureKey = tuple[int, str, str]
 """Organisation, address of the object's bytes, and `RenderRequest.key`: identifies a picture in the cache."""

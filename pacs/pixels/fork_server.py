@@ -2,11 +2,13 @@
 
 A client creates a socket pair and sends one end here; the worker serves that end until the other is closed
 or it has been idle for a while. The kernel enforces the limits: a task that takes too much time or memory
-ends its process, whichever codec it is in.
+ends its process, whichever codec it is in. A worker that ends by its own fault says some last words; one that
+ends without a word was killed by somebody else.
 """
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import pickle
 import resource
@@ -94,6 +96,7 @@ class ForkServer:
                 signal.signal(number, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_SETMASK, ())
             _limit_memory(self.limits.memory)
+            _say_last_words(peer)
             work(peer, self.limits.seconds)
         os._exit(0)
 
@@ -104,6 +107,12 @@ def _limit_memory(memory: int) -> None:
         most = pages * resource.getpagesize() + memory
         resource.setrlimit(resource.RLIMIT_AS, (most, most))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _say_last_words(peer: socket.socket) -> None:
+    """A crash or the end of the processor time writes a line to the client, for whom it is no message."""
+    faulthandler.enable(peer.fileno(), all_threads=False)
+    faulthandler.register(signal.SIGPROF, peer.fileno(), all_threads=False, chain=True)
 
 
 def _limit_time(seconds: float) -> None:

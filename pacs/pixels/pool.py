@@ -47,6 +47,10 @@ class _WorkerDied(NotConvertible):
     """This image is damaged, or takes more memory than is allowed."""
 
 
+class _WorkerKilled(Unavailable):
+    """The system ended a worker process, perhaps for lack of memory; try again soon."""
+
+
 class _Order(NamedTuple):
     """What a worker is sent at once, and the object: as a file, or its beginning and the rest on request."""
 
@@ -105,7 +109,7 @@ class Pool:
         """An idle worker may have died of another cause, so a new one tries again."""
         idle = self._take_idle() or self._started(self._take_spare)
         if idle is not None:
-            with suppress(_WorkerDied):
+            with suppress(_WorkerDied, _WorkerKilled):
                 return self._by(idle, order)
         new = self._started(self._spawn)
         if new is None:  # not the image's fault
@@ -180,11 +184,12 @@ class Pool:
                 serve_read(worker, message, order.source)
         except TimeoutError:
             raise Unavailable("no worker answers; try again soon") from None
-        except (EOFError, ConnectionError, ValueError):
-            took = time.monotonic() - began
-            if took > 0.9 * CLOCK * self._seconds:  # the task was not given its processor time
+        except (EOFError, ConnectionError):
+            if time.monotonic() - began > 0.9 * CLOCK * self._seconds:  # it was not given its processor time
                 raise Unavailable("images take too long to process now; try again soon") from None
-            if took > 0.9 * self._seconds:
+            raise _WorkerKilled from None
+        except ValueError:  # its last words
+            if time.monotonic() - began > 0.9 * self._seconds:
                 text = f"this image takes longer than the allowed {self._seconds:g} s"
                 raise NotConvertible(text) from None
             raise _WorkerDied from None

@@ -35,6 +35,7 @@ NEVER = 1000.0
 Spawn = Callable[[], socket.socket]
 NOTHING = BytesSource(b"")
 RLE = "1.2.840.10008.1.2.5"
+CRASHES = {"crash": signal.SIGSEGV, "abort": signal.SIGABRT}
 PIXEL = ImagePixel(1, 1, 8, 8, 1, 0, 0, "MONOCHROME2")
 RLE_FRAME = struct.pack("<16L", 1, 64, *[0] * 14) + b"\0\7"
 
@@ -66,6 +67,17 @@ class Long:
 
 
 @dataclass
+class KilledIn:
+    worker: bytes
+
+    def run(self, source: Source) -> bytes:
+        here = str(os.getpid()).encode()
+        if here == self.worker:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return here
+
+
+@dataclass
 class Misbehave:
     how: str
 
@@ -79,8 +91,12 @@ class Misbehave:
                 threading.Event().wait()
             case "hoard":
                 return bytes(8 << 30)
-            case "crash":
-                os.kill(os.getpid(), signal.SIGKILL)
+            case "crash" | "abort" | "kill":
+                os.kill(os.getpid(), CRASHES.get(self.how, signal.SIGKILL))
+            case "exhaust":
+                signal.setitimer(signal.ITIMER_PROF, 0.01)  # as with threads that use it up in no time
+                while True:
+                    pass
             case "exit":
                 os._exit(0)
             case "bug":
@@ -187,7 +203,8 @@ def test_a_long_task_goes_along_with_a_file(pool: Pool, tmp_path: Path) -> None:
     [
         ("hoard", "more memory"),
         ("crash", "damaged"),
-        ("exit", "damaged"),
+        ("abort", "damaged"),
+        ("exhaust", "damaged"),
         ("bug", "cannot be processed"),
         ("refuse", "there is a reason"),
     ],
@@ -196,6 +213,20 @@ def test_what_misbehaves_fails_alone(pool: Pool, how: str, said: str) -> None:
     with pytest.raises(NotConvertible, match=said):
         pool.run(Misbehave(how), NOTHING)
     assert pool.run(Echo(), BytesSource(b"abcd")) == b"cdab"
+
+
+@pytest.mark.parametrize("how", ["kill", "exit"])
+def test_what_is_killed_from_outside_says_nothing_of_the_image(pool: Pool, how: str) -> None:
+    """As by a system that runs out of memory."""
+    with pytest.raises(Unavailable, match="try again"):
+        pool.run(Misbehave(how), NOTHING)
+    assert pool.run(Echo(), BytesSource(b"abcd")) == b"cdab"
+
+
+def test_a_worker_that_is_killed_once_is_not_noticed(pool: Pool) -> None:
+    first = pool.run(Number(), NOTHING)
+    found = pool.run(KilledIn(first), NOTHING)
+    assert found not in (b"", first)
 
 
 def test_what_takes_all_its_processor_time_is_ended_by_the_kernel(first_is_brief: Spawn) -> None:
@@ -334,7 +365,6 @@ def test_a_fault_of_the_store_is_the_callers_and_leaves_a_pool_that_works(pool: 
     "said",
     [
         b"\xff" * 64,
-        b"",
         b"\x02" + b"\xff" * 8,
         bytes([Kind.REFUSED]) + (12).to_bytes(8, "little") + b"SystemExit\nx",
     ],
