@@ -12,6 +12,7 @@ import structlog
 
 from config.sharing import MOMENT, PATIENCE, Slot
 from pacs.log_throttle import LogThrottle
+from pacs.network import failure
 
 log = structlog.get_logger(__name__)
 
@@ -147,7 +148,7 @@ class Accepting:
                 ssl_handshake_timeout=HANDSHAKE_PATIENCE if self._tls else None,
             )
         except OSError as error:  # or the handshake failed
-            log.info("connection failed", reason=type(error).__name__)
+            log.info("connection failed", reason=failure(error))
             self.connections.discard(protocol)
             sock.close()
         except asyncio.CancelledError:  # uvloop does not tell the protocol about this end

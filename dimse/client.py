@@ -31,6 +31,7 @@ from dimse.status import SOP_CLASS_NOT_SUPPORTED
 from dimse.transport import Meanwhile, connect, encrypted
 from dimse.upper_layer import PeerAborted, Role, UpperLayer
 from pacs.dicom.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from pacs.network import failure
 
 _MAX_LENGTH = 1 << 14  # responses are small
 RELEASE_PATIENCE = 5.0
@@ -94,7 +95,7 @@ def _connect(destination: Destination, meanwhile: Meanwhile | None) -> socket.so
     except TimeoutError as late:
         raise TimedOut("connecting") from late
     except OSError as error:
-        raise ConnectionLost(error.strerror or type(error).__name__) from error
+        raise ConnectionLost(failure(error)) from error
     except UnicodeError as error:
         raise ConnectionLost("the host's name is not valid") from error
 

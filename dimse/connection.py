@@ -30,6 +30,7 @@ from dimse.upper_layer import (
     ReleaseRequested,
     UpperLayer,
 )
+from pacs.network import failure
 
 LINGER = 2.0
 """Seconds for the peer to close after our last PDU (Sta13); closing at once could destroy it unread."""
@@ -93,17 +94,20 @@ class Connection:
 
     def _receive_some(self) -> bool:
         """Whether bytes, or the end of the stream, were available."""
+        reason = "closed by the peer"
         try:
             room = self._upper_layer.reader.room()
             with self._guard:
                 count = self._socket.recv_into(room)
         except _WOULD_BLOCK:
             return False
+        except ssl.SSLError as error:
+            count, reason = 0, failure(error)
         except OSError:
             count = 0
         if not count:
             self._upper_layer.closed()
-            raise ConnectionLost("closed by the peer")
+            raise ConnectionLost(reason)
         self._upper_layer.reader.received(count)
         if self._quick:
             with contextlib.suppress(OSError):
@@ -206,7 +210,7 @@ class Connection:
             try:
                 self._write([b"".join(pieces)] if self._tls else list(pieces))
             except OSError as error:
-                raise ConnectionLost(type(error).__name__) from error
+                raise ConnectionLost(failure(error)) from error
             except BaseException:  # perhaps within a PDU, after which nothing can be sent
                 self._shut()
                 raise

@@ -19,6 +19,7 @@ from dimse.flag import Stop
 from dimse.transport import encrypted
 from dimse.upper_layer import Role, UpperLayer
 from pacs.log_throttle import LogThrottle
+from pacs.network import failure
 
 log = structlog.get_logger(__name__)
 
@@ -170,7 +171,7 @@ class DimseServer:
                 self._threads[threading.current_thread()].connection = connection
             Association(connection, self._edge, address, self.stop, full).run()
         except OSError as error:
-            log.info("association ended", address=address, reason=type(error).__name__)
+            log.info("association ended", address=address, reason=failure(error))
             sock.close()
         finally:
             with self._lock:

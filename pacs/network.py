@@ -1,8 +1,9 @@
-"""Internet addresses: how they are read, and which are this machine's own."""
+"""Internet addresses: how they are read, and which are this machine's own. Why connections fail."""
 
 from __future__ import annotations
 
 import ipaddress
+import ssl
 
 
 def ip_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
@@ -24,3 +25,12 @@ def is_loopback(host: str) -> bool:
         return ip_address(name).is_loopback
     except ValueError:
         return False
+
+
+def failure(error: OSError) -> str:
+    """Why a connection failed, in words that fit into an Error Comment (64 characters) as far as possible."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"TLS: {error.verify_message}"
+    if isinstance(error, ssl.SSLError) and error.reason:
+        return f"TLS: {error.reason.replace('_', ' ').lower()}"
+    return error.strerror or type(error).__name__

@@ -171,6 +171,7 @@ def test_the_web_by_tls(tmp_path: Path) -> None:
         assert "healthy" in server.quick_command("health")
         with pytest.raises(httpx.TransportError):
             httpx.get(f"{server.url}/health/ready")
+        assert "TLS: http request" in server.output()
     finally:
         server.stop()
 
@@ -181,6 +182,8 @@ def test_a_certificate_is_asked_for_when_a_ca_is_set(guarded: Secured) -> None:
     stranger = Certificate.made(guarded.server.data.parent, "stranger")
     unknown = ("+tls", stranger.key, stranger.path, "+cf", guarded.ours.path)
     assert guarded.run("echoscu", *unknown).returncode != 0
+    assert "TLS: peer did not return a certificate" in guarded.server.output()
+    assert "TLS: self" in guarded.server.output()
     stored = guarded.run("storescu", *guarded.known)
     assert stored.returncode == 0, stored.stderr
 
@@ -221,7 +224,8 @@ def test_moves_go_to_a_registered_peer_by_tls(guarded: Secured, tmp_path: Path, 
         listed = guarded.server.quick_command("ae", "list")
         assert f"127.0.0.1:{port} tls" in listed
         keys = ("-k", "QueryRetrieveLevel=STUDY", "-k", f"StudyInstanceUID={study}")
-        moved = guarded.run("movescu", "-S", "-aem", title, *keys, port=guarded.server.dimse_port)
+        moved = guarded.run("movescu", "-d", "-S", "-aem", title, *keys, port=guarded.server.dimse_port)
     received = list((tmp_path / "received").iterdir())
     assert (moved.returncode == 0) is trusted
+    assert ("no association: TLS: self" in moved.stderr) is not trusted
     assert len(received) == (1 if trusted else 0)
