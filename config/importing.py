@@ -36,13 +36,15 @@ _ENCRYPTED = 1
 class Item:
     """One file or member of an archive. `key` differs when its content may have changed.
 
-    `at_once`: it must be read before the next one is taken.
+    `at_once`: a member of a tar archive, which must be read before the next one is taken. `took`: bytes of
+    the archive that were read since then.
     """
 
     name: str
     key: str
     open: Callable[[], IO[bytes]]
     at_once: bool = False
+    took: int = 0
 
 
 @dataclass
@@ -53,24 +55,62 @@ class Tally:
     failures: list[tuple[str, str]] = field(default_factory=list)
 
 
-def items(paths: Iterable[Path]) -> Iterator[Item]:
-    """All files below `paths` in the order of names, with archives replaced by their members."""
+@dataclass
+class Expected:
+    """How many items there are. The members of tar archives are not counted, which would take as long as
+    reading them, but estimated: by the bytes that those seen so far took."""
+
+    others: int = 0
+    tars: int = 0
+    tar_bytes: int = 0
+    members: int = 0
+    read: int = 0
+
+    @classmethod
+    def below(cls, paths: Iterable[Path]) -> Expected:
+        found = cls()
+        found.others = sum(1 for _ in items(paths, found._unread))
+        return found
+
+    def _unread(self, tar: Path) -> Iterator[Item]:
+        self.tars += 1
+        self.tar_bytes += tar.stat().st_size
+        return iter(())
+
+    def seen(self, item: Item) -> None:
+        self.members += item.at_once
+        self.read += item.took
+
+    @property
+    def total(self) -> int:
+        estimated = self.members * self.tar_bytes // self.read if self.read else self.tars
+        return self.others + max(self.members, estimated)
+
+
+Unpack = Callable[[Path], Iterator[Item]]
+
+
+def items(paths: Iterable[Path], unpacked: Unpack | None = None) -> Iterator[Item]:
+    """All files below `paths` in the order of names, with archives replaced by their members.
+
+    `unpacked`: takes the place of reading a tar archive.
+    """
     for path in paths:
         for file in _files(path):
             try:
-                yield from _items_of(file)
+                yield from _items_of(file, unpacked or _members_of_tar)
             except BadInput as error:
                 yield _refused(file, str(error))
             except READ_ERRORS as error:
                 yield _refused(file, f"cannot be read ({type(error).__name__})")
 
 
-def _items_of(file: Path) -> Iterator[Item]:
+def _items_of(file: Path, unpacked: Unpack) -> Iterator[Item]:
     kind = _kind(file)
     if kind == "zip":
         yield from _members(file)
     elif kind == "tar":
-        yield from _members_of_tar(file)
+        yield from unpacked(file)
     else:
         yield _refused(file, kind) if kind else _file_item(file)
 
@@ -152,10 +192,22 @@ def _members(file: Path) -> Iterator[Item]:
 
 
 def _members_of_tar(file: Path) -> Iterator[Item]:
-    whole = _key(file)
-    with closing(FileSource(file)) as source:
+    whole, before = _key(file), 0
+    with closing(_Measured(file)) as source:
         for number, member in enumerate(UploadedFile(source, source.size).members()):
-            yield Item(f"{file}:{member.name}", f"{whole}|{number}", member.open, at_once=True)
+            took, before = source.reached - before, source.reached
+            yield Item(f"{file}:{member.name}", f"{whole}|{number}", member.open, at_once=True, took=took)
+
+
+class _Measured(FileSource):
+    """`reached`: the end of what was read."""
+
+    reached = 0
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        data = super().read_at(offset, length)
+        self.reached = max(self.reached, offset + len(data))
+        return data
 
 
 @dataclass(frozen=True)

@@ -33,15 +33,17 @@ def bring_in(paths: tuple[Path, ...], data_dir: Path | None, again: bool, code: 
     failed.
     """
     from config.import_journal import Journal, index_of
-    from config.importing import Importer, Item, Tally, items
+    from config.importing import Expected, Importer, Item, Tally, items
     from pacs.actor import system_actor
 
     with installation(data_dir, may_begin=True) as composed, progress_bar("importing") as bar:
         owner = organization_id(composed, code)
-        task = bar.add_task("", total=sum(1 for _ in items(paths)))
+        expected = Expected.below(paths)
+        task = bar.add_task("", total=expected.total)
 
         def progress(item: Item, outcome: str) -> None:
-            bar.advance(task)
+            expected.seen(item)
+            bar.update(task, advance=1, total=expected.total)
 
         index = index_of(composed.database, owner)
         with closing(Journal(composed.settings.data_dir / "run", owner, index)) as journal:

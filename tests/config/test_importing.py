@@ -21,12 +21,13 @@ from pydicom.uid import generate_uid
 
 from config import importing
 from config.import_journal import IndexState, Journal
-from config.importing import Importer, Item, Tally, items
+from config.importing import Expected, Importer, Item, Tally, items
 from pacs import archive as archiving
 from pacs.actor import DEFAULT_ORGANIZATION, Actor, system_actor
 from pacs.dicom.limits import Limits
 from pacs.errors import DatabaseUnavailable, InvalidDataSet
 from pacs.model import Blob, Identity, Outcome, Stored
+from pacs.uploaded_file import Member, UploadedFile
 
 CT = Path(str(get_testdata_file("CT_small.dcm"))).read_bytes()
 INDEX = IndexState(lambda: "1 a", lambda record: True)
@@ -120,6 +121,39 @@ def test_a_tar_of_folders(archive: Archive, folder: Path, tmp_path: Path, mode: 
     assert tally.failures == [(f"{packed}:../media/short.dcm", "it ends early")]
     again = run(archive, tmp_path, packed)
     assert again.counts == {"known": 3, "skipped": 3, "failed": 1}
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz"])
+def test_the_members_of_a_tar_are_estimated_rather_than_read_twice(
+    archive: Archive,
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    mode: Literal["w", "w:gz"],
+) -> None:
+    media = tmp_path / "noise"
+    media.mkdir()
+    for number in range(40):
+        (media / f"{number:02}").write_bytes(os.urandom(50_000))
+    with tarfile.open(tmp_path / "packed", mode) as packing:
+        packing.add(media)
+    opened: list[UploadedFile] = []
+    members = UploadedFile.members
+
+    def noted(file: UploadedFile) -> Iterator[Member]:
+        opened.append(file)
+        return members(file)
+
+    monkeypatch.setattr(UploadedFile, "members", noted)
+    expected = Expected.below([folder, tmp_path / "packed"])
+    assert opened == [] and expected.total >= 7
+    estimates = []
+    for item in items([folder, tmp_path / "packed"]):
+        expected.seen(item)
+        estimates.append(expected.total)
+    assert len(estimates) == 47 and len(opened) == 1
+    assert all(seen <= total for seen, total in enumerate(estimates, 1))
+    assert all(40 <= total <= 60 for total in estimates[25:])
 
 
 def test_a_tar_that_ends_early_fails_behind_what_it_has(archive: Archive, tmp_path: Path) -> None:
