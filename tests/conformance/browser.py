@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+_BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+CHROMIUM = next(filter(None, map(shutil.which, _BROWSERS)), None)
+"""The headless shell, where it is: it takes a third of the processor time of a whole browser."""
 
 needs_chromium = pytest.mark.skipif(
     CHROMIUM is None, reason="Chromium is not here: install the package chromium"
@@ -73,11 +75,14 @@ PICTURE = """() => {
 """Mean of red (of gray, in a gray image) over a square picture that fits the first pane."""
 
 
-def until(opened: Any, expression: str) -> None:
-    """Waits for it to be true; `wait_for_function` would need a policy that allows `eval`."""
+def until(opened: Any, wanted: str | Callable[[], object]) -> None:
+    """Waits for an expression of the page, or a condition of the test, to be true.
+
+    `wait_for_function` would need a policy that allows `eval`.
+    """
     end = time.monotonic() + PATIENCE
-    while not opened.evaluate(expression):
-        assert time.monotonic() < end, f"never came true: {expression}"
+    while not (opened.evaluate(wanted) if isinstance(wanted, str) else wanted()):
+        assert time.monotonic() < end, f"never came true: {wanted}"
         opened.wait_for_timeout(20)
 
 
