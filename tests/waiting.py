@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from storage import engines
+from storage import engines, shared_figures
 from storage.blobs import s3
 
 PATIENCE = 120.0
@@ -13,8 +13,10 @@ PATIENCE = 120.0
 
 
 def wait_longer() -> None:
-    """For connections to PostgreSQL and answers of the object store, which get some seconds otherwise."""
+    """For connections to PostgreSQL, answers of the object store, and figures that others are counting, which
+    get some seconds otherwise."""
     engines._POSTGRESQL["connect_timeout"] = int(PATIENCE)
+    shared_figures.LOCK_TIMEOUT = PATIENCE
     for client in (s3._CLIENT, s3._SIZE_CLIENT):
         client |= dict.fromkeys(("timeout", "connect_timeout"), f"{PATIENCE:g}s")
 

@@ -12,8 +12,14 @@ import pytest
 from click.testing import CliRunner
 
 from config.cli import main
+from tests.waiting import PATIENCE
 
 UNWELL = b'{"checks": {"database": {"status": "timeout"}, "objects": {"status": "ok"}}}'
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("config.cli.health.PATIENCE", PATIENCE)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from config import health_checks
 from config.address import Address
 from config.compose import Installation, compose, prepare
 from config.health_checks import others, vital
@@ -21,6 +22,7 @@ from tests.conformance.server import free_port
 from tests.conformance.small_disk import filled, small_disk
 from tests.dimse.world import running
 from tests.storage.jobs.test_queue import put
+from tests.waiting import PATIENCE
 
 
 @pytest.fixture
@@ -58,8 +60,9 @@ def test_each_part_fails_alone(installation: Installation) -> None:
     ("called", "most", "failed"), [("PACS", 9, {}), ("OTHER", 9, {}), ("PACS", 0, {"dimse": "Unavailable"})]
 )
 def test_a_listener_that_refuses_for_good_does_answer(
-    tmp_path: Path, called: str, most: int, failed: dict[str, str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, called: str, most: int, failed: dict[str, str]
 ) -> None:
+    monkeypatch.setattr(health_checks, "PATIENCE", PATIENCE)
     with running(DimseSettings(max_associations=most), called=called) as world:
         settings = Settings(data_dir=tmp_path / "data", dimse=Address(world.host, world.port))
         prepare(settings)

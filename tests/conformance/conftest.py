@@ -12,6 +12,7 @@ import pytest
 from httpx._config import DEFAULT_TIMEOUT_CONFIG
 from sqlalchemy import make_url
 
+from config.cli import health
 from tests.conformance.browser import browser
 from tests.conformance.server import PATIENCE, Server
 from tests.conftest import migrated, on_server
@@ -21,6 +22,7 @@ _numbers = itertools.count(1)
 
 for _phase in ("connect", "read", "write", "pool"):  # 5 seconds are little on a busy machine
     setattr(DEFAULT_TIMEOUT_CONFIG, _phase, PATIENCE)
+health.PATIENCE = PATIENCE
 
 
 def _network_settings(database_url: str, endpoint: str) -> dict[str, str]:

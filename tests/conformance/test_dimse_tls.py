@@ -66,11 +66,12 @@ class Secured:
 
     def run(self, tool: str, *options: str | Path, port: int = 0) -> subprocess.CompletedProcess[str]:
         where = ("-aec", "PACS", "127.0.0.1", str(port or self.port))
+        patience = ("-ta", f"{PATIENCE:g}", "-td", f"{PATIENCE:g}")
         return subprocess.run(
-            [tool, "-ta", "10", "-td", "10", *options, *where, *([CT] if tool == "storescu" else [])],
+            [tool, *patience, *options, *where, *([CT] if tool == "storescu" else [])],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=2 * PATIENCE,
             check=False,
         )
 
@@ -165,7 +166,7 @@ def test_the_web_by_tls(tmp_path: Path) -> None:
     server = SecuredWeb(tmp_path / "data", settings, trusting)
     server.start()
     try:
-        answer = httpx.get(f"https://127.0.0.1:{server.http_port}/health/ready", verify=trusting)
+        answer = httpx.get(f"https://127.0.0.1:{server.http_port}/health/live", verify=trusting)
         assert answer.status_code == 200
         assert "strict-transport-security" in answer.headers
         assert "healthy" in server.quick_command("health")

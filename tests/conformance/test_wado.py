@@ -9,11 +9,13 @@ import warnings
 import zipfile
 from collections import defaultdict
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 from dicomweb_client import DICOMwebClient
 from pydicom import dcmread
@@ -303,6 +305,14 @@ def test_two_thousand_frames_in_constant_memory(
         assert body == long_one[n - 1]
 
 
+def open_blobs(server: Server) -> list[str]:
+    files: list[str] = []
+    for process in server.processes():
+        with suppress(psutil.NoSuchProcess):
+            files += [file.path for file in process.open_files() if "blake3" in file.path]
+    return files
+
+
 def test_callers_who_hang_up_hold_nobody(server: Server, web: httpx.Client, shorter_one: str) -> None:
     """Case A24: more of them than there are worker threads."""
     request = (
@@ -315,8 +325,6 @@ def test_callers_who_hang_up_hold_nobody(server: Server, web: httpx.Client, shor
             assert caller.recv(15).startswith(b"HTTP/1.1 200 OK")
     assert web.get(f"{shorter_one}7", headers={"Accept": OHIF}).status_code == 200
     deadline = time.monotonic() + PATIENCE
-    while files := [
-        file.path for process in server.processes() for file in process.open_files() if "blake3" in file.path
-    ]:
+    while files := open_blobs(server):
         assert time.monotonic() < deadline, files
         time.sleep(0.02)
