@@ -167,7 +167,7 @@ def _announce(settings: Settings, listening: dict[str, Address]) -> None:
         address = listening["dimse"]
         host, port = address.reachable_host, address.port
         lines.append(f"  DICOM   {settings.ae_title} on {address}")
-        lines.append(f"  Try     storescu -aec {settings.ae_title} +sd +r {host} {port} FOLDER")
+        lines.append(f"  Try     dcmsend -nh -aec {settings.ae_title} +sd +r {host} {port} FOLDER")
     if "dimse_tls" in listening:
         lines.append(f"  DICOM   {settings.ae_title} on {listening['dimse_tls']}, by TLS")
     if "http" in listening:

@@ -130,6 +130,25 @@ def test_what_a_new_user_sends_comes_back(server: Server, ct: Path, tmp_path: Pa
     assert data_sets(tmp_path / "fetched") == data_sets(tmp_path / "sent")
 
 
+def test_what_the_start_suggests_sends_a_folder_of_all_kinds(slices: Path, tmp_path: Path) -> None:
+    mixed = tmp_path / "mixed"
+    shutil.copytree(slices, mixed)
+    (mixed / "a note").write_text("nothing")
+    compressed = pydicom.dcmread(str(get_testdata_file("MR_small_RLE.dcm")))
+    compressed.save_as(mixed / "b.dcm")
+    server = Server(tmp_path / "data", {"PACS_LOG_FORMAT": "console"})
+    server.start()
+    try:
+        (line,) = re.findall(r"^  Try     (.*)$", server.output(), re.MULTILINE)
+        command = shlex.split(line.replace("FOLDER", shlex.quote(str(mixed))))
+        subprocess.run(command, capture_output=True, timeout=PATIENCE, check=True)
+        found = typed("findscu", server, slices, tmp_path)
+    finally:
+        server.stop()
+    for file in mixed.glob("*.dcm"):
+        assert pydicom.dcmread(file).StudyInstanceUID in found.stdout + found.stderr
+
+
 def test_import_beside_the_server_keeps_files_byte_for_byte(
     server: Server, slices: Path, tmp_path: Path
 ) -> None:
