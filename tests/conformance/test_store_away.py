@@ -16,6 +16,7 @@ from tests.conformance.test_rest import as_file, error
 from tests.conformance.test_stow import STUDIES, kept, settled, store
 from tests.conformance.test_uploads import finished, upload
 from tests.servers import S3_BUCKET, ObjectStore
+from tests.waiting import eventually
 
 
 @dataclass
@@ -79,6 +80,9 @@ def test_what_is_there_is_found_but_not_fetched(world: World) -> None:
     instance = web.get(f"{STUDIES}/{study}/instances").json()[0]
     series, sop = (instance[tag]["Value"][0] for tag in ("0020000E", "00080018"))
     one = f"{STUDIES}/{study}/series/{series}/instances/{sop}"
+    prepared = f"""SELECT count(*) FROM prepared_metadata JOIN instances ON pk = instance_pk
+                   WHERE sop_instance_uid = '{sop}'"""
+    eventually("its metadata is prepared", lambda: world.server.sql(prepared) == "(1,)")
     bulky = (f"{STUDIES}/{study}", one, f"{one}/frames/1", f"{one}/rendered", f"/api/v1/images/{sop}/full")
     world.objects.stop()
     for path in bulky:

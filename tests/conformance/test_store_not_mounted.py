@@ -15,6 +15,7 @@ from tests.conformance.test_durability import wait_for
 from tests.conformance.test_rest import as_file
 from tests.conformance.test_stow import STUDIES, kept, store
 from tests.storage.upkeep.test_recognition import Disk
+from tests.waiting import eventually
 
 
 @dataclass
@@ -38,6 +39,8 @@ def world(tmp_path: Path) -> Iterator[World]:
     study = generate_uid()
     modality = Modality(server.dimse_port, study)
     modality.send(1)
+    prepared = "SELECT count(*) FROM prepared_metadata"
+    eventually("its metadata is prepared", lambda: server.sql(prepared) == "(1,)")
     yield World(server, disk, modality, study)
     server.stop()
 
