@@ -89,8 +89,10 @@ def no_fault(status: int) -> None:
 
 
 def without_leak(target: Target, work: Callable[[], None]) -> None:
-    """Done until it takes no more: the first times may fill pools and caches, on a slow machine later ones too,
-    as a pool takes another thread while its others are busy. What leaks has no end."""
+    """Done until it takes no more: the first times may fill pools and caches, on a slow machine later ones.
+
+    There a pool takes another thread while its others are busy. What leaks has no end.
+    """
     work()
     for patience in (10.0, 10.0, 10.0, PATIENCE):
         before = target.usage()
