@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
+from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection, Request
@@ -42,6 +43,11 @@ def origin(connection: HTTPConnection) -> str:
     server = tuple(scope.get("server") or ())
     root = scope.get("app_root_path", scope.get("root_path", ""))
     return _own(scope.get("scheme", "http"), connection.headers.get("host"), server, root)
+
+
+def public_path(connection: HTTPConnection) -> str:
+    """Path of this server as seen from outside; empty if it has the whole host to itself."""
+    return urlsplit(origin(connection)).path
 
 
 @lru_cache(maxsize=64)

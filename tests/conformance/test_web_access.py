@@ -420,6 +420,17 @@ def test_behind_tls_the_browser_is_told_to_stay_there(tmp_path: Path) -> None:
         server.stop()
 
 
+def test_the_cookie_is_not_for_other_programs_at_the_same_address(server: Server) -> None:
+    """They would receive it, and another archive there would replace it by its own."""
+    behind = {"X-Forwarded-Prefix": "/archive"}
+    credentials = {"email": _user(server), "password": "correct horse battery"}
+    with httpx.Client(base_url=server.url, headers=behind) as browser:
+        answer = browser.post(LOGIN, json=credentials)
+        assert "; Path=/archive; " in answer.headers["set-cookie"]
+        bearer = {"Authorization": f"Bearer {answer.json()['access_token']}"}
+        assert "; Path=/archive; " in browser.post(LOGOUT, headers=bearer).headers["set-cookie"]
+
+
 def test_without_tls_nothing_is_said_of_it(server: Server) -> None:
     answer = _sign_in(server, _user(server))
     assert "Secure" not in answer.headers["set-cookie"]

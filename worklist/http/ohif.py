@@ -11,14 +11,13 @@ import re
 from base64 import b64encode
 from importlib import resources
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, RedirectResponse, Response
 
 from pacs.http.accept import takes_gzip
-from pacs.http.origin import origin
+from pacs.http.origin import public_path
 from pacs.http.resource import Public
 from worklist.http.assets import ASKED_AGAIN, KEPT_FOR_EVER, MEDIA_TYPES, answer, asset
 
@@ -80,7 +79,7 @@ class Ohif:
         return [Public("/viewer", self.open), Public(PATH + "/{name:path}", self.file)]
 
     def open(self, request: Request) -> Response:
-        return RedirectResponse(f"{_root(request)}{PATH}/viewer?{request.url.query}", 307)
+        return RedirectResponse(f"{public_path(request)}{PATH}/viewer?{request.url.query}", 307)
 
     def file(self, request: Request) -> Response:
         name = request.path_params["name"]
@@ -107,13 +106,9 @@ class Ohif:
         return FileResponse(path, headers=headers, media_type=media_type)
 
     def _page(self, request: Request) -> Response:
-        base = f"{_root(request)}{PATH}/"
+        base = f"{public_path(request)}{PATH}/"
         text = _ABSOLUTE.sub(lambda found: found[1] + base, self._document)
-        text = text.replace("<head>", f'<head><meta name="root" content="{_root(request)}">', 1)
+        text = text.replace("<head>", f'<head><meta name="root" content="{public_path(request)}">', 1)
         response = answer(request, asset(DOCUMENT, text.encode()), ASKED_AGAIN)
         response.headers["Content-Security-Policy"] = policy(text)
         return response
-
-
-def _root(request: Request) -> str:
-    return urlsplit(origin(request)).path.rstrip("/")

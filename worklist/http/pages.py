@@ -13,7 +13,6 @@ from http import HTTPStatus
 from importlib import resources
 from pathlib import Path
 from string import Template
-from urllib.parse import urlsplit
 
 import orjson
 from starlette.exceptions import HTTPException
@@ -21,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute
 
-from pacs.http.origin import origin
+from pacs.http.origin import public_path
 from pacs.http.problems import FailurePage
 from pacs.http.resource import Public
 from worklist.http import dictionary
@@ -80,7 +79,7 @@ class Pages:
         return HTMLResponse(self._text(request, told, said), status, headers)
 
     def _text(self, request: Request, told: str = "", said: str = "") -> str:
-        root = urlsplit(origin(request)).path.rstrip("/")
+        root = public_path(request)
         base = f"{root}{ASSETS}/{self._assets.digest}"
         preloads = "\n".join(f'<link rel="modulepreload" href="{base}/{name}">' for name in self._modules)
         return self._document.substitute(

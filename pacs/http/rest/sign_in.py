@@ -19,6 +19,7 @@ from pacs.errors import Forbidden
 from pacs.http.authentication import Caller, anonymous
 from pacs.http.headers import over_tls
 from pacs.http.operation import OBJECT, Operation, answers_json, describe
+from pacs.http.origin import public_path
 from pacs.http.resource import Public, Resource, actor
 from pacs.http.rest import ROOT
 from pacs.http.rest.bodies import read
@@ -87,9 +88,9 @@ class AuthResources:
                 "rights": [] if session.user.must_change_password else sorted(session.rights),
             }
         )
-        secure = over_tls(request.scope)
+        path, secure = public_path(request) or "/", over_tls(request.scope)
         answer.set_cookie(
-            COOKIE, token, max_age=lasts, path="/", httponly=True, samesite="lax", secure=secure
+            COOKIE, token, max_age=lasts, path=path, httponly=True, samesite="lax", secure=secure
         )
         return answer
 
@@ -101,7 +102,7 @@ class AuthResources:
         await REQUESTS.run(self._sign_in.end, who, session)
         sessions.end()
         answer = Response(status_code=204)
-        answer.delete_cookie(COOKIE, path="/")
+        answer.delete_cookie(COOKIE, path=public_path(request) or "/")
         return answer
 
     @describe(Operation(answers=answers_json(OBJECT)))
