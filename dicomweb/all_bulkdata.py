@@ -39,6 +39,8 @@ from pacs.rights import Right
 
 log = structlog.get_logger(__name__)
 
+OFFERS = (Offer(OCTETS, multipart=True),)
+
 
 def resources(archive: Archive, root: str) -> list[Resource]:
     """`root`: where they are mounted."""
@@ -55,7 +57,7 @@ class RetrieveAllBulkdata:
 
     def answer(self, request: Request) -> Response:
         path, who = path_of(request), actor(request)
-        choose(acceptable(request), [Offer(OCTETS, multipart=True)])
+        choose(acceptable(request), OFFERS)
         found = self.archive.retrieve(who, path.study, path.series, path.sop)
         service = origin(request) + self.root
         plan = self._planned(found, service)

@@ -39,7 +39,7 @@ from pacs.transcoding import Transcoder
 
 PATH = "/studies/{study}/series/{series}/instances/{sop}/bulkdata/{value:path}"
 
-_DOCUMENTS = frozenset(
+DOCUMENTS = frozenset(
     {
         "application/pdf", "text/xml", "application/xml", "text/plain",
         "model/stl", "application/sla", "model/obj", "model/mtl", "model/gltf-binary",
@@ -112,9 +112,17 @@ def images(instance: StoredInstance, value: Path) -> FrameIndex | None:
     return index if index.encapsulated else None
 
 
+OFFERS = tuple(
+    Offer(kind, multipart)
+    for multipart in (False, True)
+    for kind in (OCTETS, *sorted(DOCUMENTS), *dict.fromkeys(COMPRESSED.values()))
+)
+"""Whatever the value is."""
+
+
 def _offers(instance: StoredInstance, value: BulkValue) -> list[Offer]:
     """The value's own media type before octets, single part before multipart."""
-    known = value.media_type if value.media_type in _DOCUMENTS else ""
+    known = value.media_type if value.media_type in DOCUMENTS else ""
     if value.encapsulated:
         known = COMPRESSED.get(instance.transfer_syntax, "")
     kinds = [kind for kind in (known, OCTETS) if kind]

@@ -1,12 +1,13 @@
 """Retrieve Capabilities (PS3.18 §8.9), generated from the service's own routes.
 
 The document is WADL (W3C submission of 31 August 2009) in XML, or the same tree in JSON. It lists exactly
-the routes that exist.
+the routes that exist, with the media types from the tables that they are served by.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 from xml.sax.saxutils import quoteattr
@@ -15,7 +16,10 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from pacs.http.accept import DICOM, MULTIPART, OCTETS, ZIP, Offer, acceptable, choose
+from dicomweb import all_bulkdata, bulkdata, data_set_types, frame_types, rendered, retrieve
+from dicomweb.store import stow
+from dicomweb.store.metadata import READERS
+from pacs.http.accept import DICOM, Offer, acceptable, choose
 from pacs.http.origin import origin
 from pacs.http.resource import Resource
 from pacs.rights import Right
@@ -25,23 +29,22 @@ _OFFERS = (Offer(WADL), Offer("application/xml"), Offer("text/xml"), Offer(WADL_
 _BEGIN = '<?xml version="1.0" encoding="UTF-8"?>\n<application xmlns="http://wadl.dev.java.net/2009/02">'
 _END = "</application>\n"
 
-_DATA_SETS = ("application/dicom+json", f'{MULTIPART}; type="application/dicom+xml"')
-_PIXELS = (f'{MULTIPART}; type="{OCTETS}"', f'{MULTIPART}; type="image/*"')
-_MEDIA_TYPES: Mapping[str, tuple[str, ...]] = {
-    "studies": _DATA_SETS,
-    "series": _DATA_SETS,
-    "instances": _DATA_SETS,
-    "metadata": _DATA_SETS,
-    "frames": (*_PIXELS, OCTETS, "image/*", "video/*"),
-    "pixeldata": _PIXELS,
-    "bulkdata": (f'{MULTIPART}; type="{OCTETS}"', OCTETS),
-    "rendered": ("image/jpeg", "image/png", "image/gif", "image/webp"),
-    "thumbnail": ("image/jpeg", "image/png"),
-    "": (f'{MULTIPART}; type="{DICOM}"', DICOM, ZIP),
-}
-"""By the last fixed word of a path; `""`: a study, series or instance itself."""
-
-_LEVELS = ("studies", "series", "instances")
+_PICTURES = (*rendered.PICTURES, *rendered.IN_PARTS)
+_READ: tuple[tuple[str, tuple[Offer, ...]], ...] = (
+    (r"/frames/{\w+}", (*frame_types.IN_PARTS, *frame_types.ALONE)),
+    (r"/instances/{\w+}/pixeldata", (*frame_types.IN_PARTS, *frame_types.ALONE)),
+    ("/pixeldata", frame_types.IN_PARTS),
+    (r"/bulkdata/{\w+(:path)?}", bulkdata.OFFERS),
+    ("/bulkdata", all_bulkdata.OFFERS),
+    (r"/frames/{\w+}/rendered", _PICTURES),
+    ("/rendered", (*_PICTURES, *rendered.DOCUMENTS)),
+    ("/thumbnail", rendered.PICTURES),
+    ("/(metadata|studies|series|instances)", data_set_types.OFFERS),
+    (r"/instances/{\w+}", (retrieve.IN_PARTS, retrieve.ALONE, retrieve.ZIPPED)),
+    ("", (retrieve.IN_PARTS, retrieve.ZIPPED)),
+)
+"""By the end of the path."""
+_STORED = (Offer(DICOM, multipart=True), Offer(DICOM), *(Offer(kind, multipart=True) for kind in READERS))
 
 Node = dict[str, Any]
 
@@ -85,14 +88,17 @@ def _resource(path: str, methods: Sequence[str]) -> Node:
 
 
 def _method(method: str, path: str) -> Node:
-    if method != "GET":
-        return {"@name": method}
-    before, last = ["", *path.split("/")][-2:]
-    word = last
-    if last.startswith("{"):
-        word = "" if before in _LEVELS else before
-    types = _MEDIA_TYPES.get(word, ())
-    return {"@name": method, "response": [{"representation": [{"@mediaType": each} for each in types]}]}
+    if method == "POST":
+        return {"@name": method, "request": [_of(_STORED)], "response": [_of(stow.OFFERS)]}
+    return {"@name": method, "response": [_of(_read(path))]}
+
+
+def _read(path: str) -> Sequence[Offer]:
+    return next(offers for end, offers in _READ if re.search(f"({end})$", path))
+
+
+def _of(offers: Sequence[Offer]) -> Node:
+    return {"representation": [{"@mediaType": str(each)} for each in offers]}
 
 
 def _xml(tree: Node) -> str:

@@ -15,17 +15,18 @@ from pacs.http.accept import Offer, acceptable, choose
 from pacs.http.streaming import Pieces
 
 JSON, PLAIN_JSON, XML = "application/dicom+json", "application/json", "application/dicom+xml"
-_OFFERS = (Offer(JSON), Offer(PLAIN_JSON), Offer(XML, multipart=True), Offer(XML))
+OFFERS = (Offer(JSON), Offer(PLAIN_JSON), Offer(XML, multipart=True))
+_TAKEN = (*OFFERS, Offer(XML))  # which is answered in parts, too
 
 
 def wanted(request: Request) -> Offer:
     """The accepted media type, or JSON for viewers that send the Accept for frames with every request."""
     ranges = acceptable(request)
     try:
-        return choose(ranges, _OFFERS)
+        return choose(ranges, _TAKEN)
     except NotAcceptable:
         if any(one.multipart for one in ranges):
-            return _OFFERS[0]
+            return OFFERS[0]
         raise
 
 

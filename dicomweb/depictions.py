@@ -12,7 +12,10 @@ from pacs.model import StoredInstance
 from pacs.structured_report import as_html, as_text, is_report
 
 _ENCAPSULATED_DOCUMENT = 0x00420011
-_DOCUMENTS = frozenset({"application/pdf", "text/xml", "application/xml", "text/plain", "model/stl"})
+DOCUMENTS = frozenset({"application/pdf", "text/xml", "application/xml", "text/plain", "model/stl"})
+_REPORT = ("text/html", "text/plain")
+KINDS = tuple(dict.fromkeys((*_REPORT, *sorted(DOCUMENTS), *(COMPRESSED[video] for video in sorted(VIDEO)))))
+"""The media types of all depictions."""
 
 
 def depictions(header: Header, instance: StoredInstance) -> list[BulkValue]:
@@ -22,14 +25,14 @@ def depictions(header: Header, instance: StoredInstance) -> list[BulkValue]:
         return [_of_type(bulk_value(header, (pixels.tag,)), COMPRESSED[instance.transfer_syntax])]
     if is_report(header):
         return [
-            _text(as_html(header), "text/html; charset=utf-8"),
-            _text(as_text(header), "text/plain; charset=utf-8"),
+            _text(as_html(header), f"{_REPORT[0]}; charset=utf-8"),
+            _text(as_text(header), f"{_REPORT[1]}; charset=utf-8"),
         ]
     try:
         document = bulk_value(header, (_ENCAPSULATED_DOCUMENT,))
     except NotFound:
         raise NotAcceptable("this instance has nothing to render") from None
-    if document.media_type not in _DOCUMENTS:
+    if document.media_type not in DOCUMENTS:
         raise NotAcceptable("documents of this type are not rendered here; retrieve the bulk data instead")
     return [document]
 

@@ -39,6 +39,13 @@ LOSSY = frozenset({f"{_JPEG}50"})
 """Lossy encodings, offered only to callers who name that transfer syntax."""
 
 
+IN_PARTS, ALONE = (
+    tuple(Offer(kind, multipart) for kind in dict.fromkeys((OCTETS, *COMPRESSED.values())))
+    for multipart in (True, False)
+)
+"""All media types of frames, whatever they are stored in."""
+
+
 def stored_offer(stored: str) -> Offer:
     """A frame in this syntax as it is, in parts."""
     return Offer(COMPRESSED.get(stored, OCTETS), True, stored, stored=True)

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from dicomweb.bulkdata import SHOWN
-from dicomweb.depictions import depictions
+from dicomweb.depictions import KINDS, depictions
 from dicomweb.frames import frame_list
 from dicomweb.paths import EACH_LEVEL, INSTANCE, path_of
 from dicomweb.presented import Shown, all_images, each_shown, first_image, is_applied
@@ -40,6 +40,8 @@ _PATHS = (*EACH_LEVEL, f"{INSTANCE}/frames/{{frames}}")
 
 STILL = ("image/jpeg", "image/png", "image/webp", "image/gif", "image/jp2")
 MOVING = ("image/gif", "image/webp")
+PICTURES, IN_PARTS = (tuple(Offer(kind, multipart) for kind in STILL) for multipart in (False, True))
+DOCUMENTS = tuple(map(Offer, KINDS))
 THUMBNAIL = Viewport(200, 200)
 
 
@@ -81,7 +83,7 @@ class RetrieveRendered:
         """A small picture of the middle frame of a representative image."""
         path, given = path_of(request), request.query_params.get("viewport")
         parameters = RenderParameters(viewport=viewport(given) if given else THUMBNAIL)
-        offer = choose(acceptable(request), [Offer(kind) for kind in STILL])
+        offer = choose(acceptable(request), PICTURES)
         refused: NotConvertible | NotAcceptable = NotAcceptable("there is no image that could be a thumbnail")
         for instance in representatives(self._archive, actor(request), path):
             count = len(frame_index_of(instance))
@@ -127,7 +129,7 @@ class RetrieveRendered:
         return self._image(replace(requested, frames=frames, state=state), image)
 
     def _parts(self, requested: RequestedPictures, found: Iterable[Shown], missing: int = 0) -> Response:
-        offer = choose(requested.ranges, [Offer(kind, multipart=True) for kind in STILL])
+        offer = choose(requested.ranges, IN_PARTS)
         return RenderedParts(self.pictures, self.root).answer(requested, offer, found, missing)
 
     def _document(self, requested: RequestedPictures, instance: StoredInstance) -> Response:
@@ -165,7 +167,6 @@ def _checked(numbers: Sequence[int], count: int) -> Sequence[int]:
 def _offers(named: Sequence[int]) -> list[Offer]:
     """One frame: a picture. Several named frames: multipart, or an animation. An instance with several:
     its first frame as a picture, or all of them as multipart or an animation."""
-    parts = [Offer(kind, multipart=True) for kind in STILL]
     if len(named) > 1:
-        return [*parts, *(Offer(kind) for kind in MOVING)]
-    return [*(Offer(kind) for kind in STILL), *parts]
+        return [*IN_PARTS, *(Offer(kind) for kind in MOVING)]
+    return [*PICTURES, *IN_PARTS]
