@@ -6,7 +6,8 @@ import os
 import signal
 import socket
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
@@ -17,7 +18,7 @@ import pytest
 from PIL import Image, ImageSequence
 from pydicom import Dataset, dcmread
 
-from tests.conformance.server import Server
+from tests.conformance.server import PATIENCE, Server
 from tests.corpus import SHARED_DATA, needs_corpus
 from tests.dicomweb.retrieving import image, parts
 from tests.programs import needs
@@ -186,6 +187,14 @@ def strict(tmp_path: Path) -> Iterator[Server]:
     started.stop()
 
 
+def in_the_end(get: Callable[[str], httpx.Response], path: str) -> httpx.Response:
+    """A busy machine may ask to come back first."""
+    deadline = time.monotonic() + PATIENCE
+    while (answer := get(path)).status_code == 503 and time.monotonic() < deadline:
+        pass
+    return answer
+
+
 def test_a_poisoned_image_fails_alone(strict: Server) -> None:
     with strict.web() as web:
         greedy = store(web, large(1, side=6000, bits=32))
@@ -200,7 +209,7 @@ def test_a_poisoned_image_fails_alone(strict: Server) -> None:
                 threads.submit(get, path)
                 for path in (f"{greedy}/rendered", f"{slow}/frames/{long}/rendered?accept=image/webp")
             ]
-            fine = [threads.submit(get, f"{good}/rendered?quality={n}") for n in range(1, 21)]
+            fine = [threads.submit(in_the_end, get, f"{good}/rendered?quality={n}") for n in range(1, 21)]
             assert {each.result().status_code for each in fine} == {200}
             answers = [each.result() for each in bad]
         assert answers[0].status_code == 406 and "memory" in answers[0].json()["message"]
