@@ -78,6 +78,15 @@ def fresh_server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ser
 
 
 @pytest.fixture(scope="module")
+def open_archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that asks nobody to sign in, for a module that fills and reads it."""
+    started = Server(tmp_path_factory.mktemp("open") / "data", {"PACS_OPEN": "1"})
+    started.start()
+    yield started
+    started.stop()
+
+
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
     with browser() as started:
         yield started

@@ -18,14 +18,17 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.error import URLError
 from urllib.request import urlopen
 
 import httpx
 import psutil
+from pydicom.dataset import Dataset
 from sqlalchemy import create_engine, text
 
+from tests.conformance import phantom
 from tests.conformance.forked import Forked
 from tests.corpus import SHARED_DATA, one_of_each_kind
 
@@ -185,6 +188,13 @@ class Server:
         """A client of this server with a token; paths are relative to its root."""
         headers = {"Authorization": f"Bearer {self.token(role, organization)}"}
         return httpx.Client(base_url=self.url, headers=headers, timeout=PATIENCE)
+
+    def bring_in(self, *data_sets: Dataset) -> None:
+        """`pacs import`, of these as files."""
+        with TemporaryDirectory() as folder:
+            for number, ds in enumerate(data_sets):
+                Path(folder, f"{number}.dcm").write_bytes(phantom.file_bytes(ds))
+            self.quick_command("import", folder)
 
     def import_corpus(self) -> list[dict[str, Any]]:
         """What QIDO-RS says of the instances then: of every file, or, in a bucket, of one of each kind.

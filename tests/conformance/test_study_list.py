@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from io import BytesIO
 from typing import Any
 
 import pytest
 from PIL import Image
+from pydicom.dataset import Dataset
 
 from tests.conformance import phantom
 from tests.conformance.browser import needs_chromium, page, picture_drawn, until
@@ -28,21 +28,16 @@ SIGHT = """(state) => {
 
 
 @pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("list")
-    server = Server(folder / "data", {"PACS_OPEN": "1"})
-    server.start()
-    (folder / "files").mkdir()
+def url(open_archive: Server) -> str:
+    images: list[Dataset] = []
     for number in range(12):
         names = dict(NAMES) if number == 0 else {f"Zeta^{number:02}": f"2025010{number % 9 + 1}"}
         for name, day in names.items():
             description = DESCRIPTIONS.get(name, f"CT of {name}")
             study = phantom.study(phantom.patient(name, f"P-{name}", "", "O"), day, description, name[:4])
-            for image in phantom.ct(study, 2, 32):
-                (folder / "files" / f"{image.SOPInstanceUID}.dcm").write_bytes(phantom.file_bytes(image))
-    server.quick_command("import", str(folder / "files"))
-    yield server.url
-    server.stop()
+            images += phantom.ct(study, 2, 32)
+    open_archive.bring_in(*images)
+    return open_archive.url
 
 
 def until_first(opened: Any, names: list[str]) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -74,22 +72,14 @@ def mammogram(of: Dataset, number: int, laterality: str, view: str, orientation:
 
 
 @pytest.fixture(scope="module")
-def held(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Held]:
-    folder = tmp_path_factory.mktemp("breasts")
-    server = Server(folder / "data", {"PACS_OPEN": "1"})
-    server.start()
-    files: Path = folder / "files"
-    files.mkdir()
-    studies = {}
+def held(open_archive: Server) -> Held:
+    studies, images = {}, []
     for name, views in STUDIES.items():
         patient = phantom.patient(f"{name}^M", f"M-{name}", "19600101", "F")
         studies[name] = phantom.study(patient, "20261120", name, "")
-        for number, each in enumerate(views, 1):
-            ds = mammogram(studies[name], number, *each)
-            (files / f"{ds.SOPInstanceUID}.dcm").write_bytes(phantom.file_bytes(ds))
-    server.quick_command("import", str(files))
-    yield Held(server, studies)
-    server.stop()
+        images += [mammogram(studies[name], number, *each) for number, each in enumerate(views, 1)]
+    open_archive.bring_in(*images)
+    return Held(open_archive, studies)
 
 
 def test_four_views_hang_in_pairs(held: Held, chromium: Any) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -54,17 +52,13 @@ class Held:
 
 
 @pytest.fixture(scope="module")
-def held(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Held]:
+def held(open_archive: Server) -> Held:
     """Three patients, and a fourth whose images and report were sent into the first one's study."""
-    folder = tmp_path_factory.mktemp("identity")
-    server = Server(folder / "data", {"PACS_OPEN": "1"})
-    server.start()
     names = ("Alpha", "Beta", "Gamma")
     studies = {
         name: phantom.study(phantom.patient(f"{name}^A", f"ID-{name}", "19500101", "F"), "20261120", name, "")
         for name in names
     }
-    held = Held(server, studies, {})
     stranger = copy.deepcopy(studies["Alpha"])
     stranger.PatientName, stranger.PatientID = "Stranger^S", "ID-S"
     wrong = list(phantom.ct(stranger, 3, 32, "Sent amiss", series=2))
@@ -74,14 +68,10 @@ def held(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Held]:
         of = phantom.study(phantom.patient(f"{name}^N", "1", "", ""), "20261101", name, "")
         studies[name] = of
         own += phantom.ct(of, 2, 32, f"of {name}")
-    files: Path = folder / "files"
-    files.mkdir()
-    for number, ds in enumerate([*own, *wrong, phantom.report(stranger)]):
-        held.owners[ds.SOPInstanceUID] = str(ds.PatientName).replace("^", ", ")
-        (files / f"{number}.dcm").write_bytes(phantom.file_bytes(ds))
-    server.quick_command("import", str(files))
-    yield held
-    server.stop()
+    objects = [*own, *wrong, phantom.report(stranger)]
+    open_archive.bring_in(*objects)
+    owners = {ds.SOPInstanceUID: str(ds.PatientName).replace("^", ", ") for ds in objects}
+    return Held(open_archive, studies, owners)
 
 
 def test_each_pane_says_whose_image_it_shows(held: Held, chromium: Any) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from tests.conformance import phantom
@@ -16,20 +15,17 @@ POSITIONS = f"[...document.querySelectorAll('[data-position]')].map({LAST_LINE})
 pytestmark = needs_chromium
 
 
-def test_a_prior_goes_as_far_not_as_many_images(tmp_path: Path, chromium: Any) -> None:
-    server = Server(tmp_path / "data", {"PACS_OPEN": "1"})
-    server.start()
+def test_a_prior_goes_as_far_not_as_many_images(open_archive: Server, chromium: Any) -> None:
     patient = phantom.patient("Linked^Lou", "LK-1", "19800101", "F")
     now = phantom.study(patient, "20261120", "CT now", "LK-1")
     before = phantom.study(patient, "20250301", "CT before", "LK-0")
-    files = tmp_path / "files"
-    files.mkdir()
+    images = []
     for study, count, apart in ((now, 25, THIN), (before, 9, THICK)):
         for number, ds in enumerate(phantom.ct(study, count, 32, f"Every {apart} mm")):
             ds.ImagePositionPatient = [0, 0, 1000 + apart * number]
-            (files / f"{ds.SOPInstanceUID}.dcm").write_bytes(phantom.file_bytes(ds))
-    server.quick_command("import", str(files))
-    with page(chromium, f"{server.url}/view?StudyInstanceUIDs={now.StudyInstanceUID}") as opened:
+            images.append(ds)
+    open_archive.bring_in(*images)
+    with page(chromium, f"{open_archive.url}/view?StudyInstanceUIDs={now.StudyInstanceUID}") as opened:
         picture_drawn(opened)
         opened.click(".strip button:has-text('Every 5 mm')")
         until(opened, f"{POSITIONS} === '13 / 25,5 / 9'")
@@ -42,4 +38,3 @@ def test_a_prior_goes_as_far_not_as_many_images(tmp_path: Path, chromium: Any) -
         opened.keyboard.press("n")
         opened.keyboard.press("ArrowDown")
         until(opened, f"{POSITIONS} === '8 / 25,4 / 9'")
-    server.stop()

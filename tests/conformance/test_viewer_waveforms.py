@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -116,12 +115,8 @@ MADE: dict[str, Callable[[], Dataset]] = {
 
 
 @pytest.fixture(scope="module")
-def held(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Held]:
-    folder = tmp_path_factory.mktemp("waveforms")
-    server = Server(folder / "data", {"PACS_OPEN": "1"})
-    server.start()
-    files: Path = folder / "files"
-    files.mkdir()
+def held(open_archive: Server, tmp_path_factory: pytest.TempPathFactory) -> Held:
+    files = tmp_path_factory.mktemp("waveforms")
     studies = {}
     for name, make in MADE.items():
         ds = make()
@@ -133,12 +128,10 @@ def held(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Held]:
         dcmwrite(files / f"{name}.dcm", ds, implicit_vr=False, little_endian=not big, force_encoding=True)
     study = phantom.study(phantom.patient("Plan^P", "P-1", "19600101", "F"), "20261120", "Plan", "")
     image = next(phantom.ct(study, 1, 32, "Planning CT"))
-    for ds in (image, structures(copy.deepcopy(study), image)):
-        (files / f"{ds.SOPInstanceUID}.dcm").write_bytes(phantom.file_bytes(ds))
     studies["structures"] = study.StudyInstanceUID
-    server.quick_command("import", str(files))
-    yield Held(server, studies)
-    server.stop()
+    open_archive.quick_command("import", str(files))
+    open_archive.bring_in(image, structures(copy.deepcopy(study), image))
+    return Held(open_archive, studies)
 
 
 @pytest.mark.parametrize("name", ["ecg", "big endian"])
