@@ -80,21 +80,32 @@ class RetrieveRendered:
         return (self._presented if is_applied(instance) else self._document)(requested, instance)
 
     def thumbnail(self, request: Request) -> Response:
-        """A small picture of the middle frame of a representative image."""
+        """A small picture of a representative image, or of the one that a presentation state refers to."""
         path, given = path_of(request), request.query_params.get("viewport")
         parameters = RenderParameters(viewport=viewport(given) if given else THUMBNAIL)
         offer = choose(acceptable(request), PICTURES)
         refused: NotConvertible | NotAcceptable = NotAcceptable("there is no image that could be a thumbnail")
         for instance in representatives(self._archive, actor(request), path):
-            count = len(frame_index_of(instance))
-            numbers = _checked(_frames(request), count)
-            frame = numbers[0] - 1 if numbers else count // 2
-            wanted = RenderRequest(offer.media_type, (frame,), parameters, Tier.THUMBNAIL)
             try:
-                return self.pictures.picture(request, instance, wanted)
-            except NotConvertible as reason:
+                shown = self._shown_small(request, instance)
+                wanted = RenderRequest(
+                    offer.media_type, (shown.frame,), parameters, Tier.THUMBNAIL, shown.state
+                )
+                return self.pictures.picture(request, shown.instance, wanted)
+            except (NotConvertible, NotAcceptable) as reason:
                 refused = reason
         raise refused
+
+    def _shown_small(self, request: Request, instance: StoredInstance) -> Shown:
+        """The middle frame, or the one that is named; of a presentation state, one that it refers to."""
+        frames: Sequence[int] = _frames(request)
+        image, state = instance, None
+        if not is_image(instance):
+            state = instance
+            image, frames = self._first_image(request, state, frames)
+        count = len(frame_index_of(image))
+        numbers = _checked(frames, count)
+        return Shown(image, numbers[0] - 1 if numbers else count // 2, state)
 
     @property
     def _archive(self) -> Archive:
@@ -119,14 +130,20 @@ class RetrieveRendered:
         """The first image that the state refers to, or all of them where several pictures are accepted."""
         if requested.parameters.window is not None:
             raise BadInput("window does not apply to a presentation state, which has its own")
-        who = actor(requested.request)
         if choose(requested.ranges, _offers(requested.frames)).multipart and not requested.frames:
-            return self._parts(requested, *all_images(self._archive, who, state))
-        image, reference = first_image(self._archive, who, state)
-        frames = requested.frames or reference.frames[:1]
+            return self._parts(requested, *all_images(self._archive, actor(requested.request), state))
+        image, frames = self._first_image(requested.request, state, requested.frames)
+        return self._image(replace(requested, frames=frames, state=state), image)
+
+    def _first_image(
+        self, request: Request, state: StoredInstance, named: Sequence[int]
+    ) -> tuple[StoredInstance, Sequence[int]]:
+        """The first image that the state refers to, and its frames, counted from 1, that are to be shown."""
+        image, reference = first_image(self._archive, actor(request), state)
+        frames = named or reference.frames[:1]
         if not all(reference.is_of(image.identity.sop_instance_uid, frame) for frame in frames):
             raise NotAcceptable("the presentation state does not refer to this frame")
-        return self._image(replace(requested, frames=frames, state=state), image)
+        return image, frames
 
     def _parts(self, requested: RequestedPictures, found: Iterable[Shown], missing: int = 0) -> Response:
         offer = choose(requested.ranges, IN_PARTS)

@@ -1,16 +1,18 @@
 """Choosing the instance that represents a study or a series in a thumbnail (PS3.18 §10.4.1.1.4).
 
 The middle one; where that is not an image, or cannot be decoded, a few others are tried, those in another
-transfer syntax first, as a failure mostly affects all images that are encoded alike.
+transfer syntax first, as a failure mostly affects all images that are encoded alike. Presentation states come
+last, each with the image that it refers to.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import islice
+from itertools import chain, islice
 
 from dicomweb.paths import Path
+from dicomweb.presented import is_applied
 from pacs.actor import Actor
 from pacs.archive import Archive
 from pacs.attributes import BY_KEYWORD, Level
@@ -21,12 +23,21 @@ from pacs.search.query import Condition, OneOf, Query
 MOST_SEEN = 50
 """Instances that are considered."""
 MOST_TRIED = 4
-"""Images that are attempted."""
+"""Instances that are attempted."""
 
 
 def representatives(archive: Archive, who: Actor, path: Path) -> Iterator[StoredInstance]:
-    """Images to try one after the other; just the instance itself when the path names one."""
-    return islice(filter(is_image, _likeliest_first(archive, who, path)), MOST_TRIED)
+    """What to try one after the other; just the instance itself when the path names one."""
+    states = list[StoredInstance]()
+
+    def images() -> Iterator[StoredInstance]:
+        for each in _likeliest_first(archive, who, path):
+            if is_image(each):
+                yield each
+            elif is_applied(each):
+                states.append(each)
+
+    return islice(chain(images(), states), MOST_TRIED)
 
 
 def _likeliest_first(archive: Archive, who: Actor, path: Path) -> Iterator[StoredInstance]:

@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
@@ -14,6 +15,8 @@ from PIL import Image
 from pydicom import Dataset, dcmread
 from pydicom.uid import generate_uid
 
+from tests.conformance import phantom
+from tests.conformance.browser import needs_chromium, page, until
 from tests.conformance.server import Server
 from tests.conformance.test_rendered import path_to, pixels, store
 from tests.corpus import SHARED_DATA, needs_corpus
@@ -100,3 +103,13 @@ def test_a_hostile_state_is_refused_with_a_reason(web: httpx.Client, hostile: di
     assert answer.status_code == 406, answer.text
     assert len(answer.json()["message"]) > 20
     assert web.get(f"{path_to(PLAIN)}/rendered").status_code == 200
+
+
+@needs_chromium
+def test_in_the_viewer_it_has_the_picture_of_its_image(open_archive: Server, chromium: Any) -> None:
+    study = phantom.study(phantom.patient("States^Sue", "PR-1", "19800101", "F"), "20261120", "CT", "PR-1")
+    images = list(phantom.ct(study, 3, 32, "Slices"))
+    open_archive.bring_in(*images, phantom.presentation_state(study, images[-1]))
+    marks = "[...document.querySelectorAll('.strip button')].find((each) => each.innerText.includes('Marks'))"
+    with page(chromium, f"{open_archive.url}/view?StudyInstanceUIDs={study.StudyInstanceUID}") as opened:
+        until(opened, f"{marks}?.querySelector('img')?.naturalWidth === 200")

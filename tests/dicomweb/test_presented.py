@@ -142,6 +142,30 @@ def test_all_images_of_a_state_in_parts(client: TestClient) -> None:
     assert grey(get(client, rendered(BOTH)))[0][0] == 255
 
 
+def thumbnail(number: int) -> str:
+    return f"{STATES}/instances/1.2.3.1.7.{number}/thumbnail"
+
+
+def test_the_thumbnail_of_a_state_is_of_the_image_that_it_refers_to(client: TestClient) -> None:
+    small = np.asarray(grey(get(client, thumbnail(INVERSE))))
+    assert max(small.shape) == 200 and (small[0, 0], small[-1, -1]) == (255, 232)
+    assert grey(get(client, thumbnail(THIRD)))[0][0] == 225, "the first that it names"
+    assert grey(get(client, f"{STATES}/instances/1.2.3.1.7.{THIRD}/frames/2/thumbnail"))[0][0] == 235
+    assert get(client, f"{STATES}/instances/1.2.3.1.7.{THIRD}/frames/1/thumbnail").status_code == 406
+
+
+def test_a_series_of_states_has_a_thumbnail_too_but_an_image_is_preferred(client: TestClient) -> None:
+    assert grey(get(client, f"{STATES}/thumbnail"))
+    study = "/dicom-web/studies/1.2.3.6"
+    plain = image(60, StudyInstanceUID="1.2.3.6", SeriesInstanceUID="1.2.3.6.1")
+    uids = {"StudyInstanceUID": "1.2.3.6", "SeriesInstanceUID": "1.2.3.6.7"}
+    inverse = {"PresentationLUTShape": "INVERSE", "shown": dcmread(BytesIO(plain))}
+    states = [of(number, **uids, **inverse) for number in (61, 62, 63)]
+    store(client, plain, *states)
+    assert grey(get(client, f"{study}/thumbnail"))[0][0] < 20
+    assert grey(get(client, f"{study}/series/1.2.3.6.7/thumbnail"))[0][0] > 240
+
+
 @pytest.mark.parametrize(
     ("path", "status", "reason"),
     [
@@ -149,6 +173,9 @@ def test_all_images_of_a_state_in_parts(client: TestClient) -> None:
         (rendered(NOTHING), 406, "names no image"),
         (rendered(BLENDING), 406, "nothing to render"),
         (rendered(HOSTILE), 406, "coordinates"),
+        (thumbnail(GONE), 406, "not here"),
+        (thumbnail(BLENDING), 406, "thumbnail"),
+        (thumbnail(HOSTILE), 406, "coordinates"),
         (f"{rendered(INVERSE)}?window=1,2", 400, "its own"),
         (f"{rendered(INVERSE)}?viewport=5,5,90,90,1,1", 400, "no pixel"),
         (f"{rendered(INVERSE)}?accept=text/html", 406, ""),
