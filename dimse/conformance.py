@@ -339,6 +339,9 @@ def _keys(described: Described) -> str:
             _table(("model", "levels", "FIND", "MOVE", "GET"), levels),
             "Key types are those of PS3.4 Annex C: U unique, R required, O optional. Every key may be of zero"
             " length or `*` (universal matching). Study Root has the keys of the patient at study level.",
+            "Different people may be sent with one Patient ID. At PATIENT level the archive then has one"
+            " patient, described by the first object with that ID. At the levels below it, Patient's Name,"
+            " Birth Date, Birth Time and Sex are those that the objects of each study have.",
             *map(_level, LEVELS),
         )
     )

@@ -1,4 +1,5 @@
-"""What the archive knows about a study that is in no data set; searched like the attributes of the table."""
+"""What the archive knows about a study or its patient that is in no data set; searched like the attributes of
+the table."""
 
 from __future__ import annotations
 
@@ -19,4 +20,8 @@ BODY_PART = ArchiveAttribute("BodyPart", Level.STUDY, Matching.EXACT)
 SIZE = ArchiveAttribute("SizeBytes", Level.STUDY, Matching.NUMBER, computed=True)
 FIRST_RECEIVED = ArchiveAttribute("FirstReceivedAt", Level.STUDY, Matching.NUMBER, computed=True)
 LAST_RECEIVED = ArchiveAttribute("LastReceivedAt", Level.STUDY, Matching.NUMBER, computed=True)
-ARCHIVE_ATTRIBUTES = (STATE, PRIORITY, FLAGS, CLINICAL_NOTES, BODY_PART, SIZE, FIRST_RECEIVED, LAST_RECEIVED)
+PATIENT_FLAGS = ArchiveAttribute("PatientFlags", Level.PATIENT, Matching.EXACT)
+ARCHIVE_ATTRIBUTES = (
+    *(STATE, PRIORITY, FLAGS, CLINICAL_NOTES, BODY_PART, SIZE, FIRST_RECEIVED, LAST_RECEIVED),
+    PATIENT_FLAGS,
+)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, StrEnum
 from functools import cached_property
 from types import MappingProxyType
@@ -259,5 +259,20 @@ DATE_TIME_PAIRS: tuple[tuple[str, str], ...] = (
 """Date and time attributes that combined date-time matching treats as one (PS3.4 §C.2.2.2.5)."""
 
 
+SAID_BY_STUDY: Mapping[Attribute, Attribute] = MappingProxyType(
+    {
+        BY_KEYWORD[keyword]: replace(BY_KEYWORD[keyword], level=Level.STUDY)
+        for keyword in ("PatientName", "PatientBirthDate", "PatientBirthTime", "PatientSex")
+    }
+)
+"""What each study says of its patient itself, in columns of its own: different people may be sent with one
+Patient ID. Below patient level, searches match and return this."""
+
+
 def at_level(level: Level) -> tuple[Attribute, ...]:
     return tuple(a for a in TABLE if a.level is level)
+
+
+def kept_at(level: Level) -> tuple[Attribute, ...]:
+    """Those with columns in the level's table."""
+    return (*at_level(level), *(SAID_BY_STUDY.values() if level is Level.STUDY else ()))

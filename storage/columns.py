@@ -20,7 +20,7 @@ from sqlalchemy import (
     literal_column,
 )
 
-from pacs.attributes import KEYED, Attribute, Level, Matching, at_level
+from pacs.attributes import KEYED, Attribute, Level, Matching, kept_at
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -104,4 +104,4 @@ def _columns(attribute: Attribute) -> list[Column[Any]]:
 
 
 def attributes(level: Level) -> list[Column[Any]]:
-    return [column for attribute in at_level(level) for column in _columns(attribute)]
+    return [column for attribute in kept_at(level) for column in _columns(attribute)]

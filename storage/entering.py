@@ -28,10 +28,10 @@ from pacs.study_states import NEW_IMAGES, PATIENT_CONFLICT, State, is_late, on_a
 from storage import clock
 from storage.feeds import RetryTransaction, Transaction
 from storage.instance_versions import InstanceVersions
-from storage.locked_rows import LockedRow, insert_items, lock_or_insert
+from storage.locked_rows import LockedRow, insert_items, lock_or_insert, note_others
 from storage.locked_studies import LockedStudies, LockedStudy
 from storage.references import Missing, References
-from storage.rows import attribute_row, item_rows, patient_identity
+from storage.rows import attribute_row, item_rows, patient_identity, said_of_patient
 from storage.statements import rows, scalar
 from storage.tables import instances
 
@@ -166,6 +166,8 @@ class _Batch:
         if not entry.study["number_of_study_related_instances"]:
             entry.study["modalities_in_study"] = None  # announced, not received
             entry.study["first_received_at"] = self._transaction.now
+            if state is not State.RECEIVING:
+                _name_anew(entry, item)
         if state is State.EXPECTED:
             self._studies.begin(entry, item)
         elif is_late(state):
@@ -180,6 +182,7 @@ class _Batch:
         if patient_identity(item.values, uid) == entry.patient["identity"]:
             entry.patient.fill(self._connection, item.values)
             entry.study.fill(self._connection, item.values)
+            note_others(entry.patient, entry.study)
         elif _add_words(entry.study, "flags", PATIENT_CONFLICT):
             self._report(item, "study.patient_conflict", "store.patient_conflict")
         series.fill(self._connection, item.values)
@@ -210,6 +213,14 @@ class _Batch:
         self._studies.flush()
         for (actor, action, study), uids in self._audit.items():
             self._transaction.audit(AuditRecord(actor, action, "success", study, {"instances": uids}))
+
+
+def _name_anew(entry: LockedStudy, item: Received) -> None:
+    """Whose study it is, is for its images to say, not for its announcement."""
+    if patient_identity(item.values, item.identity.study_instance_uid) == entry.patient["identity"]:
+        for column, value in said_of_patient(item.values).items():
+            if value is not None:
+                entry.study[column] = value
 
 
 _NO_INSTANCES = {"number_of_series_related_instances": 0, "size_bytes": 0}

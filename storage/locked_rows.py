@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Table, bindparam, delete, insert, select, upd
 
 from pacs.attributes import Level
 from pacs.model import Values
+from pacs.namesakes import SHARED_ID, are_others
 from storage.announced import is_announced_only
 from storage.feeds import RetryTransaction, Transaction
 from storage.rows import Row, attribute_row, item_rows, unknown
@@ -92,6 +93,16 @@ class LockedRow:
         if now != self._announced:
             transaction.tally(self._row["org_id"], ANNOUNCED, now - self._announced)
             self._announced = now
+
+
+def note_others(patient: LockedRow, study: LockedRow) -> None:
+    """Flag the patient if the study says that it is of another person."""
+    if not patient["patient_flags"]:
+        said = (
+            row[column] for row in (patient, study) for column in ("patient_name", "patient_birth_date_key")
+        )
+        if are_others(*said):
+            patient["patient_flags"] = SHARED_ID
 
 
 def _owner(level: Level, pk: int) -> dict[str, Any]:

@@ -36,7 +36,8 @@ _OWNER_OF_STUDY = (
     .where(studies.c.org_id == bindparam("org"), studies.c.study_instance_uid == bindparam("uid"))
 )
 
-NO_STUDIES = {
+NO_STUDIES: dict[str, Any] = {
+    "patient_flags": "",
     "number_of_patient_related_studies": 0,
     "number_of_patient_related_series": 0,
     "number_of_patient_related_instances": 0,

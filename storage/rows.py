@@ -11,7 +11,7 @@ import orjson
 from blake3 import blake3
 from pydicom.datadict import tag_for_keyword
 
-from pacs.attributes import KEYED, LEVELS, Attribute, Level, Matching, at_level
+from pacs.attributes import KEYED, LEVELS, SAID_BY_STUDY, Attribute, Level, Matching, kept_at
 from pacs.model import Values
 from pacs.search.matching import normalize
 
@@ -33,7 +33,7 @@ class _Level:
 
 
 def _level(level: Level) -> _Level:
-    sent = [a for a in at_level(level) if not a.computed]
+    sent = [a for a in kept_at(level) if not a.computed]
     sequences = tuple(a for a in sent if a.matching is Matching.SEQUENCE)
     keyed = tuple(a for a in sent if a.matching in KEYED)
     plain = tuple(a for a in sent if a not in sequences and a not in keyed)
@@ -58,6 +58,12 @@ def attribute_row(level: Level, values: Values) -> Row:
         if items := values.get(attribute.keyword):
             row[attribute.column] = orjson.dumps(items).decode()
     return row
+
+
+def said_of_patient(values: Values) -> Row:
+    """The columns in which a study says whose it is."""
+    row = attribute_row(Level.STUDY, values)
+    return {column: row[column] for a in SAID_BY_STUDY for column in {a.column, a.key_column}}
 
 
 def matching_key(attribute: Attribute, text: str) -> str | int | None:

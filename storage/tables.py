@@ -47,6 +47,7 @@ patients = Table(
     org(),
     Column("identity", Text, nullable=False),  # see storage.rows.patient_identity
     *attributes(Level.PATIENT),
+    Column("patient_flags", Text, nullable=False, server_default=text("''")),  # see pacs.namesakes
     UniqueConstraint("org_id", "identity"),
     Index(None, "org_id", "patient_id"),
     Index(None, "org_id", "patient_birth_date_key"),
@@ -72,6 +73,7 @@ studies = Table(
     Index(None, "patient_pk"),
     Index(None, "org_id", "accession_number"),
     Index(None, "org_id", "study_id"),
+    Index(None, "org_id", "patient_birth_date_key"),
     Index(None, "org_id", "last_received_at"),
 )
 # Pages of answers are read along one of these; a missing value sorts like an empty one. Those of studies also
@@ -93,6 +95,14 @@ Index(
     func.coalesce(patients.c.patient_name_key, BLANK),
     patients.c.pk,
     patients.c.patient_name_key,
+)
+Index(
+    "ix_studies_by_name",
+    studies.c.org_id,
+    func.coalesce(studies.c.patient_name_key, BLANK),
+    studies.c.pk,
+    studies.c.patient_name_key,
+    studies.c.state,
 )
 for _name, _sorted in {
     "ix_patients_by_id": patients.c.patient_id,
@@ -190,8 +200,8 @@ kept_blobs = Table(
     Index(None, "blob"),
 )
 
-OF_PATIENT = ("patient_id", "patient_name")
-OF_STUDY = ("study_date", "study_description", "accession_number", "modalities_in_study")
+OF_PATIENT = ("patient_id",)
+OF_STUDY = ("patient_name", "study_date", "study_description", "accession_number", "modalities_in_study")
 """The attributes by which a deletion is listed, of the patient and of the study."""
 SET_BY_USERS = ("priority", "clinical_notes", "body_part")
 """What users set of a study, which a restoration brings back."""

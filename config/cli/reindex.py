@@ -9,23 +9,25 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from config.cli.options import data_option, installation, organization_id, progress_bar
+from pacs import ingest
 from pacs.actor import system_actor
 from pacs.dicom.part10 import HEAD, read_part10
 from pacs.dicom.reader import read_header
 from pacs.dicom.source import ReadAhead
 from pacs.errors import BadInput, InvalidDataSet, PacsError, Unavailable
-from pacs.ingest import identity
 from pacs.uploaded_file import is_instance
 
 if TYPE_CHECKING:
     from config.compose import Installation
     from pacs.archive import Archive
+    from pacs.model import StoredInstance, Values
     from pacs.ports import BlobReader
 
 _PAGE = 10_000
@@ -41,9 +43,10 @@ def reindex(data_dir: Path | None, code: str | None, lost: bool) -> None:
 
     After a loss of the database, that is all of them. They are stored as if a sender had sent them, the
     oldest first, in the organisation that has their study. If none or several have it, they go to the one
-    that is named, or to the only one there is. Then derived keys and tallies are computed anew: run it once
-    after an update whose change log says so, so that searches use the newest rules. Exit code 1 when an
-    object could not be indexed.
+    that is named, or to the only one there is. Then derived keys and tallies are computed anew, and each
+    study takes its patient's name, birth date and sex from its first object: run it once after an update
+    whose change log says so, so that searches use the newest rules. Exit code 1 when an object could not be
+    indexed.
 
     If objects are indexed but none of them is there, a disk is probably not mounted: nothing is stored until
     it is, or until `--lost` says that they are lost for good.
@@ -52,6 +55,7 @@ def reindex(data_dir: Path | None, code: str | None, lost: bool) -> None:
     from storage.upkeep.recognition import recognise
     from storage.upkeep.rekey import rekey
     from storage.upkeep.tallies import retally
+    from storage.upkeep.whose import ask_objects
 
     opened = installation(data_dir, may_begin=True, anywhere=lost)
     with opened as composed, progress_bar("indexing") as bar:
@@ -61,6 +65,7 @@ def reindex(data_dir: Path | None, code: str | None, lost: bool) -> None:
         waiting = sorted(_unknown(composed))
         done = Counter(_outcome(composed, owners, address) for _, address in bar.track(waiting))
         changed = rekey(composed.database) + retally(composed.database)
+        changed += ask_objects(composed.database, partial(_values, composed.archive))
         if not done[_FAILED] + done[_WHOSE]:
             mark.leave(composed.database, composed.blobs)
     click.echo(f"{done[_ENTERED]} objects entered, {changed} rows brought up to date.")
@@ -141,9 +146,19 @@ def _enter(composed: Installation, owners: _Owners, address: str) -> str:
     return _ENTERED
 
 
+def _values(archive: Archive, instance: StoredInstance) -> Values | None:
+    try:
+        with archive.open(instance) as reader:
+            return ingest.values(instance.header(reader, archive.limits))
+    except Unavailable:
+        raise
+    except PacsError:  # `pacs verify` tells what is damaged or missing
+        return None
+
+
 def _study(archive: Archive, reader: BlobReader) -> str:
     part10 = read_part10(reader, archive.limits)
     if part10.is_dicomdir:
         raise InvalidDataSet
     header = read_header(ReadAhead(reader), part10.transfer_syntax, part10.dataset_offset, archive.limits)
-    return identity(header).study_instance_uid
+    return ingest.identity(header).study_instance_uid

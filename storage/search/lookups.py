@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy import Select, Text, func, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from pacs.attributes import BY_KEYWORD, LEVELS, Level
+from pacs.attributes import BY_KEYWORD, LEVELS, SAID_BY_STUDY, Level
 from pacs.search.query import Condition, Items, OneOf, Range
 from storage import tables
 from storage.search.conditions import PARENT, Conditions, key, unindexed
@@ -23,8 +23,13 @@ from storage.tables import TABLES
 _STUDY_DATE = BY_KEYWORD["StudyDate"]
 _UIDS = ("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID")
 _WITH_INDEX = frozenset(
-    BY_KEYWORD[keyword]
-    for keyword in ("PatientID", "PatientBirthDate", "AccessionNumber", "StudyID", "Modality")
+    [
+        SAID_BY_STUDY[BY_KEYWORD["PatientBirthDate"]],
+        *(
+            BY_KEYWORD[keyword]
+            for keyword in ("PatientID", "PatientBirthDate", "AccessionNumber", "StudyID", "Modality")
+        ),
+    ]
 )
 """Attributes with an index of their own (`storage.tables`), because they are searched by value."""
 
@@ -95,8 +100,8 @@ def by_letter_pair(search: Search, level: Level) -> Iterator[Lookup]:
             yield Lookup(level, pair_hits(attribute, letters), (condition,))
         elif attribute.keyword == "PatientName":
             pairs = func.letter_pairs(key(attribute), type_=ARRAY(Text)).contains([letters])
-            patients = TABLES[level].c
-            found = select(patients.pk).where(unindexed(patients.org_id) == search.organization, pairs)
+            named = TABLES[level].c
+            found = select(named.pk).where(unindexed(named.org_id) == search.organization, pairs)
             yield Lookup(level, found, (condition,))
 
 
@@ -129,7 +134,7 @@ def by_day(search: Search, level: Level) -> Iterator[Lookup]:
 CHEAP: tuple[Strategy, ...] = (
     by_item,  # ix_sequence_values_org_id_sequence_keyword_value
     by_value,  # ix_patients_org_id_patient_id, ix_studies_org_id_accession_number and others
-    by_letter_pair,  # patients_trigrams_where; ix_patients_patient_name_key_trigrams
+    by_letter_pair,  # patients_trigrams_where, studies_trigrams_where; ix_…_patient_name_key_pairs
 )
 STRATEGIES: tuple[Strategy, ...] = (
     *CHEAP,

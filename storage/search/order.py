@@ -21,13 +21,13 @@ from storage.tables import TABLES
 _BY_DEFAULT = {Level.PATIENT: "ix_patients_by_name", Level.STUDY: "ix_studies_newest_first"}
 _BY_FIRST_ATTRIBUTE = {
     "StudyDate": "ix_studies_newest_first",
-    "PatientName": "ix_patients_by_name",
+    "PatientName": "ix_studies_by_name",
     "PatientID": "ix_patients_by_id",
     "AccessionNumber": "ix_studies_by_accession",
     "StudyDescription": "ix_studies_by_description",
     "LastReceivedAt": "ix_studies_org_id_last_received_at",
 }
-"""The index of an order that begins with the attribute; one for each sort of the REST API."""
+"""The index of studies in an order that begins with the attribute; one for each sort of the REST API."""
 
 _NUMBER = {Level.SERIES: BY_KEYWORD["SeriesNumber"], Level.IMAGE: BY_KEYWORD["InstanceNumber"]}
 _LAST_NUMBER = literal_column(str((1 << 63) - 1), BigInteger)

@@ -19,7 +19,7 @@ from pacs.search.query import Query, ResultPage
 from storage.database import Database
 from storage.search import statement, tuning
 from storage.search.plan import candidates, is_sampled, sampled
-from storage.search.selection import Search
+from storage.search.selection import Search, as_studies_say
 from storage.search.time_limit import bounded
 from storage.tables import blobs, instances, versions
 
@@ -33,7 +33,7 @@ _IDENTITY = ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanc
 
 def find(database: Database, organization: int, query: Query) -> Iterator[Values]:
     """All matches, in the query's order."""
-    search = Search(organization, query, database.dialect)
+    search = Search(organization, as_studies_say(query), database.dialect)
     for row in _rows(database, search, tuning.FIRST_PAGE, tuning.NEXT_PAGES):
         yield _values(query.include, row)
 
@@ -42,7 +42,7 @@ def page(database: Database, organization: int, query: Query) -> ResultPage:
     """`limit` answers after `offset` in one snapshot, and the number of matches."""
     limit = query.limit
     assert limit is not None
-    search = Search(organization, query, database.dialect)
+    search = Search(organization, as_studies_say(query), database.dialect)
     search = replace(search, extra=(statement.last_key(search),))
     with _searching(database) as connection:
         first = _first_page(connection, search, limit + 1, query.offset, counting=True)
@@ -56,7 +56,7 @@ def page(database: Database, organization: int, query: Query) -> ResultPage:
 
 
 def count(database: Database, organization: int, query: Query) -> int:
-    search = Search(organization, query, database.dialect)
+    search = Search(organization, as_studies_say(query), database.dialect)
     with _searching(database) as connection:
         return int(connection.execute(statement.count(_planned(connection, search))).scalar_one())
 
@@ -66,7 +66,7 @@ def locate(database: Database, organization: int, query: Query) -> Iterator[Stor
     identity = tuple(BY_KEYWORD[keyword] for keyword in _IDENTITY)
     columns = (versions.c.transfer_syntax, versions.c.blob, blobs.c.size, versions.c.dataset_offset)
     query = replace(query, include=identity)
-    search = Search(organization, query, database.dialect, extra=columns, joined=_CURRENT)
+    search = Search(organization, as_studies_say(query), database.dialect, extra=columns, joined=_CURRENT)
     for row in _rows(database, search, tuning.LOCATED, tuning.LOCATED):
         *uids, transfer_syntax, address, size, offset = tuple(row)[:8]
         yield StoredInstance(Identity(*uids), transfer_syntax, Blob(address, size), offset)

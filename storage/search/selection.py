@@ -8,8 +8,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, Table, and_, exists
 
-from pacs.attributes import LEVELS, Attribute, Level
-from pacs.search.query import Query
+from pacs.attributes import LEVELS, SAID_BY_STUDY, Attribute, Level
+from pacs.search.query import Condition, DateTimeRange, Query
 from storage.announced import ANNOUNCED_ONLY, AWAITED
 from storage.search.conditions import PARENT, Conditions, unindexed
 from storage.search.order import index_of, leading_table
@@ -28,6 +28,7 @@ class Candidates:
 class Search:
     """A query of one organisation, and the way to its rows, which `storage.search.plan` chooses.
 
+    `query`: as `as_studies_say` has made it.
     `candidates`: the rows to start from; None for walking along the index of the order.
     `edge`: the order values of the row at which the walk ends.
     `extra`: further columns to select, of tables that `joined` joins.
@@ -134,3 +135,25 @@ class Search:
         if self.candidates is not None and self.candidates.level.depth < self.query.level.depth - 1:
             levels.add(LEVELS[self.candidates.level.depth + 1])
         return min(levels, key=lambda level: level.depth)
+
+
+def as_studies_say(query: Query) -> Query:
+    """Below patient level, who the patient is, is what the study says of it itself."""
+    if query.level is Level.PATIENT:
+        return query
+    said = SAID_BY_STUDY.get
+    return replace(
+        query,
+        conditions=tuple(map(_of_study, query.conditions)),
+        include=tuple(said(each, each) for each in query.include),
+        order=tuple((said(each, each), descending) for each, descending in query.order),
+    )
+
+
+def _of_study(condition: Condition) -> Condition:
+    attribute, test = condition.attribute, condition.test
+    if attribute not in SAID_BY_STUDY:
+        return condition
+    if isinstance(test, DateTimeRange):
+        test = replace(test, time=SAID_BY_STUDY[test.time])
+    return Condition(SAID_BY_STUDY[attribute], test)

@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from sqlalchemy import Integer, Select, column, literal_column, select, table
 
-from pacs.attributes import BY_KEYWORD, Attribute, Level, Matching
+from pacs.attributes import BY_KEYWORD, SAID_BY_STUDY, Attribute, Level, Matching
 from pacs.search.query import AnyOf, FuzzyName, OneOf, Test, Wildcard
 from pacs.search.text import sound
 
@@ -21,15 +21,18 @@ TRIGRAMS: Mapping[Level, tuple[Attribute, ...]] = MappingProxyType(
         Level.PATIENT: tuple(
             BY_KEYWORD[k] for k in ("PatientName", "PatientID", "OtherPatientIDs", "OtherPatientNames")
         ),
-        Level.STUDY: tuple(
-            BY_KEYWORD[k]
-            for k in (
-                "AccessionNumber",
-                "StudyID",
-                "StudyDescription",
-                "ReferringPhysicianName",
-                "ModalitiesInStudy",
-            )
+        Level.STUDY: (
+            SAID_BY_STUDY[BY_KEYWORD["PatientName"]],
+            *(
+                BY_KEYWORD[k]
+                for k in (
+                    "AccessionNumber",
+                    "StudyID",
+                    "StudyDescription",
+                    "ReferringPhysicianName",
+                    "ModalitiesInStudy",
+                )
+            ),
         ),
     }
 )

@@ -17,7 +17,7 @@ from pacs.attributes import Level, Matching, at_level
 from pacs.model import AuditRecord
 from storage.database import Database
 from storage.feeds import Transaction, transaction
-from storage.locked_rows import LockedRow, lock_row
+from storage.locked_rows import LockedRow, lock_row, note_others
 from storage.rows import patient_identity, unpadded
 from storage.tables import patients, studies
 
@@ -96,6 +96,8 @@ def _move_studies(under_way: Transaction, patient: LockedRow, other: LockedRow) 
     moved = under_way.connection.execute(moving.returning(studies.c.study_instance_uid))
     for column in _COUNTS:
         other[column] += patient[column]
+    other["patient_flags"] = other["patient_flags"] or patient["patient_flags"]
+    note_others(other, patient)
     for attribute in _PLAIN:
         if other[attribute.column] is None:
             other[attribute.column] = patient[attribute.column]

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, select, update
 
-from pacs.attributes import KEYED, LEVELS, Attribute, Level, at_level
+from pacs.attributes import KEYED, LEVELS, Attribute, Level, kept_at
 from storage.database import Database
 from storage.rows import matching_key, unpadded
 from storage.tables import TABLES
@@ -29,7 +29,7 @@ def rekey(database: Database) -> int:
 
 def _rekey(database: Database, level: Level) -> int:
     table = TABLES[level]
-    known = [a for a in at_level(level) if not a.computed and (a.matching in KEYED or a.vr in _PADDED)]
+    known = [a for a in kept_at(level) if not a.computed and (a.matching in KEYED or a.vr in _PADDED)]
     columns = {table.c[name] for a in known for name in (a.column, a.key_column)}
     page = select(table.c.pk, *columns).where(table.c.pk > bindparam("after")).order_by(table.c.pk)
     changed = after = 0

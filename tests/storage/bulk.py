@@ -7,12 +7,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, update
+from sqlalchemy import Connection, Update, and_, delete, insert, update
 
 from pacs.attributes import LEVELS, Level, Matching, at_level
 from pacs.model import Values
 from storage.columns import EPOCH
-from storage.rows import Row, attribute_row, item_rows
+from storage.rows import Row, attribute_row, item_rows, said_of_patient
 from storage.tables import TABLES, TALLIES, org_heads, organizations, sequence_values
 
 _PARENT = {Level.STUDY: "patient_pk", Level.SERIES: "study_pk", Level.IMAGE: "series_pk"}
@@ -56,6 +56,8 @@ def enter(connection: Connection, entities: Sequence[Entity]) -> None:
         here = [entity for entity in entities if entity.level is level]
         if here:
             connection.execute(insert(TABLES[level]), [entity.row() for entity in here])
+    if any(entity.level is Level.STUDY for entity in entities):
+        connection.execute(_named_as_their_patients())
     items = [
         row
         for entity in entities
@@ -66,6 +68,15 @@ def enter(connection: Connection, entities: Sequence[Entity]) -> None:
     for (organization, level), more in Counter((e.organization, e.level) for e in entities).items():
         name, this = TABLES[level].name, org_heads.c.org_id == organization
         connection.execute(update(org_heads).where(this).values({name: org_heads.c[name] + more}))
+
+
+def _named_as_their_patients() -> Update:
+    """Studies that say nothing of their patient say what the patient's row says."""
+    studies, patients = TABLES[Level.STUDY], TABLES[Level.PATIENT]
+    columns = list(said_of_patient({}))
+    silent = and_(*(studies.c[column].is_(None) for column in columns))
+    said = {column: patients.c[column] for column in columns}
+    return update(studies).values(said).where(silent, patients.c.pk == studies.c.patient_pk)
 
 
 def clear(connection: Connection) -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pacs.attributes import BY_KEYWORD, LEVELS, Attribute, Level, Matching
+from pacs.attributes import BY_KEYWORD, LEVELS, SAID_BY_STUDY, Attribute, Level, Matching
 from pacs.errors import InvalidQuery
 from pacs.search.matching import integer, name_group, normalize
 from pacs.search.parser import DATE_TIME, FUZZY, RELATIONAL, Scope, parse_query
@@ -34,7 +34,7 @@ from storage.database import Database
 from storage.search import pages as search
 from storage.search import tuning
 from storage.search.plan import candidates
-from storage.search.selection import Search
+from storage.search.selection import Search, as_studies_say
 from tests.storage.bulk import Entity, add_organization, clear, enter
 
 LETTERS = st.sampled_from(
@@ -86,6 +86,7 @@ KINDS: Mapping[str, tuple[st.SearchStrategy[str], st.SearchStrategy[str]]] = {
     ),
     "ImageType": (SEVERAL, PATTERN),
 }
+SAID = {attribute.keyword for attribute in SAID_BY_STUDY}
 CODES = "ProcedureCodeSequence"
 ITEM = st.dictionaries(
     st.sampled_from([0x00080100, 0x00080102]), st.text("Ab*", min_size=1, max_size=2), max_size=2
@@ -120,7 +121,7 @@ def worlds(draw: st.DrawFn) -> list[Entity]:
 def _values(draw: st.DrawFn, level: Level) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for keyword, (stored, _) in KINDS.items():
-        if BY_KEYWORD[keyword].level is not level:
+        if BY_KEYWORD[keyword].level is not level and not (level is Level.STUDY and keyword in SAID):
             continue
         value = draw(st.none() | stored)
         if keyword == "NumberOfStudyRelatedSeries":
@@ -175,13 +176,20 @@ def expected(world: list[Entity], query: Query, numbered: bool) -> list[int]:
         values: dict[str, Any] = {}
         one: Entity | None = entity
         while one is not None:
-            values |= one.values
+            values = {**one.values, **values} if one.level is not Level.PATIENT else _of_patient(values, one)
             one = rows.get((LEVELS[one.level.depth - 1], one.parent)) if one.level.depth else None
         above = (c for c in query.conditions if c.attribute.level.depth <= query.level.depth)
         if all(_holds(world, c, entity, values) for c in above) and _below(world, query, entity):
             found.append((entity, values))
     found.sort(key=lambda pair: _place(query.level, pair[0], pair[1], numbered))
     return [entity.pk for entity, _ in found]
+
+
+def _of_patient(below: Mapping[str, Any], patient: Entity) -> dict[str, Any]:
+    """What the patient's row says, but for what the study says itself: all of it, if it says any."""
+    said = SAID.intersection(below) if patient is not None else set()
+    kept = {k: v for k, v in patient.values.items() if not (said and k in SAID)}
+    return {**kept, **below}
 
 
 def _holds(world: list[Entity], asked: Condition, entity: Entity, values: Mapping[str, Any]) -> bool:
@@ -327,7 +335,7 @@ def test_searches_find_what_they_should(
         enter(connection, world)
     for query in asked:
         with database.read() as connection:
-            started = candidates(connection, Search(1, query, database.dialect)) is not None
+            started = candidates(connection, Search(1, as_studies_say(query), database.dialect)) is not None
         called = BY_KEYWORD[CALLED[query.level]]
         answers = search.find(database, 1, replace(query, include=(called,)))
         found = [int(values[called.keyword].split(".")[-1]) for values in answers]

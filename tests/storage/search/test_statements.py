@@ -58,7 +58,7 @@ QUERIES: dict[str, tuple[Query, int]] = {
     "another order, two keys": (replace(ask(PatientName="*ros*", AdmissionID="X"), order=BY_NAME), 5),
     "all series": (ask(SERIES), 2),
     "the series of a study": (ask(SERIES, StudyInstanceUID="1.2.7"), 3),
-    "series of a name": (ask(SERIES, PatientName="*ros*"), 3),
+    "series of a name": (ask(SERIES, PatientName="*ros*"), 4),
     "all instances": (ask(IMAGE), 2),
     "the instances of a study": (ask(IMAGE, StudyInstanceUID="1.2.7"), 3),
     "the instances of a series": (ask(IMAGE, StudyInstanceUID="1.2.7", SeriesInstanceUID="1.3.7"), 3),

@@ -28,7 +28,7 @@ def test_old_keys_are_made_anew_and_found_again(database: Database) -> None:
 
 
 VALUES = ("patient_id", "issuer_of_patient_id", "accession_number", "study_description")
-WITH_STUDIES = f"""SELECT s.study_instance_uid, {", ".join(VALUES)}, patient_birth_date, identity
+WITH_STUDIES = f"""SELECT s.study_instance_uid, {", ".join(VALUES)}, p.patient_birth_date, identity
     FROM patients p JOIN studies s ON s.patient_pk = p.pk ORDER BY 1"""
 
 
