@@ -51,9 +51,10 @@ def page(started: Any, url: str, **settings: Any) -> Iterator[Any]:
 
 
 def _is_fault(message: Any) -> bool:
-    """What has no picture has no thumbnail, and before signing in the answer is 401: Chromium logs both."""
+    """Chromium logs what is expected, too: nothing has no thumbnail, a 401 before signing in, no server."""
     expected = message.location.get("url", "").endswith(("/thumbnail", "/auth/me", "/auth/login"))
-    return message.type == "error" and not expected
+    away = "net::ERR_CONNECTION_REFUSED" in message.text
+    return message.type == "error" and not expected and not away
 
 
 def _text(message: Any) -> str:

@@ -13,7 +13,7 @@ from tests.conformance.server import Server
 
 pytestmark = needs_chromium
 
-NAMES = ("Alpha^Anna", "Beta^Bruno", "Gamma^<b>Greta</b>")
+NAMES = ("Alpha^Anna", "Beta^Bruno", "Gamma^<b>Greta</b>", "Delta^Dora")
 REASON = "sent under the <i>wrong</i> name"
 
 
@@ -146,3 +146,18 @@ def test_axe_finds_nothing(server: Server, chromium: Any) -> None:
         opened.keyboard.press("Delete")
         opened.wait_for_selector("dialog[open]")
         nothing_found()
+
+
+def test_a_deletion_is_told_although_the_connection_breaks_after_it(server: Server, chromium: Any) -> None:
+    with page(chromium, server.url, **as_role(server, "admin")) as opened:
+        # not as a route: the browser would log the failure
+        opened.evaluate(
+            """() => {
+              const fetched = window.fetch;
+              window.fetch = (url, ...rest) =>
+                String(url).includes("/deletions/") ? Promise.reject(new TypeError()) : fetched(url, ...rest);
+            }"""
+        )
+        delete_by_keyboard(opened, "Delta")
+        opened.get_by_text("Deleted: Delta, Dora").wait_for()
+        assert opened.get_by_role("button", name="Undo").count() == 0

@@ -33,9 +33,12 @@ def test_an_interruption_is_told_until_it_is_over(tmp_path: Path, chromium: Any)
         studies.keyboard.press("/")
         with studies.expect_response(lambda answer: "Liv" in answer.url):
             studies.keyboard.type("Liv")
+        refused: list[Any] = []
+        viewer.on("requestfailed", lambda request: refused.append(request.url))
         server.stop()
         for opened in (studies, viewer):
             until(opened, TOLD)
+        until(viewer, lambda: len(refused) > 1)  # the browser has tried again, and so has the page
         viewer.keyboard.press("Home")
         bring_in(server, tmp_path, images[4])
         server.start()

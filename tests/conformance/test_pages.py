@@ -192,12 +192,10 @@ def test_the_commands_say_what_their_search_does(held: Held, chromium: Any) -> N
         said = opened.locator("dialog [role=status]")
         said.filter(has_text="Loading").wait_for()
         opened.keyboard.press("Enter")
-        while not questions:
-            opened.wait_for_timeout(20)
+        until(opened, lambda: questions)
         assert said.inner_text() == "Loading"
         questions.pop().fulfill(status=204)  # each reading of the words is asked for in turn
-        while not questions:
-            opened.wait_for_timeout(20)
+        until(opened, lambda: questions)
         questions.pop().fulfill(status=503, json={"message": "Busy"})
         opened.locator("dialog [role=alert]").wait_for()
         assert said.inner_text() == ""
@@ -358,6 +356,21 @@ def test_tags_rise_and_have_names(held: Held, chromium: Any) -> None:
     assert tags == sorted(tags) and len(tags) > 20
 
 
+def test_words_typed_while_the_tags_load_are_looked_for(held: Held, chromium: Any) -> None:
+    with open_series(held, chromium, "Marked") as opened:
+        picture_drawn(opened)
+        late: list[Any] = []
+        opened.route("**/instances/*/metadata", lambda route: late.append(route))
+        opened.keyboard.press("t")
+        opened.keyboard.type("overlay ro")
+        until(opened, lambda: late)
+        late.pop().continue_()
+        opened.wait_for_selector("dialog >> text=Overlay Rows")
+        assert opened.locator(".tags tr").count() == 1
+        opened.keyboard.type("ws")
+        assert opened.input_value("dialog input") == "overlay rows"
+
+
 def test_overlays_in_unused_bits_are_drawn(held: Held, chromium: Any) -> None:
     with open_series(held, chromium, "Marked") as opened:
         picture_drawn(opened)
@@ -387,6 +400,29 @@ def test_what_is_beside_the_images_of_a_series_is_listed(held: Held, chromium: A
         opened.get_by_text("Beside the images.").wait_for()
         opened.keyboard.press("ArrowLeft")
         until(opened, "document.querySelector('[data-position]')?.innerText.endsWith('2 / 3')")
+
+
+def test_no_step_is_lost_while_series_are_on_their_way(held: Held, chromium: Any) -> None:
+    """Each goes on from the one before, not from what is still shown; and a layout keeps what was chosen."""
+    with open_series(held, chromium, "Cine") as opened:
+        picture_drawn(opened)
+        late: list[Any] = []
+        opened.context.route("**/series/*/metadata", lambda route: late.append(route))
+        opened.keyboard.press("ArrowRight")
+        opened.keyboard.press("ArrowRight")
+        opened.keyboard.press("ArrowRight")
+        opened.keyboard.press("ArrowLeft")
+        opened.keyboard.press("g")
+        opened.keyboard.press("n")
+        opened.locator(".strip button", has_text="Report").click()
+        opened.keyboard.press("g")
+        opened.keyboard.press("g")
+        until(opened, lambda: len(late) >= 5)
+        for route in late:
+            route.continue_()
+        until(opened, "document.querySelectorAll('.pane')[1].innerText.includes('This is text')")
+        names = opened.locator(".strip .caption > :first-child").all_inner_texts()
+        opened.locator(".pane").first.get_by_text(names[names.index("Cine") + 2]).first.wait_for()
 
 
 def test_a_presentation_state_says_what_it_is_of(held: Held, chromium: Any) -> None:
@@ -481,8 +517,7 @@ def test_signing_in(tmp_path: Path, chromium: Any) -> None:
         asked: list[Any] = []
         opened.route("**/dicom-web/studies?*", lambda route: asked.append(route))
         opened.keyboard.press("r")
-        while not asked:
-            opened.wait_for_timeout(20)
+        until(opened, lambda: asked)
 
         def overtaken(signing_out: Any) -> None:
             """What was asked before reaches the server behind the end of the session."""
@@ -570,6 +605,47 @@ def module(opened: Any, path: str, expression: str) -> Any:
     """An expression over `m`, a module of the pages."""
     base = opened.get_attribute("link[rel=icon]", "href").rsplit("/", 1)[0]
     return opened.evaluate(f"import('{base}/{path}').then(m => {expression})")
+
+
+@pytest.mark.parametrize(("fault", "code"), [("AbortError", "ABORTED"), ("TypeError", "NETWORK")])
+def test_an_answer_that_breaks_off_is_a_problem_like_any_other(
+    held: Held, chromium: Any, fault: str, code: str
+) -> None:
+    """Not before it begins, but between its head and its end."""
+    asked = """
+    (async (fault) => {
+      const fetched = window.fetch;
+      const error = Object.assign(new Error(), { name: fault });
+      window.fetch = async () => ({ ok: true, json: () => Promise.reject(error) });
+      const problem = await m.json("/").catch((error) => error);
+      window.fetch = fetched;
+      return problem.code;
+    })"""
+    with page(chromium, held.server.url) as opened:
+        assert module(opened, "core/api.js", f"{asked}('{fault}')") == code
+
+
+def test_the_language_chosen_last_is_spoken(held: Held, chromium: Any) -> None:
+    """However late another one's texts come; and English where they cannot be had."""
+    context = chromium.new_context(locale="fr-FR")  # not `page`: the browser logs what fails
+    context.set_default_timeout(PATIENCE * 1000)
+    try:
+        context.route("**/strings/fr.js", lambda route: route.abort())
+        opened = context.new_page()
+        opened.goto(held.server.url)
+        opened.get_by_role("button", name="Display").click()
+        late: list[Any] = []
+        context.route("**/strings/de.js", lambda route: late.append(route))
+        opened.get_by_label("Language").select_option("de")
+        until(opened, lambda: late)
+        opened.get_by_label("Language").select_option("es")
+        until(opened, "document.documentElement.lang === 'es'")
+        with opened.expect_response("**/strings/de.js"):
+            late.pop().continue_()
+        opened.wait_for_timeout(300)
+        assert opened.evaluate("document.documentElement.lang") == "es"
+    finally:
+        context.close()
 
 
 def test_measures_are_millimetres_only_where_they_are_known(held: Held, chromium: Any) -> None:

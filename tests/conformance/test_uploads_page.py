@@ -72,6 +72,20 @@ def test_what_is_being_sent_can_be_given_up(server: Server, chromium: Any, tmp_p
         assert latest.first.locator(".outcome").inner_text() == "Failed"
 
 
+def test_what_came_in_stays_while_the_server_cannot_be_asked(
+    server: Server, chromium: Any, tmp_path: Path
+) -> None:
+    file = tmp_path / "stays.txt"
+    file.write_text("nothing")
+    with page(chromium, f"{server.url}/uploads") as opened:
+        opened.locator("input[type=file]").nth(0).set_input_files(file)
+        opened.locator(".task").filter(has_text=file.name).wait_for()
+        # not as a route: the browser would log the failure
+        opened.evaluate("() => (window.fetch = () => Promise.reject(new TypeError()))")
+        opened.locator(".failure").wait_for()
+        assert opened.locator(".task").filter(has_text=file.name).count() == 1
+
+
 def test_axe_finds_nothing(server: Server, chromium: Any) -> None:
     axe = pytest.importorskip(
         "axe_playwright_python.sync_playwright", reason="pip install axe-playwright-python"

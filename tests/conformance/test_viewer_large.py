@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.conformance import phantom
-from tests.conformance.browser import PATIENCE, needs_chromium, page, picture_drawn, until
+from tests.conformance.browser import needs_chromium, page, picture_drawn, until
 from tests.conformance.server import Server
 
 SLICES = 48
@@ -51,8 +50,7 @@ def test_the_first_image_does_not_wait_for_the_metadata_of_all(url: str, chromiu
         opened.keyboard.press("4")
         until(opened, "document.querySelector('.corner.bl').innerText.includes('W 2,500 · L 500')")
 
-        while not held:
-            opened.wait_for_timeout(20)
+        until(opened, lambda: held)
         held.pop().continue_()
         until(opened, f"document.querySelector('[data-position]').innerText.endsWith('24 / {SLICES}')")
         assert opened.evaluate("document.querySelector('.pane canvas').dataset.image") == shown
@@ -75,9 +73,7 @@ def test_the_first_frame_is_fetched_beside_its_metadata(url: str, chromium: Any)
             "request", lambda request: frames.append(request.url) if "/frames/" in request.url else None
         )
         opened.goto(url)
-        end = time.monotonic() + PATIENCE
-        while not (held and frames) and time.monotonic() < end:
-            opened.wait_for_timeout(20)
+        until(opened, lambda: held and frames)
         (first,) = frames
         assert opened.inner_text(".pane") == "Loading"
         assert opened.evaluate("document.querySelector('.pane canvas').dataset.image || ''") == ""
@@ -105,8 +101,7 @@ def test_what_is_in_sight_does_not_wait_for_what_lies_far_from_it(url: str, chro
         opened.context.route("**/frames/*", first_ones)
         opened.goto(url)
         picture_drawn(opened)
-        while len(held) < 4:
-            opened.wait_for_timeout(20)
+        until(opened, lambda: len(held) >= 4)
         let_through = 10 * SLICES  # those that are held keep their places
         opened.keyboard.press("End")
         until(opened, f"document.querySelector('[data-position]').innerText.endsWith('{SLICES} / {SLICES}')")

@@ -42,5 +42,5 @@ function App() {
 
 applyDisplay();
 resumed.catch(() => {}); // reported once there is a page to show it
-await speak(preferred());
+await speak(preferred()).catch(() => {}); // English is better than no page
 render(html`<${App} />`, document.getElementById("app"));

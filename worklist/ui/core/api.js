@@ -23,6 +23,8 @@ export const whenSignedOut = (callback) => (onSignedOut = callback);
 /** For callers that do not use `request`. */
 export const signedOut = () => onSignedOut();
 
+const lost = (error) => new Problem("", { code: error.name === "AbortError" ? "ABORTED" : "NETWORK" });
+
 async function problemOf(response) {
   const correlationId = response.headers.get("X-Correlation-ID") ?? "";
   let body = {};
@@ -57,8 +59,7 @@ export async function request(url, { method = "GET", headers = {}, body, signal,
       headers: safe || !csrf ? headers : { "X-CSRF-Token": csrf, ...headers },
     });
   } catch (error) {
-    if (error.name === "AbortError") throw new Problem("", { code: "ABORTED" });
-    throw new Problem("", { code: "NETWORK" });
+    throw lost(error);
   }
   if (response.ok) return response;
   const problem = await problemOf(response);
@@ -66,9 +67,12 @@ export async function request(url, { method = "GET", headers = {}, body, signal,
   throw problem;
 }
 
+/** The body, `as` "json", "blob" or "arrayBuffer"; a Problem if the connection breaks, or is aborted, on the way. */
+export const received = (response, as) => response[as]().catch((error) => Promise.reject(lost(error)));
+
 export async function json(url, options = {}) {
   const response = await request(url, { ...options, headers: { Accept: "application/json", ...options.headers } });
-  return response.status === 204 ? null : response.json();
+  return response.status === 204 ? null : received(response, "json");
 }
 
 export const post = (url, value, options = {}) =>
@@ -83,7 +87,7 @@ export const post = (url, value, options = {}) =>
 export async function search(path, parameters, { signal } = {}) {
   const url = `${DICOMWEB}/${path}?${new URLSearchParams(parameters)}`;
   const response = await request(url, { signal, headers: { Accept: "application/dicom+json" } });
-  const items = response.status === 204 ? [] : await response.json();
+  const items = response.status === 204 ? [] : await received(response, "json");
   const total = response.headers.get("X-Total-Count");
   return { items, total: total === null ? null : Number(total), warning: response.headers.get("Warning") };
 }

@@ -12,10 +12,15 @@ const LOAD = {
 
 export const language = signal("en");
 let words = en;
+let wanted = "en";
 
+/** Rejects if its texts cannot be fetched. */
 export async function speak(code) {
   const known = code in LANGUAGES ? code : "en";
-  words = known === "en" ? en : (await LOAD[known]()).default;
+  wanted = known;
+  const loaded = known === "en" ? en : (await LOAD[known]()).default;
+  if (wanted !== known) return; // another one was chosen meanwhile
+  words = loaded;
   document.documentElement.lang = known;
   language.value = known;
 }

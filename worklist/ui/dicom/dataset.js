@@ -1,5 +1,5 @@
 /** Reading data sets in the DICOM JSON Model (PS3.18 Annex F). Their text is shown as text, never as markup. */
-import { request } from "../core/api.js";
+import { received, request } from "../core/api.js";
 import { TAG } from "./tags.js";
 
 export const values = (dataset, keyword) => dataset?.[TAG[keyword]]?.Value ?? [];
@@ -23,7 +23,7 @@ export async function bytesOf(attribute, { type = "application/octet-stream", mo
   if (!attribute?.BulkDataURI) return undefined;
   const headers = { Accept: `${type}, application/octet-stream;q=0.5` };
   const response = await request(sameOrigin(attribute.BulkDataURI), { headers });
-  return most === Infinity ? new Uint8Array(await response.arrayBuffer()) : beginning(response.body.getReader(), most);
+  return most === Infinity ? new Uint8Array(await received(response, "arrayBuffer")) : beginning(response.body.getReader(), most);
 }
 
 /** Leaves the rest of a stream unread. */

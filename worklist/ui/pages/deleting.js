@@ -14,7 +14,8 @@ export async function deleteStudy(study, name, reason) {
     body: JSON.stringify({ reason }),
     headers: { "Content-Type": "application/json" },
   });
-  const deletion = await json(`${API}/deletions/${answer.headers.get("Location").split("/").pop()}`);
+  const asked = json(`${API}/deletions/${answer.headers.get("Location").split("/").pop()}`);
+  const deletion = await asked.catch(() => ({})); // it is deleted all the same; only the offer to undo is missing
   const { id: about, can_be_restored: kept } = deletion;
   toast(t("deletions.done", { name }), {
     about,

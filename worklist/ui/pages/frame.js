@@ -1,6 +1,6 @@
 /** The frame of every page except the viewer: navigation, search, connection, user. */
 import { html, useLayoutEffect, useRef, useState } from "../core/html.js";
-import { search } from "../core/api.js";
+import { Problem, search } from "../core/api.js";
 import { connection } from "../core/events.js";
 import { personName } from "../core/format.js";
 import { bound, useKeys } from "../core/keys.js";
@@ -158,7 +158,7 @@ function Settings({ onClose }) {
   };
   const setLanguage = (value) => {
     localStorage.setItem("language", value);
-    speak(value);
+    speak(value).catch(() => toastProblem(new Problem("")));
   };
   return html`<${Dialog} title=${t("settings.title")} onClose=${onClose}>
     <div class="details">

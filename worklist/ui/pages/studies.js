@@ -68,11 +68,14 @@ function useList(query) {
   const [fresh, setFresh] = useState(new Set());
   const refresh = () => setTurn((count) => count + 1);
   const isOld = Boolean(shown) && shown.asked !== asked;
+  const loading = useRef(false);
   useEffect(() => {
+    loading.current = true;
     const list = new StudyList(query, shown && !isOld ? shown.list.pagesInUse(shown.list.indexOf(query.get("study"))) : []);
     let gone = false;
     list.ready.then(() => {
       if (gone) return;
+      loading.current = false;
       const problem = list.problem.value;
       setShown((old) => (problem && old?.asked === asked ? { ...old, problem } : { list, asked, problem }));
       if (!problem) noteNew(list, asked, known, setFresh);
@@ -82,7 +85,7 @@ function useList(query) {
       list.stop();
     };
   }, [asked, turn]);
-  return { list: shown?.list, of: shown?.asked, isOld, asked, problem: shown?.problem ?? shown?.list.problem.value, fresh, refresh };
+  return { list: shown?.list, of: shown?.asked, isOld, asked, problem: shown?.problem ?? shown?.list.problem.value, fresh, refresh, loading };
 }
 
 function noteNew(list, asked, known, setFresh) {
@@ -95,23 +98,23 @@ function noteNew(list, asked, known, setFresh) {
   setFresh((old) => new Set([...old, ...arrived]));
 }
 
-function useLive(refresh) {
+/** An event never breaks off what is `loading`: with a slow network and a busy archive, nothing would ever arrive. */
+function useLive(refresh, loading) {
   useEffect(() => {
     let timer = 0;
-    const stop = onChange(() => {
-      timer ||= setTimeout(() => {
-        timer = 0;
-        refresh();
-      }, SETTLING);
-    });
+    const renew = () => {
+      timer = loading.current ? setTimeout(renew, SETTLING) : 0;
+      if (!timer) refresh();
+    };
+    const stop = onChange(() => (timer ||= setTimeout(renew, SETTLING)));
     return () => (clearTimeout(timer), stop());
   }, []);
 }
 
 export function Studies({ query }) {
   const [words, type, settle] = useTyped(query, "q");
-  const { list, of, isOld, asked, problem, fresh, refresh } = useList(query);
-  useLive(refresh);
+  const { list, of, isOld, asked, problem, fresh, refresh, loading } = useList(query);
+  useLive(refresh, loading);
   list?.version.value;
   const total = list?.total.value ?? null;
   const { at, study, row, choose } = useChoice({ list, isOld, asked, uid: query.get("study") });

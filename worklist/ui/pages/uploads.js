@@ -88,7 +88,7 @@ function useTasks() {
         timer = setTimeout(look, busy ? AGAIN : LATER);
       } catch (problem) {
         if (problem.aborted) return;
-        setState({ problem });
+        setState((old) => ({ ...old, problem }));
         timer = setTimeout(look, LATER);
       }
     };
@@ -100,9 +100,9 @@ function useTasks() {
 
 function Tasks() {
   const { items, problem } = useTasks();
-  if (problem) return html`<${Failure} problem=${problem} />`;
-  if (!items) return html`<${Skeleton} rows=${4} />`;
-  return html`<section aria-label=${t("uploads.tasks")}>
+  const failed = problem && html`<${Failure} problem=${problem} />`;
+  if (!items) return failed ?? html`<${Skeleton} rows=${4} />`;
+  return html`${failed}<section aria-label=${t("uploads.tasks")}>
     <h2>${t("uploads.tasks")}</h2>
     ${!items.length && html`<p class="dim">${t("uploads.none")}</p>`}
     ${items.map((task) => html`<${Task} key=${task.id} task=${task} />`)}

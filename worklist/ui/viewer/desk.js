@@ -27,7 +27,7 @@ export class Desk {
   changed = signal(false);
   #panes = signal([]);
   #read = new Map(); // series UID → promise of its parts
-  #asked = new Map(); // pane → id of the series on its way
+  #asked = new Map(); // pane → id of the series that it shows, or that is on its way
   #abort = new AbortController();
   #metadata = new Metadata();
 
@@ -102,7 +102,10 @@ export class Desk {
       show(parts.find(({ id }) => id === series.id) ?? parts[0]);
       this.seen.value ||= !this.pane.images.length;
     } catch (problem) {
-      if (this.#asked.get(pane) === series.id) pane.coming.value = false;
+      if (this.#asked.get(pane) === series.id) {
+        pane.coming.value = false;
+        this.#asked.set(pane, pane.series.value?.id);
+      }
       this.seen.value = true;
       this.#read.delete(series.uid);
       toastProblem(problem);
@@ -145,15 +148,16 @@ export class Desk {
     await this.show(series);
   }
 
-  /** Fills the panes of a layout. */
+  /** Fills the panes of a layout; what is on its way to one stays so. */
   async arrange(layout) {
     this.layout.value = layout;
     if (this.active.value >= panesOf(layout)) this.active.value = 0;
     const coming = [];
-    const used = new Set(this.shown.map((pane) => pane.series.value?.id));
+    const used = new Set(this.shown.map((pane) => this.#asked.get(pane)));
     for (const pane of this.shown) {
       if (pane.series.value) continue;
-      const next = this.studies.value.flatMap((study) => study.series).find((each) => !used.has(each.id));
+      const asked = this.series.find(({ id }) => id === this.#asked.get(pane));
+      const next = asked ?? this.studies.value.flatMap((study) => study.series).find((each) => !used.has(each.id));
       if (!next) break;
       used.add(next.id);
       coming.push(this.show(next, pane));
@@ -186,9 +190,10 @@ export class Desk {
     for (const other of this.shown) if (other !== pane) other.follow(pane.image, before, step);
   }
 
+  /** From the series on its way, if there is one: no step is lost. */
   step(by) {
     const { series } = this;
-    const at = series.findIndex((each) => each.id === this.pane.series.value?.id);
+    const at = series.findIndex((each) => each.id === this.#asked.get(this.pane));
     const next = series[at + by];
     if (next) this.show(next);
   }

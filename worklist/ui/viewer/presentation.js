@@ -1,6 +1,6 @@
 /** A presentation state: its first image as the state shows it, and in words what it asks for, and for which images. */
 import { html } from "../core/html.js";
-import { request } from "../core/api.js";
+import { received, request } from "../core/api.js";
 import { clock, day, nameGroups } from "../core/format.js";
 import { number as shown, t } from "../core/strings.js";
 import { first, number, numbers, text, values } from "../dicom/dataset.js";
@@ -35,7 +35,7 @@ export function PresentationState({ dataset, desk }) {
 function Look({ dataset }) {
   const { url, problem } = useContent(async (signal) => {
     const path = `${instancePath(dataset)}/rendered?viewport=${LARGEST}`;
-    return { blob: await (await request(path, { signal, headers: { Accept: "image/png" } })).blob() };
+    return { blob: await received(await request(path, { signal, headers: { Accept: "image/png" } }), "blob") };
   });
   if (problem) return html`<${Failure} problem=${problem} />`;
   return url ? html`<img src=${url} alt=${t("presentation")} />` : html`<${Skeleton} />`;

@@ -1,6 +1,6 @@
 /** All attributes of the instance that is shown, as text. */
 import { html, useEffect, useState } from "../core/html.js";
-import { request } from "../core/api.js";
+import { received, request } from "../core/api.js";
 import { t } from "../core/strings.js";
 import { Dialog } from "../kit/dialog.js";
 import { Field } from "../kit/field.js";
@@ -34,13 +34,14 @@ function* rows(dataset, names, depth = 0) {
 /** Fetched, because the viewer has only the attributes that it needs itself. */
 async function readAll(dataset, signal) {
   const response = await request(`${instancePath(dataset)}/metadata`, { signal, headers: { Accept: "application/dicom+json" } });
-  return (await response.json())[0];
+  return (await received(response, "json"))[0];
 }
 
 export function Tags({ dataset, onClose }) {
   const [{ whole, problem }, setRead] = useState({});
   const [tries, setTries] = useState(0);
   const [names, setNames] = useState({});
+  const [wanted, setWanted] = useState("");
   useEffect(() => {
     const abort = new AbortController();
     setRead({});
@@ -51,36 +52,33 @@ export function Tags({ dataset, onClose }) {
     return () => abort.abort();
   }, [dataset, tries]);
   useEffect(() => {
-    fetch(DICTIONARY).then((answer) => answer.ok && answer.json().then(setNames), () => {}); // the tags alone will do
+    const read = (answer) => answer.ok && answer.json().then(setNames);
+    fetch(DICTIONARY).then(read).catch(() => {}); // the tags alone will do
   }, []);
   return html`<${Dialog} title=${t("viewer.tags")} wide onClose=${onClose}>
+    <${Field} label=${t("viewer.tags.find")} hideLabel icon="search" placeholder=${t("viewer.tags.find")} value=${wanted} onInput=${setWanted} autofocus />
     ${problem && html`<${Failure} problem=${problem} onRetry=${() => setTries(tries + 1)} />`}
     ${!problem && !whole && html`<${Skeleton} />`}
-    ${whole && html`<${Table} dataset=${whole} names=${names} />`}
+    ${whole && html`<${Table} dataset=${whole} names=${names} words=${wanted.toLowerCase()} />`}
   <//>`;
 }
 
-function Table({ dataset, names }) {
-  const [wanted, setWanted] = useState("");
-  const words = wanted.toLowerCase();
+function Table({ dataset, names, words }) {
   const found = [];
   for (const row of rows(dataset, names)) {
     if (found.length >= MOST) break;
     if (!words || `${row.tag} ${row.name} ${row.value}`.toLowerCase().includes(words)) found.push(row);
   }
-  return html`
-    <${Field} label=${t("viewer.tags.find")} hideLabel icon="search" placeholder=${t("viewer.tags.find")} value=${wanted} onInput=${setWanted} autofocus />
-    <table class="tags">
-      <tbody>
-        ${found.map(
-          ({ depth, tag, vr, name, value }, index) => html`<tr key=${index}>
-            <td>${"› ".repeat(depth)}${tag.slice(0, 4)},${tag.slice(4)}</td>
-            <td>${vr}</td>
-            <td>${name}</td>
-            <td>${value}</td>
-          </tr>`,
-        )}
-      </tbody>
-    </table>
-  `;
+  return html`<table class="tags">
+    <tbody>
+      ${found.map(
+        ({ depth, tag, vr, name, value }, index) => html`<tr key=${index}>
+          <td>${"› ".repeat(depth)}${tag.slice(0, 4)},${tag.slice(4)}</td>
+          <td>${vr}</td>
+          <td>${name}</td>
+          <td>${value}</td>
+        </tr>`,
+      )}
+    </tbody>
+  </table>`;
 }
