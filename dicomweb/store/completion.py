@@ -24,7 +24,8 @@ DataSet = dict[str, Any]
 
 _DOCUMENT, _DOCUMENT_TYPE, _DOCUMENT_LENGTH = "00420011", "00420012", "00420015"
 _NUMBER_OF_FRAMES, _FRAME_TIME, _LOSSY = "00280008", "00181063", "00282110"
-_MAX_PNG = 256 << 20
+MAX_DECODED = 256 << 20
+"""Bytes of an instance's frames that were sent as PNG: a few bytes may become thousands."""
 _IMPLIED = {"image/dicom-rle": RLE}
 """Media types that determine the transfer syntax."""
 
@@ -75,15 +76,18 @@ def _parts(
 
 
 def _decoded(data_set: Mapping[str, Any], parts: Sequence[BulkPart]) -> Complete:
-    if sum(part.size for part in parts) > _MAX_PNG:
-        raise LimitExceeded(f"PNG files come to more than {_MAX_PNG} bytes")
-    frames = [decode_png(part.read_at(0, part.size)) for part in parts]
-    if len({frame.image for frame in frames}) > 1:
+    """The decoder's own description is written, as the metadata may contradict it."""
+    pixels, images = bytearray(), set[ImagePixel]()
+    for part in parts:
+        frame = decode_png(part.read_at(0, min(part.size, MAX_DECODED)))
+        images.add(frame.image)
+        pixels += frame.data
+        if len(pixels) > MAX_DECODED:
+            raise LimitExceeded(f"frames in PNG come to more than {MAX_DECODED} bytes")
+    if len(images) > 1:
         raise InvalidDataSet("the frames differ in size or depth")
-    derived = _image_attributes(frames[0].image, len(frames))
-    # the decoder's own description is written, as the metadata may contradict it
-    data_set = {**data_set, **derived}
-    return Complete(data_set, pixels=InMemory(b"".join(frame.data for frame in frames)))
+    derived = _image_attributes(images.pop(), len(parts))
+    return Complete({**data_set, **derived}, pixels=InMemory(bytes(pixels)))
 
 
 def _image(data_set: Mapping[str, Any], parts: Sequence[BulkPart], named: str) -> Complete:

@@ -200,6 +200,17 @@ def test_png_is_decoded(world: Storing, mode: str, expected: Any) -> None:
     assert np.array_equal(ds.pixel_array, np.asarray(image))
 
 
+def test_what_pngs_become_in_memory_is_bounded(world: Storing, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty one of 64 MiB is sent as 64 KiB."""
+    monkeypatch.setattr("dicomweb.store.completion.MAX_DECODED", 2 * 40 * 24)
+    frame = part(file(Image.new("L", (40, 24)), "PNG"), "image/png", "bulk/pixels")
+    given = described(metadata(t7FE00010=PIXELS))
+    assert post(world, given, *[frame] * 3).status_code == 413
+    assert world.instances() == 0
+    assert post(world, given, *[frame] * 2).status_code == 200
+    assert stored(world).NumberOfFrames == 2
+
+
 def test_what_the_metadata_says_is_believed(world: Storing) -> None:
     given = metadata(t7FE00010=PIXELS, t00280004={"vr": "CS", "Value": ["MONOCHROME1"]})
     post(world, described(given), part(file(picture("L"), "JPEG"), "image/jpeg", "bulk/pixels"))
