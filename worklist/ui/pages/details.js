@@ -8,6 +8,7 @@ import { first, number, text } from "../dicom/dataset.js";
 import { Button } from "../kit/button.js";
 import { copy } from "../kit/copy.js";
 import { Failure, Skeleton } from "../kit/states.js";
+import { FlagNote } from "./flags.js";
 import { Thumbnail, WITHOUT_PICTURE } from "./thumbnail.js";
 
 export const SERIES_FIELDS = "SeriesDescription,NumberOfSeriesRelatedInstances,Modality,SeriesNumber,BodyPartExamined";
@@ -31,6 +32,7 @@ export function Details({ study, onOpen, onDelete, onClose }) {
       <div><h2 dir="auto">${personName(name)}</h2><small>${text(study, "StudyDescription")}</small></div>
       <${Button} bare icon="x-lg" label=${t("close")} keys="Escape" onClick=${onClose} />
     </header>
+    <${FlagNote} study=${study} />
     <div class="actions">
       <${Button} kind="main" icon="images" label=${t("studies.open")} keys="Enter" onClick=${() => onOpen()} />
       ${OHIF && html`<${Button} bare kind="quiet" icon="layout-sidebar" label=${t("studies.builtin")} keys="v" onClick=${() => onOpen({ builtIn: true })} />`}

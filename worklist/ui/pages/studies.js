@@ -18,6 +18,7 @@ import { toast } from "../kit/toast.js";
 import { useChoice } from "./choice.js";
 import { DeleteDialog } from "./deletedialog.js";
 import { Details } from "./details.js";
+import { FlagMark } from "./flags.js";
 import { Frame } from "./frame.js";
 import { useRoom } from "./room.js";
 import { StudyList, nextOrder, orderOf } from "./studylist.js";
@@ -39,7 +40,7 @@ function openStudy(study, how) {
 
 function columns(room) {
   const all = [
-    { id: "patient", sorts: true, title: t("col.patient"), width: "minmax(120px, 2fr)", cell: (study) => personName(first(study, "PatientName")) },
+    { id: "patient", sorts: true, title: t("col.patient"), width: "minmax(120px, 2fr)", cell: (study) => html`<${FlagMark} study=${study} />${personName(first(study, "PatientName"))}` },
     { id: "id", sorts: true, title: t("col.id"), width: "minmax(90px, 1fr)", cell: (study) => text(study, "PatientID") },
     { id: "birth", title: t("col.birth"), width: "96px", cell: (study) => html`<span class="dim">${day(text(study, "PatientBirthDate"))}</span>` },
     { id: "date", sorts: true, title: t("col.date"), width: "140px", cell: (study) => html`${day(text(study, "StudyDate"))} <span class="dim">${clock(text(study, "StudyTime"))}</span>` },

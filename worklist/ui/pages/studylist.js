@@ -2,6 +2,7 @@
 import { search } from "../core/api.js";
 import { Paged } from "../core/paged.js";
 import { text } from "../dicom/dataset.js";
+import { askFlags } from "./flags.js";
 
 export const FIELDS = ["StudyDescription", "NumberOfStudyRelatedSeries", "NumberOfStudyRelatedInstances", "ModalitiesInStudy"];
 const DAYS = { today: 0, week: 6, month: 29, year: 364 };
@@ -87,6 +88,17 @@ export class StudyList extends Paged {
     }
   }
 
-  load = (page, options) =>
-    search("studies", { ...this.parameters, ...page, includefield: FIELDS.join(",") }, options);
+  load = async (page, options) => {
+    const found = await search("studies", { ...this.parameters, ...page, includefield: FIELDS.join(",") }, options);
+    this.#flag(found.items, options);
+    return found;
+  };
+
+  /** The rows are shown without waiting for this, and also if it fails. */
+  #flag(items, options) {
+    askFlags(items, options).then(
+      (any) => any && (this.version.value += 1),
+      () => {},
+    );
+  }
 }

@@ -76,6 +76,8 @@ export default {
   "studies.link": "Link kopieren",
   "studies.delete": "Studie löschen",
   "studies.seriesOf": "Serien",
+  "flag.shared_patient_id": "Diese Patienten-ID haben verschiedene Personen: Andere Studien mit ihr nennen einen anderen Namen oder ein anderes Geburtsdatum.",
+  "flag.patient_conflict": "Bilder dieser Studie nennen eine andere Patienten-ID als die der Studie.",
   "col.patient": "Patient",
   "col.id": "Patienten-ID",
   "col.birth": "Geboren",

@@ -76,6 +76,8 @@ export default {
   "studies.link": "Copy link",
   "studies.delete": "Delete study",
   "studies.seriesOf": "Series",
+  "flag.shared_patient_id": "This patient ID is used for different people: studies with it have other names or dates of birth.",
+  "flag.patient_conflict": "Images in this study name another patient ID than the study's.",
   "col.patient": "Patient",
   "col.id": "Patient ID",
   "col.birth": "Born",

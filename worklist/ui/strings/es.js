@@ -76,6 +76,8 @@ export default {
   "studies.link": "Copiar enlace",
   "studies.delete": "Borrar el estudio",
   "studies.seriesOf": "Series",
+  "flag.shared_patient_id": "Este ID de paciente es de varias personas: otros estudios lo llevan con otro nombre u otra fecha de nacimiento.",
+  "flag.patient_conflict": "Hay imágenes de este estudio con un ID de paciente distinto del del estudio.",
   "col.patient": "Paciente",
   "col.id": "ID de paciente",
   "col.birth": "Nacimiento",

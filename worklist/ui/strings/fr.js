@@ -76,6 +76,8 @@ export default {
   "studies.link": "Copier le lien",
   "studies.delete": "Supprimer l’examen",
   "studies.seriesOf": "Séries",
+  "flag.shared_patient_id": "Cet identifiant de patient désigne plusieurs personnes : d’autres études le portent avec un autre nom ou une autre date de naissance.",
+  "flag.patient_conflict": "Des images de cette étude portent un autre identifiant de patient que celui de l’étude.",
   "col.patient": "Patient",
   "col.id": "ID patient",
   "col.birth": "Naissance",
