@@ -6,19 +6,19 @@ decoded. Attributes that the sender gave are kept, missing ones are filled in.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from dicomweb.store.bulk_parts import BulkPart
-from pacs.dicom.from_json import PIXEL_DATA, InMemory, Payload
+from pacs.dicom.from_json import PIXEL_DATA, Payload
 from pacs.dicom.image import ImagePixel
 from pacs.dicom.transfer_syntaxes import EXPLICIT_LITTLE, IMPLICIT_LITTLE, RLE
 from pacs.errors import InvalidDataSet, LimitExceeded
 from pacs.ingest import is_uid
 from pacs.pixels.codestream import HEAD, read_codestream
 from pacs.pixels.mp4 import Video, read_mp4
-from pacs.pixels.png import decode_png
+from pacs.pixels.png import decode_png, png_image
 
 DataSet = dict[str, Any]
 
@@ -77,17 +77,32 @@ def _parts(
 
 def _decoded(data_set: Mapping[str, Any], parts: Sequence[BulkPart]) -> Complete:
     """The decoder's own description is written, as the metadata may contradict it."""
-    pixels, images = bytearray(), set[ImagePixel]()
-    for part in parts:
-        frame = decode_png(part.read_at(0, min(part.size, MAX_DECODED)))
-        images.add(frame.image)
-        pixels += frame.data
-        if len(pixels) > MAX_DECODED:
-            raise LimitExceeded(f"frames in PNG come to more than {MAX_DECODED} bytes")
+    if any(part.size > MAX_DECODED for part in parts):
+        raise LimitExceeded(f"a PNG has more than {MAX_DECODED} bytes")
+    images = {png_image(part.read_at(0, part.size)) for part in parts}
     if len(images) > 1:
         raise InvalidDataSet("the frames differ in size or depth")
-    derived = _image_attributes(images.pop(), len(parts))
-    return Complete({**data_set, **derived}, pixels=InMemory(bytes(pixels)))
+    pixels = _Decoded(parts, images.pop())
+    if pixels.size > MAX_DECODED:
+        raise LimitExceeded(f"frames in PNG come to more than {MAX_DECODED} bytes")
+    return Complete({**data_set, **_image_attributes(pixels.image, len(parts))}, pixels=pixels)
+
+
+@dataclass(frozen=True, slots=True)
+class _Decoded:
+    """A `Payload`: frames in PNG, decoded one at a time as they are written."""
+
+    parts: Sequence[BulkPart]
+    image: ImagePixel
+
+    @property
+    def size(self) -> int:
+        image = self.image
+        frame = image.rows * image.columns * image.samples_per_pixel * image.bits_allocated // 8
+        return frame * len(self.parts)
+
+    def chunks(self) -> Iterator[bytes]:
+        return (decode_png(part.read_at(0, part.size)).data for part in self.parts)
 
 
 def _image(data_set: Mapping[str, Any], parts: Sequence[BulkPart], named: str) -> Complete:

@@ -17,6 +17,7 @@ from pydicom.encaps import generate_frames
 
 from dicomweb.native_model import to_xml
 from pacs.actor import system_actor
+from pacs.pixels.png import decode_png, png_image
 from tests.dicomweb.storing import FAILED, OTHER, REFERENCED, STUDIES, Storing
 
 JSON, XML = "application/dicom+json", "application/dicom+xml"
@@ -198,6 +199,22 @@ def test_png_is_decoded(world: Storing, mode: str, expected: Any) -> None:
     ds = stored(world)
     assert (ds.PhotometricInterpretation, ds.SamplesPerPixel, ds.BitsAllocated) == expected
     assert np.array_equal(ds.pixel_array, np.asarray(image))
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
+def test_what_a_png_becomes_is_known_before_it_is_decoded(mode: str) -> None:
+    data = file(Image.new(mode, (40, 24)), "PNG")
+    decoded = decode_png(data)
+    assert png_image(data) == decoded.image
+    shape = decoded.image
+    assert len(decoded.data) == 40 * 24 * shape.samples_per_pixel * shape.bits_allocated // 8
+
+
+def test_a_damaged_png_among_the_frames_leaves_nothing(world: Storing) -> None:
+    whole = file(picture("L"), "PNG")
+    frames = [part(data, "image/png", "bulk/pixels") for data in (whole, whole[:200], whole)]
+    assert post(world, described(metadata(t7FE00010=PIXELS)), *frames).status_code == 409
+    assert world.instances() == 0 and world.spool_empties()
 
 
 def test_what_pngs_become_in_memory_is_bounded(world: Storing, monkeypatch: pytest.MonkeyPatch) -> None:
