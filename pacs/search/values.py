@@ -36,6 +36,7 @@ def parse_value(attribute: Attribute, text: str, *, fuzzy: bool = False, zone: s
     `InvalidQuery` when the text is not a value of this attribute.
     """
     tests: list[Simple] = []
+    text = text.replace("\0", "")  # as in stored values; no database takes it
     values = [each for value in split_values(attribute, text) for each in _spellings(attribute, value)]
     most = MAX_UIDS if attribute.matching is Matching.UID and not attribute.multiple else MAX_VALUES
     if len(values) > most:
@@ -58,8 +59,8 @@ def parse_value(attribute: Attribute, text: str, *, fuzzy: bool = False, zone: s
 
 def _spellings(attribute: Attribute, value: str) -> tuple[str, ...]:
     """The value without surrounding white space. An identifier is also matched with its control characters,
-    which are stored with it, as only spaces and NUL are padding."""
-    stripped, sent = value.strip(), value.strip(" \0")
+    which are stored with it, as only spaces are padding."""
+    stripped, sent = value.strip(), value.strip(" ")
     if not stripped or stripped == sent or attribute.matching is not Matching.EXACT:
         return (stripped,)
     return stripped, sent

@@ -128,6 +128,7 @@ def test_an_image(client: httpx.Client, server: Server, study: list[Dataset]) ->
         ("modality=ct", True),
         ("modality=MR,CT", True),
         ("modality=MR", False),
+        ("modality=%00C%00T", True),
         ("body_part=shoulder", True),
         ("body_part=HEAD,CHEST", True),
         ("body_part=HEAD", False),

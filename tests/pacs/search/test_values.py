@@ -28,6 +28,10 @@ CASES: list[tuple[str, str, Test | None]] = [
     ("PatientID", "\t", None),
     ("StudyDate", "20240101\r\n", Range("20240101", "20240101")),
     ("StudyDescription", "A\tb\n", OneOf(("a b",))),
+    # NUL is in no stored value
+    ("PatientID", "\0A\0B", OneOf(("AB",))),
+    ("ModalitiesInStudy", "\0CT\\M\0*", AnyOf((OneOf(("CT",)), Wildcard("M*")))),
+    ("PatientID", "\0", None),
     # List of UID (.2), and of anything else
     ("StudyInstanceUID", "1.2\\1.3\\1.2", OneOf(("1.2", "1.3"))),
     ("ModalitiesInStudy", "CT\\MR", OneOf(("CT", "MR"))),
