@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -64,8 +65,10 @@ class Archive:
 
 @pytest.fixture
 def archive(monkeypatch: pytest.MonkeyPatch) -> Iterator[Archive]:
-    """Sends a pending response after each sub-operation, however quick it is."""
+    """Sends a pending response after each sub-operation, however quick it is, and none within one that a busy
+    machine takes long for."""
     monkeypatch.setattr(suboperations, "PENDING_EVERY", 0.0)
+    monkeypatch.setattr(delivery, "TELL_EVERY", 3600.0)
     holdings, entities = Holdings(), Register()
     sending = Sending(holdings, Transcoder(Codecs(DECODABLE, decode)))
     services = (get.service(sending), move.service(sending, Outbound(entities, "PACS", timeout=60.0)))
@@ -765,7 +768,8 @@ def test_the_requester_hears_of_large_instances_while_they_are_sent(
         archive.register("THERE", there.port)
         responses = do_move(archive, ask(StudyInstanceUID="1.2"))
     told = [counters(status) for status, _ in responses]
-    assert told == [(2, 0, 0, 0), (1, 1, 0, 0), (1, 1, 0, 0), (None, 2, 0, 0)]
+    in_turn = [each for each, _ in groupby(told)]  # a busy machine may be told more often
+    assert in_turn == [(2, 0, 0, 0), (1, 1, 0, 0), (None, 2, 0, 0)] and told.count((1, 1, 0, 0)) > 1
 
 
 def test_the_requester_may_leave_while_an_instance_is_sent(

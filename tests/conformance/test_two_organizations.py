@@ -13,10 +13,12 @@ from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 from pynetdicom import AE
 
+from pacs.http.health import DETAILED
 from tests.conformance.routes import Listed, table
 from tests.conformance.senders import small_ct
 from tests.conformance.server import Server
 
+UNWELL = (DETAILED, 503)  # as a busy machine may say, which cannot examine all parts in time
 KNOWN_EVERYWHERE = 1.2  # seconds after which each process has read the registry anew
 CHANGING = ("POST", "PUT", "PATCH", "DELETE")
 OWN = {"east": "EASTERN", "west": "WESTERN"}
@@ -82,7 +84,7 @@ def test_nothing_of_the_other_is_read_on_any_route(held: Held, mine: str, theirs
     with held.server.web("admin", mine) as web:
         for method, path in held.paths(mine, "GET"):
             status, body = _body(web, method, path)
-            assert status < 500, path
+            assert status < 500 or (path, status) == UNWELL, path
             assert not any(word in body for word in foreign), path
             seen += OWN[mine].encode() in body or str(held.of[mine].SOPInstanceUID).encode() in body
         for method, path in held.paths(theirs, "GET"):

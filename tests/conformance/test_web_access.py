@@ -11,6 +11,7 @@ import httpx
 import pytest
 from pydicom.uid import generate_uid
 
+from pacs.http.health import DETAILED
 from pacs.rights import ROLES
 from tests.conformance.routes import Listed, table
 from tests.conformance.senders import small_ct
@@ -77,7 +78,8 @@ def test_each_role_reaches_what_it_has_the_right_to(server: Server, routes: list
                 if route.public or route.path == LOGOUT:
                     continue
                 found, _ = status(web, route.method, route.filled(nowhere))
-                assert found < 500 and found != 401, (role, str(route), found)
+                unwell = route.path == DETAILED and found == 503  # as a busy machine may say
+                assert (found < 500 or unwell) and found != 401, (role, str(route), found)
                 allowed = route.right is None or route.right in rights
                 assert (found != 403) is allowed, (role, str(route), found)
 

@@ -129,7 +129,10 @@ def test_workers_share_the_queue_without_taking_a_job_twice(database: Database, 
     assert len(taken) == len(set(taken)) == 20
 
 
-def test_the_worker_does_retries_and_gives_up(database: Database, queue: SqlJobQueue) -> None:
+def test_the_worker_does_retries_and_gives_up(
+    database: Database, queue: SqlJobQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pacs.jobs.job.FIRST_DELAY", timedelta(hours=1))  # no machine stands still so long
     put(database, tries=2)
     seen: list[int] = []
 
