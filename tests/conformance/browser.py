@@ -89,7 +89,26 @@ def until(opened: Any, wanted: str | Callable[[], object]) -> None:
 
 def picture_drawn(opened: Any) -> None:
     until(opened, "Boolean(document.querySelector('.pane canvas')?.dataset.image)")
-    opened.wait_for_timeout(100)
+    painted(opened)
+
+
+def another_drawn(opened: Any, before: str) -> None:
+    """Another picture than `before`, as `picture` calls it, lies in the first pane."""
+    until(
+        opened,
+        f"![undefined, '', '{before}'].includes(document.querySelector('.pane canvas')?.dataset.image)",
+    )
+    painted(opened)
+
+
+def picture(opened: Any) -> str:
+    return str(opened.evaluate("document.querySelector('.pane canvas').dataset.image"))
+
+
+def painted(opened: Any) -> None:
+    """What was rendered has been drawn: its effects come after a frame, and may ask for another."""
+    frame = "new Promise((seen) => requestAnimationFrame(() => setTimeout(seen)))"
+    opened.evaluate(f"async () => {{ for (let turn = 0; turn < 3; turn++) await {frame}; }}")
 
 
 def mean(opened: Any) -> float:

@@ -10,7 +10,15 @@ from PIL import Image
 from pydicom.dataset import Dataset
 
 from tests.conformance import phantom
-from tests.conformance.browser import needs_chromium, page, picture_drawn, until
+from tests.conformance.browser import (
+    PATIENCE,
+    another_drawn,
+    needs_chromium,
+    page,
+    picture,
+    picture_drawn,
+    until,
+)
 from tests.conformance.server import Server
 
 pytestmark = needs_chromium
@@ -156,6 +164,7 @@ def test_a_damaged_image_says_what_to_do(url: str, chromium: Any) -> None:
     """The address of its file means nothing to a reader."""
     damaged = {"code": "INTEGRITY", "message": "blake3:12 is missing", "correlation_id": "abc"}
     context = chromium.new_context()  # not `page`: the browser logs the 500
+    context.set_default_timeout(PATIENCE * 1000)
     try:
         opened = context.new_page()
         context.route("**/frames/**", lambda route: route.fulfill(status=500, json=damaged))
@@ -211,8 +220,9 @@ def test_pictures_that_could_not_be_fetched_are_tried_again(url: str, chromium: 
         opened.context.unroute("**/frames/**")
         opened.get_by_role("button", name="Try again").click()
         picture_drawn(opened)
+        before = picture(opened)
         opened.keyboard.press("ArrowDown")
-        picture_drawn(opened)
+        another_drawn(opened, before)
 
 
 def test_tabs_out_of_sight_take_no_connection_from_the_others(url: str, chromium: Any) -> None:
@@ -220,11 +230,10 @@ def test_tabs_out_of_sight_take_no_connection_from_the_others(url: str, chromium
     with page(chromium, "about:blank") as opened:
         tabs = [opened.context.new_page() for _ in range(7)]
         for tab in tabs:
-            tab.set_default_timeout(20_000)
             tab.goto(url)
             tab.wait_for_selector(".state.live")
-            tab.evaluate(SIGHT, "hidden")
-            tab.wait_for_timeout(3500)
+            with tab.expect_event("requestfailed", lambda request: request.url.endswith("/events")):
+                tab.evaluate(SIGHT, "hidden")
         (first, *_) = tabs
         with first.expect_response(lambda answer: "/dicom-web/studies?" in answer.url):
             first.evaluate(SIGHT, "visible")

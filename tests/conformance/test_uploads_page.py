@@ -68,8 +68,7 @@ def test_what_is_being_sent_can_be_given_up(server: Server, chromium: Any, tmp_p
         latest = opened.locator(".task").filter(has_text=file.name)
         opened.wait_for_selector(".task")
         opened.locator("summary").first.click()
-        latest.first.wait_for()
-        assert latest.first.locator(".outcome").inner_text() == "Failed"
+        latest.first.locator(".outcome", has_text="Failed").wait_for()
 
 
 def test_what_came_in_stays_while_the_server_cannot_be_asked(

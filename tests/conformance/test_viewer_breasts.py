@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import DigitalMammographyXRayImageStorageForPresentation, generate_uid
 
 from tests.conformance import phantom
-from tests.conformance.browser import needs_chromium, page, picture_drawn, until
+from tests.conformance.browser import needs_chromium, page, painted, picture_drawn, until
 from tests.conformance.server import Server
 
 PANES = """() => [...document.querySelectorAll(".pane")].map((pane) => {
@@ -34,7 +34,8 @@ class Held:
     server: Server
     studies: dict[str, Dataset]
 
-    def panes(self, chromium: Any, name: str, *keys: str) -> list[dict[str, Any]]:
+    def panes(self, chromium: Any, name: str, views: list[str], *keys: str) -> list[dict[str, Any]]:
+        """Once the `views` hang in this order."""
         uid = self.studies[name].StudyInstanceUID
         with page(chromium, f"{self.server.url}/view?StudyInstanceUIDs={uid}") as opened:
             picture_drawn(opened)
@@ -42,7 +43,8 @@ class Held:
                 opened.keyboard.press(key)
             drawn = "[...document.querySelectorAll('.pane canvas')].every((each) => each.dataset.image)"
             until(opened, drawn)
-            opened.wait_for_timeout(300)
+            until(opened, lambda: [each["view"] for each in opened.evaluate(PANES)] == views)
+            painted(opened)
             found: list[dict[str, Any]] = opened.evaluate(PANES)
             return found
 
@@ -84,8 +86,7 @@ def held(open_archive: Server) -> Held:
 
 def test_four_views_hang_in_pairs(held: Held, chromium: Any) -> None:
     """The right MLO is stored as if it were a left one."""
-    panes = held.panes(chromium, "four", "g", "g", "g")
-    assert [each["view"] for each in panes] == ["R CC", "L CC", "R MLO", "L MLO"]
+    panes = held.panes(chromium, "four", ["R CC", "L CC", "R MLO", "L MLO"], "g", "g", "g")
     for each in panes[::2]:
         assert (each["left"], each["right"]) == ("A", "P")
         assert each["from"] > 0.8
@@ -100,9 +101,8 @@ def test_four_views_hang_in_pairs(held: Held, chromium: Any) -> None:
 @pytest.mark.parametrize("name", ["unknown", "turned", "one side"])
 def test_in_doubt_images_stay_as_stored(held: Held, chromium: Any, name: str) -> None:
     """One does not say where its chest wall is; one would have to be turned upside down."""
-    panes = held.panes(chromium, name, "g")
     stored = STUDIES[name]
-    assert [each["view"] for each in panes] == [f"{side} {view}" for side, view, _ in stored]
+    panes = held.panes(chromium, name, [f"{side} {view}" for side, view, _ in stored], "g")
     for (_, _, orientation), each in zip(stored, panes, strict=True):
         assert each["right"] == orientation[:1]
         assert 0.1 < each["from"] < each["to"] < 0.9, "in the middle"
@@ -124,7 +124,7 @@ def test_what_is_measured_in_a_mirrored_image_stays_where_it_was_drawn(held: Hel
         opened.mouse.down()
         opened.mouse.move(x + 40, y, steps=4)
         opened.mouse.up()
-        opened.wait_for_timeout(200)
+        painted(opened)
         yellow = pane.locator("canvas").evaluate("""(canvas) => {
           const { width, height } = canvas;
           const { data } = canvas.getContext("2d").getImageData(0, 0, width, height);

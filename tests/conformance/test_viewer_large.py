@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.conformance import phantom
-from tests.conformance.browser import needs_chromium, page, picture_drawn, until
+from tests.conformance.browser import another_drawn, needs_chromium, page, picture, picture_drawn, until
 from tests.conformance.server import Server
 
 SLICES = 48
@@ -102,7 +102,8 @@ def test_what_is_in_sight_does_not_wait_for_what_lies_far_from_it(url: str, chro
         opened.goto(url)
         picture_drawn(opened)
         until(opened, lambda: len(held) >= 4)
+        before = picture(opened)
         let_through = 10 * SLICES  # those that are held keep their places
         opened.keyboard.press("End")
         until(opened, f"document.querySelector('[data-position]').innerText.endsWith('{SLICES} / {SLICES}')")
-        picture_drawn(opened)
+        another_drawn(opened, before)

@@ -15,7 +15,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRBigEndian, RTStructureSetStorage, generate_uid
 
 from tests.conformance import phantom
-from tests.conformance.browser import needs_chromium, page, until
+from tests.conformance.browser import needs_chromium, page, painted, until
 from tests.conformance.server import Server
 
 SECONDS, MILLIMETRES = 10, 250
@@ -139,7 +139,7 @@ def test_leads_are_drawn_to_scale(held: Held, chromium: Any, name: str) -> None:
     expected = ecg().waveform_array(0)[: SECONDS * 1000] / 1000  # mV
     with page(chromium, held.view(name)) as opened:
         until(opened, "document.querySelectorAll('.waveform canvas').length === 24")
-        opened.wait_for_timeout(300)
+        painted(opened)
         shown = opened.inner_text(".document")
         assert "25 mm/s · 10 mm/mV" in shown
         assert "RITMO SINUSALE" in shown, "what the device says of it"
@@ -172,13 +172,13 @@ def test_what_is_longer_is_turned_over(held: Held, chromium: Any) -> None:
     with page(chromium, held.view("long")) as opened:
         until(opened, "document.querySelectorAll('.waveform canvas').length === 24")
         lead = opened.locator(".waveform canvas").nth(1)
-        opened.wait_for_timeout(300)
+        painted(opened)
         before = lead.evaluate(TRACE)
         later = opened.get_by_role("button", name="Later")
         assert "0–10 s of 25 s" in opened.inner_text(".document")
         later.click()
         assert "10–20 s of 25 s" in opened.inner_text(".document")
-        opened.wait_for_timeout(300)
+        painted(opened)
         turned = lead.evaluate(TRACE)
         assert turned["tall"] == pytest.approx(before["tall"], abs=2)
         assert turned["peak"] != before["peak"]

@@ -266,8 +266,9 @@ export class Pane {
     context.fillRect(0, 0, width, height);
     const { image } = this;
     const frame = image && this.frames.get(image);
-    canvas.dataset.image = frame ? image.key : "";
-    if (!frame || !this.#develop(image, frame)) return;
+    const developed = Boolean(frame) && this.#develop(image, frame);
+    canvas.dataset.image = developed ? image.key : "";
+    if (!developed) return;
     const { x, y } = this.scale;
     context.imageSmoothingEnabled = Math.min(x, y) < 4;
     context.imageSmoothingQuality = "high";
