@@ -507,7 +507,7 @@ def test_signing_in(tmp_path: Path, chromium: Any) -> None:
         opened.fill("input[type=password]", password)
         opened.keyboard.press("Enter")
         opened.wait_for_selector("text=Choose your own")
-        opened.fill("input[autocomplete=new-password]", "a sentence of my own")
+        opened.keyboard.type("a sentence of my own")  # the field has the focus
         opened.keyboard.press("Enter")
         opened.wait_for_selector("text=No study matches")
         assert opened.url.endswith("/?q=anything")

@@ -20,7 +20,7 @@ from pydicom.errors import InvalidDicomError
 from pydicom.uid import SecondaryCaptureImageStorage, generate_uid
 
 from tests.conformance import phantom
-from tests.conformance.browser import browser, needs_chromium, page
+from tests.conformance.browser import PATIENCE, browser, needs_chromium, page
 from tests.conformance.server import Server
 from tests.corpus import corpus_files, needs_corpus
 
@@ -239,7 +239,7 @@ def test_real_images_are_shown_as_the_server_renders_them(server: Server, tmp_pa
     server.quick_command("import", str(tmp_path / "files"), code=1)  # some are refused
     with browser() as started:
         opened = started.new_page()
-        opened.goto(server.url)
+        opened.goto(server.url, timeout=PATIENCE * 1000)
         found = compared(server, opened)
     pictures = [each for each in found if "most" in each]
     assert len(pictures) > 100, (len(found), found[:3])
