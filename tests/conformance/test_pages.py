@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 import re
 import time
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from pydicom.uid import generate_uid
 from tests.conformance import phantom
 from tests.conformance.browser import PATIENCE, mean, needs_chromium, page, picture_drawn, until
 from tests.conformance.server import Server
+from tests.conformance.test_viewer_modules import module
 
 UI = Path(__file__).resolve().parents[2] / "worklist" / "ui"
 SIDE, SLICES = 128, 9
@@ -601,12 +601,6 @@ def test_every_word_used_is_in_the_catalogue() -> None:
     assert len(used) > 100
 
 
-def module(opened: Any, path: str, expression: str) -> Any:
-    """An expression over `m`, a module of the pages."""
-    base = opened.get_attribute("link[rel=icon]", "href").rsplit("/", 1)[0]
-    return opened.evaluate(f"import('{base}/{path}').then(m => {expression})")
-
-
 @pytest.mark.parametrize(("fault", "code"), [("AbortError", "ABORTED"), ("TypeError", "NETWORK")])
 def test_an_answer_that_breaks_off_is_a_problem_like_any_other(
     held: Held, chromium: Any, fault: str, code: str
@@ -648,21 +642,6 @@ def test_the_language_chosen_last_is_spoken(held: Held, chromium: Any) -> None:
         context.close()
 
 
-def test_measures_are_millimetres_only_where_they_are_known(held: Held, chromium: Any) -> None:
-    with page(chromium, held.server.url) as opened:
-        spaced = "{aspect: 2, spacing: {row: 0.5, column: 0.25}}"
-        detector = "{aspect: 1, spacing: {row: 1, column: 1, atDetector: true}}"
-        line = "{kind: 'length', points: [[0, 0], [30, 20]]}"
-        corner = "{kind: 'angle', points: [[10, 0], [0, 0], [0, 7]]}"
-        for image, measure, said in (
-            (spaced, line, "12.5 mm"),
-            (detector, line, "36.1 mm *"),
-            ("{aspect: 1}", line, "36.1 px"),
-            (spaced, corner, "90°"),
-        ):
-            assert module(opened, "viewer/measure.js", f"m.labelOf({image}, {measure})") == said
-
-
 def test_two_fingers_zoom_and_measure_nothing(held: Held, chromium: Any) -> None:
     """What lies between them stays there."""
     study = f"{held.server.url}/view?StudyInstanceUIDs={held.study.StudyInstanceUID}"
@@ -696,105 +675,3 @@ YELLOW = """() => {
   return found;
 }"""
 """Pixels of the colour that measurements are drawn in."""
-
-
-@pytest.mark.parametrize(
-    ("tag", "projected"),
-    [("00280030", False), ("00181164", True), ("30020011", True), ("00182010", True)],
-)
-def test_every_spacing_is_a_scale(held: Held, chromium: Any, tag: str, projected: bool) -> None:
-    """Of pixels in the patient, at the detector, in the plane of an RT image, on a film that was scanned."""
-    dataset = json.dumps({tag: {"vr": "DS", "Value": ["0.5", "0.25"]}})
-    with page(chromium, held.server.url) as opened:
-        spacing = module(opened, "viewer/image.js", f"new m.Image({dataset}, 0).spacing")
-    assert spacing == {"row": 0.5, "column": 0.25, "atDetector": projected}
-
-
-def region(*corners: int, units: int = 3, delta: float = 0.05, kind: int = 1) -> dict[str, Any]:
-    """Corners: left upper, right lower, both inclusive; `delta`: of rows, twice that of columns."""
-    numbers = (kind, *corners, units, units, delta / 2, -delta)
-    tags = ("12", "18", "1A", "1C", "1E", "24", "26", "2C", "2E")
-    return {f"001860{tag}": {"Value": [value]} for tag, value in zip(tags, numbers, strict=True)}
-
-
-@pytest.mark.parametrize(
-    ("regions", "said"),
-    [
-        ([region(0, 0, 63, 63)], "12.5 mm"),
-        ([region(30, 20, 63, 63)], "36.1 px"),  # half of it lies outside
-        ([region(0, 0, 640, 480)], "36.1 px"),  # of a larger image, of which this is a copy
-        ([region(0, 0, 63, 63, units=4)], "36.1 px"),  # seconds
-        ([region(0, 0, 63, 63, kind=2)], "36.1 px"),  # motion over time
-        ([region(0, 0, 63, 63, kind=0, units=0), region(0, 0, 63, 63)], "12.5 mm"),
-        ([region(0, 0, 63, 63), region(0, 0, 40, 40, delta=0.1)], "36.1 px"),  # one upon the other
-        ([], "36.1 px"),
-    ],
-)
-def test_ultrasound_is_measured_within_its_region(
-    held: Held, chromium: Any, regions: list[dict[str, Any]], said: str
-) -> None:
-    dataset = json.dumps(
-        {"00280010": {"Value": [64]}, "00280011": {"Value": [64]}, "00186011": {"Value": regions}}
-    )
-    with page(chromium, held.server.url) as opened:
-        base = opened.get_attribute("link[rel=icon]", "href").rsplit("/", 1)[0]
-        line = "{kind: 'length', points: [[0, 0], [30, 20]]}"
-        shown = f"import('{base}/viewer/image.js').then(i => m.labelOf(new i.Image({dataset}, 0), {line}))"
-        assert module(opened, "viewer/measure.js", shown) == said
-
-
-@pytest.mark.parametrize(
-    ("shape", "levels"),
-    [("LINEAR", [0, 0, 128, 255]), ("LINEAR_EXACT", [0, 2, 127.5, 255]), ("SIGMOID", [0.0, 31, 127.5, 250])],
-)
-def test_windows_are_those_of_the_standard(
-    held: Held, chromium: Any, shape: str, levels: list[float]
-) -> None:
-    """PS3.3 §C.11.2.1.2 and C.11.2.1.3, of a window from 0 to 100, at -100, 1 (or less), 50 and 150."""
-    values = [-100, 0.5 if shape == "LINEAR" else 1, 50, 150]
-    with page(chromium, held.server.url) as opened:
-        window = f"m.windowing({{center: 50, width: 100, shape: '{shape}'}})"
-        found = module(opened, "viewer/lut.js", f"{values}.map({window})")
-    assert found == pytest.approx(levels, abs=2.6)
-
-
-def test_values_above_a_supplemental_palettes_first_have_its_colours(held: Held, chromium: Any) -> None:
-    """PS3.3 §C.8.16.2.1.1.1; the ones below are gray under the window."""
-    paint = """
-    (() => {
-      const target = new Uint32Array(4);
-      const frame = { samples: Uint16Array.of(0, 50, 100, 102), min: 0, max: 102 };
-      const channels = [[255, 0], [0, 255], [0, 7]].map((values) => ({ first: 100, values }));
-      const supplemental = { first: 100, channels };
-      const look = { key: "x", rescale: { slope: 1, intercept: 0 }, tables: { supplemental } };
-      const window = { center: 50, width: 100, shape: "LINEAR_EXACT" };
-      new m.Painter().paint(target, frame, { ...look, window, invert: false });
-      return [...new Uint8Array(target.buffer)];
-    })()"""
-    with page(chromium, held.server.url) as opened:
-        found = module(opened, "viewer/lut.js", paint)
-    assert [found[at : at + 3] for at in (0, 4, 8, 12)] == [
-        [0, 0, 0],
-        [128, 128, 128],
-        [255, 0, 0],
-        [0, 255, 7],
-    ]
-
-
-def test_overlays_are_drawn_where_they_begin(held: Held, chromium: Any) -> None:
-    """Of the second of two frames, whose bitmap begins within a byte, and which leaves the image."""
-    draw = """
-    (async (value) => {
-      const bits = { vr: "OW", InlineBinary: btoa(String.fromCharCode(0x40, 0x05)) };
-      const dataset = {
-        60020010: value("US", 2), 60020011: value("US", 3), 60020015: value("IS", 2),
-        60020051: value("IS", 1), 60020050: value("SS", 2, 3), 60023000: bits,
-      };
-      const pixels = new Uint32Array(12);
-      m.drawOverlays(pixels, 4, 3, await m.overlaysOf(dataset, 2));
-      const none = await m.overlaysOf(dataset, 3);
-      return [[...pixels.keys()].filter((at) => pixels[at]), none.length];
-    })((vr, ...Value) => ({ vr, Value }))"""
-    with page(chromium, held.server.url) as opened:
-        painted, none = module(opened, "viewer/overlay.js", draw)
-    assert (painted, none) == ([6, 11], 0)
