@@ -78,8 +78,9 @@ matches; a Warning tells of more. When nothing matches, the answer is {nothing}.
 **Retrieve.** Files are sent in Explicit VR Little Endian, or as stored where that is impossible, unless
 Accept names a transfer syntax (`*`: as stored). What cannot be sent in any accepted form is answered 406; of
 several, it is left out, with 206 and a Warning, or sent as stored when it proves damaged only on conversion.
-Of several, what the store has lost is left out in the same way; what proves damaged once the answer has begun
-is replaced by a note (a part of type `text/plain`, or a `.txt` member). Frames:
+Of several, what is missing from the folder of objects is left out in the same way; what proves damaged, or
+missing from a bucket, once the answer has begun is replaced by a note (a part of type `text/plain`, or a
+`.txt` member). Frames:
 
 {_table(("transfer syntax", "UID", "media type", "also made from others"), compressed)}
 

@@ -27,8 +27,10 @@ _PIECE = 64 << 10
 
 def readable(archive: Archive, found: Iterable[StoredInstance]) -> tuple[list[StoredInstance], int]:
     """The instances whose bytes are there, and how many are lost. Where all of them are, they are returned:
-    reading them is an error."""
+    reading them is an error. In a store that is far away, a loss shows only when its turn comes."""
     instances = list(found)
+    if not archive.blobs.near:
+        return instances, 0
     lost = {each.address for each in archive.blobs.missing(each.blob for each in instances)}
     here = [each for each in instances if each.blob.address not in lost]
     if not here or not lost:

@@ -101,6 +101,9 @@ class BlobReader(Protocol):
 class Blobs(Protocol):
     """Content-addressed bytes: equal bytes have one address, whoever sent them, and never change."""
 
+    near: bool
+    """Whether `missing` may be asked for all the objects of a study before the first of them is sent."""
+
     def spool(self) -> SpooledFile:
         """`StorageFull` below the reserve of free space."""
 

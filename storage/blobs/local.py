@@ -87,6 +87,8 @@ class LocalReader(Reader):
 class LocalBlobs:
     """Implements `BlobStore` below one folder."""
 
+    near = True
+
     def __init__(self, root: Path, limits: SpoolLimits | None = None, admit: Admit = any_store) -> None:
         self._root = root
         self._prefix = f"{root}{os.sep}"

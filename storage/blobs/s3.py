@@ -132,6 +132,8 @@ def _opened(
 class S3Blobs:
     """Implements `BlobStore` on a bucket. Make it after forking: the client has threads of its own."""
 
+    near = False
+
     def __init__(
         self,
         url: str,

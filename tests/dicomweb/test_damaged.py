@@ -84,6 +84,18 @@ def test_what_proves_damaged_is_replaced_by_a_note(world: World, syntax: str, si
     assert (record["outcome"], told["completed"], told["remaining"]) == ("failure", 2, 1)
 
 
+def test_a_store_that_is_far_away_is_not_asked_first(world: World) -> None:
+    """That would be a question for each object before the first byte is sent."""
+    files = [image(n) for n in (1, 2, 3)]
+    harm(world, lost, stored(world, *files)[1])
+    world.archive.blobs.near = False
+    answer = world.get(STUDY, MULTIPART)
+    assert answer.status_code == 200
+    heads, bodies = zip(*parts(answer), strict=True)
+    assert (bodies[0], bodies[2]) == (files[0], files[2])
+    assert heads[1]["content-type"].startswith("text/plain")
+
+
 @pytest.mark.parametrize("syntax", ["*", ExplicitVRLittleEndian])
 def test_a_zip_says_what_is_damaged(world: World, syntax: str) -> None:
     files = [image(n, ImplicitVRLittleEndian) for n in (1, 2, 3)]
