@@ -87,6 +87,12 @@ def until(opened: Any, wanted: str | Callable[[], object]) -> None:
         opened.wait_for_timeout(20)
 
 
+def module(opened: Any, path: str, expression: str) -> Any:
+    """An expression over `m`, a module of the pages."""
+    base = opened.get_attribute("link[rel=icon]", "href").rsplit("/", 1)[0]
+    return opened.evaluate(f"import('{base}/{path}').then(m => {expression})")
+
+
 def picture_drawn(opened: Any) -> None:
     until(opened, "Boolean(document.querySelector('.pane canvas')?.dataset.image)")
     painted(opened)

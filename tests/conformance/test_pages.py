@@ -17,9 +17,8 @@ from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 
 from tests.conformance import phantom
-from tests.conformance.browser import PATIENCE, mean, needs_chromium, page, picture_drawn, until
+from tests.conformance.browser import PATIENCE, mean, module, needs_chromium, page, picture_drawn, until
 from tests.conformance.server import Server
-from tests.conformance.test_viewer_modules import module
 
 UI = Path(__file__).resolve().parents[2] / "worklist" / "ui"
 SIDE, SLICES = 128, 9

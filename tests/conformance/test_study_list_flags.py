@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.conformance import phantom
-from tests.conformance.browser import needs_chromium, page, until
+from tests.conformance.browser import module, needs_chromium, page, until
 from tests.conformance.server import Server
 
 pytestmark = needs_chromium
@@ -47,6 +47,18 @@ def test_a_shared_id_is_marked_and_explained(server: Server, chromium: Any) -> N
         assert opened.locator(".details .flagnote").inner_text().strip() == SHARED
         rows.filter(has_text="Moreau").click()
         until(opened, "document.querySelector('.details h2').innerText.startsWith('Moreau')")
+        assert opened.locator(".details .flagnote").count() == 0
+
+
+def test_the_next_user_is_not_told_what_the_last_one_was(server: Server, chromium: Any) -> None:
+    with page(chromium, server.url) as opened:
+        opened.locator(".flagged").first.wait_for()
+        opened.locator("[role=row]").filter(has_text="Zeller, Otto").click()
+        opened.wait_for_selector(".details .flagnote")
+        module(opened, "core/session.js", "{ m.session.value = { ...m.session.value, email: 'next' } }")
+        for name in ("Moreau", "Zeller"):
+            opened.locator("[role=row]").filter(has_text=name).click()
+            until(opened, f"document.querySelector('.details h2').innerText.startsWith('{name}')")
         assert opened.locator(".details .flagnote").count() == 0
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.browser import needs_chromium, page
+from tests.conformance.browser import module, needs_chromium, page
 from tests.conformance.server import Server
 
 pytestmark = needs_chromium
@@ -19,12 +19,6 @@ def library(open_archive: Server, chromium: Any) -> Iterator[Any]:
     """A page for all of them: they leave nothing behind in it."""
     with page(chromium, open_archive.url) as opened:
         yield opened
-
-
-def module(opened: Any, path: str, expression: str) -> Any:
-    """An expression over `m`, a module of the pages."""
-    base = opened.get_attribute("link[rel=icon]", "href").rsplit("/", 1)[0]
-    return opened.evaluate(f"import('{base}/{path}').then(m => {expression})")
 
 
 def test_measures_are_millimetres_only_where_they_are_known(library: Any) -> None:

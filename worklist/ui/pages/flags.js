@@ -1,6 +1,7 @@
 /** What only the REST API tells of studies: that others have their patient's ID, or are in their images. */
-import { html } from "../core/html.js";
+import { effect, html } from "../core/html.js";
 import { API, json } from "../core/api.js";
+import { session } from "../core/session.js";
 import { t } from "../core/strings.js";
 import { number, text } from "../dicom/dataset.js";
 import { Icon } from "../kit/icon.js";
@@ -8,6 +9,7 @@ import { Icon } from "../kit/icon.js";
 const SHOWN = ["shared_patient_id", "patient_conflict"];
 const MOST = 10_000;
 const told = new Map();
+effect(() => session.value && told.clear()); // another user may have another study with this UID
 
 const uidOf = (study) => text(study, "StudyInstanceUID");
 /** More images may bring more to tell. */
