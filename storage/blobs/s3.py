@@ -7,6 +7,7 @@ whole or not at all. Requests time out and are retried with back-off before `Una
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -61,12 +62,17 @@ class S3Access:
     public_endpoint: str | None = None
 
 
+_STATUS = re.compile(r"status code: (\d{3} [A-Za-z ]+)")  # classes of errors take refusals for failures
+
+
 @contextmanager
 def _store_faults() -> Iterator[None]:
     try:
         yield
     except (BaseError, OSError) as error:
-        raise Unavailable(f"object store: {type(error).__name__}") from error
+        answer = _STATUS.search(str(error))
+        said = f"answered {answer[1]}" if answer else "does not answer"
+        raise Unavailable(f"the object store {said}") from error
 
 
 class S3Reader(Reader):

@@ -80,7 +80,7 @@ def test_the_store_is_told_the_checksum(scripted: Callable[[Scripted], S3Blobs])
 
 
 def test_a_refused_checksum_is_no_publication(scripted: Callable[[Scripted], S3Blobs]) -> None:
-    with Scripted(400) as server, pytest.raises(Unavailable):
+    with Scripted(400) as server, pytest.raises(Unavailable, match="answered 400 Bad Request"):
         publish(scripted(server), b"content")
 
 
@@ -115,7 +115,7 @@ def test_a_store_that_does_not_answer_is_unavailable(tmp_path: Path, monkeypatch
         access = S3Access(endpoint, "us-east-1", "tests", "tests-secret")
         s3 = S3Blobs("s3://bucket", tmp_path / "spool", access, SpoolLimits(reserve=0))
         blob = blob_of(b"x")
-        with pytest.raises(Unavailable):
+        with pytest.raises(Unavailable, match="the object store does not answer"):
             publish(s3, b"x")
         with pytest.raises(Unavailable):
             s3.open(blob.address)
@@ -150,6 +150,6 @@ def test_a_bucket_that_is_not_there_is_unavailable(tmp_path: Path, s3_access: S3
     s3 = S3Blobs("s3://no-such-bucket", tmp_path / "spool", s3_access, SpoolLimits(reserve=0))
     with pytest.raises(Unavailable):
         publish(s3, b"x")
-    with pytest.raises(Unavailable):
+    with pytest.raises(Unavailable, match="answered 404 Not Found"):
         s3.ready()
     s3.close()
