@@ -17,6 +17,7 @@ from pydicom.data import get_testdata_file
 
 from tests.conformance.server import PATIENCE, Server, free_port
 from tests.programs import needs
+from tests.waiting import eventually
 
 REQUEST = (
     "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -addext subjectAltName=IP:127.0.0.1,DNS:localhost"
@@ -159,6 +160,11 @@ def test_nothing_older_than_tls_1_2(secured: Secured, version: ssl.TLSVersion, t
                 context.wrap_socket(sock, server_hostname="127.0.0.1")
 
 
+def until_said(server: Server, reason: str) -> None:
+    """A peer may know of its failure before the server writes of it."""
+    eventually(f"the log says {reason}", lambda: reason in server.output())
+
+
 def test_the_web_by_tls(tmp_path: Path) -> None:
     ours = Certificate.made(tmp_path, "ours")
     trusting = ssl.create_default_context(cafile=str(ours.path))
@@ -172,7 +178,7 @@ def test_the_web_by_tls(tmp_path: Path) -> None:
         assert "healthy" in server.quick_command("health")
         with pytest.raises(httpx.TransportError):
             httpx.get(f"{server.url}/health/ready")
-        assert "TLS: http request" in server.output()
+        until_said(server, "TLS: http request")
     finally:
         server.stop()
 
@@ -183,8 +189,8 @@ def test_a_certificate_is_asked_for_when_a_ca_is_set(guarded: Secured) -> None:
     stranger = Certificate.made(guarded.server.data.parent, "stranger")
     unknown = ("+tls", stranger.key, stranger.path, "+cf", guarded.ours.path)
     assert guarded.run("echoscu", *unknown).returncode != 0
-    assert "TLS: peer did not return a certificate" in guarded.server.output()
-    assert "TLS: self" in guarded.server.output()
+    until_said(guarded.server, "TLS: peer did not return a certificate")
+    until_said(guarded.server, "TLS: self")
     stored = guarded.run("storescu", *guarded.known)
     assert stored.returncode == 0, stored.stderr
 
