@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +14,7 @@ from tests.conformance.server import Server
 pytestmark = needs_chromium
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    made = Server(tmp_path_factory.mktemp("uploads") / "data", {"PACS_OPEN": "1"})
-    made.start()
-    yield made
-    made.stop()
-
-
-def test_files_and_folders(server: Server, chromium: Any, tmp_path: Path) -> None:
+def test_files_and_folders(open_archive: Server, chromium: Any, tmp_path: Path) -> None:
     """What is plainly no DICOM in a folder is left out; a file that was chosen by itself is told about."""
     study = phantom.study(
         phantom.patient("Uploaded^Ursula", "LB-9", "19800101", "F"), "20261121", "CT", "U-1"
@@ -36,7 +27,7 @@ def test_files_and_folders(server: Server, chromium: Any, tmp_path: Path) -> Non
     (folder / "README.TXT").write_text("Viewer inside")
     alone = tmp_path / "<img src=x onerror=document.title=1>.txt"
     alone.write_text("nothing")
-    with page(chromium, f"{server.url}/uploads") as opened:
+    with page(chromium, f"{open_archive.url}/uploads") as opened:
         inputs = opened.locator("input[type=file]")
         inputs.nth(1).set_input_files(folder)
         opened.get_by_text("3 of 3 processed").wait_for()
@@ -50,11 +41,11 @@ def test_files_and_folders(server: Server, chromium: Any, tmp_path: Path) -> Non
         opened.get_by_text("Uploaded, Ursula").wait_for()
 
 
-def test_what_is_being_sent_can_be_given_up(server: Server, chromium: Any, tmp_path: Path) -> None:
+def test_what_is_being_sent_can_be_given_up(open_archive: Server, chromium: Any, tmp_path: Path) -> None:
     """And the next files go as ever; what was done of them in full is not what failed."""
     file = tmp_path / "late.txt"
     file.write_text("nothing")
-    with page(chromium, f"{server.url}/uploads") as opened:
+    with page(chromium, f"{open_archive.url}/uploads") as opened:
         held: list[Any] = []
         opened.route("**/api/v1/uploads", lambda route: held.append(route))  # a method cannot be one
         chooser = opened.locator("input[type=file]").nth(0)
@@ -72,11 +63,11 @@ def test_what_is_being_sent_can_be_given_up(server: Server, chromium: Any, tmp_p
 
 
 def test_what_came_in_stays_while_the_server_cannot_be_asked(
-    server: Server, chromium: Any, tmp_path: Path
+    open_archive: Server, chromium: Any, tmp_path: Path
 ) -> None:
     file = tmp_path / "stays.txt"
     file.write_text("nothing")
-    with page(chromium, f"{server.url}/uploads") as opened:
+    with page(chromium, f"{open_archive.url}/uploads") as opened:
         opened.locator("input[type=file]").nth(0).set_input_files(file)
         opened.locator(".task").filter(has_text=file.name).wait_for()
         # not as a route: the browser would log the failure
@@ -85,11 +76,11 @@ def test_what_came_in_stays_while_the_server_cannot_be_asked(
         assert opened.locator(".task").filter(has_text=file.name).count() == 1
 
 
-def test_axe_finds_nothing(server: Server, chromium: Any) -> None:
+def test_axe_finds_nothing(open_archive: Server, chromium: Any) -> None:
     axe = pytest.importorskip(
         "axe_playwright_python.sync_playwright", reason="pip install axe-playwright-python"
     )
-    with page(chromium, f"{server.url}/uploads", bypass_csp=True) as opened:
+    with page(chromium, f"{open_archive.url}/uploads", bypass_csp=True) as opened:
         opened.get_by_text("What came in").wait_for()
         for theme in ("dark", "light", "contrast"):
             opened.evaluate("theme => document.documentElement.dataset.theme = theme", theme)
@@ -97,7 +88,7 @@ def test_axe_finds_nothing(server: Server, chromium: Any) -> None:
             assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in violations] == []
 
 
-def test_many_files_go_some_at_a_time(server: Server, chromium: Any) -> None:
+def test_many_files_go_some_at_a_time(open_archive: Server, chromium: Any) -> None:
     """A hundred at most, an archive alone, and what the server refuses holds up nothing."""
     send = """
     (async () => {
@@ -112,7 +103,7 @@ def test_many_files_go_some_at_a_time(server: Server, chromium: Any) -> None:
       await m.send([...many, named("bad.zip"), named("last")]);
       return [asked.map((each) => each.length), m.sending.value.sent, m.sending.value.problem?.status];
     })()"""
-    with page(chromium, f"{server.url}/uploads") as opened:
+    with page(chromium, f"{open_archive.url}/uploads") as opened:
         base = opened.get_attribute("link[rel=icon]", "href").rsplit("/", 1)[0]
         opened.get_by_text("What came in").wait_for()
         found = opened.evaluate(f"import('{base}/core/uploading.js').then(m => {send})")
